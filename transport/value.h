@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+//
+// Where one value is written into a message, and where it is read from one.
+//
+//   void Write(const Point& p, remoteobj::ValueWriter out) {
+//     remoteobj::RecordWriter record = out.Record("Point", 2);
+//     record.Field(0, "x").Float(p.x);
+//     record.Field(1, "y").Float(p.y);
+//   }
+//
+// These are thin handles on the Value of message.capnp, which keep Cap'n Proto out of every header:
+// its types stay behind value.cc. What to do for a C++ type is up to remoteobj/transport/codec.h.
+//
+// Threads:  a message is written or read by one thread.
+// Lifetime: a handle is valid as long as the message. A reader of an element refers to the reader
+//           of the whole, which must outlive it.
+// Errors:   BadValue. A reader's names what was expected, what came and where it is.
+#ifndef REMOTEOBJ_TRANSPORT_VALUE_H_
+#define REMOTEOBJ_TRANSPORT_VALUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace remoteobj {
+
+// How deep lists, maps and records may be nested in one another.
+inline constexpr int kMaxDepth = 100;
+
+enum class ValueKind {
+  kNull,
+  kBool,
+  kInt,
+  kUInt,
+  kFloat,
+  kText,
+  kData,
+  kList,
+  kMap,
+  kRecord,
+  kArray,
+  kObject,
+  kUnknown,  // From a newer sender.
+};
+
+// The types of message.capnp's Element, in its order.
+enum class ElementType : std::uint16_t {
+  kInt8,
+  kUInt8,
+  kInt16,
+  kUInt16,
+  kInt32,
+  kUInt32,
+  kInt64,
+  kUInt64,
+  kFloat32,
+  kFloat64,
+  kBool
+};
+
+namespace transport_internal {
+
+struct Access;
+
+// Holds one of Cap'n Proto's builders or readers; value.cc checks that it fits.
+struct alignas(8) Handle {
+  std::byte bytes[56];
+};
+
+}  // namespace transport_internal
+
+class ListWriter;
+class MapWriter;
+class RecordWriter;
+
+// Writes one value. Exactly one of its methods is called, once.
+class ValueWriter {
+ public:
+  void Null() const;
+  void Bool(bool value) const;
+  void Int(std::int64_t value) const;
+  void UInt(std::uint64_t value) const;
+  void Float(double value) const;
+  void Text(std::string_view value) const;
+  void Data(std::span<const std::byte> value) const;
+  // `bytes` are the elements as they lie in memory.
+  void Array(ElementType type, std::span<const std::byte> bytes) const;
+  void Object(std::uint64_t id, std::string_view type) const;
+
+  ListWriter List(std::size_t size) const;
+  MapWriter Map(std::size_t size) const;
+  // `type` is for people; `fields` are to be written all.
+  RecordWriter Record(std::string_view type, std::size_t fields) const;
+
+ private:
+  friend transport_internal::Access;
+  ValueWriter() = default;
+
+  transport_internal::Handle handle_;
+  bool* bulk_ = nullptr;  // Tells the message that the next allocation will be overwritten whole.
+  int depth_ = 0;
+};
+
+class ListWriter {
+ public:
+  ValueWriter operator[](std::size_t index) const;
+
+ private:
+  friend transport_internal::Access;
+  ListWriter() = default;
+
+  transport_internal::Handle handle_;
+  bool* bulk_ = nullptr;
+  int depth_ = 0;
+};
+
+class MapWriter {
+ public:
+  ValueWriter Key(std::size_t index) const;
+  ValueWriter Value(std::size_t index) const;
+
+ private:
+  friend transport_internal::Access;
+  MapWriter() = default;
+
+  transport_internal::Handle handle_;
+  bool* bulk_ = nullptr;
+  int depth_ = 0;
+};
+
+class RecordWriter {
+ public:
+  ValueWriter Field(std::size_t index, std::string_view name) const;
+
+ private:
+  friend transport_internal::Access;
+  RecordWriter() = default;
+
+  transport_internal::Handle handle_;
+  bool* bulk_ = nullptr;
+  int depth_ = 0;
+};
+
+class ListReader;
+class MapReader;
+class RecordReader;
+
+// Reads one value. A method that does not fit the value's kind throws BadValue.
+class ValueReader {
+ public:
+  ValueKind kind() const;
+
+  void AsNull() const;
+  bool AsBool() const;
+  // An integer within [min, max], however it was written.
+  std::int64_t AsInt(std::int64_t min, std::int64_t max) const;
+  std::uint64_t AsUInt(std::uint64_t max) const;
+  // A float, or an integer that a double holds exactly.
+  double AsFloat() const;
+  std::string AsText() const;
+  std::string AsData() const;
+  // The size in bytes of an array of `type`; and its copy into `out`, which has that size.
+  std::size_t ArrayBytes(ElementType type) const;
+  void CopyArray(ElementType type, std::span<std::byte> out) const;
+  std::size_t DataBytes() const;
+  void CopyData(std::span<std::byte> out) const;
+  // The id of an object reference.
+  std::uint64_t AsObject() const;
+
+  ListReader AsList() const;
+  MapReader AsMap() const;
+  RecordReader AsRecord() const;
+
+  // Text on the fast path: without a copy, valid as long as the message. Not for text beyond
+  // 512 MiB, which is in pieces.
+  bool IsShortText() const;
+  std::string_view ShortText() const;
+
+  // Throws BadValue: "expected EXPECTED, got …, in the argument 0.name[3]".
+  [[noreturn]] void Fail(std::string_view expected) const;
+
+  // The value as a person would write it, cut short.
+  std::string DebugString() const;
+
+ private:
+  friend transport_internal::Access;
+  ValueReader() = default;
+
+  std::string Where() const;
+
+  transport_internal::Handle handle_;
+  // Where it is: in `parent_`, under a label or an index.
+  const ValueReader* parent_ = nullptr;
+  std::string_view label_;
+  std::size_t index_ = 0;
+  int depth_ = 0;
+};
+
+class ListReader {
+ public:
+  std::size_t size() const { return size_; }
+  ValueReader operator[](std::size_t index) const;
+
+ private:
+  friend transport_internal::Access;
+  ListReader() = default;
+
+  transport_internal::Handle handle_;
+  const ValueReader* parent_ = nullptr;
+  std::string_view label_;
+  std::size_t size_ = 0;
+  int depth_ = 0;
+};
+
+class MapReader {
+ public:
+  std::size_t size() const { return size_; }
+  ValueReader Key(std::size_t index) const;
+  ValueReader Value(std::size_t index) const;
+
+ private:
+  friend transport_internal::Access;
+  MapReader() = default;
+
+  transport_internal::Handle handle_;
+  const ValueReader* parent_ = nullptr;
+  std::size_t size_ = 0;
+  int depth_ = 0;
+};
+
+class RecordReader {
+ public:
+  std::size_t size() const { return size_; }
+  // The field of that name, which is likely to be at `index`. Throws BadValue if there is none.
+  ValueReader Field(std::size_t index, std::string_view name) const;
+  bool Has(std::string_view name) const;
+  std::string_view type() const;
+
+ private:
+  friend transport_internal::Access;
+  RecordReader() = default;
+
+  transport_internal::Handle handle_;
+  const ValueReader* parent_ = nullptr;
+  std::size_t size_ = 0;
+  int depth_ = 0;
+};
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_TRANSPORT_VALUE_H_
