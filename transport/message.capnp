@@ -84,11 +84,11 @@ struct Operation {
   hint @1 :UInt16;
 
   name @2 :Text;
-  arguments @3 :List(Value);
 
-  # For passTo: which registered function of the program's image. Means nothing between images,
-  # so a channel between unrelated processes refuses it.
-  code @4 :UInt64;
+  # passTo begins with the code, a uint: which registered function of the program's image. It means
+  # nothing between images, so a channel between unrelated processes refuses it. Then what the
+  # function has captured, as data.
+  arguments @3 :List(Value);
 
   enum Kind {                  # name      arguments     gives
     getAttribute @0;           # member                  the member
@@ -100,7 +100,7 @@ struct Operation {
     call @6;                   #           as declared   what the method returned
     contains @7;               #           key           bool
     length @8;                 #                         uint
-    passTo @9;                 #           captures, …   what the function returned
+    passTo @9;                 #           code, data, … what the function returned
     super @10;                 # a base                  the object as that base
     exists @11;                #                         bool: is what came before there?
   }

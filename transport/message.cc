@@ -70,10 +70,6 @@ void OperationsWriter::Set(std::size_t index, OperationKind kind, std::string_vi
   if (!name.empty()) PutText([&](unsigned n) { return operation.initName(n); }, name);
 }
 
-void OperationsWriter::SetCode(std::size_t index, std::uint64_t code) const {
-  Take<Operations::Builder>(handle_)[static_cast<unsigned>(index)].setCode(code);
-}
-
 ListWriter OperationsWriter::Arguments(std::size_t index, std::size_t size) const {
   auto operation = Take<Operations::Builder>(handle_)[static_cast<unsigned>(index)];
   return Access::List(operation.initArguments(static_cast<unsigned>(size)), bulk_, 0);
@@ -102,10 +98,6 @@ std::string_view OperationReader::name() const {
 
 std::uint16_t OperationReader::hint() const {
   return Take<schema::Operation::Reader>(handle_).getHint();
-}
-
-std::uint64_t OperationReader::code() const {
-  return Take<schema::Operation::Reader>(handle_).getCode();
 }
 
 ListReader OperationReader::Arguments() const {

@@ -54,7 +54,6 @@ class OperationsWriter {
   // Sets the operation at `index`. `hint` is the member's place in the description, counted from
   // 1, or 0.
   void Set(std::size_t index, OperationKind kind, std::string_view name, std::uint16_t hint) const;
-  void SetCode(std::size_t index, std::uint64_t code) const;
   ListWriter Arguments(std::size_t index, std::size_t size) const;
 
  private:
@@ -84,7 +83,6 @@ class OperationReader {
   OperationKind kind() const;
   std::string_view name() const;
   std::uint16_t hint() const;
-  std::uint64_t code() const;
   ListReader Arguments() const;
 
  private:

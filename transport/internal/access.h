@@ -172,6 +172,10 @@ struct Access {
     Put(in.handle_, outcome);
     return in;
   }
+
+  static schema::Outcome::Reader Message(const OutcomeReader& in) {
+    return Take<schema::Outcome::Reader>(in.handle_);
+  }
 };
 
 }  // namespace remoteobj::transport_internal

@@ -57,17 +57,17 @@ inline capnp::ReaderOptions LimitsFor(std::uint64_t words) {
   return options;
 }
 
-inline RequestWriter WriteRequest(Builder& builder, std::int64_t deadline_ns) {
+inline RequestWriter RequestOn(Builder& builder, std::int64_t deadline_ns) {
   auto request = builder.initRoot<schema::Request>();
   request.setDeadline(deadline_ns);
   return Access::Request(request, &builder.bulk);
 }
 
-inline RequestReader ReadRequest(capnp::MessageReader& message) {
+inline RequestReader RequestIn(capnp::MessageReader& message) {
   return Guarded([&] { return Access::Request(message.getRoot<schema::Request>()); });
 }
 
-inline OutcomeReader ReadOutcome(capnp::MessageReader& message) {
+inline OutcomeReader OutcomeIn(capnp::MessageReader& message) {
   return Guarded([&] { return Access::Outcome(message.getRoot<schema::Outcome>()); });
 }
 

@@ -22,22 +22,30 @@ inline std::string Flatten(capnp::MessageBuilder& message) {
   return std::string(bytes.asChars().begin(), bytes.size());
 }
 
-inline std::string PackedCopy(schema::Value::Reader value) {
+// The bytes of a message whose root is a copy of `root`.
+template <typename Reader>
+std::string PackedCopy(Reader root) {
   capnp::MallocMessageBuilder message;
-  message.setRoot(value);
+  message.setRoot(root);
   return Flatten(message);
+}
+
+// Calls f(capnp::MessageReader&).
+template <typename F>
+void WithPacked(std::string_view packed, F&& f) {
+  auto words = kj::heapArray<capnp::word>(packed.size() / sizeof(capnp::word));
+  if (words.size() != 0) {
+    std::memcpy(words.asBytes().begin(), packed.data(), words.asBytes().size());
+  }
+  capnp::FlatArrayMessageReader message(words, LimitsFor(words.size()));
+  f(message);
 }
 
 // Calls f(schema::Value::Reader).
 template <typename F>
 void WithPackedValue(std::string_view packed, F&& f) {
   Guarded([&] {
-    auto words = kj::heapArray<capnp::word>(packed.size() / sizeof(capnp::word));
-    if (words.size() != 0) {
-      std::memcpy(words.asBytes().begin(), packed.data(), words.asBytes().size());
-    }
-    capnp::FlatArrayMessageReader message(words, LimitsFor(words.size()));
-    f(message.getRoot<schema::Value>());
+    WithPacked(packed, [&](capnp::MessageReader& message) { f(message.getRoot<schema::Value>()); });
   });
 }
 

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/transport/in_process_channel.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "remoteobj/transport/internal/heap_message.h"
+
+namespace remoteobj {
+namespace {
+
+using transport_internal::Access;
+using transport_internal::HeapMessage;
+using transport_internal::HeapOutcome;
+using transport_internal::OutcomeIn;
+using transport_internal::RequestIn;
+using transport_internal::RequestOn;
+
+// Evaluates a request that was built in this process.
+void Evaluate(HeapMessage& request, Listener::Handler handler, HeapOutcome& outcome) {
+  OutcomeWriter writer = Access::Outcome(outcome);
+  try {
+    handler(Access::Request(request.builder().getRoot<schema::Request>().asReader()), writer);
+  } catch (const BadValue& e) {
+    writer.Error({.type = "remoteobj::BadValue", .message = e.what()});
+  }
+}
+
+enum class Phase { kRequested, kTaken, kDone, kRefused };
+
+struct CallState {
+  HeapMessage request;   // Written before it is queued.
+  HeapOutcome outcome;   // Written between kTaken and kDone.
+  Phase phase = Phase::kRequested;  // Guarded by the channel's mutex.
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+class InProcessChannelImpl final : public InProcessChannel, public Listener {
+ public:
+  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+    Start(write, deadline)->Finish(read, deadline);
+  }
+
+  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override;
+
+  bool listening() override {
+    absl::MutexLock lock(&mutex_);
+    return open_;
+  }
+  bool listening_here() override { return listening(); }
+  pid_t listener_pid() override { return listening() ? getpid() : 0; }
+  bool WaitUntilListening(absl::Time deadline) override {
+    absl::MutexLock lock(&mutex_);
+    return mutex_.AwaitWithDeadline(absl::Condition(&open_), deadline);
+  }
+
+  Listener& listener() override { return *this; }
+
+  void Open() override {
+    absl::MutexLock lock(&mutex_);
+    if (open_) throw std::logic_error("this channel has a listener already");
+    open_ = true;
+    wake_ = false;
+  }
+
+  bool is_open() override { return listening(); }
+
+  bool Serve(Handler handler, absl::Time deadline) override {
+    std::shared_ptr<CallState> call;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.AwaitWithDeadline(absl::Condition(this, &InProcessChannelImpl::HasWork), deadline);
+      if (queue_.empty()) {
+        wake_ = false;
+        return false;
+      }
+      call = std::move(queue_.front());
+      queue_.pop_front();
+      call->phase = Phase::kTaken;
+    }
+    Answer(*call, handler);
+    return true;
+  }
+
+  void Wake() override {
+    absl::MutexLock lock(&mutex_);
+    wake_ = true;
+  }
+
+  void Close(Final final, Handler handler) override {
+    std::deque<std::shared_ptr<CallState>> last;
+    {
+      absl::MutexLock lock(&mutex_);
+      open_ = false;
+      last.swap(queue_);
+      for (auto& call : last) {
+        call->phase = final == Final::kFulfill ? Phase::kTaken : Phase::kRefused;
+      }
+    }
+    if (final == Final::kRefuse) return;
+    for (auto& call : last) Answer(*call, handler);
+  }
+
+  // Waits for the outcome of `call`. Throws DeadlineExceeded.
+  void Await(const CallState& call, absl::Time deadline) {
+    absl::MutexLock lock(&mutex_);
+    const auto answered = [&call] {
+      return call.phase == Phase::kDone || call.phase == Phase::kRefused;
+    };
+    if (!mutex_.AwaitWithDeadline(absl::Condition(&answered), deadline)) {
+      throw DeadlineExceeded("the outcome did not come in time");
+    }
+  }
+
+  Phase PhaseOf(const CallState& call) {
+    absl::MutexLock lock(&mutex_);
+    return call.phase;
+  }
+
+  // Takes a call back that is not yet taken.
+  void Withdraw(const std::shared_ptr<CallState>& call) {
+    absl::MutexLock lock(&mutex_);
+    queue_.erase(std::remove(queue_.begin(), queue_.end(), call), queue_.end());
+  }
+
+ private:
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return wake_ || !queue_.empty(); }
+
+  void Answer(CallState& call, Handler handler) {
+    if (call.deadline > absl::Now()) {
+      Evaluate(call.request, handler, call.outcome);
+    } else {
+      Access::Outcome(call.outcome)
+          .Error({.type = "remoteobj::DeadlineExceeded", .message = "the request came too late"});
+    }
+    absl::MutexLock lock(&mutex_);
+    call.phase = Phase::kDone;
+  }
+
+  absl::Mutex mutex_;
+  bool open_ ABSL_GUARDED_BY(mutex_) = false;
+  bool wake_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<std::shared_ptr<CallState>> queue_ ABSL_GUARDED_BY(mutex_);
+};
+
+class InProcessPendingCall final : public PendingCall {
+ public:
+  InProcessPendingCall(InProcessChannelImpl& channel, std::shared_ptr<CallState> call)
+      : channel_(channel), call_(std::move(call)) {}
+  ~InProcessPendingCall() override {
+    if (call_ != nullptr) channel_.Withdraw(call_);
+  }
+
+  bool ready() override {
+    if (call_ == nullptr) return true;
+    const Phase phase = channel_.PhaseOf(*call_);
+    return phase == Phase::kDone || phase == Phase::kRefused;
+  }
+
+  void Finish(ReadOutcome read, absl::Time deadline) override {
+    if (call_ == nullptr) throw std::logic_error("this call was finished already");
+    channel_.Await(*call_, deadline);
+    const std::shared_ptr<CallState> call = std::exchange(call_, nullptr);
+    if (channel_.PhaseOf(*call) == Phase::kRefused) {
+      throw NotListening("the listener closed, and refused the call");
+    }
+    read(Access::Outcome(call->outcome.Read()));
+  }
+
+ private:
+  InProcessChannelImpl& channel_;
+  std::shared_ptr<CallState> call_;
+};
+
+std::unique_ptr<PendingCall> InProcessChannelImpl::Start(WriteRequest write, absl::Time deadline) {
+  auto call = std::make_shared<CallState>();
+  call->deadline = deadline;
+  write(RequestOn(call->request.builder(), 0));
+  absl::MutexLock lock(&mutex_);
+  if (!open_) throw NotListening("no thread listens");
+  queue_.push_back(call);
+  return std::make_unique<InProcessPendingCall>(*this, std::move(call));
+}
+
+// The outcome of a call that was evaluated at once.
+class DirectCall final : public PendingCall {
+ public:
+  explicit DirectCall(std::unique_ptr<HeapOutcome> outcome) : outcome_(std::move(outcome)) {}
+  bool ready() override { return true; }
+  void Finish(ReadOutcome read, absl::Time) override {
+    if (outcome_ == nullptr) throw std::logic_error("this call was finished already");
+    const auto outcome = std::exchange(outcome_, nullptr);
+    read(Access::Outcome(outcome->Read()));
+  }
+
+ private:
+  std::unique_ptr<HeapOutcome> outcome_;
+};
+
+}  // namespace
+
+std::shared_ptr<InProcessChannel> InProcessChannel::Create() {
+  return std::make_shared<InProcessChannelImpl>();
+}
+
+void CallDirectly(WriteRequest write, Listener::Handler handler, ReadOutcome read) {
+  HeapMessage request;
+  write(RequestOn(request.builder(), 0));
+  HeapOutcome outcome;
+  Evaluate(request, handler, outcome);
+  read(Access::Outcome(outcome.Read()));
+}
+
+std::unique_ptr<PendingCall> StartDirectly(WriteRequest write, Listener::Handler handler) {
+  HeapMessage request;
+  write(RequestOn(request.builder(), 0));
+  auto outcome = std::make_unique<HeapOutcome>();
+  Evaluate(request, handler, *outcome);
+  return std::make_unique<DirectCall>(std::move(outcome));
+}
+
+}  // namespace remoteobj

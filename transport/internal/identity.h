@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+//
+// Which process this is, in a form that can lie in shared memory and be asked about by others.
+//
+// A pid alone is reused by the kernel. With the time at which the process was started it is not.
+//
+// Threads:  thread-safe.
+// Source:   proc(5), /proc/pid/stat, fields 3 (state) and 22 (starttime).
+#ifndef REMOTEOBJ_TRANSPORT_INTERNAL_IDENTITY_H_
+#define REMOTEOBJ_TRANSPORT_INTERNAL_IDENTITY_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+namespace remoteobj::transport_internal {
+
+// A process: its pid in the low 22 bits (the kernel's limit), above them when it was started, in
+// clock ticks since boot. 0 is no process.
+using Identity = std::uint64_t;
+
+// This process. Cheap: a load, also right after a fork.
+Identity Self();
+
+// The process `pid`, or 0 if there is none, or it has ended.
+Identity IdentityOf(pid_t pid);
+
+// Whether that process still runs. A zombie does not. A few microseconds.
+bool Alive(Identity process);
+
+inline pid_t PidOf(Identity process) { return static_cast<pid_t>(process & ((1u << 22) - 1)); }
+
+}  // namespace remoteobj::transport_internal
+
+#endif  // REMOTEOBJ_TRANSPORT_INTERNAL_IDENTITY_H_

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+//
+// The memory that the processes of a shared-memory channel have in common: a header, slots for one
+// call each, and behind each slot two windows for messages which are larger than the slot.
+//
+//   Header | Slot 0 | Slot 1 | … | window of slot 0's request | window of slot 0's outcome | …
+//
+// All of it is one memfd, made before fork and so known to every process that is related. The
+// windows are holes in it until they are used, and each process maps them when it first needs them.
+// A window begins with the table of its segments.
+//
+// Who may write what: shared_memory_channel.cc has the argument, beside the states.
+//
+// Threads:  the atomics as they say; the rest belongs to the slot's owner, or to the listener that
+//           has taken it.
+// Lifetime: the kernel's: the memory goes with the last process that has it.
+#ifndef REMOTEOBJ_TRANSPORT_INTERNAL_REGION_H_
+#define REMOTEOBJ_TRANSPORT_INTERNAL_REGION_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/messages.h"
+
+namespace remoteobj::transport_internal {
+
+// One bit of a 64-bit word for each, and one for "open".
+inline constexpr unsigned kSlots = 62;
+inline constexpr std::size_t kSlotWords = 1006;  // Of the request, and of the outcome.
+inline constexpr std::uint64_t kWindowBytes = std::uint64_t{4} << 30;
+
+// A part of a message, in a window.
+struct Segment {
+  std::uint64_t offset = 0;  // In words, from the window's beginning.
+  std::uint64_t words = 0;
+};
+
+// A request, or an outcome. The word that publishes a message shares a cache line with the message's
+// beginning, so that a small call moves three lines in all.
+struct alignas(64) Half {
+  std::atomic<std::uint32_t> word{0};  // Of the request its state; of the outcome its answer.
+  std::uint32_t call = 0;              // Of the request its number; of the outcome, 1 if refused.
+  // The shape of the message: how much of it is in the slot, how many segments in the window. A
+  // reader believes none of it.
+  std::uint16_t first_words = 0;
+  std::uint16_t segments = 0;
+  std::uint16_t dirty_words = 0;       // How many words in the slot may be other than 0.
+  std::atomic<std::uint16_t> cpu{0};   // Where the writer was last seen, plus 1.
+  capnp::word words[kSlotWords];
+};
+static_assert(offsetof(Half, words) == 16);
+
+struct Slot {
+  // The client's. Others look at it only when slots run short.
+  alignas(64) std::atomic<Identity> owner{0};
+  std::uint32_t calls = 0;
+  std::uint32_t retained_pages[2] = {};  // Of each window, kept for the next message.
+
+  Half request;
+  Half outcome;
+};
+
+struct Header {
+  // Bit i: the listener is to look at slot i. Bit 63: open. One word, so that closing and calling
+  // have one order.
+  alignas(64) std::atomic<std::uint64_t> doorbell{0};
+  // 1 while the listener sleeps, or is about to.
+  alignas(64) std::atomic<std::uint32_t> sleeping{0};
+  // Who listens, or listened last if it died; and the one that has been found dead.
+  alignas(64) std::atomic<Identity> listener{0};
+  std::atomic<Identity> buried{0};
+  std::atomic<std::uint32_t> generation{0};
+  std::atomic<std::uint32_t> listener_cpu{0};  // Where it was last seen, plus 1.
+  std::atomic<std::uint32_t> openings{0};      // A futex: for those who wait for a listener.
+  // For those who wait for a slot.
+  alignas(64) std::atomic<std::uint32_t> freed{0};
+  std::atomic<std::uint32_t> slot_waiters{0};
+  std::atomic<std::int64_t> retained_pages{0};
+};
+
+enum class Direction { kRequest = 0, kOutcome = 1 };
+
+class Region {
+ public:
+  // Throws std::system_error if there is no memory for it.
+  Region();
+  ~Region();
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  Header& header() { return *header_; }
+  Slot& slot(unsigned index) { return slots_[index]; }
+  int fd() const { return fd_; }
+
+  // The window of a slot, mapped. Throws BadValue if there is no address space for it.
+  std::byte* Window(unsigned slot, Direction direction);
+
+  // Gives back what a window need not keep, after a call.
+  void Trim(unsigned slot, Direction direction);
+
+ private:
+  std::uint64_t OffsetOf(unsigned slot, Direction direction) const;
+
+  int fd_ = -1;
+  void* memory_ = nullptr;
+  Header* header_ = nullptr;
+  Slot* slots_ = nullptr;
+  std::array<std::atomic<std::byte*>, 2 * kSlots> windows_{};
+};
+
+// Builds one message in a slot: its memory, and the builder on it.
+class SlotWriter final : private Segments {
+ public:
+  SlotWriter(Region& region, unsigned slot, Direction direction);
+
+  Builder& builder() { return builder_; }
+  // Says in the slot what was built. Call it once, at the end.
+  void Finish();
+
+ private:
+  kj::ArrayPtr<capnp::word> Allocate(std::size_t words, bool bulk) override;
+
+  Region& region_;
+  const unsigned slot_;
+  const Direction direction_;
+  Half& half_;
+  bool first_ = true;
+  std::uint32_t segments_ = 0;
+  std::uint64_t next_word_ = 0;  // Free from here on, in the window.
+  std::uint64_t last_words_ = 0;
+  Builder builder_;
+};
+
+// Reads the message that a slot has.
+class SlotReader final : public capnp::MessageReader {
+ public:
+  SlotReader(Region& region, unsigned slot, Direction direction);
+  kj::ArrayPtr<const capnp::word> getSegment(capnp::uint id) override;
+
+ private:
+  Region& region_;
+  const unsigned slot_;
+  const Direction direction_;
+  const std::uint64_t first_words_;
+  const std::uint32_t segments_;
+};
+
+}  // namespace remoteobj::transport_internal
+
+#endif  // REMOTEOBJ_TRANSPORT_INTERNAL_REGION_H_

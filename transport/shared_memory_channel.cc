@@ -1,0 +1,708 @@
+// SPDX-License-Identifier: MIT
+//
+// How a call goes through shared memory, and why it survives the death of either side.
+//
+// A slot belongs to whoever has put its identity into `owner`. Within it, `state` (the word of its
+// request) passes it to and fro:
+//
+//            client                 listener              client
+//   kIdle ----------> kRequested ------------> kTaken -+-> kDone or kRefused ----> kIdle
+//                         |                            |
+//                         +-> kIdle                    +-> kAbandoned --(listener)--> kIdle
+//                     (client withdraws)           (client gives up)
+//
+// Every arrow but the first and the last is one compare-and-swap on `state`, so of two who want to
+// move it one learns that it was late. kTaken and kAbandoned carry the generation of the listener
+// that took the request, so that a dead listener's are told from a living one's. The listener then
+// names the call in `answer` (the word of the outcome): a client that spins looks there, at the
+// line in which the outcome lies, and leaves the request's line to the listener.
+//
+// Being looked at. The doorbell has a bit for each slot and the bit "open", in one word. The
+// listener looks at the slots whose bits are set. A client publishes its request in `state`, then
+// looks at the doorbell: are the channel open and its bit set, the listener will come by; if not it
+// sets the bit, and in the same step learns whether the channel is open. The listener clears bits
+// before it sleeps and now and then, and looks once more at the slots whose bits it has cleared.
+// "Publish, then look at the bit" against "clear the bit, then look at the slot", both sequentially
+// consistent: one of the two sees the other, so no request is overlooked.
+//
+// Closing takes the whole word away in one step. The listener then looks at the slots whose bits
+// were in it, and answers those that have a request. A client whose bit was in it had published
+// before, and is answered. A client that comes later sees that the channel is not open, and
+// withdraws. It may find that it can't: then the listener, or one that has opened since, has taken
+// its request, and it waits like any other. So a call is before the close and answered, or after it
+// and NotListening; there is no third.
+//
+// Death of the listener. Clients sleep in slices of 20 ms and look between them whether the
+// listener lives (a futex can't wait for a process, and a thread that could has no place in a
+// program that forks). Whoever finds it dead moves its own slot back to kIdle, by the same
+// compare-and-swap that a next listener would need to take it, and throws. It also buries it, which
+// spares others the 20 ms. A listener that opens looks at all slots once: there may be requests
+// which its predecessor left, and which nobody has withdrawn yet.
+//
+// Death of a client. Its slot stays owned by it. When slots run short a client looks for dead
+// owners and takes their slots over: first `owner`, by compare-and-swap, so that only one does,
+// then `state`. A slot that a living listener evaluates is only abandoned: the listener frees it.
+//
+// Memory order: a message is written before the release that publishes it, and read after the
+// acquire that sees it. The pairs of the kind "set mine, then look at the other's" are sequentially
+// consistent: `state` and the doorbell, the doorbell and the listener's `sleeping`, `owner` and
+// `slot_waiters`.
+#include "remoteobj/transport/shared_memory_channel.h"
+
+#include <sched.h>
+#include <sys/wait.h>
+
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "remoteobj/transport/internal/faults.h"
+#include "remoteobj/transport/internal/futex.h"
+#include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/internal/packed.h"
+#include "remoteobj/transport/internal/region.h"
+#include "remoteobj/transport/internal/spin.h"
+
+namespace remoteobj {
+namespace {
+
+using namespace transport_internal;  // NOLINT(build/namespaces): all of it is this file's tools.
+
+// The low bits of a state.
+enum Phase : std::uint32_t {
+  kIdle = 0,
+  kRequested = 1,
+  kTaken = 2,
+  kDone = 3,
+  kRefused = 4,
+  kAbandoned = 5,
+};
+constexpr std::uint32_t kPhaseMask = 7;
+constexpr std::uint32_t kSleeper = 8;  // The client sleeps on the word.
+constexpr std::uint32_t kGenerationShift = 4;
+constexpr std::uint32_t kGenerationMask = (1u << 28) - 1;
+
+constexpr std::uint64_t kOpen = std::uint64_t{1} << 63;
+constexpr std::uint64_t kAllSlots = (std::uint64_t{1} << kSlots) - 1;
+// Of the slots, those that asynchronous calls leave to the others. So a program that starts many
+// and finishes none can still make calls.
+constexpr unsigned kSynchronousSlots = kSlots / 2;
+
+constexpr absl::Duration kSlice = absl::Milliseconds(20);
+
+Phase PhaseOf(std::uint32_t state) { return static_cast<Phase>(state & kPhaseMask); }
+
+std::int64_t NanosOf(absl::Time deadline) {
+  return deadline == absl::InfiniteFuture() ? 0 : absl::ToUnixNanos(deadline);
+}
+
+bool Expired(absl::Time deadline) {
+  return deadline != absl::InfiniteFuture() && absl::Now() >= deadline;
+}
+
+// How long to sleep before the next look at the world.
+absl::Duration SliceUntil(absl::Time deadline) {
+  return deadline == absl::InfiniteFuture() ? kSlice : std::min(kSlice, deadline - absl::Now());
+}
+
+// How `process` ended, as far as this one is told. It stays waitable.
+ListenerDied::End EndOf(Identity process) {
+  ListenerDied::End end;
+  end.pid = PidOf(process);
+  siginfo_t info{};
+  if (waitid(P_PID, static_cast<id_t>(end.pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+      info.si_pid == end.pid) {
+    (info.si_code == CLD_EXITED ? end.exit_code : end.signal) = info.si_status;
+  }
+  return end;
+}
+
+[[noreturn]] void ThrowListenerDied(Identity listener, bool evaluating) {
+  const ListenerDied::End end = EndOf(listener);
+  std::string how;
+  if (end.signal) how = absl::StrCat(", signal ", *end.signal, " (", strsignal(*end.signal), ")");
+  if (end.exit_code) how = absl::StrCat(", exit code ", *end.exit_code);
+  throw ListenerDied(
+      absl::StrCat("the listener (pid ", end.pid, how, ") died ",
+                   evaluating ? "while it evaluated the call" : "before it evaluated the call"),
+      end, evaluating);
+}
+
+class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listener {
+ public:
+  // Channel
+  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override;
+  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override;
+  bool listening() override;
+  pid_t listener_pid() override { return listening() ? PidOf(header().listener.load()) : 0; }
+  bool listening_here() override {
+    return header().listener.load(std::memory_order_relaxed) == Self() &&
+           (header().doorbell.load(std::memory_order_relaxed) & kOpen) != 0;
+  }
+  bool WaitUntilListening(absl::Time deadline) override;
+
+  // SharedMemoryChannel
+  Listener& listener() override { return *this; }
+  int free_slots() override;
+
+  // Listener
+  void Open() override;
+  bool is_open() override { return listening_here(); }
+  bool Serve(Handler handler, absl::Time deadline) override;
+  void Wake() override;
+  void Close(Final final, Handler handler) override;
+
+ private:
+  friend class SharedMemoryPendingCall;
+
+  Header& header() { return region_.header(); }
+  std::atomic<std::uint32_t>& state(unsigned slot) { return region_.slot(slot).request.word; }
+  std::atomic<std::uint32_t>& answer(unsigned slot) { return region_.slot(slot).outcome.word; }
+
+  // Whether the outcome is there, as the listener says at once, or as it has settled.
+  bool Named(unsigned slot) {
+    return answer(slot).load(std::memory_order_acquire) == region_.slot(slot).calls;
+  }
+  bool Answered(unsigned slot) {
+    const Phase phase = PhaseOf(state(slot).load(std::memory_order_acquire));
+    return phase == kDone || phase == kRefused;
+  }
+
+  // The client's side, in the order in which a call takes it.
+  void CheckListening();
+  std::optional<unsigned> TryAcquire(unsigned begin, unsigned end);
+  unsigned Acquire(absl::Time deadline);
+  bool TryReclaim(unsigned slot);
+  void Send(unsigned slot, WriteRequest write, absl::Time deadline);
+  void AwaitOutcome(unsigned slot, absl::Time deadline);
+  void GiveUp(unsigned slot);
+  void CheckListenerLives(unsigned slot);
+  void ReadOutcomeOf(unsigned slot, ReadOutcome read);
+  void Release(unsigned slot);
+  void AnnounceFreed();
+
+  // The listener's.
+  std::optional<unsigned> TakeNext(std::uint64_t bits);
+  bool Take(unsigned slot);
+  void Tidy();
+  void Evaluate(unsigned slot, Handler handler);
+  void Answer(unsigned slot, Phase how);
+  void Sleep(absl::Time deadline);
+  void Ring();
+
+  std::uint32_t Generation() {
+    return header().generation.load(std::memory_order_acquire) & kGenerationMask;
+  }
+  // Whether the listener that took the request of this state is gone.
+  bool TakerIsGone(std::uint32_t state) {
+    return (state >> kGenerationShift) != Generation() ||
+           !Alive(header().listener.load(std::memory_order_acquire));
+  }
+
+  Region region_;
+
+  // Of the listening process.
+  std::atomic<bool> wake_{false};
+  unsigned last_served_ = 0;
+  unsigned served_ = 0;
+  std::uint64_t unannounced_ = 0;  // Slots to be looked at although their bits are not set.
+  Spinner listener_spinner_;
+};
+
+// Frees its slot however a call ends, unless the call has given it up already.
+class SlotHold {
+ public:
+  SlotHold(absl::FunctionRef<void(unsigned)> release, unsigned slot)
+      : release_(release), slot_(slot) {}
+  ~SlotHold() {
+    if (held_) release_(slot_);
+  }
+  SlotHold(const SlotHold&) = delete;
+  SlotHold& operator=(const SlotHold&) = delete;
+  void Forget() { held_ = false; }
+
+ private:
+  absl::FunctionRef<void(unsigned)> release_;
+  unsigned slot_;
+  bool held_ = true;
+};
+
+// The client's side
+
+void SharedMemoryChannelImpl::CheckListening() {
+  const Identity listener = header().listener.load(std::memory_order_relaxed);
+  if (listener == 0 || listener == header().buried.load(std::memory_order_relaxed)) {
+    throw NotListening("no process listens");
+  }
+}
+
+std::optional<unsigned> SharedMemoryChannelImpl::TryAcquire(unsigned begin, unsigned end) {
+  // The one it had last is in this core's cache, and likely to be free.
+  thread_local unsigned last = static_cast<unsigned>(Self() % kSynchronousSlots);
+  const Identity self = Self();
+  const unsigned size = end - begin;
+  for (unsigned i = 0; i < size; ++i) {
+    const unsigned slot = begin + (last + i) % size;
+    Identity none = 0;
+    auto& owner = region_.slot(slot).owner;
+    if (owner.load(std::memory_order_relaxed) == 0 &&
+        owner.compare_exchange_strong(none, self, std::memory_order_seq_cst)) {
+      last = slot - begin;
+      return slot;
+    }
+  }
+  return std::nullopt;
+}
+
+bool SharedMemoryChannelImpl::TryReclaim(unsigned slot) {
+  auto& owner = region_.slot(slot).owner;
+  Identity dead = owner.load(std::memory_order_acquire);
+  std::uint32_t now = state(slot).load(std::memory_order_acquire);
+  if (dead == 0) return false;
+  if (PhaseOf(now) == kAbandoned) {
+    // The listener frees it, if there still is that listener; its owner may live or not.
+    return TakerIsGone(now) &&
+           state(slot).compare_exchange_strong(now, kIdle, std::memory_order_acq_rel) &&
+           owner.compare_exchange_strong(dead, Self(), std::memory_order_acq_rel);
+  }
+  if (Alive(dead) || !owner.compare_exchange_strong(dead, Self(), std::memory_order_acq_rel)) {
+    return false;
+  }
+  for (;;) {
+    now = state(slot).load(std::memory_order_acquire);
+    const Phase phase = PhaseOf(now);
+    const bool busy = phase == kTaken && !TakerIsGone(now);
+    const std::uint32_t next = busy ? (now & ~(kPhaseMask | kSleeper)) | kAbandoned : kIdle;
+    if (state(slot).compare_exchange_strong(now, next, std::memory_order_acq_rel)) return !busy;
+  }
+}
+
+unsigned SharedMemoryChannelImpl::Acquire(absl::Time deadline) {
+  if (const auto slot = TryAcquire(0, kSynchronousSlots)) return *slot;
+  if (const auto slot = TryAcquire(kSynchronousSlots, kSlots)) return *slot;
+  header().slot_waiters.fetch_add(1, std::memory_order_seq_cst);
+  std::optional<unsigned> slot;
+  while (!slot) {
+    const std::uint32_t freed = header().freed.load(std::memory_order_acquire);
+    slot = TryAcquire(0, kSlots);
+    for (unsigned i = 0; !slot && i < kSlots; ++i) {
+      if (TryReclaim(i)) slot = i;
+    }
+    if (slot) break;
+    if (Expired(deadline)) break;
+    FutexWait(header().freed, freed, SliceUntil(deadline));
+  }
+  header().slot_waiters.fetch_sub(1, std::memory_order_relaxed);
+  if (!slot) {
+    throw DeadlineExceeded(absl::StrCat("all ", kSlots, " places for calls were taken"));
+  }
+  return *slot;
+}
+
+void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time deadline) {
+  At(FaultPoint::kClientHasSlot);
+  SlotWriter writer(region_, slot, Direction::kRequest);
+  write(RequestOn(writer.builder(), NanosOf(deadline)));
+  At(FaultPoint::kClientWriting);
+  writer.Finish();
+  Half& request = region_.slot(slot).request;
+  request.call = ++region_.slot(slot).calls;
+  request.cpu.store(static_cast<std::uint16_t>(sched_getcpu() + 1), std::memory_order_relaxed);
+  request.word.store(kRequested, std::memory_order_seq_cst);
+  At(FaultPoint::kClientPublished);
+  const std::uint64_t bit = std::uint64_t{1} << slot;
+  if ((header().doorbell.load(std::memory_order_seq_cst) & (kOpen | bit)) == (kOpen | bit)) return;
+  const std::uint64_t before = header().doorbell.fetch_or(bit, std::memory_order_seq_cst);
+  At(FaultPoint::kClientAnnounced);
+  if ((before & kOpen) == 0) {
+    std::uint32_t requested = kRequested;
+    if (request.word.compare_exchange_strong(requested, kIdle, std::memory_order_acq_rel)) {
+      throw NotListening("no process listens");
+    }
+  }
+  Ring();
+}
+
+void SharedMemoryChannelImpl::Ring() {
+  if (header().sleeping.load(std::memory_order_seq_cst) != 0 &&
+      header().sleeping.exchange(0, std::memory_order_seq_cst) != 0) {
+    FutexWake(header().sleeping, 1);
+  }
+}
+
+// Returns when the outcome is there. Throws where it will not come, or not in time; then the slot
+// is free, or no longer this call's.
+void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline) {
+  thread_local Spinner spinner;
+  const int peer = static_cast<int>(header().listener_cpu.load(std::memory_order_relaxed)) - 1;
+  if (spinner.Spin(peer, [&] { return Named(slot); })) return;
+  At(FaultPoint::kClientBeforeSleep);
+  while (!Answered(slot)) {
+    const std::uint32_t named = answer(slot).load(std::memory_order_acquire);
+    std::uint32_t now = state(slot).load(std::memory_order_acquire);
+    if (PhaseOf(now) != kRequested && PhaseOf(now) != kTaken) continue;
+    if ((now & kSleeper) == 0 &&
+        !state(slot).compare_exchange_weak(now, now | kSleeper, std::memory_order_acq_rel)) {
+      continue;
+    }
+    // The listener settles the state, then names the call, then wakes who sleeps on that name.
+    FutexWait(answer(slot), named, SliceUntil(deadline));
+    if (Answered(slot)) break;
+    if (Expired(deadline)) throw DeadlineExceeded("the outcome did not come in time");
+    CheckListenerLives(slot);
+  }
+}
+
+// Throws ListenerDied if nobody is left to answer this slot.
+void SharedMemoryChannelImpl::CheckListenerLives(unsigned slot) {
+  std::uint32_t now = state(slot).load(std::memory_order_acquire);
+  const Identity listener = header().listener.load(std::memory_order_acquire);
+  const bool alive = Alive(listener);
+  if (!alive && listener != 0) header().buried.store(listener, std::memory_order_relaxed);
+  const bool evaluating = PhaseOf(now) == kTaken;
+  if (evaluating ? !TakerIsGone(now) : PhaseOf(now) != kRequested || alive) return;
+  if (state(slot).compare_exchange_strong(now, kIdle, std::memory_order_acq_rel)) {
+    ThrowListenerDied(listener, evaluating);
+  }
+}
+
+// Leaves a call whose outcome nobody waits for any more. The slot is freed, now or by the listener.
+void SharedMemoryChannelImpl::GiveUp(unsigned slot) {
+  for (;;) {
+    std::uint32_t now = state(slot).load(std::memory_order_acquire);
+    if (PhaseOf(now) != kTaken) {
+      // Withdraw it, unless it is taken just now. What is answered already is forgotten.
+      if (PhaseOf(now) != kRequested ||
+          state(slot).compare_exchange_weak(now, kIdle, std::memory_order_acq_rel)) {
+        Release(slot);
+        return;
+      }
+      continue;
+    }
+    const std::uint32_t abandoned = (now & ~(kPhaseMask | kSleeper)) | kAbandoned;
+    if (state(slot).compare_exchange_weak(now, abandoned, std::memory_order_acq_rel)) return;
+  }
+}
+
+void SharedMemoryChannelImpl::ReadOutcomeOf(unsigned slot, ReadOutcome read) {
+  At(FaultPoint::kClientHasOutcome);
+  if (region_.slot(slot).outcome.call != 0) {
+    throw NotListening("the listener closed, and refused the call");
+  }
+  SlotReader message(region_, slot, Direction::kOutcome);
+  read(OutcomeIn(message));
+}
+
+void SharedMemoryChannelImpl::Release(unsigned index) {
+  region_.Trim(index, Direction::kRequest);
+  region_.Trim(index, Direction::kOutcome);
+  // The state stays settled, in the listener's cache: kDone is as good as kIdle.
+  region_.slot(index).owner.exchange(0, std::memory_order_seq_cst);
+  AnnounceFreed();
+}
+
+void SharedMemoryChannelImpl::Call(WriteRequest write, ReadOutcome read, absl::Time deadline) {
+  CheckListening();
+  const unsigned slot = Acquire(deadline);
+  // Until it is sent the slot is only to be freed, from then on the call to be given up: GiveUp
+  // does either.
+  const auto give_up = [this](unsigned s) { GiveUp(s); };
+  SlotHold hold(give_up, slot);
+  Send(slot, write, deadline);
+  AwaitOutcome(slot, deadline);
+  hold.Forget();
+  const auto release = [this](unsigned s) { Release(s); };
+  SlotHold answered(release, slot);
+  ReadOutcomeOf(slot, read);
+}
+
+class SharedMemoryPendingCall final : public PendingCall {
+ public:
+  SharedMemoryPendingCall(SharedMemoryChannelImpl& channel, unsigned slot)
+      : channel_(channel), slot_(slot), owner_(Self()) {}
+  ~SharedMemoryPendingCall() override {
+    // A copy in a forked child has no part in it.
+    if (slot_ && owner_ == Self()) channel_.GiveUp(*slot_);
+  }
+
+  bool ready() override {
+    return !slot_ || channel_.Answered(*slot_);
+  }
+
+  void Finish(ReadOutcome read, absl::Time deadline) override {
+    if (!slot_ || owner_ != Self()) throw std::logic_error("this call was finished already");
+    channel_.AwaitOutcome(*slot_, deadline);
+    const unsigned slot = *std::exchange(slot_, std::nullopt);
+    const auto release = [this](unsigned s) { channel_.Release(s); };
+    SlotHold hold(release, slot);
+    channel_.ReadOutcomeOf(slot, read);
+  }
+
+ private:
+  SharedMemoryChannelImpl& channel_;
+  std::optional<unsigned> slot_;
+  const Identity owner_;
+};
+
+// An outcome that came at once, kept.
+class FinishedCall final : public PendingCall {
+ public:
+  explicit FinishedCall(std::string outcome) : outcome_(std::move(outcome)) {}
+  bool ready() override { return true; }
+  void Finish(ReadOutcome read, absl::Time) override {
+    WithPacked(outcome_, [&](capnp::MessageReader& message) {
+      read(OutcomeIn(message));
+    });
+  }
+
+ private:
+  std::string outcome_;
+};
+
+std::unique_ptr<PendingCall> SharedMemoryChannelImpl::Start(WriteRequest write,
+                                                            absl::Time deadline) {
+  CheckListening();
+  const std::optional<unsigned> slot = TryAcquire(kSynchronousSlots, kSlots);
+  if (!slot) {
+    // As many as may be are under way: make room by waiting for this one.
+    std::string outcome;
+    Call(
+        write, [&](const OutcomeReader& in) { outcome = PackedCopy(Access::Message(in)); }, deadline);
+    return std::make_unique<FinishedCall>(std::move(outcome));
+  }
+  const auto give_up = [this](unsigned s) { GiveUp(s); };
+  SlotHold hold(give_up, *slot);
+  Send(*slot, write, deadline);
+  auto call = std::make_unique<SharedMemoryPendingCall>(*this, *slot);
+  hold.Forget();
+  return call;
+}
+
+bool SharedMemoryChannelImpl::listening() {
+  if (listening_here()) return true;
+  const Identity listener = header().listener.load(std::memory_order_acquire);
+  return (header().doorbell.load(std::memory_order_acquire) & kOpen) != 0 &&
+         listener != header().buried.load(std::memory_order_relaxed) && Alive(listener);
+}
+
+bool SharedMemoryChannelImpl::WaitUntilListening(absl::Time deadline) {
+  for (;;) {
+    const std::uint32_t openings = header().openings.load(std::memory_order_acquire);
+    if (listening()) return true;
+    if (Expired(deadline)) return false;
+    FutexWait(header().openings, openings, SliceUntil(deadline));
+  }
+}
+
+int SharedMemoryChannelImpl::free_slots() {
+  int free = 0;
+  for (unsigned i = 0; i < kSlots; ++i) {
+    if (region_.slot(i).owner.load(std::memory_order_relaxed) == 0) ++free;
+  }
+  return free;
+}
+
+// The listener's side
+
+void SharedMemoryChannelImpl::Open() {
+  Identity listener = header().listener.load(std::memory_order_acquire);
+  do {
+    if (Alive(listener)) {
+      throw std::logic_error(
+          absl::StrCat("process ", PidOf(listener), " listens on this proxy already"));
+    }
+  } while (!header().listener.compare_exchange_strong(listener, Self(), std::memory_order_acq_rel));
+  At(FaultPoint::kListenerOpening);
+  // From here on what an earlier listener took and did not answer is seen to be lost.
+  header().generation.fetch_add(1, std::memory_order_acq_rel);
+  header().sleeping.store(0, std::memory_order_seq_cst);
+  wake_.store(false, std::memory_order_relaxed);
+  listener_spinner_ = Spinner();
+  unannounced_ = kAllSlots;
+  header().doorbell.fetch_or(kOpen, std::memory_order_seq_cst);
+  header().openings.fetch_add(1, std::memory_order_release);
+  FutexWakeAll(header().openings);
+}
+
+bool SharedMemoryChannelImpl::Take(unsigned slot) {
+  const std::uint32_t taken = kTaken | Generation() << kGenerationShift;
+  std::uint32_t now = state(slot).load(std::memory_order_acquire);
+  while (PhaseOf(now) == kRequested) {
+    if (state(slot).compare_exchange_weak(now, taken | (now & kSleeper),
+                                          std::memory_order_acq_rel)) {
+      At(FaultPoint::kListenerTook);
+      return true;
+    }
+  }
+  return false;
+}
+
+// Tells the client, or frees the slot of one that has left.
+void SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
+  At(FaultPoint::kListenerEvaluated);
+  Slot& slot = region_.slot(index);
+  slot.outcome.call = how == kRefused ? 1 : 0;
+  std::uint32_t now = state(index).load(std::memory_order_acquire);
+  while (PhaseOf(now) == kTaken) {
+    if (state(index).compare_exchange_weak(now, how, std::memory_order_acq_rel)) {
+      answer(index).store(slot.request.call, std::memory_order_release);
+      if ((now & kSleeper) != 0) FutexWake(answer(index), 1);
+      return;
+    }
+  }
+  if (PhaseOf(now) != kAbandoned) return;
+  Identity owner = slot.owner.load(std::memory_order_acquire);
+  state(index).store(kIdle, std::memory_order_release);
+  if (slot.owner.compare_exchange_strong(owner, 0, std::memory_order_seq_cst)) AnnounceFreed();
+}
+
+void SharedMemoryChannelImpl::AnnounceFreed() {
+  if (header().slot_waiters.load(std::memory_order_seq_cst) == 0) return;
+  header().freed.fetch_add(1, std::memory_order_release);
+  FutexWake(header().freed, 1);
+}
+
+// The outcome of one slot; begun anew as often as the handler wants.
+class SlotOutcome final : public OutcomeSpace {
+ public:
+  SlotOutcome(Region& region, unsigned slot) : region_(region), slot_(slot) {}
+  Builder& Fresh() override { return writer_.emplace(region_, slot_, Direction::kOutcome).builder(); }
+  void Finish() {
+    if (!writer_) Access::Outcome(*this).Value().Null();
+    writer_->Finish();
+  }
+
+ private:
+  Region& region_;
+  const unsigned slot_;
+  std::optional<SlotWriter> writer_;
+};
+
+void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
+  SlotOutcome outcome(region_, slot);
+  OutcomeWriter writer = Access::Outcome(outcome);
+  try {
+    SlotReader message(region_, slot, Direction::kRequest);
+    const RequestReader request = RequestIn(message);
+    const std::int64_t deadline = request.deadline_ns();
+    if (deadline != 0 && absl::GetCurrentTimeNanos() >= deadline) {
+      writer.Error({.type = "remoteobj::DeadlineExceeded", .message = "the request came too late"});
+    } else {
+      handler(request, writer);
+    }
+  } catch (const BadValue& e) {
+    writer.Error({.type = "remoteobj::BadValue", .message = e.what()});
+  }
+  outcome.Finish();
+  Answer(slot, kDone);
+}
+
+// Takes a request of the slots in `bits`, in turn, so that a busy client does not keep the others
+// waiting.
+std::optional<unsigned> SharedMemoryChannelImpl::TakeNext(std::uint64_t bits) {
+  for (bits &= kAllSlots; bits != 0;) {
+    const int turn = static_cast<int>(last_served_ + 1) % 64;
+    const unsigned slot = (static_cast<unsigned>(std::countr_zero(std::rotr(bits, turn))) +
+                           static_cast<unsigned>(turn)) % 64;
+    last_served_ = slot;
+    unannounced_ &= ~(std::uint64_t{1} << slot);
+    if (Take(slot)) return slot;
+    bits &= ~(std::uint64_t{1} << slot);
+  }
+  return std::nullopt;
+}
+
+// Takes the bits out of the doorbell; the slots are to be looked at once more.
+void SharedMemoryChannelImpl::Tidy() {
+  const std::uint64_t bits = header().doorbell.load(std::memory_order_relaxed) & kAllSlots;
+  if (bits == 0) return;
+  header().doorbell.fetch_and(~bits, std::memory_order_seq_cst);
+  unannounced_ |= bits;
+}
+
+bool SharedMemoryChannelImpl::Serve(Handler handler, absl::Time deadline) {
+  constexpr unsigned kServedPerTidy = 1024;
+  if (++served_ % kServedPerTidy == 0) Tidy();
+  for (bool slept = false;;) {
+    const std::uint64_t bits = header().doorbell.load(std::memory_order_acquire);
+    if (const auto slot = TakeNext(bits | unannounced_)) {
+      Evaluate(*slot, handler);
+      return true;
+    }
+    if (wake_.load(std::memory_order_relaxed) && wake_.exchange(false)) return false;
+    if (slept && Expired(deadline)) return false;
+    Sleep(deadline);
+    slept = true;
+  }
+}
+
+// Returns when there may be something to take, at the deadline, or after Wake.
+void SharedMemoryChannelImpl::Sleep(absl::Time deadline) {
+  const auto cpu = static_cast<std::uint32_t>(sched_getcpu() + 1);
+  if (header().listener_cpu.load(std::memory_order_relaxed) != cpu) {
+    header().listener_cpu.store(cpu, std::memory_order_relaxed);
+  }
+  const auto called = [&] {
+    std::uint64_t bits = header().doorbell.load(std::memory_order_acquire) & kAllSlots;
+    for (; bits != 0; bits &= bits - 1) {
+      const auto slot = static_cast<unsigned>(std::countr_zero(bits));
+      if (PhaseOf(state(slot).load(std::memory_order_acquire)) == kRequested) return true;
+    }
+    return wake_.load(std::memory_order_relaxed);
+  };
+  const int client =
+      static_cast<int>(region_.slot(last_served_ % kSlots).request.cpu.load(std::memory_order_relaxed)) -
+      1;
+  if (deadline != absl::InfinitePast() && listener_spinner_.Spin(client, called)) return;
+  Tidy();
+  for (std::uint64_t bits = unannounced_; bits != 0; bits &= bits - 1) {
+    const auto slot = static_cast<unsigned>(std::countr_zero(bits));
+    if (PhaseOf(state(slot).load(std::memory_order_seq_cst)) == kRequested) return;
+  }
+  if (Expired(deadline)) return;
+  At(FaultPoint::kListenerBeforeSleep);
+  header().sleeping.store(1, std::memory_order_seq_cst);
+  while ((header().doorbell.load(std::memory_order_seq_cst) & kAllSlots) == 0 &&
+         !wake_.load(std::memory_order_seq_cst) && !Expired(deadline) &&
+         header().sleeping.load(std::memory_order_seq_cst) != 0) {
+    FutexWait(header().sleeping, 1,
+              deadline == absl::InfiniteFuture() ? absl::InfiniteDuration()
+                                                 : deadline - absl::Now());
+  }
+  header().sleeping.store(0, std::memory_order_seq_cst);
+}
+
+void SharedMemoryChannelImpl::Wake() {
+  wake_.store(true, std::memory_order_seq_cst);
+  Ring();
+}
+
+void SharedMemoryChannelImpl::Close(Final final, Handler handler) {
+  if (header().listener.load(std::memory_order_acquire) != Self()) return;
+  std::uint64_t last = header().doorbell.exchange(0, std::memory_order_seq_cst);
+  last |= std::exchange(unannounced_, 0);
+  At(FaultPoint::kListenerClosing);
+  for (last &= kAllSlots; last != 0; last &= last - 1) {
+    const auto slot = static_cast<unsigned>(std::countr_zero(last));
+    if (!Take(slot)) continue;
+    if (final == Final::kFulfill) {
+      Evaluate(slot, handler);
+    } else {
+      Answer(slot, kRefused);
+    }
+  }
+  header().listener.store(0, std::memory_order_release);
+}
+
+}  // namespace
+
+std::shared_ptr<SharedMemoryChannel> SharedMemoryChannel::Create() {
+  return std::make_shared<SharedMemoryChannelImpl>();
+}
+
+}  // namespace remoteobj
