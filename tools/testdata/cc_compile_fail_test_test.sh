@@ -1,0 +1,17 @@
+#!/bin/sh
+# Each of two cc_compile_fail_tests must fail, and say why.
+set -eu
+
+must_fail() {
+  if said=$("tools/testdata/$1"); then
+    echo "$1 passed, but should not"
+    exit 1
+  fi
+  case $said in
+    *"$2"*) ;;
+    *) echo "$1 failed, but said: $said"; exit 1 ;;
+  esac
+}
+
+must_fail compiles_test.sh "It compiled, but should not: tools/testdata/compiles.cc"
+must_fail other_words_test.sh "the compiler did not say: TakesPointer wants a cat"
