@@ -29,19 +29,37 @@ def _cc_compile_fail_test_impl(ctx):
     ))
     return [DefaultInfo(executable = script, runfiles = ctx.runfiles([log]))]
 
-cc_compile_fail_test = rule(
-    doc = """Passes if `src` does not compile and the compiler's messages match `expect`.
-
-Give `expect` words that are ours (of a static_assert, of a name), not the
-compiler's: GCC and Clang both run these tests.
-""",
+_cc_compile_fail_test = rule(
     implementation = _cc_compile_fail_test_impl,
     attrs = dict(
         TRY_COMPILE.attrs,
         src = attr.label(allow_single_file = [".cc"], mandatory = True),
-        expect = attr.string(mandatory = True, doc = "An extended regular expression, of one line."),
+        expect = attr.string(mandatory = True),
     ),
     fragments = TRY_COMPILE.fragments,
     toolchains = TRY_COMPILE.toolchains,
     test = True,
 )
+
+def cc_compile_fail_test(name, src, expect, deps = [], tags = [], **kwargs):
+    """Passes if `src` does not compile and the compiler's messages match `expect`.
+
+    Args:
+      name: ends in _test.
+      src: one source file.
+      expect: an extended regular expression, of one line. Choose words that are
+        ours (of a static_assert, of a name), not the compiler's: GCC and Clang
+        both run these tests.
+      deps: as of a cc_test.
+      tags: added to "static", which the sanitizers' lanes leave out.
+      **kwargs: passed to the test rule.
+    """
+    _cc_compile_fail_test(
+        name = name,
+        size = "small",
+        src = src,
+        expect = expect,
+        tags = ["static"] + tags,
+        deps = deps,
+        **kwargs
+    )

@@ -30,14 +30,16 @@ fi
 """
 
 def try_compile(ctx, src, copts = []):
-    """Declares a file with the compiler's messages for `src`, and returns it.
-
-    Its last line is `try_compile: compiled` or `try_compile: did not compile`.
+    """Declares a file with what the compiler says of `src`.
 
     Args:
       ctx: of a rule with TRY_COMPILE's attributes, fragments and toolchains.
       src: the C++ source, a File.
       copts: the flags that come last.
+
+    Returns:
+      The File: the messages, then `try_compile: compiled` or `try_compile: did
+      not compile` in a line of its own.
     """
     toolchain = find_cc_toolchain(ctx)
     features = cc_common.configure_features(
