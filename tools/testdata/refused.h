@@ -5,8 +5,7 @@
 
 template <typename T>
 void TakesPointer(T) {
-  static_assert(
-      requires(T t) { *t; }, "TakesPointer wants a 'pointer'");
+  static_assert(requires(T t) { *t; }, "TakesPointer wants a 'pointer'");
 }
 
 #endif  // REMOTEOBJ_TOOLS_TESTDATA_REFUSED_H_
