@@ -2,11 +2,10 @@
 // Takes @remoteobj//proxy and nothing else, beside a proxy/proxy.h of its own.
 // Without a test library, as a consumer may have none: exits with 0 if all is well.
 
-#include "proxy/proxy.h"
-
 #include <cstdio>
 #include <string>
 
+#include "proxy/proxy.h"
 #include "remoteobj/proxy/proxy.h"
 
 namespace app {
