@@ -26,7 +26,7 @@ class Tree:
             here = os.path.relpath(directory, root)
             subdirectories[:] = sorted(
                 d for d in subdirectories
-                if d != ".git" and d != "node_modules" and not (here == "." and d.startswith("bazel-")))
+                if d == ".ci" or not d.startswith((".", "bazel-")) and d != "node_modules")
             self.files += [os.path.normpath(os.path.join(here, n)) for n in sorted(names)]
 
     def matching(self, *suffixes):
