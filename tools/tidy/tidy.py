@@ -1,0 +1,277 @@
+"""What must hold in this project's files, and which no compiler checks.
+
+Every check takes a Tree and yields problems, one line each. tidy_test.py runs
+them over the project, and over small trees that break each rule.
+"""
+
+import collections
+import glob
+import os
+import re
+
+# A module may use those before it. The facade, at the root, uses all of them.
+LAYERS = ["transport", "except", "process", "proxy", "manager"]
+MAY_INCLUDE_CAPNP = ["transport", "manager", "tools"]
+# What a module's tests, benchmarks and fuzz targets may use, but not the module.
+TEST_ONLY = re.compile(r"_(test|benchmark|fuzz|main)\.cc$|/testdata/")
+
+
+class Tree:
+    """The project's files, by their paths from its root."""
+
+    def __init__(self, root):
+        self.root = root
+        self.files = []
+        for directory, subdirectories, names in os.walk(root):
+            here = os.path.relpath(directory, root)
+            subdirectories[:] = sorted(
+                d for d in subdirectories
+                if d == ".ci" or not d.startswith((".", "bazel-")) and d != "node_modules")
+            self.files += [os.path.normpath(os.path.join(here, n)) for n in sorted(names)]
+
+    def matching(self, *suffixes):
+        return [f for f in self.files if f.endswith(suffixes)]
+
+    def read(self, path):
+        with open(os.path.join(self.root, path), encoding="utf-8") as f:
+            return f.read()
+
+    def exists(self, path):
+        return bool(glob.glob(os.path.join(self.root, path)))
+
+
+def package_of(path):
+    """The top folder of a file; for one at the root, ''."""
+    return path.split("/")[0] if "/" in path else ""
+
+
+def first_lines(text, count):
+    return (text.split("\n") + [""] * count)[:count]
+
+
+# Sources.
+
+
+def headers_introduce_themselves(tree):
+    """Each header starts with its licence and a comment on what it is for."""
+    for path in tree.matching(".h"):
+        lines = first_lines(tree.read(path), 3)
+        comment = [l for l in lines[1:] if re.match(r"// \w", l)]
+        if lines[0] != "// SPDX-License-Identifier: MIT":
+            yield "%s:1: the first line must be '// SPDX-License-Identifier: MIT'" % path
+        elif not comment:
+            yield "%s:2: a header starts with what it is for, after the licence" % path
+
+
+def sources_name_their_licence(tree):
+    for path in tree.matching(".cc"):
+        if first_lines(tree.read(path), 1)[0] != "// SPDX-License-Identifier: MIT":
+            yield "%s:1: the first line must be '// SPDX-License-Identifier: MIT'" % path
+
+
+def includes_go_down(tree):
+    """Modules include only lower ones, and the libraries that are theirs to use."""
+    top_folders = {package_of(f) for f in tree.files} - {""}
+    for path in tree.matching(".h", ".cc"):
+        module = package_of(path)
+        # A workspace of its own, and what it does not share with ours.
+        if path.startswith("testing/consumer/"):
+            continue
+        for number, line in enumerate(tree.read(path).split("\n"), 1):
+            found = re.match(r'\s*#\s*include\s+["<]([^">]+)[">]', line)
+            problem = found and _wrong_include(path, module, found[1], top_folders)
+            if problem:
+                yield "%s:%d: %s: %s" % (path, number, found[1], problem)
+
+
+def _wrong_include(path, module, included, top_folders):
+    parts = included.split("/")
+    if parts[0] in ("capnp", "kj") and module not in MAY_INCLUDE_CAPNP:
+        return "only transport/ and manager/ know Cap'n Proto"
+    if parts[0] == "glog" and path.endswith(".h") and "/internal/" not in path:
+        return "glog's macros stay out of public headers"
+    if len(parts) > 1 and parts[0] in top_folders:
+        return "write remoteobj/%s: consumers see it so, and may have this path, too" % included
+    if parts[0] != "remoteobj" or module not in LAYERS:
+        return None
+    used = parts[1] if len(parts) > 2 else "the facade"
+    if used == "testing":
+        return None if TEST_ONLY.search(path) else "only tests use testing/"
+    if used not in LAYERS or LAYERS.index(used) > LAYERS.index(module):
+        return "%s/ knows nothing of %s" % (module, used)
+    return None
+
+
+def graph_goes_down(graph):
+    """The same for Bazel's targets: `graph` is `bazel query --output=graph`."""
+    for user, used in re.findall(r'"([^"]+)" -> "([^"]+)"', graph):
+        here, there = ((re.match(r"//(\w*)", label) or ["", None])[1] for label in (user, used))
+        if here in LAYERS and there is not None and there != "tools":
+            if there not in LAYERS or LAYERS.index(there) > LAYERS.index(here):
+                yield "%s depends on %s: %s/ knows nothing of %s" % (
+                    user, used, here, "%s/" % there if there else "the facade")
+
+
+# Documents.
+
+FENCE = re.compile(r"^( *)(```+)(.*)$")
+MARKER = re.compile(r"<!-- cut from (\S+?)(?:#([\w-]+))? -->$")
+# Without a folder, only names that end so are taken for files.
+SUFFIX = re.compile(r"\.(h|cc|md|bzl|bazel|capnp|py|sh)$")
+
+
+def paths_exist(tree):
+    """Each path, and each of Bazel's labels, that a document names is there."""
+    top = {package_of(f) for f in tree.files} - {""}
+    for path in tree.matching(".md"):
+        if path == "CHANGELOG.md":  # Which speaks of the past.
+            continue
+        folder = os.path.dirname(path)
+        for number, word in _words(tree.read(path)):
+            if not _is_there(tree, top, folder, word):
+                yield "%s:%d: there is no %s" % (path, number, word)
+
+
+def _words(text):
+    """(line, word) for what may be a path: in links, in `code`, in shell examples."""
+    language = None  # Of the block that we are in.
+    for number, line in enumerate(text.split("\n"), 1):
+        fence = FENCE.match(line)
+        if fence:
+            language = fence[3].strip() if language is None else None
+        elif language in ("sh", "shell", "bash", "console"):
+            yield from ((number, w) for w in line.split("#")[0].split())
+        elif language is None:
+            for code in re.findall(r"`([^`]+)`", line):
+                yield from ((number, w) for w in code.split())
+            for link in re.findall(r"\]\(([^)\s]+)\)", line):
+                yield number, link.split("#")[0]
+
+
+def _is_there(tree, top, folder, word):
+    label = re.fullmatch(r"//([\w/.-]*?)(/?\.\.\.|:[\w.-]+)?", word)
+    if label:
+        package = label[1].rstrip("/")
+        build = os.path.join(package, "BUILD.bazel")
+        if label[2] and label[2].endswith("..."):
+            return tree.exists(package or ".")
+        name = label[2][1:] if label[2] else os.path.basename(package)
+        return tree.exists(build) and '"%s"' % name in tree.read(build)
+    if not re.fullmatch(r"\.?[\w*-][\w.*-]*(/[\w.*-]+)*/?", word):
+        return True  # No path of this project: absolute, a URL, or code.
+    if "..." in word:
+        return True
+    if word.startswith("remoteobj/"):  # As it is included.
+        return tree.exists(word[len("remoteobj/"):])
+    named = word.endswith("/") or SUFFIX.search(word) or ("/" in word and package_of(word) in top)
+    return not named or tree.exists(word) or tree.exists(os.path.join(folder, word))
+
+
+def modules_are_on_the_map(tree):
+    """ARCHITECTURE.md names each top folder with a BUILD file."""
+    text = tree.read("ARCHITECTURE.md") if tree.exists("ARCHITECTURE.md") else ""
+    for path in tree.matching("/BUILD.bazel"):
+        if path.count("/") == 1 and "%s/" % package_of(path) not in text:
+            yield "ARCHITECTURE.md: it does not name %s/" % package_of(path)
+
+
+def code_is_cut_from_files(tree):
+    """Each C++ block in a document is the text of a file that Bazel compiles."""
+    for path in tree.matching(".md"):
+        lines = tree.read(path).split("\n")
+        marker, block, language = None, None, ""
+        for number, line in enumerate(lines, 1):
+            fence = FENCE.match(line)
+            if block is None and fence:
+                block, language, start = [], fence[3].strip().lower(), number
+            elif fence:
+                if language in ("cpp", "c++", "cc"):
+                    problem = _not_cut(tree, marker, block)
+                    if problem:
+                        yield "%s:%d: %s" % (path, start, problem)
+                marker, block = None, None
+            elif block is not None:
+                block.append(line)
+            elif line.strip():
+                marker = MARKER.search(line.strip())
+
+
+def _not_cut(tree, marker, block):
+    if not marker:
+        return "say where this code is from: <!-- cut from folder/file.cc#region -->"
+    path, region = marker[1], marker[2]
+    if not tree.exists(path):
+        return "there is no %s" % path
+    build = os.path.join(os.path.dirname(path), "BUILD.bazel")
+    if not tree.exists(build) or '"%s"' % os.path.basename(path) not in tree.read(build):
+        return "%s is in no target of %s" % (path, build)
+    code = cut(tree.read(path), region)
+    if code is None:
+        return "%s has no lines '// [%s]' and '// [/%s]'" % (path, region, region)
+    if "\n".join(block).strip("\n") != code:
+        return "this is not what %s says:\n%s" % (marker[0][len("<!-- cut from "):-len(" -->")], code)
+    return None
+
+
+def cut(text, region):
+    """A region of a source, moved to the left; without one, all but its licence."""
+    lines = text.split("\n")
+    if region:
+        stripped = [l.strip() for l in lines]
+        try:
+            first = stripped.index("// [%s]" % region)
+            lines = lines[first + 1:stripped.index("// [/%s]" % region, first)]
+        except ValueError:
+            return None
+    elif lines[0].startswith("// SPDX"):
+        lines = lines[1:]
+    # Regions within this one leave no trace.
+    lines = [l for l in lines if not re.fullmatch(r"\s*// \[/?[\w-]+\]", l)]
+    indents = [len(l) - len(l.lstrip()) for l in lines if l.strip()]
+    return "\n".join(l[min(indents, default=0):] for l in lines).strip("\n")
+
+
+# Dependencies.
+
+
+def dependencies_agree(tree):
+    """MODULE.bazel and the stand-ins for WORKSPACE name the same repositories."""
+    modules = set(re.findall(r'^bazel_dep\(name = "([^"]+)"', tree.read("MODULE.bazel"), re.M))
+    text = tree.read("tools/system/repositories.bzl")
+    system = set(_names(text, "_SYSTEM_MODULES = [", "]"))
+    rules = set(re.findall(r'^    "([^"]+)"', _between(text, "_NATIVE_RULES = {", "\n}"), re.M))
+    written = set(re.findall(r'^    "([^"]+)":', _between(
+        tree.read("tools/system/generate.py"), "\nMODULES = {", "\n}"), re.M))
+    for name in sorted(modules - system - rules):
+        yield "MODULE.bazel has %s, tools/system/repositories.bzl has not" % name
+    for name in sorted(system - modules):
+        yield "tools/system/repositories.bzl has %s, MODULE.bazel has not" % name
+    for name in sorted(system ^ written):
+        yield "tools/system: only one of repositories.bzl and generate.py has %s" % name
+    used = collections.defaultdict(list)
+    for path in tree.matching("BUILD.bazel", ".bzl"):
+        if not path.startswith(("testing/consumer/", "tools/system/")):
+            for name in re.findall(r'"@([\w-]+)(?://|")', tree.read(path)):
+                used[name].append(path)
+    for name in sorted(set(used) - modules - {"bazel_tools", "platforms"}):
+        yield "%s uses @%s, MODULE.bazel has no such module" % (used[name][0], name)
+
+
+def _between(text, start, end):
+    begin = text.index(start) + len(start)
+    return text[begin:text.index(end, begin)]
+
+
+def _names(text, start, end):
+    return re.findall(r'"([^"]+)"', _between(text, start, end))
+
+
+CHECKS = [
+    headers_introduce_themselves,
+    sources_name_their_licence,
+    includes_go_down,
+    paths_exist,
+    modules_are_on_the_map,
+    code_is_cut_from_files,
+    dependencies_agree,
+]

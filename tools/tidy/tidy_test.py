@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Runs tidy.py's checks over the project, and over trees that break each rule."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True  # It would write into the project.
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, HERE)
+
+import tidy  # pylint: disable=wrong-import-position
+
+# Not the copy that Bazel makes of the files that it knows: also those of no target.
+PROJECT = os.path.dirname(os.path.dirname(HERE))
+SPDX = "// SPDX-License-Identifier: MIT\n"
+
+
+class ProjectTest(unittest.TestCase):
+    """One test for each check: see the end of the file."""
+
+
+class RulesTest(unittest.TestCase):
+
+    def check(self, rule, files, *expected):
+        """`rule` finds in `files` as many problems as `expected`, with these words."""
+        with tempfile.TemporaryDirectory() as root:
+            for path, text in files.items():
+                os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
+                with open(os.path.join(root, path), "w", encoding="utf-8") as f:
+                    f.write(text)
+            problems = list(rule(tidy.Tree(root)))
+        self.assertEqual(len(problems), len(expected), problems)
+        for problem, words in zip(problems, expected):
+            self.assertIn(words, problem)
+
+    def test_headers(self):
+        rule = tidy.headers_introduce_themselves
+        self.check(rule, {"a.h": SPDX + "//\n// What it is.\n"})
+        self.check(rule, {"a.h": SPDX + "// What it is.\n"})
+        self.check(rule, {"a.h": "// What it is.\n"}, "a.h:1: the first line")
+        self.check(rule, {"a.h": SPDX + "#pragma once\n"}, "a.h:2: a header starts")
+
+    def test_licence(self):
+        rule = tidy.sources_name_their_licence
+        self.check(rule, {"a.cc": SPDX})
+        self.check(rule, {"a.cc": "int i;\n"}, "a.cc:1: the first line")
+
+    def test_includes(self):
+
+        def check(path, included, *expected):
+            files = {path: '#include "%s"\n' % included}
+            files.setdefault("proxy/proxy.h", "")
+            self.check(tidy.includes_go_down, files, *expected)
+
+        check("proxy/a.cc", "remoteobj/transport/codec.h")
+        check("proxy/a.cc", "remoteobj/proxy/proxy.h")
+        check("examples/a.cc", "remoteobj/remoteobj.h")
+        check("transport/a.cc", "remoteobj/proxy/proxy.h", "transport/ knows nothing of proxy")
+        check("proxy/a_test.cc", "remoteobj/manager/manager.h", "proxy/ knows nothing of manager")
+        check("proxy/a.cc", "remoteobj/remoteobj.h", "proxy/ knows nothing of the facade")
+        check("proxy/a.cc", "proxy/proxy.h", "write remoteobj/proxy/proxy.h")
+        check("proxy/a_test.cc", "remoteobj/testing/matchers.h")
+        check("proxy/a.cc", "remoteobj/testing/matchers.h", "only tests use testing/")
+        check("transport/a.h", "capnp/message.h")
+        check("proxy/a.cc", "capnp/message.h", "only transport/ and manager/")
+        check("proxy/a.cc", "glog/logging.h")
+        check("proxy/a.h", "glog/logging.h", "glog's macros")
+
+    def test_graph(self):
+
+        def check(edge, *expected):
+            problems = list(tidy.graph_goes_down('digraph {\n  "%s" -> "%s"\n}\n' % edge))
+            self.assertEqual(len(problems), len(expected), problems)
+            for problem, words in zip(problems, expected):
+                self.assertIn(words, problem)
+
+        check(("//:remoteobj", "//proxy:proxy"))
+        check(("//proxy:proxy", "//transport:codec"))
+        check(("//proxy:proxy", "//proxy:describe"))
+        check(("//proxy:proxy", "@abseil-cpp//absl/time:time"))
+        check(("//proxy:proxy", "//proxy:proxy.h"))
+        check(("//transport:codec", "//proxy:proxy"), "transport/ knows nothing of proxy/")
+        check(("//transport:codec", "//testing:fork"), "transport/ knows nothing of testing/")
+        check(("//proxy:proxy", "//:remoteobj"), "proxy/ knows nothing of the facade")
+
+    def test_paths(self):
+
+        def check(text, *expected):
+            self.check(tidy.paths_exist, {
+                "README.md": text,
+                "proxy/README.md": "`view.h`\n",
+                "proxy/view.h": "",
+                "proxy/BUILD.bazel": 'name = "proxy"\nname = "view"\n',
+            }, *expected)
+
+        check("`proxy/view.h`, `proxy/`, `remoteobj/proxy/view.h`, `proxy/*.h`, [x](proxy/view.h#L1)")
+        check("`//proxy`, `//proxy:view`, `//...`, `//proxy/...`, `@other//gone:gone`")
+        check("`/dev/shm`, `Get/TryGet`, `a / b`, `std::string`, [x](https://x.org/y.h)")
+        check("```sh\ntools/gone\n```\n")  # No folder tools/ here.
+        check("```sh\nproxy/gone # proxy/lost\n```\n", "README.md:2: there is no proxy/gone")
+        check("a\n`proxy/gone.h`", "README.md:2: there is no proxy/gone.h")
+        check("`remoteobj/proxy/gone.h`", "there is no remoteobj/proxy/gone.h")
+        check("`gone.h`", "there is no gone.h")
+        check("`gone/`", "there is no gone/")
+        check("[x](proxy/gone)", "there is no proxy/gone")
+        check("`//proxy:gone`", "there is no //proxy:gone")
+        check("`//gone/...`", "there is no //gone/...")
+
+    def test_map(self):
+        files = {"proxy/BUILD.bazel": "", "proxy/deep/BUILD.bazel": ""}
+        self.check(tidy.modules_are_on_the_map, {**files, "ARCHITECTURE.md": "proxy/ is"})
+        self.check(tidy.modules_are_on_the_map, {**files, "ARCHITECTURE.md": ""}, "name proxy/")
+
+    def test_code(self):
+
+        def check(text, *expected):
+            self.check(tidy.code_is_cut_from_files, {
+                "README.md": text,
+                "a/one.cc": SPDX + "int i;\n{\n  // [part]\n  int j;\n\n  int k;\n  // [/part]\n}\n",
+                "a/lost.cc": "",
+                "a/BUILD.bazel": 'srcs = ["one.cc"]',
+            }, *expected)
+
+        part = "<!-- cut from a/one.cc#part -->\n"
+        code = "```cpp\nint j;\n\nint k;\n```\n"
+        check(part + code)
+        check(part + "\n" + code)
+        check("<!-- cut from a/one.cc -->\n```cpp\nint i;\n{\n  int j;\n\n  int k;\n}\n```\n")
+        check("```sh\nint j;\n```\n")
+        check(code, "README.md:1: say where")
+        check(part + "Some words.\n" + code, "README.md:3: say where")
+        check(part + code + code, "README.md:7: say where")
+        check(part + "```cpp\nint j;\n```\n", "this is not what a/one.cc#part says")
+        check("<!-- cut from a/one.cc#gone -->\n" + code, "has no lines '// [gone]'")
+        check("<!-- cut from a/gone.cc#part -->\n" + code, "there is no a/gone.cc")
+        check("<!-- cut from a/lost.cc -->\n" + code, "a/lost.cc is in no target")
+
+    def test_dependencies(self):
+
+        def check(module, system, written, label, *expected):
+            self.check(tidy.dependencies_agree, {
+                "MODULE.bazel": "".join('bazel_dep(name = "%s", version = "1")\n' % m for m in module),
+                "tools/system/repositories.bzl":
+                    '_NATIVE_RULES = {\n    "rules": {},\n}\n_SYSTEM_MODULES = [%s]\n' % system,
+                "tools/system/generate.py": "\nMODULES = {\n    %s\n}\n" % written,
+                "BUILD.bazel": 'deps = ["%s"]' % label,
+            }, *expected)
+
+        check(["a", "rules"], '"a"', '"a": {},', "@a//b:c")
+        check(["a", "b"], '"a"', '"a": {},', "@a", "MODULE.bazel has b")
+        check([], '"a"', '"a": {},', "//a", "repositories.bzl has a")
+        check(["a"], '"a"', '', "@a", "generate.py has a")
+        check(["a"], '"a"', '"a": {},', "@b//:c", "BUILD.bazel uses @b")
+
+
+def _add_project_test(rule):
+    def test(self):
+        problems = list(rule(tidy.Tree(PROJECT)))
+        if problems:
+            self.fail("\n\n" + "\n".join(problems))
+    setattr(ProjectTest, "test_" + rule.__name__, test)
+
+
+for check in tidy.CHECKS:
+    _add_project_test(check)
+
+
+class GraphTest(unittest.TestCase):
+
+    def test_bazel_targets_depend_downward(self):
+        with open(os.environ["GRAPH"], encoding="utf-8") as f:
+            graph = f.read()
+        self.assertIn("//:remoteobj", graph)
+        problems = list(tidy.graph_goes_down(graph))
+        if problems:
+            self.fail("\n\n" + "\n".join(problems))
+
+
+if __name__ == "__main__":
+    unittest.main()
