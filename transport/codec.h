@@ -77,30 +77,31 @@ concept Codable = requires(const T& value, ValueWriter out, const ValueReader& i
 // Writes a value.
 template <typename T>
 void Encode(const T& value, ValueWriter out) {
-  static_assert(requires { sizeof(Codec<T>); },
-                "remoteobj: this type (the T named here) has no codec, so it cannot be sent to "
-                "another process. Describe it with REMOTEOBJ_DESCRIBE(T, members...), or specialise "
-                "remoteobj::Codec<T>. Pointers, references, mutexes, threads and file handles mean "
-                "nothing in another process.");
+  static_assert(
+      requires { sizeof(Codec<T>); },
+      "remoteobj: this type (the T named here) has no codec, so it cannot be sent to "
+      "another process. Describe it with REMOTEOBJ_DESCRIBE(T, members...), or specialise "
+      "remoteobj::Codec<T>. Pointers, references, mutexes, threads and file handles mean "
+      "nothing in another process.");
   Codec<T>::Encode(value, out);
 }
 
 // Reads a value. Throws BadValue if what came is not a T.
 template <typename T>
 T Decode(const ValueReader& in) {
-  static_assert(requires { sizeof(Codec<T>); },
-                "remoteobj: this type (the T named here) has no codec, so it cannot be received "
-                "from another process. Describe it with REMOTEOBJ_DESCRIBE(T, members...), or "
-                "specialise remoteobj::Codec<T>.");
+  static_assert(
+      requires { sizeof(Codec<T>); },
+      "remoteobj: this type (the T named here) has no codec, so it cannot be received "
+      "from another process. Describe it with REMOTEOBJ_DESCRIBE(T, members...), or "
+      "specialise remoteobj::Codec<T>.");
   return Codec<T>::Decode(in);
 }
 
 namespace transport_internal {
 
 template <typename T>
-constexpr bool kIsNumber =
-    (std::is_integral_v<T> && !std::is_same_v<T, bool>) || std::is_same_v<T, float> ||
-    std::is_same_v<T, double>;
+constexpr bool kIsNumber = (std::is_integral_v<T> && !std::is_same_v<T, bool>) ||
+                           std::is_same_v<T, float> || std::is_same_v<T, double>;
 
 template <typename T>
 constexpr ElementType ElementOf() {
@@ -224,7 +225,9 @@ template <typename T>
   requires std::is_enum_v<T>
 struct Codec<T> {
   using Number = std::underlying_type_t<T>;
-  static void Encode(T value, ValueWriter out) { Codec<Number>::Encode(static_cast<Number>(value), out); }
+  static void Encode(T value, ValueWriter out) {
+    Codec<Number>::Encode(static_cast<Number>(value), out);
+  }
   static T Decode(const ValueReader& in) { return static_cast<T>(Codec<Number>::Decode(in)); }
 };
 
@@ -344,7 +347,8 @@ struct Codec<std::variant<T...>> {
   static Variant DecodeAs(std::size_t index, const ValueReader& in, std::index_sequence<I...>) {
     using Function = Variant (*)(const ValueReader&);
     static constexpr Function kDecode[] = {[](const ValueReader& value) {
-      return Variant(std::in_place_index<I>, remoteobj::Decode<std::variant_alternative_t<I, Variant>>(value));
+      return Variant(std::in_place_index<I>,
+                     remoteobj::Decode<std::variant_alternative_t<I, Variant>>(value));
     }...};
     return kDecode[index](in);
   }
@@ -531,7 +535,9 @@ struct Codec<absl::StatusOr<T>> {
 template <typename Rep, typename Period>
 struct Codec<std::chrono::duration<Rep, Period>> {
   using Duration = std::chrono::duration<Rep, Period>;
-  static void Encode(Duration value, ValueWriter out) { remoteobj::Encode<Rep>(value.count(), out); }
+  static void Encode(Duration value, ValueWriter out) {
+    remoteobj::Encode<Rep>(value.count(), out);
+  }
   static Duration Decode(const ValueReader& in) { return Duration(remoteobj::Decode<Rep>(in)); }
 };
 

@@ -37,8 +37,8 @@ void Evaluate(HeapMessage& request, Listener::Handler handler, HeapOutcome& outc
 enum class Phase { kRequested, kTaken, kDone, kRefused };
 
 struct CallState {
-  HeapMessage request;   // Written before it is queued.
-  HeapOutcome outcome;   // Written between kTaken and kDone.
+  HeapMessage request;              // Written before it is queued.
+  HeapOutcome outcome;              // Written between kTaken and kDone.
   Phase phase = Phase::kRequested;  // Guarded by the channel's mutex.
   absl::Time deadline = absl::InfiniteFuture();
 };

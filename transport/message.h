@@ -9,7 +9,8 @@
 //         operations.Set(0, remoteobj::OperationKind::kGetAttribute, "count", /*hint=*/0);
 //       },
 //       [&](const remoteobj::OutcomeReader& outcome) {
-//         if (outcome.kind() == remoteobj::OutcomeKind::kValue) count = Decode<int>(outcome.Value());
+//         if (outcome.kind() == remoteobj::OutcomeKind::kValue) count =
+//         Decode<int>(outcome.Value());
 //       },
 //       deadline);
 //
@@ -47,7 +48,8 @@ enum class OperationKind : std::uint16_t {
   kSuper,
   kExists,
 };
-inline constexpr std::uint16_t kLastOperationKind = static_cast<std::uint16_t>(OperationKind::kExists);
+inline constexpr std::uint16_t kLastOperationKind =
+    static_cast<std::uint16_t>(OperationKind::kExists);
 
 class OperationsWriter {
  public:

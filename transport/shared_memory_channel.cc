@@ -430,9 +430,7 @@ class SharedMemoryPendingCall final : public PendingCall {
     if (slot_ && owner_ == Self()) channel_.GiveUp(*slot_);
   }
 
-  bool ready() override {
-    return !slot_ || channel_.Answered(*slot_);
-  }
+  bool ready() override { return !slot_ || channel_.Answered(*slot_); }
 
   void Finish(ReadOutcome read, absl::Time deadline) override {
     if (!slot_ || owner_ != Self()) throw std::logic_error("this call was finished already");
@@ -455,9 +453,7 @@ class FinishedCall final : public PendingCall {
   explicit FinishedCall(std::string outcome) : outcome_(std::move(outcome)) {}
   bool ready() override { return true; }
   void Finish(ReadOutcome read, absl::Time) override {
-    WithPacked(outcome_, [&](capnp::MessageReader& message) {
-      read(OutcomeIn(message));
-    });
+    WithPacked(outcome_, [&](capnp::MessageReader& message) { read(OutcomeIn(message)); });
   }
 
  private:
@@ -472,7 +468,8 @@ std::unique_ptr<PendingCall> SharedMemoryChannelImpl::Start(WriteRequest write,
     // As many as may be are under way: make room by waiting for this one.
     std::string outcome;
     Call(
-        write, [&](const OutcomeReader& in) { outcome = PackedCopy(Access::Message(in)); }, deadline);
+        write, [&](const OutcomeReader& in) { outcome = PackedCopy(Access::Message(in)); },
+        deadline);
     return std::make_unique<FinishedCall>(std::move(outcome));
   }
   const auto give_up = [this](unsigned s) { GiveUp(s); };
@@ -571,7 +568,9 @@ void SharedMemoryChannelImpl::AnnounceFreed() {
 class SlotOutcome final : public OutcomeSpace {
  public:
   SlotOutcome(Region& region, unsigned slot) : region_(region), slot_(slot) {}
-  Builder& Fresh() override { return writer_.emplace(region_, slot_, Direction::kOutcome).builder(); }
+  Builder& Fresh() override {
+    return writer_.emplace(region_, slot_, Direction::kOutcome).builder();
+  }
   void Finish() {
     if (!writer_) Access::Outcome(*this).Value().Null();
     writer_->Finish();
@@ -608,7 +607,8 @@ std::optional<unsigned> SharedMemoryChannelImpl::TakeNext(std::uint64_t bits) {
   for (bits &= kAllSlots; bits != 0;) {
     const int turn = static_cast<int>(last_served_ + 1) % 64;
     const unsigned slot = (static_cast<unsigned>(std::countr_zero(std::rotr(bits, turn))) +
-                           static_cast<unsigned>(turn)) % 64;
+                           static_cast<unsigned>(turn)) %
+                          64;
     last_served_ = slot;
     unannounced_ &= ~(std::uint64_t{1} << slot);
     if (Take(slot)) return slot;
@@ -656,7 +656,8 @@ void SharedMemoryChannelImpl::Sleep(absl::Time deadline) {
     return wake_.load(std::memory_order_relaxed);
   };
   const int client =
-      static_cast<int>(region_.slot(last_served_ % kSlots).request.cpu.load(std::memory_order_relaxed)) -
+      static_cast<int>(
+          region_.slot(last_served_ % kSlots).request.cpu.load(std::memory_order_relaxed)) -
       1;
   if (deadline != absl::InfinitePast() && listener_spinner_.Spin(client, called)) return;
   Tidy();
@@ -670,9 +671,9 @@ void SharedMemoryChannelImpl::Sleep(absl::Time deadline) {
   while ((header().doorbell.load(std::memory_order_seq_cst) & kAllSlots) == 0 &&
          !wake_.load(std::memory_order_seq_cst) && !Expired(deadline) &&
          header().sleeping.load(std::memory_order_seq_cst) != 0) {
-    FutexWait(header().sleeping, 1,
-              deadline == absl::InfiniteFuture() ? absl::InfiniteDuration()
-                                                 : deadline - absl::Now());
+    FutexWait(
+        header().sleeping, 1,
+        deadline == absl::InfiniteFuture() ? absl::InfiniteDuration() : deadline - absl::Now());
   }
   header().sleeping.store(0, std::memory_order_seq_cst);
 }

@@ -33,8 +33,9 @@ constexpr std::size_t kChunkBytes = 256 << 20;
 constexpr std::size_t kMaxElements = (1 << 29) - 1;
 
 constexpr std::size_t kElementSize[] = {1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 1};
-constexpr std::string_view kElementName[] = {"int8",  "uint8",  "int16",   "uint16",  "int32", "uint32",
-                                             "int64", "uint64", "float32", "float64", "bool"};
+constexpr std::string_view kElementName[] = {"int8",    "uint8",   "int16", "uint16",
+                                             "int32",   "uint32",  "int64", "uint64",
+                                             "float32", "float64", "bool"};
 
 void CheckDepth(int depth) {
   if (depth > kMaxDepth) {
@@ -44,8 +45,8 @@ void CheckDepth(int depth) {
 
 unsigned CheckSize(std::size_t size) {
   if (size > kMaxElements) {
-    throw BadValue(absl::StrCat("a container of ", size, " elements: at most ", kMaxElements,
-                                " can be sent"));
+    throw BadValue(
+        absl::StrCat("a container of ", size, " elements: at most ", kMaxElements, " can be sent"));
   }
   return static_cast<unsigned>(size);
 }
@@ -382,7 +383,8 @@ void ValueReader::Fail(std::string_view expected) const {
 std::string ValueReader::Where() const {
   const std::string parent = parent_ == nullptr ? "" : parent_->Where();
   if (label_.empty()) {
-    return parent_ == nullptr ? "" : absl::StrCat(parent.empty() ? "value" : parent, "[", index_, "]");
+    return parent_ == nullptr ? ""
+                              : absl::StrCat(parent.empty() ? "value" : parent, "[", index_, "]");
   }
   if (parent_ == nullptr) {
     return index_ == 0 ? std::string(label_) : absl::StrCat(std::string(label_), " ", index_);

@@ -11,17 +11,17 @@
 namespace remoteobj::transport_internal {
 
 enum class FaultPoint {
-  kClientHasSlot,       // The slot is the client's, nothing is written.
-  kClientWriting,       // The request is half written.
-  kClientPublished,     // The request is in its slot, not yet announced.
-  kClientAnnounced,     // The bit is set.
-  kClientBeforeSleep,   // About to sleep for the outcome.
-  kClientHasOutcome,    // The outcome is there, not yet read.
-  kListenerOpening,     // It is the listener, but not yet open.
-  kListenerTook,        // The request is taken, not yet evaluated.
-  kListenerEvaluated,   // The outcome is written, not yet announced.
+  kClientHasSlot,      // The slot is the client's, nothing is written.
+  kClientWriting,      // The request is half written.
+  kClientPublished,    // The request is in its slot, not yet announced.
+  kClientAnnounced,    // The bit is set.
+  kClientBeforeSleep,  // About to sleep for the outcome.
+  kClientHasOutcome,   // The outcome is there, not yet read.
+  kListenerOpening,    // It is the listener, but not yet open.
+  kListenerTook,       // The request is taken, not yet evaluated.
+  kListenerEvaluated,  // The outcome is written, not yet announced.
   kListenerBeforeSleep,
-  kListenerClosing,     // Closed, but what had arrived is not yet answered.
+  kListenerClosing,  // Closed, but what had arrived is not yet answered.
 };
 
 using FaultHook = void (*)(FaultPoint);

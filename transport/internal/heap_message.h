@@ -31,8 +31,8 @@ class HeapMessage final : private Segments {
       std::memset(inline_, 0, sizeof inline_);
       return kj::arrayPtr(inline_, kInlineWords);
     }
-    const std::size_t size = bulk ? words : std::max(words, kMinWords << std::min<std::size_t>(
-                                                                more_.size(), 12));
+    const std::size_t size =
+        bulk ? words : std::max(words, kMinWords << std::min<std::size_t>(more_.size(), 12));
     more_.push_back(kj::heapArray<capnp::word>(size));
     std::memset(more_.back().begin() + (bulk ? size - 1 : 0), 0,
                 (bulk ? 1 : size) * sizeof(capnp::word));

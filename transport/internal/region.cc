@@ -89,7 +89,8 @@ std::byte* Region::Window(unsigned slot, Direction direction) {
   void* fresh = mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_,
                      static_cast<off_t>(OffsetOf(slot, direction)));
   if (fresh == MAP_FAILED) {
-    throw BadValue(absl::StrCat("no address space to send a large message: ", std::strerror(errno)));
+    throw BadValue(
+        absl::StrCat("no address space to send a large message: ", std::strerror(errno)));
   }
   // A core dump would otherwise fill the holes.
   madvise(fresh, kWindowBytes, MADV_DONTDUMP);
@@ -104,9 +105,9 @@ std::byte* Region::Window(unsigned slot, Direction direction) {
 
 void Region::Trim(unsigned index, Direction direction) {
   if (HalfOf(slot(index), direction).segments == 0) return;
-  const std::uint64_t used =
-      std::min(TableOf(Window(index, direction))[0].words, kWindowWords) * sizeof(capnp::word) /
-      kPage + 1;
+  const std::uint64_t used = std::min(TableOf(Window(index, direction))[0].words, kWindowWords) *
+                                 sizeof(capnp::word) / kPage +
+                             1;
   std::uint32_t& retained = slot(index).retained_pages[static_cast<unsigned>(direction)];
   const auto wanted = static_cast<std::uint32_t>(std::min(used, kRetainedPerWindow));
   if (wanted > retained) {
@@ -181,8 +182,8 @@ SlotReader::SlotReader(Region& region, unsigned slot, Direction direction)
       region_(region),
       slot_(slot),
       direction_(direction),
-      first_words_(std::min<std::uint64_t>(HalfOf(region.slot(slot), direction).first_words,
-                                           kSlotWords)),
+      first_words_(
+          std::min<std::uint64_t>(HalfOf(region.slot(slot), direction).first_words, kSlotWords)),
       segments_(HalfOf(region.slot(slot), direction).segments) {}
 
 kj::ArrayPtr<const capnp::word> SlotReader::getSegment(capnp::uint id) {
@@ -195,8 +196,7 @@ kj::ArrayPtr<const capnp::word> SlotReader::getSegment(capnp::uint id) {
   if (segment.offset > kWindowWords || segment.words > kWindowWords - segment.offset) {
     return nullptr;
   }
-  return kj::arrayPtr(reinterpret_cast<const capnp::word*>(window) + segment.offset,
-                      segment.words);
+  return kj::arrayPtr(reinterpret_cast<const capnp::word*>(window) + segment.offset, segment.words);
 }
 
 }  // namespace remoteobj::transport_internal

@@ -39,8 +39,8 @@ struct Segment {
   std::uint64_t words = 0;
 };
 
-// A request, or an outcome. The word that publishes a message shares a cache line with the message's
-// beginning, so that a small call moves three lines in all.
+// A request, or an outcome. The word that publishes a message shares a cache line with the
+// message's beginning, so that a small call moves three lines in all.
 struct alignas(64) Half {
   std::atomic<std::uint32_t> word{0};  // Of the request its state; of the outcome its answer.
   std::uint32_t call = 0;              // Of the request its number; of the outcome, 1 if refused.
@@ -48,8 +48,8 @@ struct alignas(64) Half {
   // reader believes none of it.
   std::uint16_t first_words = 0;
   std::uint16_t segments = 0;
-  std::uint16_t dirty_words = 0;       // How many words in the slot may be other than 0.
-  std::atomic<std::uint16_t> cpu{0};   // Where the writer was last seen, plus 1.
+  std::uint16_t dirty_words = 0;      // How many words in the slot may be other than 0.
+  std::atomic<std::uint16_t> cpu{0};  // Where the writer was last seen, plus 1.
   capnp::word words[kSlotWords];
 };
 static_assert(offsetof(Half, words) == 16);

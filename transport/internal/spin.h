@@ -68,8 +68,8 @@ class Spinner {
   }
 
  private:
-  static constexpr int kPausesPerLook = 64;              // About 3 us.
-  static constexpr std::int64_t kBudgetNanos = 50'000;   // About a wake-up.
+  static constexpr int kPausesPerLook = 64;             // About 3 us.
+  static constexpr std::int64_t kBudgetNanos = 50'000;  // About a wake-up.
 
   int failures_ = 0;
   int skip_ = 0;
