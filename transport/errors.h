@@ -76,18 +76,18 @@ class NotDescribed : public std::runtime_error {
 
 // An exception as it travels. See message.capnp for the meaning of each field.
 struct ErrorInfo {
-  std::string type;
-  std::string message;
-  std::vector<std::string> traceback;
-  std::vector<ErrorInfo> causes;
+  std::string type = {};
+  std::string message = {};
+  std::vector<std::string> traceback = {};
+  std::vector<ErrorInfo> causes = {};
   pid_t pid = 0;
-  std::string process;
-  std::string thread;
-  std::string group;
+  std::string process = {};
+  std::string thread = {};
+  std::string group = {};
   std::int64_t time_ns = 0;
   std::uint64_t sequence = 0;
   // A registered type's fields, as PackValue gives them; empty if it has none.
-  std::string fields;
+  std::string fields = {};
 };
 
 }  // namespace remoteobj
