@@ -2,7 +2,7 @@
 #include "remoteobj/transport/value.h"
 
 #include <algorithm>
-#include <cmath>
+#include <charconv>
 #include <cstring>
 #include <limits>
 #include <vector>
@@ -31,6 +31,8 @@ constexpr std::size_t kBulkBytes = 64 << 10;
 // One list of Cap'n Proto has at most 2^29 - 1 elements. A multiple of every element's size.
 constexpr std::size_t kChunkBytes = 256 << 20;
 constexpr std::size_t kMaxElements = (1 << 29) - 1;
+// Nor has it more words than that, and an element of ours takes up to three.
+constexpr std::size_t kMaxValues = kMaxElements / 3;
 
 constexpr std::size_t kElementSize[] = {1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 1};
 constexpr std::string_view kElementName[] = {"int8",    "uint8",   "int16", "uint16",
@@ -44,9 +46,9 @@ void CheckDepth(int depth) {
 }
 
 unsigned CheckSize(std::size_t size) {
-  if (size > kMaxElements) {
+  if (size > kMaxValues) {
     throw BadValue(
-        absl::StrCat("a container of ", size, " elements: at most ", kMaxElements, " can be sent"));
+        absl::StrCat("a container of ", size, " elements: at most ", kMaxValues, " can be sent"));
   }
   return static_cast<unsigned>(size);
 }
@@ -100,8 +102,21 @@ std::string Quoted(std::string_view text) {
   return absl::StrCat("\"", absl::CHexEscape(shown), text.size() > kShown ? "\"..." : "\"");
 }
 
+std::string RecordString(std::string_view type) {
+  return type.empty() ? "a record" : absl::StrCat("a record ", std::string(type));
+}
+
 std::string_view ElementName(std::size_t type) {
-  return type < std::size(kElementName) ? kElementName[type] : "unknown";
+  return type < std::size(kElementName) ? kElementName[type] : "an unknown type";
+}
+
+// With all its digits, and never as an integer is written.
+std::string FloatString(double value) {
+  char text[32];
+  const char* end = std::to_chars(text, std::end(text), value).ptr;
+  const std::string_view shortest(text, static_cast<std::size_t>(end - text));
+  const bool integer = shortest.find_first_not_of("-0123456789") == std::string_view::npos;
+  return absl::StrCat(std::string(shortest), integer ? ".0" : "");
 }
 
 }  // namespace
@@ -243,6 +258,9 @@ std::int64_t ValueReader::AsInt(std::int64_t min, std::int64_t max) const {
   if (value.isInt()) {
     const std::int64_t number = value.getInt();
     if (number >= min && number <= max) return number;
+  } else if (value.isUint() && max >= 0 && value.getUint() <= static_cast<std::uint64_t>(max)) {
+    const auto number = static_cast<std::int64_t>(value.getUint());
+    if (number >= min) return number;
   }
   Fail(absl::StrCat("an integer from ", min, " to ", max));
 }
@@ -261,9 +279,13 @@ std::uint64_t ValueReader::AsUInt(std::uint64_t max) const {
 double ValueReader::AsFloat() const {
   auto value = Take<CapnpReader>(handle_);
   if (value.isFloat()) return value.getFloat();
-  constexpr std::int64_t kExact = std::int64_t{1} << 53;
-  if (value.isInt() && value.getInt() >= -kExact && value.getInt() <= kExact) {
-    return static_cast<double>(value.getInt());
+  // The comparisons with a power of two keep the casts back defined.
+  if (value.isInt()) {
+    const auto number = static_cast<double>(value.getInt());
+    if (number < 0x1p63 && static_cast<std::int64_t>(number) == value.getInt()) return number;
+  } else if (value.isUint()) {
+    const auto number = static_cast<double>(value.getUint());
+    if (number < 0x1p64 && static_cast<std::uint64_t>(number) == value.getUint()) return number;
   }
   Fail("a number that a double can hold");
 }
@@ -309,14 +331,11 @@ void ValueReader::CopyData(std::span<std::byte> out) const {
 
 std::size_t ValueReader::ArrayBytes(ElementType type) const {
   return Guarded([&]() -> std::size_t {
-    auto value = Take<CapnpReader>(handle_);
-    const auto wanted = static_cast<std::size_t>(type);
-    if (!value.isArray() || static_cast<std::size_t>(value.getArray().getType()) != wanted) {
-      Fail(absl::StrCat("an array of ", std::string(ElementName(wanted))));
-    }
+    CheckArray(type);
+    const std::size_t element = kElementSize[static_cast<std::size_t>(type)];
     std::size_t size = 0;
-    for (auto chunk : value.getArray().getChunks()) {
-      if (chunk.size() % kElementSize[wanted] != 0) Fail("chunks of whole elements");
+    for (auto chunk : Take<CapnpReader>(handle_).getArray().getChunks()) {
+      if (chunk.size() % element != 0) Fail("chunks of whole elements");
       size += chunk.size();
     }
     return size;
@@ -324,10 +343,19 @@ std::size_t ValueReader::ArrayBytes(ElementType type) const {
 }
 
 void ValueReader::CopyArray(ElementType type, std::span<std::byte> out) const {
-  ArrayBytes(type);
   Guarded([&] {
-    CopyChunks(Take<CapnpReader>(handle_).getArray().getChunks(), out.data(), out.size());
+    auto value = Take<CapnpReader>(handle_);
+    CheckArray(type);
+    CopyChunks(value.getArray().getChunks(), out.data(), out.size());
   });
+}
+
+void ValueReader::CheckArray(ElementType type) const {
+  auto value = Take<CapnpReader>(handle_);
+  const auto wanted = static_cast<std::size_t>(type);
+  if (!value.isArray() || static_cast<std::size_t>(value.getArray().getType()) != wanted) {
+    Fail(absl::StrCat("an array of ", std::string(ElementName(wanted))));
+  }
 }
 
 std::uint64_t ValueReader::AsObject() const {
@@ -338,7 +366,7 @@ std::uint64_t ValueReader::AsObject() const {
   });
 }
 
-ListReader ValueReader::AsList() const {
+ListReader ValueReader::AsList() const& {
   return Guarded([&] {
     CheckDepth(depth_ + 1);
     auto value = Take<CapnpReader>(handle_);
@@ -347,7 +375,7 @@ ListReader ValueReader::AsList() const {
   });
 }
 
-MapReader ValueReader::AsMap() const {
+MapReader ValueReader::AsMap() const& {
   return Guarded([&] {
     CheckDepth(depth_ + 1);
     auto value = Take<CapnpReader>(handle_);
@@ -356,7 +384,7 @@ MapReader ValueReader::AsMap() const {
   });
 }
 
-RecordReader ValueReader::AsRecord() const {
+RecordReader ValueReader::AsRecord() const& {
   return Guarded([&] {
     CheckDepth(depth_ + 1);
     auto value = Take<CapnpReader>(handle_);
@@ -381,15 +409,24 @@ void ValueReader::Fail(std::string_view expected) const {
 }
 
 std::string ValueReader::Where() const {
-  const std::string parent = parent_ == nullptr ? "" : parent_->Where();
-  if (label_.empty()) {
-    return parent_ == nullptr ? ""
-                              : absl::StrCat(parent.empty() ? "value" : parent, "[", index_, "]");
-  }
   if (parent_ == nullptr) {
-    return index_ == 0 ? std::string(label_) : absl::StrCat(std::string(label_), " ", index_);
+    const std::string label(label_);
+    return index_ == transport_internal::kNoIndex ? label : absl::StrCat(label, " ", index_);
   }
-  return absl::StrCat(parent.empty() ? "value" : parent, ".", std::string(label_));
+  std::string parent = parent_->Where();
+  if (parent.empty()) parent = "value";
+  if (!label_.empty()) return absl::StrCat(parent, ".", std::string(label_));
+  if (parent_->kind() != ValueKind::kMap) return absl::StrCat(parent, "[", index_, "]");
+  if (is_key_) return absl::StrCat(parent, ".keys()[", index_, "]");
+  return absl::StrCat(parent, "[", parent_->KeyString(index_), "]");
+}
+
+std::string ValueReader::KeyString(std::size_t index) const {
+  return Guarded([&] {
+    auto key = Take<CapnpReader>(handle_).getMap()[static_cast<unsigned>(index)].getKey();
+    if (key.isText()) return Quoted(View(key.getText()));
+    return Access::Reader(key, nullptr, {}, 0, depth_).DebugString();
+  });
 }
 
 std::string ValueReader::DebugString() const {
@@ -406,7 +443,7 @@ std::string ValueReader::DebugString() const {
       case Which::UINT:
         return absl::StrCat(value.getUint());
       case Which::FLOAT:
-        return absl::StrCat(value.getFloat());
+        return FloatString(value.getFloat());
       case Which::TEXT:
         return absl::StrCat("text ", Quoted(View(value.getText())));
       case Which::LONG_TEXT:
@@ -420,7 +457,7 @@ std::string ValueReader::DebugString() const {
       case Which::MAP:
         return absl::StrCat("a map of ", value.getMap().size());
       case Which::RECORD:
-        return absl::StrCat("a record ", std::string(View(value.getRecord().getType())));
+        return RecordString(View(value.getRecord().getType()));
       case Which::ARRAY:
         return absl::StrCat(
             "an array of ",
@@ -433,14 +470,16 @@ std::string ValueReader::DebugString() const {
 }
 
 ValueReader ListReader::operator[](std::size_t index) const {
-  return Access::Reader(Take<Values::Reader>(handle_)[static_cast<unsigned>(index)], parent_,
-                        label_, index, depth_);
+  return Guarded([&] {
+    auto values = Take<Values::Reader>(handle_);
+    return Access::Reader(values[static_cast<unsigned>(index)], parent_, label_, index, depth_);
+  });
 }
 
 ValueReader MapReader::Key(std::size_t index) const {
   return Guarded([&] {
     auto entry = Take<Entries::Reader>(handle_)[static_cast<unsigned>(index)];
-    return Access::Reader(entry.getKey(), parent_, "key", index, depth_);
+    return Access::Key(entry.getKey(), parent_, index, depth_);
   });
 }
 
@@ -453,23 +492,22 @@ ValueReader MapReader::Value(std::size_t index) const {
 
 ValueReader RecordReader::Field(std::size_t index, std::string_view name) const {
   return Guarded([&] {
-    auto fields = Take<schema::Value::Record::Reader>(handle_).getFields();
-    const auto found = [&](unsigned i) {
-      return Access::Reader(fields[i].getValue(), parent_, name, 0, depth_);
-    };
-    if (index < fields.size() && View(fields[static_cast<unsigned>(index)].getName()) == name) {
-      return found(static_cast<unsigned>(index));
+    const auto fields = Take<Fields::Reader>(handle_);
+    // From there on: a sender with a field more or less has the others nearby.
+    unsigned i = index < fields.size() ? static_cast<unsigned>(index) : 0;
+    for (unsigned tries = 0; tries < fields.size(); ++tries) {
+      if (View(fields[i].getName()) == name) {
+        return Access::Reader(fields[i].getValue(), parent_, name, 0, depth_);
+      }
+      i = i + 1 < fields.size() ? i + 1 : 0;
     }
-    for (unsigned i = 0; i < fields.size(); ++i) {
-      if (View(fields[i].getName()) == name) return found(i);
-    }
-    parent_->Fail(absl::StrCat("a record with the field ", std::string(name)));
+    parent_->Fail(absl::StrCat("a record with a field \"", std::string(name), "\""));
   });
 }
 
 bool RecordReader::Has(std::string_view name) const {
   return Guarded([&] {
-    for (auto field : Take<schema::Value::Record::Reader>(handle_).getFields()) {
+    for (auto field : Take<Fields::Reader>(handle_)) {
       if (View(field.getName()) == name) return true;
     }
     return false;
@@ -477,7 +515,8 @@ bool RecordReader::Has(std::string_view name) const {
 }
 
 std::string_view RecordReader::type() const {
-  return Guarded([&] { return View(Take<schema::Value::Record::Reader>(handle_).getType()); });
+  return Guarded(
+      [&] { return View(Take<CapnpReader>(Access::HandleOf(*parent_)).getRecord().getType()); });
 }
 
 }  // namespace remoteobj
