@@ -40,8 +40,8 @@ class ListenerDied : public std::runtime_error {
   // How a process ended, as far as this process can know it: only its parent is told.
   struct End {
     pid_t pid = 0;
-    std::optional<int> exit_code;
-    std::optional<int> signal;
+    std::optional<int> exit_code = {};
+    std::optional<int> signal = {};
   };
   ListenerDied(const std::string& what, End end, bool evaluating)
       : std::runtime_error(what), end_(end), evaluating_(evaluating) {}

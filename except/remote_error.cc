@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/except/remote_error.h"
+
+#include <cxxabi.h>
+#include <errno.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <any>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <ios>
+#include <map>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <tuple>
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "remoteobj/except/type_name.h"
+
+namespace remoteobj {
+namespace except_internal {
+namespace {
+
+// A category that this program does not know, under the name that it has in the other.
+const std::error_category& CategoryCalled(const std::string& name) {
+  for (const std::error_category* known :
+       {&std::generic_category(), &std::system_category(), &std::iostream_category(),
+        &std::future_category()}) {
+    if (name == known->name()) return *known;
+  }
+  class Unknown final : public std::error_category {
+   public:
+    const char* name() const noexcept override { return "remote"; }
+    std::string message(int value) const override { return absl::StrCat("error ", value); }
+  };
+  static const Unknown* const unknown = new Unknown;
+  return *unknown;
+}
+
+using Code = std::pair<std::string, int>;
+
+template <typename E>
+std::string CodeOf(const std::exception& e) {
+  const std::error_code& code = dynamic_cast<const E&>(e).code();
+  return Pack(Code(code.category().name(), code.value()));
+}
+
+std::error_code ToCode(const ErrorInfo& info) {
+  const auto [category, value] = Unpack<Code>(info.fields);
+  return std::error_code(value, CategoryCalled(category));
+}
+
+[[noreturn]] void RethrowSystemError(ErrorInfo info) {
+  std::system_error error(ToCode(info), info.message);
+  throw Rethrown<std::system_error>(std::move(error), std::move(info));
+}
+
+[[noreturn]] void RethrowIosFailure(ErrorInfo info) {
+  std::ios_base::failure error(info.message, ToCode(info));
+  throw Rethrown<std::ios_base::failure>(std::move(error), std::move(info));
+}
+
+[[noreturn]] void RethrowFutureError(ErrorInfo info) {
+  std::future_error error(static_cast<std::future_errc>(ToCode(info).value()));
+  throw Rethrown<std::future_error>(std::move(error), std::move(info));
+}
+
+std::string FilesystemFields(const std::exception& e) {
+  const auto& error = dynamic_cast<const std::filesystem::filesystem_error&>(e);
+  return Pack(std::tuple(std::string(error.code().category().name()), error.code().value(),
+                         error.path1().string(), error.path2().string()));
+}
+
+[[noreturn]] void RethrowFilesystemError(ErrorInfo info) {
+  using Fields = std::tuple<std::string, int, std::string, std::string>;
+  const auto [category, value, path1, path2] = Unpack<Fields>(info.fields);
+  std::filesystem::filesystem_error error(info.message, path1, path2,
+                                          std::error_code(value, CategoryCalled(category)));
+  throw Rethrown<std::filesystem::filesystem_error>(std::move(error), std::move(info));
+}
+
+std::string StatusFields(const std::exception& e) {
+  return Pack(dynamic_cast<const absl::BadStatusOrAccess&>(e).status());
+}
+
+[[noreturn]] void RethrowBadStatusOrAccess(ErrorInfo info) {
+  absl::BadStatusOrAccess error(Unpack<absl::Status>(info.fields));
+  throw Rethrown<absl::BadStatusOrAccess>(std::move(error), std::move(info));
+}
+
+std::string ListenerDiedFields(const std::exception& e) {
+  const auto& error = dynamic_cast<const ListenerDied&>(e);
+  return Pack(std::tuple(error.end().pid, error.end().exit_code, error.end().signal,
+                         error.evaluating()));
+}
+
+[[noreturn]] void RethrowListenerDied(ErrorInfo info) {
+  using Fields = std::tuple<pid_t, std::optional<int>, std::optional<int>, bool>;
+  const auto [pid, exit_code, signal, evaluating] = Unpack<Fields>(info.fields);
+  ListenerDied error(info.message, {pid, exit_code, signal}, evaluating);
+  throw Rethrown<ListenerDied>(std::move(error), std::move(info));
+}
+
+class Registry {
+ public:
+  static Registry& Get() {
+    static Registry* const registry = new Registry;
+    return *registry;
+  }
+
+  bool Add(const std::type_info& type, ErrorType how) {
+    const std::scoped_lock lock(mutex_);
+    types_[TypeName(type)] = how;
+    return true;
+  }
+
+  std::optional<ErrorType> Find(const std::string& name) {
+    const std::scoped_lock lock(mutex_);
+    const auto at = types_.find(name);
+    return at == types_.end() ? std::nullopt : std::optional(at->second);
+  }
+
+ private:
+  template <typename... E>
+  void AddAll() {
+    (Add(typeid(E), ErrorType{&FieldsOf<E>, &RethrowAs<E>}), ...);
+  }
+
+  Registry() {
+    AddAll<std::exception, std::bad_exception, std::bad_alloc, std::bad_array_new_length,
+           std::bad_cast, std::bad_any_cast, std::bad_typeid, std::bad_function_call,
+           std::bad_optional_access, std::bad_variant_access, std::bad_weak_ptr>();
+    AddAll<std::logic_error, std::domain_error, std::invalid_argument, std::length_error,
+           std::out_of_range, std::runtime_error, std::overflow_error, std::range_error,
+           std::underflow_error>();
+    AddAll<NotListening, DeadlineExceeded, BadValue, NotDescribed>();
+    Add(typeid(std::system_error), {&CodeOf<std::system_error>, &RethrowSystemError});
+    Add(typeid(std::ios_base::failure), {&CodeOf<std::ios_base::failure>, &RethrowIosFailure});
+    Add(typeid(std::future_error), {&CodeOf<std::future_error>, &RethrowFutureError});
+    Add(typeid(std::filesystem::filesystem_error), {&FilesystemFields, &RethrowFilesystemError});
+    Add(typeid(absl::BadStatusOrAccess), {&StatusFields, &RethrowBadStatusOrAccess});
+    Add(typeid(ListenerDied), {&ListenerDiedFields, &RethrowListenerDied});
+  }
+
+  std::mutex mutex_;
+  std::map<std::string, ErrorType> types_;
+};
+
+std::string ThreadName() {
+  char name[16] = {};
+  prctl(PR_GET_NAME, name);
+  return name;
+}
+
+// Fills in what is thrown, and what it was nested around.
+void Describe(const std::exception& e, ErrorInfo& info, int depth) {
+  constexpr int kMaxCauses = 16;
+  if (const RemoteError* remote = RemoteErrorOf(e)) {
+    // It has come from a further process, and goes on as it came.
+    const std::string group = info.group;
+    info = remote->info();
+    info.group = group;
+    return;
+  }
+  info.type = TypeName(typeid(e));
+  // What std::throw_with_nested made of an E is an E to the receiver, with causes.
+  constexpr std::string_view kNested = "std::_Nested_exception<";
+  if (info.type.starts_with(kNested)) {
+    info.type = info.type.substr(kNested.size(), info.type.size() - kNested.size() - 1);
+  }
+  info.message = e.what();
+  if (const auto how = Registry::Get().Find(info.type)) {
+    try {
+      info.fields = how->fields(e);
+    } catch (const std::exception&) {
+      // Without its fields it still has its name: it will be a RemoteError.
+    }
+  }
+  const auto* nested = dynamic_cast<const std::nested_exception*>(&e);
+  if (nested == nullptr || nested->nested_ptr() == nullptr || depth == kMaxCauses) return;
+  ErrorInfo cause;
+  try {
+    nested->rethrow_nested();
+  } catch (const std::exception& inner) {
+    Describe(inner, cause, depth + 1);
+  } catch (...) {
+    cause.type = TypeName(*abi::__cxa_current_exception_type());
+  }
+  std::vector<ErrorInfo> further = std::exchange(cause.causes, {});
+  info.causes.push_back(std::move(cause));
+  for (ErrorInfo& one : further) info.causes.push_back(std::move(one));
+}
+
+}  // namespace
+
+bool Register(const std::type_info& type, ErrorType how) { return Registry::Get().Add(type, how); }
+
+}  // namespace except_internal
+
+RemoteError::RemoteError(ErrorInfo info)
+    : std::runtime_error(absl::StrCat(info.type, ": ", info.message)),
+      info_(std::make_shared<const ErrorInfo>(std::move(info))) {}
+
+std::ostream& operator<<(std::ostream& out, const RemoteError& error) {
+  if (!error.traceback().empty()) {
+    out << "Traceback (innermost frame last):\n";
+    for (const std::string& frame : error.traceback()) out << "  " << frame << "\n";
+  }
+  out << error.type() << ": " << error.message();
+  if (error.pid() != 0) {
+    out << " (in process " << error.process() << ", pid " << error.pid() << ", thread "
+        << error.thread() << ")";
+  }
+  for (const ErrorInfo& cause : error.causes()) {
+    out << "\n  caused by " << cause.type << ": " << cause.message;
+  }
+  return out;
+}
+
+const RemoteError* RemoteErrorOf(const std::exception& e) {
+  if (const auto* itself = dynamic_cast<const RemoteError*>(&e)) return itself;
+  const auto* carrier = dynamic_cast<const except_internal::RemoteErrorCarrier*>(&e);
+  return carrier == nullptr ? nullptr : &carrier->error();
+}
+
+ErrorInfo CaptureCurrentException() {
+  ErrorInfo info;
+  info.pid = getpid();
+  info.process = program_invocation_short_name;
+  info.thread = except_internal::ThreadName();
+  info.time_ns = absl::GetCurrentTimeNanos();
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    except_internal::Describe(e, info, 0);
+  } catch (const std::string& text) {
+    info.type = "std::string";
+    info.message = text;
+  } catch (const char* text) {
+    info.type = "char const*";
+    info.message = text == nullptr ? "" : text;
+  } catch (int number) {
+    info.type = "int";
+    info.message = absl::StrCat(number);
+  } catch (...) {
+    info.type = TypeName(*abi::__cxa_current_exception_type());
+  }
+  return info;
+}
+
+void Rethrow(ErrorInfo info) {
+  if (const auto how = except_internal::Registry::Get().Find(info.type)) {
+    ErrorInfo copy = info;
+    try {
+      how->rethrow(std::move(copy));
+    } catch (const except_internal::RemoteErrorCarrier&) {
+      throw;
+    } catch (...) {
+      // It could not be made anew: its fields did not fit. What it says is still worth having.
+    }
+  }
+  throw RemoteError(std::move(info));
+}
+
+absl::Status CurrentExceptionToStatus() {
+  using absl::StatusCode;
+  const auto status = [](StatusCode code, const std::exception& e) {
+    return absl::Status(code, e.what());
+  };
+  try {
+    throw;
+  } catch (const NotListening& e) {
+    return status(StatusCode::kUnavailable, e);
+  } catch (const ListenerDied& e) {
+    return status(StatusCode::kAborted, e);
+  } catch (const DeadlineExceeded& e) {
+    return status(StatusCode::kDeadlineExceeded, e);
+  } catch (const NotDescribed& e) {
+    return status(StatusCode::kUnimplemented, e);
+  } catch (const BadValue& e) {
+    return status(StatusCode::kInvalidArgument, e);
+  } catch (const absl::BadStatusOrAccess& e) {
+    return e.status();
+  } catch (const std::out_of_range& e) {
+    return status(StatusCode::kOutOfRange, e);
+  } catch (const std::invalid_argument& e) {
+    return status(StatusCode::kInvalidArgument, e);
+  } catch (const std::bad_alloc& e) {
+    return status(StatusCode::kResourceExhausted, e);
+  } catch (const std::exception& e) {
+    const RemoteError* remote = RemoteErrorOf(e);
+    return absl::UnknownError(absl::StrCat(remote == nullptr ? TypeName(typeid(e)) : remote->type(),
+                                           ": ", remote == nullptr ? e.what() : remote->message()));
+  } catch (...) {
+    return absl::UnknownError(TypeName(*abi::__cxa_current_exception_type()));
+  }
+}
+
+}  // namespace remoteobj

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+//
+// An exception that another process threw, here.
+//
+//   try {
+//     remote->data->at("missing");
+//   } catch (const std::out_of_range& e) {                 // as its own type
+//     const remoteobj::RemoteError* remote_error = remoteobj::RemoteErrorOf(e);
+//     LOG(ERROR) << *remote_error;                         // and where it came from
+//   }
+//
+// What is rethrown is of the type that was thrown, where this program knows that type: those of the
+// standard library and of this one, absl::BadStatusOrAccess, and what was registered:
+//
+//   REMOTEOBJ_REGISTER_ERROR(app::CameraLost)
+//
+// A registered type is made anew from its described members if it is described, else from its
+// what(). Every other type comes back as RemoteError itself.
+//
+// Threads:  immutable values; registering and looking up are thread-safe.
+// Errors:   none of its own: an error that cannot be described well is still an error.
+#ifndef REMOTEOBJ_EXCEPT_REMOTE_ERROR_H_
+#define REMOTEOBJ_EXCEPT_REMOTE_ERROR_H_
+
+#include <exception>
+#include <memory>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/packed.h"
+
+namespace remoteobj {
+
+class RemoteError : public std::runtime_error {
+ public:
+  explicit RemoteError(ErrorInfo info);
+
+  // The type as C++ spells it, and its what().
+  const std::string& type() const { return info_->type; }
+  const std::string& message() const { return info_->message; }
+  // Where it was thrown, innermost frame last; empty where it was not captured.
+  const std::vector<std::string>& traceback() const { return info_->traceback; }
+  // What it was nested around, nearest first.
+  const std::vector<ErrorInfo>& causes() const { return info_->causes; }
+  pid_t pid() const { return info_->pid; }
+  const std::string& process() const { return info_->process; }
+  const std::string& thread() const { return info_->thread; }
+  const std::string& group() const { return info_->group; }
+  absl::Time time() const { return absl::FromUnixNanos(info_->time_ns); }
+  std::uint64_t sequence() const { return info_->sequence; }
+  const ErrorInfo& info() const { return *info_; }
+
+ private:
+  std::shared_ptr<const ErrorInfo> info_;  // Shared, so that copying an exception can't fail.
+};
+
+// As a person wants to read it: the traceback, innermost frame last, then type and message, then
+// the causes.
+std::ostream& operator<<(std::ostream& out, const RemoteError& error);
+
+// The remote side of an exception; null if it is a local one. Valid as long as `e`.
+const RemoteError* RemoteErrorOf(const std::exception& e);
+
+// What is being handled, as it travels. REQUIRES: an exception is being handled.
+ErrorInfo CaptureCurrentException();
+
+// Throws it as its own type, or as RemoteError.
+[[noreturn]] void Rethrow(ErrorInfo info);
+
+// The absl::Status that says the same as the exception being handled.
+// REQUIRES: an exception is being handled.
+absl::Status CurrentExceptionToStatus();
+
+namespace except_internal {
+
+class RemoteErrorCarrier {
+ public:
+  explicit RemoteErrorCarrier(ErrorInfo info) : error_(std::move(info)) {}
+  virtual ~RemoteErrorCarrier() = default;
+  const RemoteError& error() const { return error_; }
+
+ private:
+  RemoteError error_;
+};
+
+// An E that knows where it came from.
+template <typename E>
+class Rethrown final : public E, public RemoteErrorCarrier {
+ public:
+  Rethrown(E error, ErrorInfo info) : E(std::move(error)), RemoteErrorCarrier(std::move(info)) {}
+  const char* what() const noexcept override { return error().message().c_str(); }
+};
+
+// How one type of exception is taken apart and put together.
+struct ErrorType {
+  // The fields, packed; empty if there are none. Null if the message is all there is.
+  std::string (*fields)(const std::exception&);
+  void (*rethrow)(ErrorInfo);  // Does not return.
+};
+
+bool Register(const std::type_info& type, ErrorType how);
+
+template <typename E>
+std::string FieldsOf(const std::exception& e) {
+  if constexpr (Described<E>) {
+    return Pack(dynamic_cast<const E&>(e));
+  } else {
+    return {};
+  }
+}
+
+template <typename E>
+void RethrowAs(ErrorInfo info) {
+  static_assert(std::is_base_of_v<std::exception, E> && !std::is_final_v<E>,
+                "remoteobj: a registered error derives from std::exception and is not final");
+  if constexpr (Described<E>) {
+    E error = Unpack<E>(info.fields);
+    throw Rethrown<E>(std::move(error), std::move(info));
+  } else if constexpr (std::is_constructible_v<E, const std::string&>) {
+    E error(info.message);
+    throw Rethrown<E>(std::move(error), std::move(info));
+  } else {
+    static_assert(std::is_default_constructible_v<E>,
+                  "remoteobj: a registered error is described (REMOTEOBJ_DESCRIBE), or can be made "
+                  "from a string, or from nothing");
+    throw Rethrown<E>(E(), std::move(info));
+  }
+}
+
+template <typename E>
+bool RegisterType() {
+  return Register(typeid(E), {&FieldsOf<E>, &RethrowAs<E>});
+}
+
+}  // namespace except_internal
+
+#define REMOTEOBJ_REGISTER_ERROR(...)                                              \
+  [[maybe_unused]] static const bool REMOTEOBJ_REGISTER_ERROR_NAME(__LINE__) =     \
+      ::remoteobj::except_internal::RegisterType<__VA_ARGS__>();
+#define REMOTEOBJ_REGISTER_ERROR_NAME(line) REMOTEOBJ_REGISTER_ERROR_NAME_(line)
+#define REMOTEOBJ_REGISTER_ERROR_NAME_(line) remoteobj_registered_error_##line
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_EXCEPT_REMOTE_ERROR_H_

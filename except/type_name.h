@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+//
+// What a type is called, for people and for the wire: "std::out_of_range", "app::Counter".
+//
+// Threads:  thread-safe.
+#ifndef REMOTEOBJ_EXCEPT_TYPE_NAME_H_
+#define REMOTEOBJ_EXCEPT_TYPE_NAME_H_
+
+#include <string>
+#include <typeinfo>
+
+namespace remoteobj {
+
+// As the compiler spells it, without the namespaces that hide versions of the standard library.
+std::string TypeName(const std::type_info& type);
+
+template <typename T>
+const std::string& TypeName() {
+  static const std::string* const name = new std::string(TypeName(typeid(T)));
+  return *name;
+}
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_EXCEPT_TYPE_NAME_H_

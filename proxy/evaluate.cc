@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/proxy/evaluate.h"
+
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/proxy/internal/type_info_of.h"
+
+namespace remoteobj::proxy_internal {
+namespace {
+
+struct PassedFunctions {
+  std::mutex mutex;
+  std::set<const PassedFunction*> known;
+
+  static PassedFunctions& Get() {
+    static PassedFunctions* const functions = new PassedFunctions;
+    return *functions;
+  }
+};
+
+const PassedFunction& FindPassedFunction(std::uint64_t code) {
+  const auto* function = reinterpret_cast<const PassedFunction*>(code);
+  PassedFunctions& functions = PassedFunctions::Get();
+  const std::scoped_lock lock(functions.mutex);
+  if (!functions.known.contains(function)) {
+    throw BadValue("PassTo names a function that this program does not have");
+  }
+  return *function;
+}
+
+// What the chain has come to so far.
+struct Cursor {
+  void* object;
+  const TypeInfo* type;
+  const MemberInfo* method = nullptr;  // Of the object; to be called next.
+  bool read_only = false;
+  bool here = false;    // Seen as a base: its methods are called without virtual dispatch.
+  bool itself = false;  // The object on which the last call was made.
+};
+
+class Evaluation {
+ public:
+  Evaluation(const RequestReader& request, OutcomeWriter& outcome)
+      : request_(request), outcome_(outcome) {}
+
+  // Does the operations from `i` on, on the cursor.
+  void Step(std::size_t i, Cursor cursor);
+
+ private:
+  class Result;
+
+  // The type's function, or NotDescribed.
+  template <typename F>
+  F Need(F function, const Cursor& on, std::string_view what) const {
+    if (function == nullptr) {
+      throw NotDescribed(absl::StrCat(on.type->name(), " has no ", std::string(what)));
+    }
+    return function;
+  }
+
+  ListReader Arguments(const OperationReader& operation, std::size_t size) const {
+    const ListReader arguments = operation.Arguments();
+    if (arguments.size() != size) {
+      throw BadValue(absl::StrCat("an operation with ", arguments.size(), " arguments, not ", size));
+    }
+    return arguments;
+  }
+
+  void GetAttribute(std::size_t i, Cursor cursor);
+  Cursor FindAttribute(const OperationReader& operation, const Cursor& cursor) const;
+  void Done(const Cursor& cursor);
+  void Give(std::size_t i, bool value);
+  void Finish(std::size_t i);
+
+  const RequestReader& request_;
+  OutcomeWriter& outcome_;
+};
+
+// Goes on with what a call came to.
+class Evaluation::Result final : public CallResult {
+ public:
+  Result(Evaluation& evaluation, std::size_t next, const Cursor& called)
+      : evaluation_(evaluation), next_(next), called_(called) {}
+
+  void Nothing() override { evaluation_.Finish(next_); }
+  void Value(void* value, const TypeInfo& type) override {
+    evaluation_.Step(next_, {.object = value, .type = &type});
+  }
+  void Reference(void* object, const TypeInfo& type) override {
+    // A call that gives back the object leaves everything as it was, also that it is seen as a base.
+    const bool itself = object == called_.object && &type == called_.type;
+    evaluation_.Step(next_, {.object = object,
+                             .type = &type,
+                             .here = itself && called_.here,
+                             .itself = itself});
+  }
+
+ private:
+  Evaluation& evaluation_;
+  const std::size_t next_;
+  const Cursor called_;
+};
+
+void Evaluation::Step(std::size_t i, Cursor cursor) {
+  if (i == request_.size()) return Done(cursor);
+  const OperationReader operation = request_[i];
+  const OperationKind kind = operation.kind();
+  if (cursor.method != nullptr && kind != OperationKind::kCall && kind != OperationKind::kExists) {
+    throw NotDescribed(absl::StrCat(cursor.type->name(), "::", std::string(cursor.method->name),
+                                    " is a method: it can only be called"));
+  }
+  switch (kind) {
+    case OperationKind::kGetAttribute: {
+      // Through a pointer or an optional to what it holds, if that is what has members.
+      if (cursor.type->target != nullptr && cursor.type->members == nullptr) {
+        if (!cursor.type->present(cursor.object)) {
+          throw BadValue(absl::StrCat("there is no ", std::string(operation.name()), " in an empty ",
+                                      cursor.type->name()));
+        }
+        cursor.type->target(cursor.object, [&](void* object, const TypeInfo& type) {
+          Step(i + 1, FindAttribute(operation, {.object = object, .type = &type}));
+        });
+        return;
+      }
+      return Step(i + 1, FindAttribute(operation, cursor));
+    }
+    case OperationKind::kSetAttribute: {
+      const Cursor member = FindAttribute(operation, cursor);
+      if (member.method != nullptr || member.read_only) {
+        throw NotDescribed(absl::StrCat(cursor.type->name(), "::", std::string(operation.name()),
+                                        " can't be set: it is ",
+                                        member.method != nullptr ? "a method" : "const"));
+      }
+      Need(member.type->assign, member, "assignment")(member.object, Arguments(operation, 1)[0]);
+      return Finish(i + 1);
+    }
+    case OperationKind::kDeleteAttribute: {
+      const Cursor member = FindAttribute(operation, cursor);
+      if (member.method != nullptr) {
+        throw NotDescribed(absl::StrCat(std::string(operation.name()), " is a method"));
+      }
+      Need(member.type->remove, member, "way to be absent, so it can't be deleted")(member.object);
+      return Finish(i + 1);
+    }
+    case OperationKind::kGetItem:
+      return Need(cursor.type->item, cursor, "items")(
+          cursor.object, Arguments(operation, 1)[0],
+          [&](void* object, const TypeInfo& type) { Step(i + 1, {.object = object, .type = &type}); });
+    case OperationKind::kSetItem: {
+      const ListReader arguments = Arguments(operation, 2);
+      Need(cursor.type->set_item, cursor, "items that can be set")(cursor.object, arguments[0],
+                                                                   arguments[1]);
+      return Finish(i + 1);
+    }
+    case OperationKind::kDeleteItem:
+      Need(cursor.type->delete_item, cursor, "items that can be deleted")(
+          cursor.object, Arguments(operation, 1)[0]);
+      return Finish(i + 1);
+    case OperationKind::kCall: {
+      if (cursor.method == nullptr) {
+        throw NotDescribed(absl::StrCat(cursor.type->name(), " is not a method: it can't be called"));
+      }
+      Result result(*this, i + 1, cursor);
+      return cursor.method->invoke(cursor.object, operation.Arguments(), operation.hint(),
+                                   cursor.here, result);
+    }
+    case OperationKind::kContains:
+      return Give(i + 1, Need(cursor.type->contains, cursor, "items to look for")(
+                             cursor.object, Arguments(operation, 1)[0]));
+    case OperationKind::kLength: {
+      std::uint64_t length = Need(cursor.type->length, cursor, "length")(cursor.object);
+      return Step(i + 1, {.object = &length, .type = &TypeOf<std::uint64_t>()});
+    }
+    case OperationKind::kPassTo: {
+      const ListReader arguments = operation.Arguments();
+      if (arguments.size() < 2) throw BadValue("PassTo without a function");
+      const PassedFunction& function = FindPassedFunction(arguments[0].AsUInt(UINT64_MAX));
+      if (&function.type() != cursor.type) {
+        throw NotDescribed(absl::StrCat("a function that takes ", function.type().name(),
+                                        " was passed ", cursor.type->name()));
+      }
+      Result result(*this, i + 1, cursor);
+      return function.run(cursor.object, arguments, result);
+    }
+    case OperationKind::kSuper: {
+      if (cursor.type->bases != nullptr) {
+        for (const BaseInfo& base : cursor.type->bases()) {
+          if (base.type().name() != operation.name()) continue;
+          return Step(i + 1, {.object = base.cast(cursor.object), .type = &base.type(), .here = true});
+        }
+      }
+      throw NotDescribed(absl::StrCat(cursor.type->name(), " has no described base ",
+                                      std::string(operation.name())));
+    }
+    case OperationKind::kExists: {
+      const bool method = cursor.method != nullptr;
+      return Give(i + 1, method || cursor.type->present == nullptr ||
+                             cursor.type->present(cursor.object));
+    }
+  }
+}
+
+Cursor Evaluation::FindAttribute(const OperationReader& operation, const Cursor& cursor) const {
+  Cursor member = cursor;
+  const MemberInfo* info =
+      FindMember(*cursor.type, operation.name(), operation.hint(), member.object);
+  if (info == nullptr) {
+    throw NotDescribed(absl::StrCat(cursor.type->name(), " has no described member ",
+                                    std::string(operation.name())));
+  }
+  if (info->invoke != nullptr) {
+    member.method = info;
+    return member;
+  }
+  return {.object = info->address(member.object),
+          .type = &info->type(),
+          .read_only = info->read_only || cursor.read_only};
+}
+
+void Evaluation::Done(const Cursor& cursor) {
+  if (cursor.method != nullptr) {
+    throw NotDescribed(absl::StrCat(cursor.type->name(), "::", std::string(cursor.method->name),
+                                    " is a method: it can only be called"));
+  }
+  if (cursor.itself || request_.size() == 0) return outcome_.Itself();
+  Need(cursor.type->encode, cursor, "codec, so it can't be sent by value")(cursor.object,
+                                                                           outcome_.Value());
+}
+
+void Evaluation::Give(std::size_t i, bool value) {
+  Step(i, {.object = &value, .type = &TypeOf<bool>()});
+}
+
+// Ends a chain whose last operation gives nothing.
+void Evaluation::Finish(std::size_t i) {
+  if (i != request_.size()) throw BadValue("an operation after one that gives nothing");
+  outcome_.Value().Null();
+}
+
+}  // namespace
+
+void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
+              OutcomeWriter& outcome) {
+  try {
+    Evaluation(request, outcome).Step(0, {.object = object, .type = &type});
+  } catch (...) {
+    outcome.Error(CaptureCurrentException());
+  }
+}
+
+std::uint64_t RegisterPassedFunction(const PassedFunction* function) {
+  PassedFunctions& functions = PassedFunctions::Get();
+  const std::scoped_lock lock(functions.mutex);
+  functions.known.insert(function);
+  return reinterpret_cast<std::uint64_t>(function);
+}
+
+const MemberInfo* FindMember(const TypeInfo& type, std::string_view name, std::uint16_t hint,
+                             void*& object) {
+  if (type.members == nullptr) return nullptr;
+  const std::vector<MemberInfo>& members = type.members();
+  if (hint != 0 && hint <= members.size() && members[hint - 1].name == name) {
+    return &members[hint - 1];
+  }
+  for (const MemberInfo& member : members) {
+    if (member.name == name) return &member;
+  }
+  for (const BaseInfo& base : type.bases()) {
+    void* part = base.cast(object);
+    if (const MemberInfo* member = FindMember(base.type(), name, hint, part)) {
+      object = part;
+      return member;
+    }
+  }
+  return nullptr;
+}
+
+void ThrowArgumentCount(std::string_view method, std::size_t got, std::size_t most) {
+  throw BadValue(absl::StrCat(std::string(method), " can't be called with ", got,
+                              " arguments; it takes at most ", most));
+}
+
+void ThrowIndex(std::int64_t index, std::size_t size) {
+  throw std::out_of_range(absl::StrCat("no item ", index, " in a sequence of ", size));
+}
+
+}  // namespace remoteobj::proxy_internal

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+//
+// The one evaluator: walks a request's chain of operations on an object and writes the outcome,
+// whichever channel brought the request.
+//
+// Only what is described can be reached: a name that is not in the description, or an operation that
+// a type does not have, is NotDescribed. Whatever the object throws, and whatever is wrong with the
+// request, becomes an error outcome; the evaluator itself never throws.
+//
+// Threads:  no state. The caller sees to it that the object is not used at the same time.
+#ifndef REMOTEOBJ_PROXY_EVALUATE_H_
+#define REMOTEOBJ_PROXY_EVALUATE_H_
+
+#include <cstdint>
+
+#include "remoteobj/proxy/internal/type_info.h"
+#include "remoteobj/transport/message.h"
+
+namespace remoteobj::proxy_internal {
+
+void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
+              OutcomeWriter& outcome);
+
+// A function of this program that PassTo may name. Only what was registered when the program
+// started can be run, so a damaged request can't run anything else.
+struct PassedFunction {
+  const TypeInfo& (*type)();  // Of the object that it takes.
+  void (*run)(void* object, const ListReader& arguments, CallResult& result);
+};
+
+// Returns what names it in requests, which is the same in every fork of the program.
+std::uint64_t RegisterPassedFunction(const PassedFunction* function);
+
+}  // namespace remoteobj::proxy_internal
+
+#endif  // REMOTEOBJ_PROXY_EVALUATE_H_

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+//
+// What REMOTEOBJ_DESCRIBE says of a class, as types: a Description, which has an Entry for each
+// member. Everything here is known at compile time and has no state.
+#ifndef REMOTEOBJ_PROXY_INTERNAL_DESCRIPTION_H_
+#define REMOTEOBJ_PROXY_INTERNAL_DESCRIPTION_H_
+
+#include <atomic>
+#include <cstddef>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "remoteobj/transport/codec.h"
+
+namespace remoteobj::proxy_internal {
+
+template <typename... Signature>
+struct Signatures {};
+
+template <typename... Base>
+struct Bases {};
+
+// One member: functions without state which name it, take its address, call it, and call it without
+// virtual dispatch.
+template <typename Name, typename Pointer, typename Call, typename CallHere, typename Chosen>
+struct Entry {
+  using NameOf = Name;
+  using PointerTo = Pointer;
+  using CallOf = Call;
+  using CallHereOf = CallHere;
+  using ChosenSignatures = Chosen;
+};
+
+template <typename Name, typename Pointer, typename Call, typename CallHere, typename Chosen>
+constexpr Entry<Name, Pointer, Call, CallHere, Chosen> MakeEntry(Name, Pointer, Call, CallHere,
+                                                                 Chosen) {
+  return {};
+}
+
+struct NoMoreEntries {};
+
+template <typename... E>
+struct EntryList {
+  static constexpr std::size_t kSize = sizeof...(E);
+  template <std::size_t I>
+  using At = std::tuple_element_t<I, std::tuple<E...>>;
+};
+
+template <typename T, typename BaseList, typename EntryListOf, typename MembersStruct>
+struct Description {
+  using Type = T;
+  using BaseTypes = BaseList;
+  using Entries = EntryListOf;
+  using Members = MembersStruct;
+};
+
+template <typename... E, std::size_t... I>
+constexpr auto DropLast(Tag<std::tuple<E...>>, std::index_sequence<I...>) {
+  return EntryList<std::tuple_element_t<I, std::tuple<E...>>...>();
+}
+
+// `entries` end with NoMoreEntries, for the comma after each.
+template <typename T, typename BaseList, typename MembersStruct, typename... E>
+constexpr auto MakeDescription(E...) {
+  using List = decltype(DropLast(Tag<std::tuple<E...>>(),
+                                 std::make_index_sequence<sizeof...(E) - 1>()));
+  return Description<T, BaseList, List, MembersStruct>();
+}
+
+// The standard containers are described, too, but travel as what they are, not as records.
+template <typename T>
+concept DescribedContainer = requires { RemoteobjDescribeContainer(Tag<T>{}); };
+
+template <typename T>
+concept HasMembers = Described<T> || DescribedContainer<T>;
+
+template <typename T>
+struct DescriptionFor {
+  using type = decltype(RemoteobjDescribe(Tag<T>{}));
+};
+template <typename T>
+  requires(DescribedContainer<T> && !Described<T>)
+struct DescriptionFor<T> {
+  using type = decltype(RemoteobjDescribeContainer(Tag<T>{}));
+};
+template <typename T>
+using DescriptionOf = typename DescriptionFor<T>::type;
+
+template <typename T>
+using MembersOf = typename DescriptionOf<T>::Members;
+
+// The members that a class's bases describe.
+template <typename BaseList>
+struct BaseMembersFor;
+template <typename... Base>
+struct BaseMembersFor<Bases<Base...>> {
+  struct type : MembersOf<Base>... {};
+};
+template <typename BaseList>
+using BaseMembers = typename BaseMembersFor<BaseList>::type;
+
+// A function's parts, whatever its qualifiers.
+template <typename F>
+struct FunctionParts;
+#define REMOTEOBJ_FUNCTION_PARTS(...)                  \
+  template <typename R, typename... A>                 \
+  struct FunctionParts<R(A...) __VA_ARGS__> {          \
+    using Result = R;                                  \
+    using Arguments = std::tuple<A...>;                \
+    static constexpr std::size_t kArity = sizeof...(A); \
+  };
+REMOTEOBJ_FUNCTION_PARTS()
+REMOTEOBJ_FUNCTION_PARTS(const)
+REMOTEOBJ_FUNCTION_PARTS(&)
+REMOTEOBJ_FUNCTION_PARTS(const&)
+REMOTEOBJ_FUNCTION_PARTS(noexcept)
+REMOTEOBJ_FUNCTION_PARTS(const noexcept)
+REMOTEOBJ_FUNCTION_PARTS(& noexcept)
+REMOTEOBJ_FUNCTION_PARTS(const& noexcept)
+#undef REMOTEOBJ_FUNCTION_PARTS
+
+template <typename Pointer>
+struct Pointee {
+  using type = void;
+};
+template <typename M, typename C>
+struct Pointee<M C::*> {
+  using type = M;
+};
+template <typename F>
+struct Pointee<F*> {  // A static member function.
+  using type = F;
+};
+
+// What the entry E is in the class C.
+template <typename C, typename E>
+struct MemberTraits {
+ private:
+  static auto PointerType() {
+    if constexpr (std::is_invocable_v<typename E::PointerTo, Tag<C>>) {
+      return Tag<std::invoke_result_t<typename E::PointerTo, Tag<C>>>{};
+    } else {
+      return Tag<void>{};
+    }
+  }
+  template <typename M, typename... S>
+  static auto ChosenOrOwn(Signatures<S...>) {
+    if constexpr (sizeof...(S) != 0) {
+      return std::tuple<FunctionParts<S>...>{};
+    } else if constexpr (std::is_function_v<M>) {
+      return std::tuple<FunctionParts<M>>{};
+    } else {
+      return std::tuple<>{};
+    }
+  }
+ public:
+  using Pointer = typename decltype(PointerType())::type;
+  using Member = typename Pointee<Pointer>::type;
+  static constexpr bool kChosen = !std::is_same_v<typename E::ChosenSignatures, Signatures<>>;
+  static constexpr bool kIsData =
+      !kChosen && !std::is_void_v<Member> && !std::is_function_v<Member>;
+  static constexpr bool kIsMethod = kChosen || std::is_function_v<Member>;
+  static_assert(kIsData || kIsMethod,
+                "remoteobj: this described member (in E above) is overloaded, a template or a "
+                "reference. For a method write (name, R(Arguments...)) in REMOTEOBJ_DESCRIBE, once "
+                "with each signature that is wanted: (name, int(int), double(double) const).");
+  using Overloads = decltype(ChosenOrOwn<Member>(typename E::ChosenSignatures{}));  // Of FunctionParts.
+
+  static constexpr std::string_view kName = typename E::NameOf{}();
+};
+
+// What a data member reads and writes as.
+template <typename M>
+struct ValueOfMember {
+  using type = std::remove_cv_t<M>;
+};
+template <typename T>
+struct ValueOfMember<std::atomic<T>> {
+  using type = T;
+};
+template <typename M>
+using ValueOf = typename ValueOfMember<std::remove_cv_t<M>>::type;
+
+template <typename T>
+constexpr bool kIsAtomic = !std::is_same_v<ValueOf<T>, std::remove_cv_t<T>>;
+
+template <typename M>
+decltype(auto) Load(const M& member) {
+  if constexpr (kIsAtomic<M>) {
+    return member.load();
+  } else {
+    return (member);
+  }
+}
+
+// Calls f(Tag<C>, Tag<E>) for each data member E of T, described in its class C, bases first.
+template <typename T, typename F>
+void ForEachDataMember(F&& f) {
+  using D = DescriptionOf<T>;
+  [&]<typename... B>(Bases<B...>) { (ForEachDataMember<B>(f), ...); }(typename D::BaseTypes{});
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    const auto one = [&]<typename E>(Tag<E> entry) {
+      if constexpr (MemberTraits<T, E>::kIsData) f(Tag<T>{}, entry);
+    };
+    (one(Tag<typename D::Entries::template At<I>>{}), ...);
+  }(std::make_index_sequence<D::Entries::kSize>());
+}
+
+}  // namespace remoteobj::proxy_internal
+
+#endif  // REMOTEOBJ_PROXY_INTERNAL_DESCRIPTION_H_

@@ -1,0 +1,746 @@
+// SPDX-License-Identifier: MIT
+//
+// The typed views: what remote->count, remote->Inc and remote->data["a"] are.
+//
+// remote-> gives an Arrow: where the object is, and the described members as members of their own.
+// Those are Attributes, which have no state: all of them lie at the Arrow's own address, where they
+// find what they are attributes of. So reaching a member costs nothing, however many there are, and
+// an Attribute can't be copied (`.Lazy()` gives what can be kept). Every other view holds what it
+// needs, and can be.
+//
+// A view has a prefix, a View, and one operation more, which setting and deleting replace.
+#ifndef REMOTEOBJ_PROXY_INTERNAL_MEMBERS_H_
+#define REMOTEOBJ_PROXY_INTERNAL_MEMBERS_H_
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/proxy/future.h"
+#include "remoteobj/proxy/internal/description.h"
+#include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/proxy/internal/type_info_of.h"
+#include "remoteobj/proxy/view.h"
+
+namespace remoteobj {
+namespace proxy_internal {
+
+// Where an object is: views on it begin with this.
+struct Node {
+  Session* session;
+  View view;
+  absl::Duration timeout = absl::InfiniteDuration();
+};
+
+// remote->: the described members of a T, at the node.
+template <typename T>
+class Arrow : public Node, public MembersOf<T> {
+ public:
+  explicit Arrow(Node node) : Node(std::move(node)) {}
+  Arrow(const Arrow&) = delete;
+  Arrow& operator=(const Arrow&) = delete;
+
+  const MembersOf<T>* operator->() const { return this; }
+};
+
+template <typename X>
+class SelfView;
+
+// How what a call returned is received: R is what the method returns, C the class that has it.
+template <typename R, typename C>
+struct Received {
+  using type = Stored<R>;
+};
+template <typename C>
+struct Received<void, C> {
+  using type = void;
+};
+template <typename C>
+struct Received<C&, C> {
+  using type = SelfView<C>;
+};
+template <typename C>
+struct Received<const C&, C> {
+  using type = SelfView<C>;
+};
+template <typename R, typename C>
+using ReceivedAs = typename Received<R, C>::type;
+
+// `deliver` is called with a reader of the outcome; its value is returned.
+template <typename R>
+R Receive(absl::FunctionRef<void(ReadOutcome)> deliver) {
+  if constexpr (std::is_void_v<R>) {
+    deliver([](const OutcomeReader& outcome) { ThrowIfError(outcome); });
+  } else {
+    std::optional<R> value;
+    deliver([&](const OutcomeReader& outcome) {
+      ThrowIfError(outcome);
+      if (outcome.kind() != OutcomeKind::kValue) {
+        throw BadValue("the call gave the object itself, not a value");
+      }
+      value.emplace(Decode<R>(outcome.Value()));
+    });
+    return *std::move(value);
+  }
+}
+
+inline void ReceiveItself(absl::FunctionRef<void(ReadOutcome)> deliver) {
+  deliver([](const OutcomeReader& outcome) {
+    ThrowIfError(outcome);
+    if (outcome.kind() != OutcomeKind::kItself) {
+      throw BadValue("the method gave back another object than the one it was called on");
+    }
+  });
+}
+
+template <typename T>
+using StatusOrValue = std::conditional_t<std::is_void_v<T>, absl::Status, absl::StatusOr<
+    std::conditional_t<std::is_void_v<T>, int, T>>>;
+
+// Calls `f`; what it throws becomes a status.
+template <typename T, typename F>
+StatusOrValue<T> Try(F&& f) {
+  try {
+    if constexpr (std::is_void_v<T>) {
+      std::forward<F>(f)();
+      return absl::OkStatus();
+    } else {
+      return std::forward<F>(f)();
+    }
+  } catch (...) {
+    return CurrentExceptionToStatus();
+  }
+}
+
+// Writes the arguments of one operation, and keeps them for printing.
+template <typename... T>
+void EncodeAll(const ListWriter& out, std::size_t from, const T&... values) {
+  (Encode<T>(values, out[from++]), ...);
+}
+
+// The code of one function that is passed to an object of type T.
+template <typename F, typename T, typename... A>
+struct Passed {
+  static_assert(std::is_trivially_copyable_v<F>,
+                "remoteobj: what is passed to PassTo has captures that are not trivially copyable. "
+                "They travel as bytes: capture numbers, not strings, containers or references, and "
+                "pass the rest as further arguments.");
+
+  static void Run(void* object, const ListReader& arguments, CallResult& result) {
+    if (arguments.size() != 2 + sizeof...(A)) throw BadValue("PassTo with the wrong arguments");
+    const ValueReader captured = arguments[1];
+    if (captured.DataBytes() != sizeof(F)) throw BadValue("PassTo with the wrong captures");
+    union Storage {
+      Storage() {}
+      ~Storage() {}
+      F function;
+    } storage;
+    captured.CopyData(std::as_writable_bytes(std::span(&storage.function, 1)));
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      std::tuple<A...> received{Decode<A>(arguments[2 + I])...};
+      GiveResult<std::invoke_result_t<F&, T&, A&...>>(result, [&]() -> decltype(auto) {
+        return std::invoke(storage.function, *static_cast<T*>(object), std::get<I>(received)...);
+      });
+    }(std::index_sequence_for<A...>());
+  }
+
+  static constexpr PassedFunction kFunction = {&TypeOf<T>, &Run};
+  static inline const std::uint64_t code = RegisterPassedFunction(&kFunction);
+};
+
+// What all views can do that have a value M to be got. D has:
+//   Session& session() const; const View& prefix() const; Operation last() const;
+//   absl::Duration timeout() const;
+template <typename D, typename M>
+class Readable {
+ public:
+  using value_type = M;
+
+  // The three ways to resolve a view. The value is a copy, and const, so that changing it here,
+  // which would change nothing there, does not compile.
+  const M Get() const {
+    return Receive<M>([&](ReadOutcome read) {
+      WithCall([&](const CallSpec& call) { self().session().Call(call, read); });
+    });
+  }
+  const M operator*() const { return Get(); }
+
+  // This instead, where nobody listens.
+  template <typename U>
+  M GetOr(U&& fallback) const {
+    return GetOrElse([&]() -> M { return std::forward<U>(fallback); });
+  }
+  template <typename F>
+  M GetOrElse(F&& fallback) const {
+    try {
+      return Get();
+    } catch (const NotListening&) {
+    } catch (const ListenerDied&) {
+    }
+    return std::forward<F>(fallback)();
+  }
+  // The value that the local object has, where nobody listens.
+  M GetOrLocal() const {
+    return GetOrElse([&]() -> M {
+      return Receive<M>([&](ReadOutcome read) {
+        WithCall([&](const CallSpec& call) { self().session().CallLocal(call, read); });
+      });
+    });
+  }
+
+  // Never throws; see CurrentExceptionToStatus for the codes.
+  StatusOrValue<M> TryGet() const {
+    return Try<M>([&] { return Get(); });
+  }
+
+  Future<M> Async() const {
+    std::unique_ptr<PendingCall> pending;
+    WithCall([&](const CallSpec& call) { pending = self().session().Start(call); });
+    return Future<M>(self().session().shared_from_this(), std::move(pending), &Receive<M>,
+                     view().ToString());
+  }
+
+  // The chain of operations, as data.
+  View view() const { return self().prefix().Extend(self().last()); }
+
+  friend std::ostream& operator<<(std::ostream& out, const Readable& readable) {
+    return out << readable.view();
+  }
+
+ protected:
+  const D& self() const { return static_cast<const D&>(*this); }
+
+  // Calls use(CallSpec) with this view's operations.
+  template <typename Use>
+  void WithCall(Use&& use) const {
+    const View& prefix = self().prefix();
+    const Operation last = self().last();
+    const auto write = [&](const OperationsWriter& out) {
+      prefix.Write(out);
+      const std::size_t i = prefix.size();
+      out.Set(i, last.kind, last.name, last.hint);
+      if (last.operands != nullptr) {
+        last.operands->Write(out.Arguments(i, last.operands->size()), 0);
+      }
+    };
+    const auto print = [&] { return view().ToString(); };
+    use(CallSpec{prefix.size() + 1, write, print, self().timeout()});
+  }
+};
+
+// Calls a function where the object is. `prefix` leads to the object, of type T.
+template <typename T, typename F, typename... A>
+auto PassToObject(Session& session, const View& prefix, absl::Duration timeout, const F& function,
+                  const A&... arguments) {
+  using R = std::invoke_result_t<const F&, T&, Stored<A>&...>;
+  using Code = Passed<F, T, Stored<A>...>;
+  const auto write = [&](const OperationsWriter& out) {
+    prefix.Write(out);
+    const std::size_t i = prefix.size();
+    out.Set(i, OperationKind::kPassTo, {}, 0);
+    const ListWriter list = out.Arguments(i, 2 + sizeof...(A));
+    list[0].UInt(Code::code);
+    list[1].Data(std::as_bytes(std::span(&function, 1)));
+    EncodeAll<Stored<A>...>(list, 2, arguments...);
+  };
+  const auto print = [&] {
+    return prefix.Extend({.kind = OperationKind::kPassTo, .name = "PassTo"}).ToString();
+  };
+  const CallSpec call{prefix.size() + 1, write, print, timeout};
+  using Result = ReceivedAs<R, T>;
+  if constexpr (std::is_same_v<Result, SelfView<T>>) {
+    ReceiveItself([&](ReadOutcome read) { session.Call(call, read); });
+    return SelfView<T>(session.shared_from_this(), prefix, timeout);
+  } else {
+    return Receive<Result>([&](ReadOutcome read) { session.Call(call, read); });
+  }
+}
+
+template <typename M>
+class ValueView;
+
+// What views of data can do: members, items, and what is between them.
+template <typename D, typename M>
+class Settable : public Readable<D, M> {
+ public:
+  // Sets it, there.
+  template <typename U>
+    requires std::convertible_to<U&&, M>
+  void Set(U&& value) const {
+    SetTo(std::forward<U>(value));
+  }
+
+  // Makes what can be absent absent: an optional or a pointer, an item.
+  void Delete() const {
+    const Operation last = this->self().last();
+    const bool item = last.kind == OperationKind::kGetItem;
+    static_assert(PointerLike<M> || !D::kAttribute,
+                  "remoteobj: only what can be absent can be deleted: an optional, a smart pointer, "
+                  "or an item");
+    Change(item ? OperationKind::kDeleteItem : OperationKind::kDeleteAttribute, nullptr);
+  }
+
+  // Whether it is there.
+  bool Exists() const {
+    const Operation last = this->self().last();
+    const View view = last.kind == OperationKind::kGetItem
+                          ? this->self().prefix().Extend(
+                                {.kind = OperationKind::kContains, .operands = last.operands})
+                          : this->view().Exists();
+    const auto write = [&](const OperationsWriter& out) { view.Write(out); };
+    const auto print = [&] { return view.ToString(); };
+    const CallSpec call{view.size(), write, print, this->self().timeout()};
+    return Receive<bool>([&](ReadOutcome read) { this->self().session().Call(call, read); });
+  }
+
+  // A view that can be kept, and that waits no longer than `timeout`.
+  ValueView<M> Timeout(absl::Duration timeout) const { return Keep(timeout); }
+  ValueView<M> Lazy() const { return Keep(this->self().timeout()); }
+
+  // Calls f(M&, arguments...) there. See Proxy::PassTo.
+  template <typename F, typename... A>
+  auto PassTo(const F& function, const A&... arguments) const {
+    return PassToObject<M>(this->self().session(), this->view(), this->self().timeout(), function,
+                           arguments...);
+  }
+  // Its members. Through a pointer or an optional, those of what it holds.
+  auto operator->() const {
+    if constexpr (HasMembers<M>) {
+      return Arrow<M>(ToNode());
+    } else {
+      static_assert(PointerLike<M>, "remoteobj: this type has no described members");
+      return Arrow<std::remove_cvref_t<decltype(*std::declval<M&>())>>(ToNode());
+    }
+  }
+
+  template <typename K>
+  auto operator[](K&& key) const {
+    static_assert(HasItems<M>, "remoteobj: this type has no items to be found by a key or an index");
+    using Key = typename ItemsOf<M>::Key;
+    return ValueView<typename ItemsOf<M>::Item>(
+        this->self().session().shared_from_this(), this->view(),
+        {.kind = OperationKind::kGetItem, .operands = MakeOperands(Key(std::forward<K>(key)))},
+        this->self().timeout());
+  }
+
+ protected:
+  void SetTo(const M& value) const {
+    Change(this->self().last().kind == OperationKind::kGetItem ? OperationKind::kSetItem
+                                                               : OperationKind::kSetAttribute,
+           &value);
+  }
+
+ private:
+  Node ToNode() const {
+    return {&this->self().session(), this->view(), this->self().timeout()};
+  }
+  ValueView<M> Keep(absl::Duration timeout) const {
+    return ValueView<M>(this->self().session().shared_from_this(), this->self().prefix(),
+                        this->self().last(), timeout);
+  }
+
+  // Does `kind` in place of the last operation, with `value` as its last argument unless null.
+  void Change(OperationKind kind, const M* value) const {
+    const View& prefix = this->self().prefix();
+    const Operation last = this->self().last();
+    const std::size_t keys = last.operands == nullptr ? 0 : last.operands->size();
+    const auto write = [&](const OperationsWriter& out) {
+      prefix.Write(out);
+      const std::size_t i = prefix.size();
+      out.Set(i, kind, last.name, last.hint);
+      const ListWriter list = out.Arguments(i, keys + (value != nullptr ? 1 : 0));
+      if (keys != 0) last.operands->Write(list, 0);
+      if (value != nullptr) Encode<M>(*value, list[keys]);
+    };
+    const auto print = [&] {
+      std::string text = this->view().ToString();
+      if (value == nullptr) return "(del " + text.substr(1);
+      text.back() = ' ';
+      text += "= ";
+      PrintValue(text, *value);
+      return text + ")";
+    };
+    const CallSpec call{prefix.size() + 1, write, print, this->self().timeout()};
+    Receive<void>([&](ReadOutcome read) { this->self().session().Call(call, read); });
+  }
+};
+
+// A view of data that can be kept: an item, or what Lazy and Timeout give.
+template <typename M>
+class ValueView : public Settable<ValueView<M>, M> {
+ public:
+  static constexpr bool kAttribute = false;
+
+  ValueView(std::shared_ptr<Session> session, View prefix, Operation last, absl::Duration timeout)
+      : session_(std::move(session)),
+        prefix_(std::move(prefix)),
+        last_(std::move(last)),
+        timeout_(timeout) {}
+  ValueView(const ValueView&) = default;
+  ValueView(ValueView&&) = default;
+
+  // Sets it, there. Assigning another view gets that one's value first.
+  ValueView& operator=(const M& value) {
+    this->SetTo(value);
+    return *this;
+  }
+  ValueView& operator=(const ValueView& other) {
+    this->SetTo(other.Get());
+    return *this;
+  }
+  template <typename D2>
+  ValueView& operator=(const Readable<D2, M>& other) {
+    this->SetTo(other.Get());
+    return *this;
+  }
+
+  Session& session() const { return *session_; }
+  const View& prefix() const { return prefix_; }
+  const Operation& last() const { return last_; }
+  absl::Duration timeout() const { return timeout_; }
+
+ private:
+  std::shared_ptr<Session> session_;
+  View prefix_;
+  Operation last_;
+  absl::Duration timeout_;
+};
+
+// A call that is not made until it is asked for its value.
+template <typename R>
+class CallView : public Readable<CallView<R>, R> {
+ public:
+  CallView(std::shared_ptr<Session> session, View prefix, Operation last, absl::Duration timeout)
+      : session_(std::move(session)),
+        prefix_(std::move(prefix)),
+        last_(std::move(last)),
+        timeout_(timeout) {}
+
+  Session& session() const { return *session_; }
+  const View& prefix() const { return prefix_; }
+  const Operation& last() const { return last_; }
+  absl::Duration timeout() const { return timeout_; }
+
+ private:
+  std::shared_ptr<Session> session_;
+  View prefix_;
+  Operation last_;
+  absl::Duration timeout_;
+};
+
+// The object itself, as a method gave it back.
+template <typename X>
+class SelfView {
+ public:
+  SelfView(std::shared_ptr<Session> session, View view, absl::Duration timeout)
+      : session_(std::move(session)), view_(std::move(view)), timeout_(timeout) {}
+
+  Arrow<X> operator->() const { return Arrow<X>(Node{session_.get(), view_, timeout_}); }
+
+  // Makes the calls that are not made yet: those of an eager proxy.
+  SelfView Get() const {
+    const auto write = [&](const OperationsWriter& out) { view_.Write(out); };
+    const auto print = [&] { return view_.ToString(); };
+    const CallSpec call{view_.size(), write, print, timeout_};
+    ReceiveItself([&](ReadOutcome read) { session_->Call(call, read); });
+    return *this;
+  }
+
+  friend std::ostream& operator<<(std::ostream& out, const SelfView& self) {
+    return out << self.view_;
+  }
+
+ private:
+  std::shared_ptr<Session> session_;
+  View view_;
+  absl::Duration timeout_;
+};
+
+// Chooses an overload as a call would: Choose::Pick(arguments...) is a std::integral_constant.
+template <std::size_t I, typename Arguments>
+struct Candidate;
+template <std::size_t I, typename... A>
+struct Candidate<I, std::tuple<A...>> {
+  static std::integral_constant<std::size_t, I> Pick(A...);
+};
+template <typename Overloads, typename Indices>
+struct Candidates;
+template <typename... Parts, std::size_t... I>
+struct Candidates<std::tuple<Parts...>, std::index_sequence<I...>>
+    : Candidate<I, typename Parts::Arguments>... {
+  using Candidate<I, typename Parts::Arguments>::Pick...;
+};
+
+// Takes the parameters themselves, for arguments in braces: remote->data->insert({"c", 1}).
+template <typename D, typename Arguments>
+class CallableInBraces;
+template <typename D, typename... P>
+class CallableInBraces<D, std::tuple<P...>> {
+ public:
+  auto operator()(const Stored<P>&... arguments) const {
+    return static_cast<const D&>(*this).template CallWith<const Stored<P>&...>(arguments...);
+  }
+};
+
+// What views of a method can do. D has what Readable asks for, where last() is the getting of the
+// method.
+template <typename D, typename C, typename E>
+class Callable
+    : public CallableInBraces<
+          D, typename std::tuple_element_t<0, typename MemberTraits<C, E>::Overloads>::Arguments> {
+  using InBraces = CallableInBraces<
+      D, typename std::tuple_element_t<0, typename MemberTraits<C, E>::Overloads>::Arguments>;
+  friend InBraces;
+  using Overloads = typename MemberTraits<C, E>::Overloads;
+
+  template <typename... A>
+  static constexpr std::size_t Overload() {
+    if constexpr (std::tuple_size_v<Overloads> == 1) {
+      return 0;
+    } else {
+      using All = Candidates<Overloads, std::make_index_sequence<std::tuple_size_v<Overloads>>>;
+      return decltype(All::Pick(std::declval<A>()...))::value;
+    }
+  }
+  template <typename... A>
+  using PartsFor = std::tuple_element_t<Overload<A...>(), Overloads>;
+
+ public:
+  // Calls it, there. What it throws is thrown here. A method that returns *this gives the object
+  // back, to go on with.
+  using InBraces::operator();
+  template <typename... A>
+  auto operator()(A&&... arguments) const {
+    return CallWith<A...>(std::forward<A>(arguments)...);
+  }
+
+  // Never throws; see CurrentExceptionToStatus for the codes.
+  template <typename... A>
+  auto TryCall(A&&... arguments) const {
+    using R = decltype((*this)(std::forward<A>(arguments)...));
+    return Try<R>([&] { return (*this)(std::forward<A>(arguments)...); });
+  }
+
+  // The call as a view, which is not evaluated yet.
+  template <typename... A>
+  auto Lazy(A&&... arguments) const {
+    using R = ReceivedAs<typename PartsFor<A...>::Result, C>;
+    if constexpr (std::is_same_v<R, SelfView<C>>) {
+      return SelfView<C>(self().session().shared_from_this(),
+                         Prefix().Extend(CallOperation(std::forward<A>(arguments)...)),
+                         self().timeout());
+    } else {
+      return CallView<R>(self().session().shared_from_this(), Prefix(),
+                         CallOperation(std::forward<A>(arguments)...), self().timeout());
+    }
+  }
+
+  // Begins the call, and returns.
+  template <typename... A>
+  auto Async(A&&... arguments) const {
+    return Lazy(std::forward<A>(arguments)...).Async();
+  }
+
+  // The method, to be called with a deadline: remote->Slow.Timeout(absl::Seconds(1))().
+  auto Timeout(absl::Duration timeout) const;
+
+  friend std::ostream& operator<<(std::ostream& out, const Callable& callable) {
+    return out << callable.Prefix();
+  }
+
+ private:
+
+  template <typename... A>
+  auto CallWith(A&&... arguments) const {
+    using Parts = PartsFor<A...>;
+    using R = ReceivedAs<typename Parts::Result, C>;
+    if constexpr (std::is_same_v<R, SelfView<C>>) {
+      Session& session = self().session();
+      if (session.options().eager) {
+        return SelfView<C>(session.shared_from_this(),
+                           Prefix().Extend(CallOperation(std::forward<A>(arguments)...)),
+                           self().timeout());
+      }
+      ReceiveItself([&](ReadOutcome read) { CallNow(read, arguments...); });
+      return SelfView<C>(session.shared_from_this(), self().prefix(), self().timeout());
+    } else {
+      return Receive<R>([&](ReadOutcome read) { CallNow(read, arguments...); });
+    }
+  }
+
+  const D& self() const { return static_cast<const D&>(*this); }
+  View Prefix() const { return self().prefix().Extend(self().last()); }
+
+  template <typename P, typename A>
+  static decltype(auto) Converted(A&& argument) {
+    using Wanted = Stored<P>;
+    static_assert(std::is_convertible_v<A&&, std::remove_cvref_t<P>> ||
+                      std::is_convertible_v<A&&, Wanted>,
+                  "remoteobj: an argument (A) is not convertible to the method's parameter (P)");
+    static_assert(kReceivable<P> && !kOutParameter<P>,
+                  "remoteobj: this method has a parameter (P) that is a pointer or a non-const "
+                  "reference, which mean nothing in another process: it can't be called remotely");
+    if constexpr (std::is_same_v<std::remove_cvref_t<A>, Wanted>) {
+      return static_cast<const Wanted&>(argument);
+    } else if constexpr (std::is_convertible_v<A&&, Wanted>) {
+      return static_cast<Wanted>(std::forward<A>(argument));
+    } else {
+      return Wanted(static_cast<std::remove_cvref_t<P>>(std::forward<A>(argument)));
+    }
+  }
+
+  template <typename Parts, typename... A>
+  static constexpr void CheckCount() {
+    static_assert(sizeof...(A) <= Parts::kArity, "remoteobj: too many arguments for this method");
+    if constexpr (sizeof...(A) <= Parts::kArity) {
+      []<std::size_t... I>(std::index_sequence<I...>) {
+        static_assert(std::is_invocable_v<typename E::CallOf, C&,
+                                          std::tuple_element_t<I, typename Parts::Arguments>...>,
+                      "remoteobj: too few arguments for this method");
+      }(std::index_sequence_for<A...>());
+    }
+  }
+
+  template <typename... A>
+  static Operation CallOperation(A&&... arguments) {
+    using Parts = PartsFor<A...>;
+    CheckCount<Parts, A...>();
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return Operation{
+          .kind = OperationKind::kCall,
+          .hint = Overload<A...>() + 1,
+          .operands = MakeOperands(Stored<std::tuple_element_t<I, typename Parts::Arguments>>(
+              Converted<std::tuple_element_t<I, typename Parts::Arguments>>(
+                  std::forward<A>(arguments)))...)};
+    }(std::index_sequence_for<A...>());
+  }
+
+  template <typename... A>
+  void CallNow(ReadOutcome read, A&... arguments) const {
+    using Parts = PartsFor<A&...>;
+    CheckCount<Parts, A...>();
+    const View& prefix = self().prefix();
+    const auto write = [&](const OperationsWriter& out) {
+      prefix.Write(out);
+      const std::size_t i = prefix.size();
+      const Operation method = self().last();
+      out.Set(i, method.kind, method.name, method.hint);
+      out.Set(i + 1, OperationKind::kCall, {}, Overload<A&...>() + 1);
+      if constexpr (sizeof...(A) != 0) {
+        [&]<std::size_t... I>(std::index_sequence<I...>, const ListWriter& list) {
+          (Encode<Stored<std::tuple_element_t<I, typename Parts::Arguments>>>(
+               Converted<std::tuple_element_t<I, typename Parts::Arguments>>(arguments), list[I]),
+           ...);
+        }(std::index_sequence_for<A...>(), out.Arguments(i + 1, sizeof...(A)));
+      }
+    };
+    const auto print = [&] { return Prefix().Extend(CallOperation(arguments...)).ToString(); };
+    self().session().Call(CallSpec{prefix.size() + 2, write, print, self().timeout()}, read);
+  }
+};
+
+// A method with a deadline.
+template <typename C, typename E>
+class MethodView : public Callable<MethodView<C, E>, C, E> {
+ public:
+  MethodView(std::shared_ptr<Session> session, View prefix, Operation last, absl::Duration timeout)
+      : session_(std::move(session)),
+        prefix_(std::move(prefix)),
+        last_(std::move(last)),
+        timeout_(timeout) {}
+
+  Session& session() const { return *session_; }
+  const View& prefix() const { return prefix_; }
+  const Operation& last() const { return last_; }
+  absl::Duration timeout() const { return timeout_; }
+
+ private:
+  std::shared_ptr<Session> session_;
+  View prefix_;
+  Operation last_;
+  absl::Duration timeout_;
+};
+
+template <typename D, typename C, typename E>
+auto Callable<D, C, E>::Timeout(absl::Duration timeout) const {
+  return MethodView<C, E>(self().session().shared_from_this(), self().prefix(), self().last(),
+                          timeout);
+}
+
+// What an Attribute has in common, whatever it is.
+template <typename C, typename E, unsigned I>
+class AttributeBase {
+ public:
+  AttributeBase() = default;
+  AttributeBase(const AttributeBase&) = delete;
+  AttributeBase& operator=(const AttributeBase&) = delete;
+
+  Session& session() const { return *node().session; }
+  const View& prefix() const { return node().view; }
+  Operation last() const {
+    return {.kind = OperationKind::kGetAttribute,
+            .hint = I + 1,
+            .name = MemberTraits<C, E>::kName};
+  }
+  absl::Duration timeout() const { return node().timeout; }
+
+ private:
+  // The Arrow of which this is an empty member, at its very address.
+  const Node& node() const {
+    return *reinterpret_cast<const Node*>(reinterpret_cast<std::uintptr_t>(this));
+  }
+};
+
+// A described member of C, at an Arrow: remote->count, remote->Inc.
+template <typename C, typename E, unsigned I, bool kIsData = MemberTraits<C, E>::kIsData>
+class Attribute;
+
+template <typename C, typename E, unsigned I>
+class Attribute<C, E, I, true>
+    : public AttributeBase<C, E, I>,
+      public Settable<Attribute<C, E, I, true>, ValueOf<typename MemberTraits<C, E>::Member>> {
+ public:
+  using Member = typename MemberTraits<C, E>::Member;
+  using M = ValueOf<Member>;
+  static constexpr bool kAttribute = true;
+
+  Attribute() = default;
+  Attribute(const Attribute&) = delete;
+
+  // Sets it, there. Assigning another view gets that one's value first.
+  const Attribute& operator=(const M& value) const {
+    static_assert(!std::is_const_v<Member>, "remoteobj: this member is const, and can't be set");
+    this->SetTo(value);
+    return *this;
+  }
+  const Attribute& operator=(const Attribute& other) const { return *this = other.Get(); }
+  template <typename D2>
+  const Attribute& operator=(const Readable<D2, M>& other) const {
+    return *this = other.Get();
+  }
+};
+
+template <typename C, typename E, unsigned I>
+class Attribute<C, E, I, false> : public AttributeBase<C, E, I>,
+                                  public Callable<Attribute<C, E, I, false>, C, E> {
+ public:
+  Attribute() = default;
+  Attribute(const Attribute&) = delete;
+};
+
+}  // namespace proxy_internal
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_PROXY_INTERNAL_MEMBERS_H_

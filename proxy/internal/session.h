@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+//
+// What all copies of a proxy and all views on it share: the object, the channel, and how calls go
+// between them. Knows no types.
+#ifndef REMOTEOBJ_PROXY_INTERNAL_SESSION_H_
+#define REMOTEOBJ_PROXY_INTERNAL_SESSION_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/functional/function_ref.h"
+#include "absl/time/time.h"
+#include "remoteobj/proxy/internal/type_info.h"
+#include "remoteobj/transport/channel.h"
+
+namespace remoteobj {
+
+struct ProxyOptions {
+  // When the listener closes, calls that have arrived are evaluated; otherwise they are refused,
+  // and their callers get NotListening.
+  bool fulfill_final = true;
+  // A method that returns *this gives the proxy back at once: its call travels with the next
+  // operation, in one round trip. Otherwise it is evaluated when it is called.
+  bool eager = false;
+  // For calls that name none of their own.
+  absl::Duration timeout = absl::InfiniteDuration();
+};
+
+namespace proxy_internal {
+
+// A mutex that a forked child finds free, whoever held it in the parent.
+class ForkSafeMutex {
+ public:
+  ForkSafeMutex();
+  ~ForkSafeMutex();
+  void lock() { Here().lock(); }
+  void unlock() { Here().unlock(); }
+  bool try_lock() { return Here().try_lock(); }
+
+ private:
+  std::recursive_mutex& Here();
+
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// One call: how many operations it has, how they are written, and how they are printed in an error.
+struct CallSpec {
+  std::size_t size;
+  absl::FunctionRef<void(const OperationsWriter&)> write;
+  absl::FunctionRef<std::string()> print;
+  absl::Duration timeout;
+};
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(void* object, const TypeInfo& type, ProxyOptions options);
+  virtual ~Session();
+
+  const ProxyOptions& options() const { return options_; }
+  const TypeInfo& type() const { return type_; }
+  void* object() const { return object_; }
+  ForkSafeMutex& mutex() { return mutex_; }
+
+  // Evaluates where the listener is: in another process, or right here if it is this one.
+  void Call(const CallSpec& call, ReadOutcome read);
+  std::unique_ptr<PendingCall> Start(const CallSpec& call);
+  // Evaluates on the object that this process has.
+  void CallLocal(const CallSpec& call, ReadOutcome read);
+
+  bool listening() const { return channel_->listening(); }
+  pid_t listener_pid() const { return channel_->listener_pid(); }
+  // `pid` is a process that may end before it listens, or 0.
+  void WaitUntilListening(pid_t pid, absl::Duration timeout);
+
+  void Open();
+  // Serves one call. False if there was none until the deadline, or after Wake.
+  bool Serve(absl::Time deadline);
+  void Wake();
+  void Close();
+
+ private:
+  Listener& listener();
+  void Handle(const RequestReader& request, OutcomeWriter& outcome);
+  absl::Time DeadlineOf(const CallSpec& call) const;
+
+  void* const object_;
+  const TypeInfo& type_;
+  const ProxyOptions options_;
+  ForkSafeMutex mutex_;
+  const std::shared_ptr<Channel> channel_;
+};
+
+// Throws what `outcome` says, if it is an error.
+void ThrowIfError(const OutcomeReader& outcome);
+
+// Throws the exception being handled again, with what was called in front of its message. Errors of
+// the object itself go by unchanged.
+[[noreturn]] void RethrowNaming(absl::FunctionRef<std::string()> print);
+
+}  // namespace proxy_internal
+
+// Listening for calls, until it is destroyed or closed. Calls that have arrived by then are
+// evaluated or refused, as ProxyOptions say; their callers never hang.
+//
+// Lifetime: as the proxy's object, which must outlive it.
+class Listening {
+ public:
+  Listening(std::shared_ptr<proxy_internal::Session> session, bool in_background);
+  ~Listening();
+  Listening(Listening&&) noexcept;
+  Listening& operator=(Listening&&) = delete;
+
+  // Ends listening. Does nothing the second time.
+  void Close();
+
+ private:
+  struct Background;
+
+  std::shared_ptr<proxy_internal::Session> session_;
+  std::unique_ptr<Background> background_;
+};
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_PROXY_INTERNAL_SESSION_H_

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//
+// What the evaluator knows of a type at run time: a table of functions, made once for each type
+// that can be reached from a described class (by type_info_of.h).
+#ifndef REMOTEOBJ_PROXY_INTERNAL_TYPE_INFO_H_
+#define REMOTEOBJ_PROXY_INTERNAL_TYPE_INFO_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "remoteobj/transport/codec.h"
+
+namespace remoteobj::proxy_internal {
+
+struct TypeInfo;
+
+// Goes on with what a step came to, which lives until the function returns.
+using Next = absl::FunctionRef<void(void* object, const TypeInfo& type)>;
+
+// Takes what a call came to.
+class CallResult {
+ public:
+  virtual void Nothing() = 0;
+  virtual void Value(void* value, const TypeInfo& type) = 0;
+  // A reference, which may be to the object itself.
+  virtual void Reference(void* object, const TypeInfo& type) = 0;
+
+ protected:
+  ~CallResult() = default;
+};
+
+struct MemberInfo {
+  std::string_view name;
+  // Of a data member: its type and where it is. Null for a method.
+  const TypeInfo& (*type)() = nullptr;
+  void* (*address)(void* object) = nullptr;
+  bool read_only = false;
+  // Of a method: calls it. `overload` is its place among the chosen signatures, from 1, or 0 for
+  // the first that fits. `here` calls without virtual dispatch.
+  void (*invoke)(void* object, const ListReader& arguments, std::uint16_t overload, bool here,
+                 CallResult& result) = nullptr;
+};
+
+struct BaseInfo {
+  const TypeInfo& (*type)();
+  void* (*cast)(void* object);
+};
+
+// Where a function is null the type has no such operation.
+struct TypeInfo {
+  const std::string& (*name)();
+
+  void (*encode)(const void* object, ValueWriter out) = nullptr;
+  void (*assign)(void* object, const ValueReader& value) = nullptr;
+
+  // Items: of a map by key, of a sequence by index.
+  void (*item)(void* object, const ValueReader& key, Next next) = nullptr;
+  void (*set_item)(void* object, const ValueReader& key, const ValueReader& value) = nullptr;
+  void (*delete_item)(void* object, const ValueReader& key) = nullptr;
+  bool (*contains)(const void* object, const ValueReader& key) = nullptr;
+  std::size_t (*length)(const void* object) = nullptr;
+
+  // What can be absent: an optional, a smart pointer.
+  bool (*present)(const void* object) = nullptr;
+  void (*remove)(void* object) = nullptr;
+  void (*target)(void* object, Next next) = nullptr;  // What it holds. REQUIRES: present.
+
+  // A described class.
+  const std::vector<MemberInfo>& (*members)() = nullptr;
+  const std::vector<BaseInfo>& (*bases)() = nullptr;
+};
+
+// The member of that name in the class or, after it, in its bases; `object` becomes the part that
+// has it. Null if there is none.
+const MemberInfo* FindMember(const TypeInfo& type, std::string_view name, std::uint16_t hint,
+                             void*& object);
+
+}  // namespace remoteobj::proxy_internal
+
+#endif  // REMOTEOBJ_PROXY_INTERNAL_TYPE_INFO_H_

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+//
+// Makes the TypeInfo of a C++ type.
+#ifndef REMOTEOBJ_PROXY_INTERNAL_TYPE_INFO_OF_H_
+#define REMOTEOBJ_PROXY_INTERNAL_TYPE_INFO_OF_H_
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "remoteobj/except/type_name.h"
+#include "remoteobj/proxy/internal/description.h"
+#include "remoteobj/proxy/internal/type_info.h"
+#include "remoteobj/proxy/view.h"
+
+namespace remoteobj::proxy_internal {
+
+template <typename T>
+const TypeInfo& TypeOf();
+
+template <typename T>
+concept PointerLike = requires(T& t) {
+  static_cast<bool>(t);
+  *t;
+  t.reset();
+};
+
+template <typename T>
+concept MapItems = transport_internal::MapLike<T> && requires(T& t, typename T::key_type k) {
+  t.find(k);
+  t.insert_or_assign(k, std::declval<typename T::mapped_type>());
+};
+
+template <typename T>
+concept SequenceItems = !MapItems<T> && requires(T& t) {
+  t[std::size_t{}];
+  { t.size() } -> std::convertible_to<std::size_t>;
+  typename T::value_type;
+} && !std::is_convertible_v<const T&, std::string_view>;
+
+// What an item of T is found by, and what it is.
+template <typename T>
+struct ItemsOf;
+template <MapItems T>
+struct ItemsOf<T> {
+  using Key = typename T::key_type;
+  using Item = typename T::mapped_type;
+};
+template <SequenceItems T>
+struct ItemsOf<T> {
+  using Key = std::int64_t;
+  using Item = typename T::value_type;
+};
+
+template <typename T>
+concept HasItems = MapItems<T> || SequenceItems<T>;
+
+// How a parameter of type P is passed what was received for it.
+template <typename P>
+constexpr bool kReceivable =
+    !std::is_pointer_v<std::decay_t<P>> || std::is_same_v<std::decay_t<P>, const char*>;
+template <typename P>
+constexpr bool kOutParameter =
+    std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>;
+
+template <typename P>
+decltype(auto) PassAs(Stored<P>& received) {
+  if constexpr (std::is_same_v<std::decay_t<P>, const char*>) {
+    return received.c_str();
+  } else if constexpr (std::is_lvalue_reference_v<P> || !std::is_same_v<Stored<P>, std::decay_t<P>>) {
+    return (received);
+  } else {
+    return std::move(received);
+  }
+}
+
+[[noreturn]] void ThrowArgumentCount(std::string_view method, std::size_t got, std::size_t most);
+
+// Hands what a call came to over to `result`.
+template <typename R, typename F>
+void GiveResult(CallResult& result, F&& call) {
+  if constexpr (std::is_void_v<R>) {
+    std::forward<F>(call)();
+    result.Nothing();
+  } else if constexpr (std::is_lvalue_reference_v<R>) {
+    auto& object = std::forward<F>(call)();
+    using Object = std::remove_cvref_t<R>;
+    result.Reference(const_cast<Object*>(std::addressof(object)), TypeOf<Object>());
+  } else {
+    // A standard container's pair of an iterator and whether it inserted is a bool, if described as
+    // such.
+    using Raw = decltype(std::forward<F>(call)());
+    if constexpr (std::is_same_v<R, bool> && requires(Raw raw) { { raw.second } -> std::convertible_to<bool>; }) {
+      bool inserted = std::forward<F>(call)().second;
+      result.Value(&inserted, TypeOf<bool>());
+    } else {
+      Stored<R> value(std::forward<F>(call)());
+      result.Value(&value, TypeOf<Stored<R>>());
+    }
+  }
+}
+
+// Calls a method with exactly N arguments; false if it can't be called with as many.
+template <typename C, typename Call, typename Parts, std::size_t... I>
+bool InvokeWith(C& object, const ListReader& arguments, CallResult& result,
+                std::index_sequence<I...>) {
+  using Arguments = typename Parts::Arguments;
+  if constexpr ((kReceivable<std::tuple_element_t<I, Arguments>> && ...) &&
+                !(kOutParameter<std::tuple_element_t<I, Arguments>> || ...) &&
+                std::is_invocable_v<Call, C&, std::tuple_element_t<I, Arguments>...>) {
+    std::tuple<Stored<std::tuple_element_t<I, Arguments>>...> received{
+        Decode<Stored<std::tuple_element_t<I, Arguments>>>(arguments[I])...};
+    GiveResult<typename Parts::Result>(result, [&]() -> decltype(auto) {
+      return Call{}(object, PassAs<std::tuple_element_t<I, Arguments>>(std::get<I>(received))...);
+    });
+    return true;
+  } else {
+    return false;
+  }
+}
+
+template <typename C, typename Call, typename Parts>
+bool InvokeParts(C& object, const ListReader& arguments, CallResult& result) {
+  return [&]<std::size_t... N>(std::index_sequence<N...>) {
+    return ((arguments.size() == N && InvokeWith<C, Call, Parts>(object, arguments, result,
+                                                                 std::make_index_sequence<N>())) ||
+            ...);
+  }(std::make_index_sequence<Parts::kArity + 1>());
+}
+
+template <typename C, typename E, typename Call>
+void InvokeOverloads(C& object, const ListReader& arguments, std::uint16_t overload,
+                     CallResult& result) {
+  using Traits = MemberTraits<C, E>;
+  using Overloads = typename Traits::Overloads;
+  constexpr std::size_t kCount = std::tuple_size_v<Overloads>;
+  const bool done = [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return (((overload == 0 || overload == I + 1) &&
+             InvokeParts<C, Call, std::tuple_element_t<I, Overloads>>(object, arguments, result)) ||
+            ...);
+  }(std::make_index_sequence<kCount>());
+  if (!done) {
+    ThrowArgumentCount(Traits::kName, arguments.size(), std::tuple_element_t<0, Overloads>::kArity);
+  }
+}
+
+template <typename C, typename E>
+void Invoke(void* object, const ListReader& arguments, std::uint16_t overload, bool here,
+            CallResult& result) {
+  C& self = *static_cast<C*>(object);
+  // A pure virtual function can't be called without dispatch, and one can't tell which are.
+  if constexpr (!std::is_abstract_v<C>) {
+    if (here) return InvokeOverloads<C, E, typename E::CallHereOf>(self, arguments, overload, result);
+  }
+  InvokeOverloads<C, E, typename E::CallOf>(self, arguments, overload, result);
+}
+
+template <typename C, typename E>
+MemberInfo MemberInfoOf() {
+  using Traits = MemberTraits<C, E>;
+  MemberInfo info{.name = Traits::kName};
+  if constexpr (Traits::kIsData) {
+    using Member = typename Traits::Member;
+    static_assert(HasMembers<ValueOf<Member>> || PointerLike<Member> ||
+                      requires { sizeof(Codec<ValueOf<Member>>); },
+                  "remoteobj: the type of this described member (Member here) has no codec, so it "
+                  "cannot be sent to another process. Describe it with REMOTEOBJ_DESCRIBE, "
+                  "specialise remoteobj::Codec for it, or leave the member out.");
+    info.type = &TypeOf<std::remove_const_t<Member>>;
+    info.address = [](void* object) -> void* {
+      auto& member = static_cast<C*>(object)->*typename E::PointerTo{}(Tag<C>{});
+      return const_cast<std::remove_const_t<Member>*>(std::addressof(member));
+    };
+    info.read_only = std::is_const_v<Member>;
+  } else {
+    info.invoke = &Invoke<C, E>;
+  }
+  return info;
+}
+
+template <typename T>
+const std::vector<MemberInfo>& MemberInfosOf() {
+  using Entries = typename DescriptionOf<T>::Entries;
+  static const auto* const members = [] {
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+      return new std::vector<MemberInfo>{MemberInfoOf<T, typename Entries::template At<I>>()...};
+    }(std::make_index_sequence<Entries::kSize>());
+  }();
+  return *members;
+}
+
+template <typename T>
+const std::vector<BaseInfo>& BaseInfosOf() {
+  static const auto* const bases = [] {
+    return []<typename... B>(Bases<B...>) {
+      return new std::vector<BaseInfo>{BaseInfo{&TypeOf<B>, [](void* object) -> void* {
+        return static_cast<B*>(static_cast<T*>(object));
+      }}...};
+    }(typename DescriptionOf<T>::BaseTypes{});
+  }();
+  return *bases;
+}
+
+template <typename T>
+void AddMapItems(TypeInfo& info) {
+  using Key = typename T::key_type;
+  info.item = [](void* object, const ValueReader& key, Next next) {
+    T& map = *static_cast<T*>(object);
+    const auto at = map.find(Decode<Key>(key));
+    if (at == map.end()) throw std::out_of_range("no item " + key.DebugString());
+    next(std::addressof(at->second), TypeOf<typename T::mapped_type>());
+  };
+  info.set_item = [](void* object, const ValueReader& key, const ValueReader& value) {
+    static_cast<T*>(object)->insert_or_assign(Decode<Key>(key),
+                                              Decode<typename T::mapped_type>(value));
+  };
+  info.delete_item = [](void* object, const ValueReader& key) {
+    if (static_cast<T*>(object)->erase(Decode<Key>(key)) == 0) {
+      throw std::out_of_range("no item " + key.DebugString());
+    }
+  };
+  info.contains = [](const void* object, const ValueReader& key) {
+    const T& map = *static_cast<const T*>(object);
+    return map.find(Decode<Key>(key)) != map.end();
+  };
+}
+
+[[noreturn]] void ThrowIndex(std::int64_t index, std::size_t size);
+
+template <typename T>
+std::size_t IndexIn(const T& sequence, const ValueReader& key) {
+  const auto index = Decode<std::int64_t>(key);
+  if (index < 0 || static_cast<std::uint64_t>(index) >= sequence.size()) {
+    ThrowIndex(index, sequence.size());
+  }
+  return static_cast<std::size_t>(index);
+}
+
+template <typename T>
+void AddSequenceItems(TypeInfo& info) {
+  using Item = typename T::value_type;
+  info.item = [](void* object, const ValueReader& key, Next next) {
+    T& sequence = *static_cast<T*>(object);
+    const std::size_t index = IndexIn(sequence, key);
+    if constexpr (std::is_lvalue_reference_v<decltype(sequence[index])>) {
+      next(std::addressof(sequence[index]), TypeOf<Item>());
+    } else {  // std::vector<bool>
+      Item item = sequence[index];
+      next(&item, TypeOf<Item>());
+    }
+  };
+  info.set_item = [](void* object, const ValueReader& key, const ValueReader& value) {
+    T& sequence = *static_cast<T*>(object);
+    const std::size_t index = IndexIn(sequence, key);
+    if constexpr (requires(Item item) { sequence[index] = std::move(item); }) {
+      sequence[index] = Decode<Item>(value);
+    }
+  };
+  if constexpr (requires(T& t) { t.erase(t.begin()); }) {
+    info.delete_item = [](void* object, const ValueReader& key) {
+      T& sequence = *static_cast<T*>(object);
+      sequence.erase(sequence.begin() + static_cast<std::ptrdiff_t>(IndexIn(sequence, key)));
+    };
+  }
+  if constexpr (std::equality_comparable<Item>) {
+    info.contains = [](const void* object, const ValueReader& key) {
+      const T& sequence = *static_cast<const T*>(object);
+      return std::find(sequence.begin(), sequence.end(), Decode<Item>(key)) != sequence.end();
+    };
+  }
+}
+
+template <typename T>
+TypeInfo MakeTypeInfo() {
+  using V = ValueOf<T>;
+  TypeInfo info{.name = &TypeName<T>};
+  if constexpr (requires { sizeof(Codec<V>); }) {
+    info.encode = [](const void* object, ValueWriter out) {
+      Encode<V>(Load(*static_cast<const T*>(object)), out);
+    };
+    if constexpr (kIsAtomic<T>) {
+      info.assign = [](void* object, const ValueReader& value) {
+        static_cast<T*>(object)->store(Decode<V>(value));
+      };
+    } else if constexpr (std::is_move_assignable_v<T> &&
+                         requires(const ValueReader& in) { Codec<T>::Decode(in); } &&
+                         (!Described<T> || std::is_default_constructible_v<T>)) {
+      info.assign = [](void* object, const ValueReader& value) {
+        *static_cast<T*>(object) = Decode<T>(value);
+      };
+    }
+  }
+  if constexpr (MapItems<T>) AddMapItems<T>(info);
+  if constexpr (SequenceItems<T>) AddSequenceItems<T>(info);
+  if constexpr (transport_internal::SetLike<T>) {
+    info.contains = [](const void* object, const ValueReader& key) {
+      const T& set = *static_cast<const T*>(object);
+      return set.find(Decode<typename T::value_type>(key)) != set.end();
+    };
+  }
+  if constexpr (requires(const T& t) { { t.size() } -> std::convertible_to<std::size_t>; }) {
+    info.length = [](const void* object) -> std::size_t { return static_cast<const T*>(object)->size(); };
+  }
+  if constexpr (PointerLike<T>) {
+    info.present = [](const void* object) { return static_cast<bool>(*static_cast<const T*>(object)); };
+    info.remove = [](void* object) { static_cast<T*>(object)->reset(); };
+    using Target = std::remove_cvref_t<decltype(*std::declval<T&>())>;
+    if constexpr (HasMembers<Target>) {
+      info.target = [](void* object, Next next) {
+        next(std::addressof(**static_cast<T*>(object)), TypeOf<Target>());
+      };
+    }
+  }
+  if constexpr (HasMembers<T>) {
+    info.members = &MemberInfosOf<T>;
+    info.bases = &BaseInfosOf<T>;
+  }
+  return info;
+}
+
+template <typename T>
+const TypeInfo& TypeOf() {
+  static const TypeInfo info = MakeTypeInfo<T>();
+  return info;
+}
+
+}  // namespace remoteobj::proxy_internal
+
+#endif  // REMOTEOBJ_PROXY_INTERNAL_TYPE_INFO_OF_H_

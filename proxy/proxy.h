@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+//
+// A Proxy<T> lets a process use a T that lives in another one as if it were here.
+//
+//   app::Counter counter;                                // app::Counter is described
+//   remoteobj::Proxy<app::Counter> remote(counter);      // before the processes part
+//
+//   // in the process that is to have the object         // in any other
+//   auto listening = remote.ListenInBackground();        remote->Toggle(true);
+//                                                        int x = *remote->count;
+//
+// The dot is the proxy, the arrow is the object: remote.X is an operation of the proxy itself,
+// remote->x is the member x of the object on the other side.
+//
+// Threads:  thread-safe: any number of processes and threads may use one proxy at the same time.
+//           Calls are evaluated one after the other, under the proxy's lock, which the owner of the
+//           object takes for its own accesses: std::scoped_lock lock(remote).
+// Lifetime: the object outlives the proxy, and what listens. Copies are the same proxy.
+// Errors:   NotListening, ListenerDied, DeadlineExceeded, NotDescribed, BadValue, each of which says
+//           what was called on what; and what the object throws, as its own type.
+// Not here: processes that are not related by fork, see remoteobj/manager.
+#ifndef REMOTEOBJ_PROXY_PROXY_H_
+#define REMOTEOBJ_PROXY_PROXY_H_
+
+#include <memory>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "remoteobj/proxy/describe.h"
+#include "remoteobj/proxy/future.h"
+#include "remoteobj/proxy/internal/members.h"
+#include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/proxy/view.h"
+
+namespace remoteobj {
+
+// A view whose types are known only at run time, made of names; for tools.
+class UntypedView {
+ public:
+  UntypedView(std::shared_ptr<proxy_internal::Session> session, View view)
+      : session_(std::move(session)), view_(std::move(view)) {}
+
+  // Evaluates it. Throws BadValue if what comes is not an R.
+  template <typename R>
+  R Get() const {
+    return Evaluate<R>(view_);
+  }
+  template <typename R>
+  absl::StatusOr<R> TryGet() const {
+    return proxy_internal::Try<R>([&] { return Get<R>(); });
+  }
+  template <typename R, typename... A>
+  R Call(A&&... arguments) const {
+    return Evaluate<R>(view_.Call(std::forward<A>(arguments)...));
+  }
+  // Sets the last member or item of the view.
+  template <typename T>
+  void Set(T&& value) const {
+    Evaluate<void>(Parent().SetAttribute(std::string(Last()), std::forward<T>(value)));
+  }
+  void Delete() const { Evaluate<void>(Parent().DeleteAttribute(std::string(Last()))); }
+  template <typename K>
+  bool Contains(K&& key) const {
+    return Evaluate<bool>(view_.Contains(std::forward<K>(key)));
+  }
+  std::size_t Length() const { return Evaluate<std::size_t>(view_.Length()); }
+  bool Exists() const { return Evaluate<bool>(view_.Exists()); }
+
+  UntypedView Attrs(std::string_view path) const { return {session_, view_.Attributes(path)}; }
+  template <typename K>
+  UntypedView Item(K&& key) const {
+    return {session_, view_.GetItem(std::forward<K>(key))};
+  }
+
+  const View& view() const { return view_; }
+  friend std::ostream& operator<<(std::ostream& out, const UntypedView& view) {
+    return out << view.view_;
+  }
+
+ private:
+  template <typename R>
+  R Evaluate(const View& view) const {
+    const auto write = [&](const OperationsWriter& out) { view.Write(out); };
+    const auto print = [&] { return view.ToString(); };
+    const proxy_internal::CallSpec call{view.size(), write, print, absl::InfiniteDuration()};
+    return proxy_internal::Receive<R>([&](ReadOutcome read) { session_->Call(call, read); });
+  }
+  View Parent() const;
+  std::string_view Last() const;
+
+  std::shared_ptr<proxy_internal::Session> session_;
+  View view_;
+};
+
+template <typename T>
+class Proxy {
+  static_assert(proxy_internal::HasMembers<T>,
+                "remoteobj: a Proxy<T> needs a described T: write REMOTEOBJ_DESCRIBE(T, members...) "
+                "in the namespace of T, after the class");
+
+ public:
+  // REQUIRES: `object` outlives every use of the proxy in this process and its forks.
+  // Throws std::system_error if the shared memory cannot be had.
+  explicit Proxy(T& object, ProxyOptions options = {})
+      : session_(std::make_shared<proxy_internal::Session>(
+            &object, proxy_internal::TypeOf<T>(), options)) {}
+
+  // The object on the other side.
+  proxy_internal::Arrow<T> operator->() const {
+    return proxy_internal::Arrow<T>(proxy_internal::Node{session_.get(), View()});
+  }
+
+  // The object as its base B, whose methods are called without virtual dispatch.
+  template <typename B>
+  proxy_internal::SelfView<B> Super() const {
+    static_assert(std::is_base_of_v<B, T>, "remoteobj: Super names a base of the class");
+    static_assert(!std::is_abstract_v<B>,
+                  "remoteobj: Super can't call the methods of an abstract base: they may be pure");
+    return {session_, View().Super(TypeName<B>()), absl::InfiniteDuration()};
+  }
+
+  // Calls f(T&, arguments...) where the object is, and returns what it returns. `function` is a
+  // lambda, a function or a member function; its captures travel as bytes and are trivially
+  // copyable. Between forks of one program only.
+  template <typename F, typename... A>
+  auto PassTo(const F& function, const A&... arguments) const {
+    return proxy_internal::PassToObject<T>(*session_, View(), absl::InfiniteDuration(), function,
+                                           arguments...);
+  }
+
+  // The members that a path names: "config.timeout".
+  UntypedView Attrs(std::string_view path) const {
+    return UntypedView(session_, View().Attributes(path));
+  }
+  // Any view on the object.
+  UntypedView Of(View view) const { return UntypedView(session_, std::move(view)); }
+
+  // The lock under which calls are evaluated. Recursive. Another process is not kept out: it has an
+  // object of its own.
+  void lock() { session_->mutex().lock(); }
+  void unlock() { session_->mutex().unlock(); }
+  bool try_lock() { return session_->mutex().try_lock(); }
+
+  // Begins to listen in this process; the caller's own loop calls ProcessRequests or Poll. Throws
+  // std::logic_error if a living process listens already.
+  [[nodiscard]] Listening Listen() const { return Listening(session_, /*in_background=*/false); }
+  // The same, with a thread that answers.
+  [[nodiscard]] Listening ListenInBackground() const {
+    return Listening(session_, /*in_background=*/true);
+  }
+  // Answers the calls that have arrived, until there are none, and returns how many.
+  // REQUIRES: listening in this process, not in background.
+  int ProcessRequests() const {
+    int count = 0;
+    while (Poll()) ++count;
+    return count;
+  }
+  // Answers at most one call, for which it waits at most `timeout`. Returns whether it did.
+  bool Poll(absl::Duration timeout = absl::ZeroDuration()) const {
+    return session_->Serve(timeout <= absl::ZeroDuration()      ? absl::InfinitePast()
+                           : timeout == absl::InfiniteDuration() ? absl::InfiniteFuture()
+                                                                 : absl::Now() + timeout);
+  }
+
+  // Whether a living process listens.
+  bool listening() const { return session_->listening(); }
+  // Its pid, or 0.
+  pid_t listener_pid() const { return session_->listener_pid(); }
+
+  // Returns when a process listens. Throws DeadlineExceeded.
+  void WaitUntilListening(absl::Duration timeout = absl::InfiniteDuration()) const {
+    session_->WaitUntilListening(0, timeout);
+  }
+  // The same for `process` (whatever has a pid()), or a pid: throws ListenerDied at once if it ends
+  // before it listens.
+  template <typename P>
+    requires requires(const P& process) { { process.pid() } -> std::convertible_to<pid_t>; }
+  void WaitUntilListening(const P& process,
+                          absl::Duration timeout = absl::InfiniteDuration()) const {
+    session_->WaitUntilListening(process.pid(), timeout);
+  }
+  void WaitUntilListening(pid_t process, absl::Duration timeout = absl::InfiniteDuration()) const {
+    session_->WaitUntilListening(process, timeout);
+  }
+
+  // <Remote app::Counter pid=123 listening>
+  friend std::ostream& operator<<(std::ostream& out, const Proxy& proxy) {
+    const pid_t pid = proxy.listener_pid();
+    out << "<Remote " << TypeName<T>();
+    return pid == 0 ? out << " not listening>" : out << " pid=" << pid << " listening>";
+  }
+
+ private:
+  std::shared_ptr<proxy_internal::Session> session_;
+};
+
+template <typename T>
+Proxy(T&) -> Proxy<T>;
+template <typename T>
+Proxy(T&, ProxyOptions) -> Proxy<T>;
+
+// remoteobj::Get(remote->count) is remote->count.Get().
+template <typename D, typename M>
+const M Get(const proxy_internal::Readable<D, M>& view) {
+  return view.Get();
+}
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_PROXY_PROXY_H_

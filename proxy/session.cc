@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/proxy/internal/session.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/transport/in_process_channel.h"
+#include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/shared_memory_channel.h"
+
+namespace remoteobj {
+namespace proxy_internal {
+
+using transport_internal::Alive;
+using transport_internal::Identity;
+using transport_internal::IdentityOf;
+using transport_internal::Self;
+
+// ForkSafeMutex
+
+struct ForkSafeMutex::State {
+  static constexpr Identity kMaking = 1;
+
+  std::atomic<Identity> process{Self()};
+  alignas(std::recursive_mutex) std::byte mutex[sizeof(std::recursive_mutex)];
+
+  State() { new (mutex) std::recursive_mutex; }
+  std::recursive_mutex& get() {
+    return *std::launder(reinterpret_cast<std::recursive_mutex*>(mutex));
+  }
+};
+
+ForkSafeMutex::ForkSafeMutex() : state_(std::make_unique<State>()) {}
+ForkSafeMutex::~ForkSafeMutex() = default;
+
+std::recursive_mutex& ForkSafeMutex::Here() {
+  State& state = *state_;
+  const Identity self = Self();
+  Identity process = state.process.load(std::memory_order_acquire);
+  if (process == self) return state.get();
+  // The first to come in a forked child makes a new one: the old one may be held for ever.
+  while (process != self) {
+    if (process != State::kMaking &&
+        state.process.compare_exchange_strong(process, State::kMaking,
+                                              std::memory_order_acquire)) {
+      new (state.mutex) std::recursive_mutex;
+      state.process.store(self, std::memory_order_release);
+      break;
+    }
+    sched_yield();
+    process = state.process.load(std::memory_order_acquire);
+  }
+  return state.get();
+}
+
+// Session
+
+Session::Session(void* object, const TypeInfo& type, ProxyOptions options)
+    : object_(object), type_(type), options_(options), channel_(SharedMemoryChannel::Create()) {}
+
+Session::~Session() = default;
+
+Listener& Session::listener() {
+  return static_cast<SharedMemoryChannel&>(*channel_).listener();
+}
+
+void Session::Handle(const RequestReader& request, OutcomeWriter& outcome) {
+  const std::scoped_lock lock(mutex_);
+  Evaluate(object_, type_, request, outcome);
+}
+
+absl::Time Session::DeadlineOf(const CallSpec& call) const {
+  const absl::Duration timeout = std::min(call.timeout, options_.timeout);
+  return timeout == absl::InfiniteDuration() ? absl::InfiniteFuture() : absl::Now() + timeout;
+}
+
+void Session::Call(const CallSpec& call, ReadOutcome read) {
+  if (channel_->listening_here()) return CallLocal(call, read);
+  const auto write = [&](RequestWriter request) { call.write(request.Operations(call.size)); };
+  try {
+    channel_->Call(write, read, DeadlineOf(call));
+  } catch (const std::runtime_error&) {
+    RethrowNaming(call.print);
+  }
+}
+
+std::unique_ptr<PendingCall> Session::Start(const CallSpec& call) {
+  const auto write = [&](RequestWriter request) { call.write(request.Operations(call.size)); };
+  if (channel_->listening_here()) {
+    return StartDirectly(write, [this](const RequestReader& request, OutcomeWriter& outcome) {
+      Handle(request, outcome);
+    });
+  }
+  try {
+    return channel_->Start(write, DeadlineOf(call));
+  } catch (const std::runtime_error&) {
+    RethrowNaming(call.print);
+  }
+}
+
+void Session::CallLocal(const CallSpec& call, ReadOutcome read) {
+  const auto write = [&](RequestWriter request) { call.write(request.Operations(call.size)); };
+  const auto handle = [this](const RequestReader& request, OutcomeWriter& outcome) {
+    Handle(request, outcome);
+  };
+  CallDirectly(write, handle, read);
+}
+
+void Session::WaitUntilListening(pid_t pid, absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  const Identity process = pid == 0 ? 0 : IdentityOf(pid);
+  constexpr absl::Duration kSlice = absl::Milliseconds(10);
+  for (;;) {
+    const absl::Time slice = pid == 0 ? deadline : std::min(deadline, absl::Now() + kSlice);
+    if (channel_->WaitUntilListening(slice)) return;
+    if (pid != 0 && !Alive(process)) {
+      throw ListenerDied(
+          absl::StrCat("process ", pid, " ended before it listened as ", type_.name()),
+          {.pid = pid}, false);
+    }
+    if (absl::Now() >= deadline) {
+      throw DeadlineExceeded(absl::StrCat("no process listened as ", type_.name(), " within ",
+                                          absl::FormatDuration(timeout)));
+    }
+  }
+}
+
+void Session::Open() { listener().Open(); }
+
+bool Session::Serve(absl::Time deadline) {
+  return listener().Serve(
+      [this](const RequestReader& request, OutcomeWriter& outcome) { Handle(request, outcome); },
+      deadline);
+}
+
+void Session::Wake() { listener().Wake(); }
+
+void Session::Close() {
+  listener().Close(
+      options_.fulfill_final ? Final::kFulfill : Final::kRefuse,
+      [this](const RequestReader& request, OutcomeWriter& outcome) { Handle(request, outcome); });
+}
+
+void ThrowIfError(const OutcomeReader& outcome) {
+  if (outcome.kind() == OutcomeKind::kError) Rethrow(outcome.Error());
+}
+
+void RethrowNaming(absl::FunctionRef<std::string()> print) {
+  const auto named = [&](const std::exception& e) { return absl::StrCat(print(), ": ", e.what()); };
+  try {
+    throw;
+  } catch (const except_internal::RemoteErrorCarrier&) {
+    throw;
+  } catch (const RemoteError&) {
+    throw;
+  } catch (const ListenerDied& e) {
+    throw ListenerDied(named(e), e.end(), e.evaluating());
+  } catch (const NotListening& e) {
+    throw NotListening(named(e));
+  } catch (const DeadlineExceeded& e) {
+    throw DeadlineExceeded(named(e));
+  } catch (const BadValue& e) {
+    throw BadValue(named(e));
+  }
+}
+
+}  // namespace proxy_internal
+
+// Listening
+
+struct Listening::Background {
+  std::atomic<bool> stop{false};
+  const transport_internal::Identity process = transport_internal::Self();
+  std::thread thread;
+};
+
+Listening::Listening(std::shared_ptr<proxy_internal::Session> session, bool in_background)
+    : session_(std::move(session)) {
+  session_->Open();
+  if (!in_background) return;
+  background_ = std::make_unique<Background>();
+  background_->thread = std::thread([session = session_.get(), background = background_.get()] {
+    pthread_setname_np(pthread_self(), "remoteobj");
+    while (!background->stop.load(std::memory_order_acquire)) {
+      session->Serve(absl::InfiniteFuture());
+    }
+  });
+}
+
+Listening::Listening(Listening&&) noexcept = default;
+
+Listening::~Listening() { Close(); }
+
+void Listening::Close() {
+  const std::shared_ptr<proxy_internal::Session> session = std::exchange(session_, nullptr);
+  if (session == nullptr) return;
+  if (background_ != nullptr) {
+    if (background_->process != transport_internal::Self()) {
+      // A copy in a forked child: the thread is the parent's.
+      background_->thread.detach();
+      return;
+    }
+    background_->stop.store(true, std::memory_order_release);
+    session->Wake();
+    background_->thread.join();
+  }
+  session->Close();
+}
+
+}  // namespace remoteobj

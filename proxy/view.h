@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+//
+// A View is a chain of operations on an object that is not named yet: immutable data, which can be
+// kept, printed, sent and evaluated on any object.
+//
+//   remoteobj::View view = remoteobj::View().GetAttribute("config").GetAttribute("timeout");
+//   std::cout << view;                              // (?.config.timeout)
+//   int timeout = remote.Attrs("").Get<int>(…);     // a view made by name: see proxy.h
+//
+// Each method gives a view that is one operation longer. Setting and deleting end a view: it can
+// still be evaluated, but not be extended.
+//
+// Threads:  immutable values.
+// Lifetime: a view owns its arguments. A name that is passed as a literal is not copied.
+// Errors:   std::logic_error for a view that is extended after its end.
+// Not here: typed members, which make such views (remoteobj/proxy/proxy.h); evaluation
+//           (remoteobj/proxy/evaluate.h).
+#ifndef REMOTEOBJ_PROXY_VIEW_H_
+#define REMOTEOBJ_PROXY_VIEW_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/message.h"
+
+namespace remoteobj {
+
+namespace proxy_internal {
+
+// What an argument is stored and sent as: views and literals as strings, the rest as it is.
+template <typename T>
+struct StoredAs {
+  using type = T;
+};
+template <>
+struct StoredAs<std::string_view> {
+  using type = std::string;
+};
+template <>
+struct StoredAs<const char*> {
+  using type = std::string;
+};
+template <>
+struct StoredAs<char*> {
+  using type = std::string;
+};
+template <typename T, std::size_t N>
+struct StoredAs<std::span<const T, N>> {
+  using type = std::vector<T>;
+};
+template <typename T>
+  requires(std::is_same_v<T, absl::string_view> && !std::is_same_v<T, std::string_view>)
+struct StoredAs<T> {
+  using type = std::string;
+};
+template <typename T>
+using Stored = typename StoredAs<std::decay_t<T>>::type;
+
+void PrintEncoded(std::string& out, absl::FunctionRef<void(ValueWriter)> write);
+
+// As it would be written in a program.
+template <typename T>
+void PrintValue(std::string& out, const T& value) {
+  PrintEncoded(out, [&](ValueWriter writer) { Encode(value, writer); });
+}
+
+// The arguments of an operation, of whatever types.
+class Operands {
+ public:
+  virtual ~Operands() = default;
+  virtual std::size_t size() const = 0;
+  virtual void Write(const ListWriter& out, std::size_t from) const = 0;
+  virtual void Print(std::string& out, std::size_t index) const = 0;
+};
+
+template <typename... T>
+class OperandsOf final : public Operands {
+ public:
+  template <typename... U>
+  explicit OperandsOf(std::in_place_t, U&&... values) : values_(std::forward<U>(values)...) {}
+
+  std::size_t size() const override { return sizeof...(T); }
+
+  void Write(const ListWriter& out, std::size_t from) const override {
+    std::apply([&](const T&... value) { (Encode<T>(value, out[from++]), ...); }, values_);
+  }
+
+  void Print(std::string& out, std::size_t index) const override {
+    std::size_t i = 0;
+    std::apply(
+        [&](const T&... value) { ((i++ == index ? PrintValue(out, value) : void()), ...); },
+        values_);
+  }
+
+ private:
+  std::tuple<T...> values_;
+};
+
+template <typename... T>
+std::shared_ptr<const Operands> MakeOperands(T&&... values) {
+  return std::make_shared<OperandsOf<Stored<T>...>>(std::in_place, std::forward<T>(values)...);
+}
+
+struct Operation {
+  OperationKind kind;
+  std::uint16_t hint = 0;
+  std::string_view name = {};                          // Lives as long as the program, or in:
+  std::shared_ptr<const std::string> own_name = {};
+  std::shared_ptr<const Operands> operands = {};       // Null if there are none.
+};
+
+}  // namespace proxy_internal
+
+class View {
+ public:
+  View() = default;
+
+  View GetAttribute(std::string name) const;
+  template <typename T>
+  View SetAttribute(std::string name, T&& value) const {
+    return Extend(OperationKind::kSetAttribute, std::move(name),
+                  proxy_internal::MakeOperands(std::forward<T>(value)));
+  }
+  View DeleteAttribute(std::string name) const;
+
+  template <typename K>
+  View GetItem(K&& key) const {
+    return Extend(OperationKind::kGetItem, {}, proxy_internal::MakeOperands(std::forward<K>(key)));
+  }
+  template <typename K, typename T>
+  View SetItem(K&& key, T&& value) const {
+    return Extend(OperationKind::kSetItem, {},
+                  proxy_internal::MakeOperands(std::forward<K>(key), std::forward<T>(value)));
+  }
+  template <typename K>
+  View DeleteItem(K&& key) const {
+    return Extend(OperationKind::kDeleteItem, {},
+                  proxy_internal::MakeOperands(std::forward<K>(key)));
+  }
+
+  template <typename... A>
+  View Call(A&&... arguments) const {
+    return Extend(OperationKind::kCall, {},
+                  proxy_internal::MakeOperands(std::forward<A>(arguments)...));
+  }
+  template <typename K>
+  View Contains(K&& key) const {
+    return Extend(OperationKind::kContains, {}, proxy_internal::MakeOperands(std::forward<K>(key)));
+  }
+  View Length() const;
+  View Super(std::string base) const;
+  View Exists() const;
+
+  // The members named by a path, "config.timeout"; an empty path is this view.
+  View Attributes(std::string_view path) const;
+
+  // As the originals print it, "?" being the object: (?.data["a"]), (?.Toggle(true)).
+  std::string ToString() const;
+
+  std::size_t size() const { return operations_.size(); }
+  const proxy_internal::Operation& operator[](std::size_t i) const { return operations_[i]; }
+
+  // For those who know the operation already, as typed members do.
+  View Extend(proxy_internal::Operation operation) const&;
+  View Extend(proxy_internal::Operation operation) &&;
+
+  // Writes all operations, into the first places of `out`.
+  void Write(const OperationsWriter& out) const;
+  void Write(const OperationsWriter& out, std::size_t count) const;
+
+ private:
+  View Extend(OperationKind kind, std::string name,
+              std::shared_ptr<const proxy_internal::Operands> operands) const;
+  void CheckOpen() const;
+
+  absl::InlinedVector<proxy_internal::Operation, 3> operations_;
+};
+
+std::ostream& operator<<(std::ostream& out, const View& view);
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_PROXY_VIEW_H_
