@@ -31,6 +31,10 @@ constexpr std::size_t kBulkBytes = 64 << 10;
 // One list of Cap'n Proto has at most 2^29 - 1 elements. A multiple of every element's size.
 constexpr std::size_t kChunkBytes = 256 << 20;
 constexpr std::size_t kMaxElements = (1 << 29) - 1;
+// And at most as many words: three for each value, which is the largest element.
+constexpr std::size_t kMaxValues = kMaxElements / 3 - 1;
+// No message is larger, so that it need not be tried.
+constexpr std::size_t kMaxBytes = std::size_t{4} << 30;
 
 constexpr std::size_t kElementSize[] = {1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 1};
 constexpr std::string_view kElementName[] = {"int8",    "uint8",   "int16", "uint16",
@@ -44,11 +48,18 @@ void CheckDepth(int depth) {
 }
 
 unsigned CheckSize(std::size_t size) {
-  if (size > kMaxElements) {
+  if (size > kMaxValues) {
     throw BadValue(
-        absl::StrCat("a container of ", size, " elements: at most ", kMaxElements, " can be sent"));
+        absl::StrCat("a container of ", size, " elements: at most ", kMaxValues, " can be sent"));
   }
   return static_cast<unsigned>(size);
+}
+
+void CheckBytes(std::size_t size) {
+  if (size > kMaxBytes) {
+    throw BadValue(absl::StrCat("a value of ", size, " bytes, which is too large to send: at most ",
+                                kMaxBytes, " bytes make a message"));
+  }
 }
 
 // Writes bytes through `init`, which gives a Data of the wanted size.
@@ -124,6 +135,7 @@ void ValueWriter::UInt(std::uint64_t value) const {
 void ValueWriter::Float(double value) const { Take<ValueBuilder>(handle_).setFloat(value); }
 
 void ValueWriter::Text(std::string_view value) const {
+  CheckBytes(value.size());
   ValueBuilder out = Take<ValueBuilder>(handle_);
   const auto bytes = std::as_bytes(std::span(value));
   if (value.size() >= kMaxElements) {
@@ -135,6 +147,7 @@ void ValueWriter::Text(std::string_view value) const {
 }
 
 void ValueWriter::Data(std::span<const std::byte> value) const {
+  CheckBytes(value.size());
   ValueBuilder out = Take<ValueBuilder>(handle_);
   if (value.size() >= kMaxElements) {
     PutChunks(out.initLongData(ChunkCount(value.size())), value, bulk_);
@@ -144,6 +157,7 @@ void ValueWriter::Data(std::span<const std::byte> value) const {
 }
 
 void ValueWriter::Array(ElementType type, std::span<const std::byte> bytes) const {
+  CheckBytes(bytes.size());
   auto array = Take<ValueBuilder>(handle_).initArray();
   array.setType(static_cast<schema::Value::Element>(type));
   PutChunks(array.initChunks(ChunkCount(bytes.size())), bytes, bulk_);
