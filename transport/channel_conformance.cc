@@ -264,7 +264,7 @@ TEST_P(ChannelConformance, BadValueOfTheHandlerIsTheCallersError) {
             "remoteobj::BadValue: oh");
   // A wrong type.
   EXPECT_EQ(FailureOf([&] { CallOn<int>(channel(), "doubles", "text", Watchdog()); }),
-            "remoteobj::BadValue: expected an array of float64, got text \"text\" in argument");
+            "remoteobj::BadValue: expected an array of float64, got text \"text\" in argument 0");
   EXPECT_EQ(CallOn<std::string>(channel(), "echo", "on it goes", Watchdog()), "on it goes");
 }
 

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include "absl/time/time.h"
@@ -57,6 +58,8 @@ struct ChannelConformanceParam {
   Run listener = RunInThread;
   Run caller = RunInThread;
 };
+
+inline void PrintTo(const ChannelConformanceParam& param, std::ostream* out) { *out << param.name; }
 
 inline std::string ChannelConformanceName(
     const testing::TestParamInfo<ChannelConformanceParam>& info) {

@@ -27,6 +27,7 @@
 #ifndef REMOTEOBJ_TRANSPORT_CODEC_H_
 #define REMOTEOBJ_TRANSPORT_CODEC_H_
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -99,9 +100,12 @@ T Decode(const ValueReader& in) {
 
 namespace transport_internal {
 
+// A 128 bit integer, which some dialects count among the integrals, has no codec.
 template <typename T>
-constexpr bool kIsNumber = (std::is_integral_v<T> && !std::is_same_v<T, bool>) ||
-                           std::is_same_v<T, float> || std::is_same_v<T, double>;
+concept Integer = std::integral<T> && !std::same_as<T, bool> && sizeof(T) <= sizeof(std::int64_t);
+
+template <typename T>
+constexpr bool kIsNumber = Integer<T> || std::is_same_v<T, float> || std::is_same_v<T, double>;
 
 template <typename T>
 constexpr ElementType ElementOf() {
@@ -111,6 +115,8 @@ constexpr ElementType ElementOf() {
     return ElementType::kFloat32;
   } else if constexpr (std::is_same_v<T, double>) {
     return ElementType::kFloat64;
+  } else if constexpr (std::is_same_v<T, char>) {
+    return ElementType::kInt8;  // Also where char is unsigned: the bytes are the same.
   } else {
     constexpr int kLog = sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3;
     return static_cast<ElementType>(2 * kLog + (std::is_signed_v<T> ? 0 : 1));
@@ -183,7 +189,7 @@ std::optional<T> DecodeMaybe(const ValueReader& in) {
 
 template <typename Tuple, std::size_t... I>
 void EncodeTuple(const Tuple& value, ValueWriter out, std::index_sequence<I...>) {
-  ListWriter list = out.List(sizeof...(I));
+  [[maybe_unused]] ListWriter list = out.List(sizeof...(I));
   (Encode<std::tuple_element_t<I, Tuple>>(std::get<I>(value), list[I]), ...);
 }
 
@@ -202,7 +208,7 @@ struct Codec<bool> {
   static bool Decode(const ValueReader& in) { return in.AsBool(); }
 };
 
-template <std::integral T>
+template <transport_internal::Integer T>
 struct Codec<T> {
   static void Encode(T value, ValueWriter out) {
     if constexpr (std::is_signed_v<T>) {
@@ -269,7 +275,10 @@ struct Codec<T> {
 
 template <>
 struct Codec<const char*> {
-  static void Encode(const char* value, ValueWriter out) { out.Text(value); }
+  static void Encode(const char* value, ValueWriter out) {
+    if (value == nullptr) throw BadValue("a const char* that is null");
+    out.Text(value);
+  }
 };
 
 template <typename T>
@@ -392,7 +401,10 @@ struct Codec<T> {
       for (std::uint8_t byte : bytes) out.push_back(byte != 0);
     } else {
       const ListReader list = in.AsList();
-      if constexpr (requires { out.reserve(1); }) out.reserve(list.size());
+      if constexpr (requires { out.reserve(1); }) {
+        // A sender can claim many elements in few bytes: only so much before they are seen.
+        out.reserve(std::min(list.size(), 1 + (std::size_t{1} << 20) / sizeof(Element)));
+      }
       for (std::size_t i = 0; i < list.size(); ++i) {
         out.push_back(remoteobj::Decode<Element>(list[i]));
       }
@@ -406,6 +418,8 @@ struct Codec<std::array<T, N>> {
   static void Encode(const std::array<T, N>& value, ValueWriter out) {
     if constexpr (transport_internal::kIsNumber<T>) {
       transport_internal::EncodeNumbers<T>(std::span<const T>(value), out);
+    } else if constexpr (std::is_same_v<T, std::byte>) {
+      out.Data(value);
     } else {
       ListWriter list = out.List(N);
       for (std::size_t i = 0; i < N; ++i) remoteobj::Encode<T>(value[i], list[i]);
@@ -418,6 +432,11 @@ struct Codec<std::array<T, N>> {
       if (in.ArrayBytes(kType) != N * sizeof(T)) in.Fail("an array of " + std::to_string(N));
       std::array<T, N> out;
       in.CopyArray(kType, std::as_writable_bytes(std::span<T>(out)));
+      return out;
+    } else if constexpr (std::is_same_v<T, std::byte>) {
+      if (in.DataBytes() != N) in.Fail("data of " + std::to_string(N) + " bytes");
+      std::array<T, N> out;
+      in.CopyData(out);
       return out;
     } else {
       const ListReader list = in.AsList();
@@ -436,6 +455,8 @@ struct Codec<std::span<T, N>> {
   static void Encode(std::span<T, N> value, ValueWriter out) {
     if constexpr (transport_internal::kIsNumber<Element>) {
       transport_internal::EncodeNumbers<Element>(value, out);
+    } else if constexpr (std::is_same_v<Element, bool>) {
+      out.Array(ElementType::kBool, std::as_bytes(value));
     } else if constexpr (std::is_same_v<Element, std::byte>) {
       out.Data(value);
     } else {
@@ -483,7 +504,8 @@ struct Codec<T> {
     const MapReader map = in.AsMap();
     T out;
     for (std::size_t i = 0; i < map.size(); ++i) {
-      out.emplace(remoteobj::Decode<Key>(map.Key(i)), remoteobj::Decode<Mapped>(map.Value(i)));
+      Key key = remoteobj::Decode<Key>(map.Key(i));
+      out.emplace(std::move(key), remoteobj::Decode<Mapped>(map.Value(i)));
     }
     if (out.size() != map.size()) in.Fail("keys that differ from one another");
     return out;
@@ -508,6 +530,7 @@ struct Codec<absl::Time> {
   }
 };
 
+// The code, the message, and the payloads if there are any.
 template <>
 struct Codec<absl::Status> {
   static void Encode(const absl::Status& value, ValueWriter out);
@@ -524,9 +547,10 @@ struct Codec<absl::StatusOr<T>> {
   }
   static absl::StatusOr<T> Decode(const ValueReader& in) {
     const ListReader list = in.AsList();
-    if (list.size() == 0) in.Fail("a status, and the value if it is OK");
+    constexpr std::string_view kExpected = "a list: a status, and the value if it is OK";
+    if (list.size() == 0) in.Fail(kExpected);
     absl::Status status = Codec<absl::Status>::Decode(list[0]);
-    if (status.ok() != (list.size() == 2)) in.Fail("a status, and the value if it is OK");
+    if (list.size() != (status.ok() ? 2 : 1)) in.Fail(kExpected);
     if (!status.ok()) return status;
     return remoteobj::Decode<T>(list[1]);
   }

@@ -138,8 +138,8 @@ OutcomeKind OutcomeReader::kind() const {
 
 ValueReader OutcomeReader::Value() const {
   return Guarded([&] {
-    return Access::Reader(Take<schema::Outcome::Reader>(handle_).getValue(), nullptr, "result", 0,
-                          0);
+    return Access::Reader(Take<schema::Outcome::Reader>(handle_).getValue(), nullptr, "result",
+                          transport_internal::kNoIndex, 0);
   });
 }
 

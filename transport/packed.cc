@@ -13,7 +13,7 @@ std::string PackValue(absl::FunctionRef<void(ValueWriter)> write) {
 
 void UnpackValue(std::string_view bytes, absl::FunctionRef<void(const ValueReader&)> read) {
   transport_internal::WithPackedValue(bytes, [&](schema::Value::Reader value) {
-    read(transport_internal::Access::Reader(value, nullptr, {}, 0, 0));
+    read(transport_internal::Access::Reader(value, nullptr, {}, transport_internal::kNoIndex, 0));
   });
 }
 

@@ -2,7 +2,7 @@
 #include "remoteobj/transport/value.h"
 
 #include <algorithm>
-#include <cmath>
+#include <charconv>
 #include <cstring>
 #include <limits>
 #include <vector>
@@ -31,8 +31,8 @@ constexpr std::size_t kBulkBytes = 64 << 10;
 // One list of Cap'n Proto has at most 2^29 - 1 elements. A multiple of every element's size.
 constexpr std::size_t kChunkBytes = 256 << 20;
 constexpr std::size_t kMaxElements = (1 << 29) - 1;
-// And at most as many words: three for each value, which is the largest element.
-constexpr std::size_t kMaxValues = kMaxElements / 3 - 1;
+// Nor has it more words than that, and an element of ours takes up to three.
+constexpr std::size_t kMaxValues = kMaxElements / 3;
 // No message is larger, so that it need not be tried.
 constexpr std::size_t kMaxBytes = std::size_t{4} << 30;
 
@@ -111,8 +111,21 @@ std::string Quoted(std::string_view text) {
   return absl::StrCat("\"", absl::CHexEscape(shown), text.size() > kShown ? "\"..." : "\"");
 }
 
+std::string RecordString(std::string_view type) {
+  return type.empty() ? "a record" : absl::StrCat("a record ", std::string(type));
+}
+
 std::string_view ElementName(std::size_t type) {
-  return type < std::size(kElementName) ? kElementName[type] : "unknown";
+  return type < std::size(kElementName) ? kElementName[type] : "an unknown type";
+}
+
+// With all its digits, and never as an integer is written.
+std::string FloatString(double value) {
+  char text[32];
+  const char* end = std::to_chars(text, std::end(text), value).ptr;
+  const std::string_view shortest(text, static_cast<std::size_t>(end - text));
+  const bool integer = shortest.find_first_not_of("-0123456789") == std::string_view::npos;
+  return absl::StrCat(std::string(shortest), integer ? ".0" : "");
 }
 
 }  // namespace
@@ -257,6 +270,9 @@ std::int64_t ValueReader::AsInt(std::int64_t min, std::int64_t max) const {
   if (value.isInt()) {
     const std::int64_t number = value.getInt();
     if (number >= min && number <= max) return number;
+  } else if (value.isUint() && max >= 0 && value.getUint() <= static_cast<std::uint64_t>(max)) {
+    const auto number = static_cast<std::int64_t>(value.getUint());
+    if (number >= min) return number;
   }
   Fail(absl::StrCat("an integer from ", min, " to ", max));
 }
@@ -275,9 +291,13 @@ std::uint64_t ValueReader::AsUInt(std::uint64_t max) const {
 double ValueReader::AsFloat() const {
   auto value = Take<CapnpReader>(handle_);
   if (value.isFloat()) return value.getFloat();
-  constexpr std::int64_t kExact = std::int64_t{1} << 53;
-  if (value.isInt() && value.getInt() >= -kExact && value.getInt() <= kExact) {
-    return static_cast<double>(value.getInt());
+  // The comparisons with a power of two keep the casts back defined.
+  if (value.isInt()) {
+    const auto number = static_cast<double>(value.getInt());
+    if (number < 0x1p63 && static_cast<std::int64_t>(number) == value.getInt()) return number;
+  } else if (value.isUint()) {
+    const auto number = static_cast<double>(value.getUint());
+    if (number < 0x1p64 && static_cast<std::uint64_t>(number) == value.getUint()) return number;
   }
   Fail("a number that a double can hold");
 }
@@ -323,14 +343,11 @@ void ValueReader::CopyData(std::span<std::byte> out) const {
 
 std::size_t ValueReader::ArrayBytes(ElementType type) const {
   return Guarded([&]() -> std::size_t {
-    auto value = Take<CapnpReader>(handle_);
-    const auto wanted = static_cast<std::size_t>(type);
-    if (!value.isArray() || static_cast<std::size_t>(value.getArray().getType()) != wanted) {
-      Fail(absl::StrCat("an array of ", std::string(ElementName(wanted))));
-    }
+    CheckArray(type);
+    const std::size_t element = kElementSize[static_cast<std::size_t>(type)];
     std::size_t size = 0;
-    for (auto chunk : value.getArray().getChunks()) {
-      if (chunk.size() % kElementSize[wanted] != 0) Fail("chunks of whole elements");
+    for (auto chunk : Take<CapnpReader>(handle_).getArray().getChunks()) {
+      if (chunk.size() % element != 0) Fail("chunks of whole elements");
       size += chunk.size();
     }
     return size;
@@ -338,10 +355,19 @@ std::size_t ValueReader::ArrayBytes(ElementType type) const {
 }
 
 void ValueReader::CopyArray(ElementType type, std::span<std::byte> out) const {
-  ArrayBytes(type);
   Guarded([&] {
-    CopyChunks(Take<CapnpReader>(handle_).getArray().getChunks(), out.data(), out.size());
+    auto value = Take<CapnpReader>(handle_);
+    CheckArray(type);
+    CopyChunks(value.getArray().getChunks(), out.data(), out.size());
   });
+}
+
+void ValueReader::CheckArray(ElementType type) const {
+  auto value = Take<CapnpReader>(handle_);
+  const auto wanted = static_cast<std::size_t>(type);
+  if (!value.isArray() || static_cast<std::size_t>(value.getArray().getType()) != wanted) {
+    Fail(absl::StrCat("an array of ", std::string(ElementName(wanted))));
+  }
 }
 
 std::uint64_t ValueReader::AsObject() const {
@@ -352,7 +378,7 @@ std::uint64_t ValueReader::AsObject() const {
   });
 }
 
-ListReader ValueReader::AsList() const {
+ListReader ValueReader::AsList() const& {
   return Guarded([&] {
     CheckDepth(depth_ + 1);
     auto value = Take<CapnpReader>(handle_);
@@ -361,7 +387,7 @@ ListReader ValueReader::AsList() const {
   });
 }
 
-MapReader ValueReader::AsMap() const {
+MapReader ValueReader::AsMap() const& {
   return Guarded([&] {
     CheckDepth(depth_ + 1);
     auto value = Take<CapnpReader>(handle_);
@@ -370,7 +396,7 @@ MapReader ValueReader::AsMap() const {
   });
 }
 
-RecordReader ValueReader::AsRecord() const {
+RecordReader ValueReader::AsRecord() const& {
   return Guarded([&] {
     CheckDepth(depth_ + 1);
     auto value = Take<CapnpReader>(handle_);
@@ -395,15 +421,24 @@ void ValueReader::Fail(std::string_view expected) const {
 }
 
 std::string ValueReader::Where() const {
-  const std::string parent = parent_ == nullptr ? "" : parent_->Where();
-  if (label_.empty()) {
-    return parent_ == nullptr ? ""
-                              : absl::StrCat(parent.empty() ? "value" : parent, "[", index_, "]");
-  }
   if (parent_ == nullptr) {
-    return index_ == 0 ? std::string(label_) : absl::StrCat(std::string(label_), " ", index_);
+    const std::string label(label_);
+    return index_ == transport_internal::kNoIndex ? label : absl::StrCat(label, " ", index_);
   }
-  return absl::StrCat(parent.empty() ? "value" : parent, ".", std::string(label_));
+  std::string parent = parent_->Where();
+  if (parent.empty()) parent = "value";
+  if (!label_.empty()) return absl::StrCat(parent, ".", std::string(label_));
+  if (parent_->kind() != ValueKind::kMap) return absl::StrCat(parent, "[", index_, "]");
+  if (is_key_) return absl::StrCat(parent, ".keys()[", index_, "]");
+  return absl::StrCat(parent, "[", parent_->KeyString(index_), "]");
+}
+
+std::string ValueReader::KeyString(std::size_t index) const {
+  return Guarded([&] {
+    auto key = Take<CapnpReader>(handle_).getMap()[static_cast<unsigned>(index)].getKey();
+    if (key.isText()) return Quoted(View(key.getText()));
+    return Access::Reader(key, nullptr, {}, 0, depth_).DebugString();
+  });
 }
 
 std::string ValueReader::DebugString() const {
@@ -420,7 +455,7 @@ std::string ValueReader::DebugString() const {
       case Which::UINT:
         return absl::StrCat(value.getUint());
       case Which::FLOAT:
-        return absl::StrCat(value.getFloat());
+        return FloatString(value.getFloat());
       case Which::TEXT:
         return absl::StrCat("text ", Quoted(View(value.getText())));
       case Which::LONG_TEXT:
@@ -434,7 +469,7 @@ std::string ValueReader::DebugString() const {
       case Which::MAP:
         return absl::StrCat("a map of ", value.getMap().size());
       case Which::RECORD:
-        return absl::StrCat("a record ", std::string(View(value.getRecord().getType())));
+        return RecordString(View(value.getRecord().getType()));
       case Which::ARRAY:
         return absl::StrCat(
             "an array of ",
@@ -447,14 +482,16 @@ std::string ValueReader::DebugString() const {
 }
 
 ValueReader ListReader::operator[](std::size_t index) const {
-  return Access::Reader(Take<Values::Reader>(handle_)[static_cast<unsigned>(index)], parent_,
-                        label_, index, depth_);
+  return Guarded([&] {
+    auto values = Take<Values::Reader>(handle_);
+    return Access::Reader(values[static_cast<unsigned>(index)], parent_, label_, index, depth_);
+  });
 }
 
 ValueReader MapReader::Key(std::size_t index) const {
   return Guarded([&] {
     auto entry = Take<Entries::Reader>(handle_)[static_cast<unsigned>(index)];
-    return Access::Reader(entry.getKey(), parent_, "key", index, depth_);
+    return Access::Key(entry.getKey(), parent_, index, depth_);
   });
 }
 
@@ -467,23 +504,22 @@ ValueReader MapReader::Value(std::size_t index) const {
 
 ValueReader RecordReader::Field(std::size_t index, std::string_view name) const {
   return Guarded([&] {
-    auto fields = Take<schema::Value::Record::Reader>(handle_).getFields();
-    const auto found = [&](unsigned i) {
-      return Access::Reader(fields[i].getValue(), parent_, name, 0, depth_);
-    };
-    if (index < fields.size() && View(fields[static_cast<unsigned>(index)].getName()) == name) {
-      return found(static_cast<unsigned>(index));
+    const auto fields = Take<Fields::Reader>(handle_);
+    // From there on: a sender with a field more or less has the others nearby.
+    unsigned i = index < fields.size() ? static_cast<unsigned>(index) : 0;
+    for (unsigned tries = 0; tries < fields.size(); ++tries) {
+      if (View(fields[i].getName()) == name) {
+        return Access::Reader(fields[i].getValue(), parent_, name, 0, depth_);
+      }
+      i = i + 1 < fields.size() ? i + 1 : 0;
     }
-    for (unsigned i = 0; i < fields.size(); ++i) {
-      if (View(fields[i].getName()) == name) return found(i);
-    }
-    parent_->Fail(absl::StrCat("a record with the field ", std::string(name)));
+    parent_->Fail(absl::StrCat("a record with a field \"", std::string(name), "\""));
   });
 }
 
 bool RecordReader::Has(std::string_view name) const {
   return Guarded([&] {
-    for (auto field : Take<schema::Value::Record::Reader>(handle_).getFields()) {
+    for (auto field : Take<Fields::Reader>(handle_)) {
       if (View(field.getName()) == name) return true;
     }
     return false;
@@ -491,7 +527,8 @@ bool RecordReader::Has(std::string_view name) const {
 }
 
 std::string_view RecordReader::type() const {
-  return Guarded([&] { return View(Take<schema::Value::Record::Reader>(handle_).getType()); });
+  return Guarded(
+      [&] { return View(Take<CapnpReader>(Access::HandleOf(*parent_)).getRecord().getType()); });
 }
 
 }  // namespace remoteobj

@@ -64,6 +64,9 @@ namespace transport_internal {
 
 struct Access;
 
+// The index of a value that is not one of several.
+inline constexpr std::size_t kNoIndex = static_cast<std::size_t>(-1);
+
 // Holds one of Cap'n Proto's builders or readers; value.cc checks that it fits.
 struct alignas(8) Handle {
   std::byte bytes[56];
@@ -169,16 +172,20 @@ class ValueReader {
   // The id of an object reference.
   std::uint64_t AsObject() const;
 
-  ListReader AsList() const;
-  MapReader AsMap() const;
-  RecordReader AsRecord() const;
+  // Not of a temporary, which they refer to.
+  ListReader AsList() const&;
+  MapReader AsMap() const&;
+  RecordReader AsRecord() const&;
+  void AsList() const&& = delete;
+  void AsMap() const&& = delete;
+  void AsRecord() const&& = delete;
 
   // Text on the fast path: without a copy, valid as long as the message. Not for text beyond
   // 512 MiB, which is in pieces.
   bool IsShortText() const;
   std::string_view ShortText() const;
 
-  // Throws BadValue: "expected EXPECTED, got …, in the argument 0.name[3]".
+  // Throws BadValue: `expected EXPECTED, got 5 in argument 0["a key"][3].field`.
   [[noreturn]] void Fail(std::string_view expected) const;
 
   // The value as a person would write it, cut short.
@@ -188,7 +195,9 @@ class ValueReader {
   friend transport_internal::Access;
   ValueReader() = default;
 
+  void CheckArray(ElementType type) const;
   std::string Where() const;
+  std::string KeyString(std::size_t index) const;
 
   transport_internal::Handle handle_;
   // Where it is: in `parent_`, under a label or an index.
@@ -196,6 +205,7 @@ class ValueReader {
   std::string_view label_;
   std::size_t index_ = 0;
   int depth_ = 0;
+  bool is_key_ = false;  // A map's key, not its value.
 };
 
 class ListReader {
@@ -233,7 +243,8 @@ class MapReader {
 class RecordReader {
  public:
   std::size_t size() const { return size_; }
-  // The field of that name, which is likely to be at `index`. Throws BadValue if there is none.
+  // The field of that name, which is likely to be at `index` or soon after. Throws BadValue if
+  // there is none.
   ValueReader Field(std::size_t index, std::string_view name) const;
   bool Has(std::string_view name) const;
   std::string_view type() const;

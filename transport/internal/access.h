@@ -59,6 +59,8 @@ void PutText(Init&& init, std::string_view text) {
 }
 
 struct Access {
+  static const Handle& HandleOf(const ValueReader& in) { return in.handle_; }
+
   static ValueWriter Writer(schema::Value::Builder value, bool* bulk, int depth) {
     ValueWriter out;
     Put(out.handle_, value);
@@ -103,6 +105,13 @@ struct Access {
     return in;
   }
 
+  static ValueReader Key(schema::Value::Reader value, const ValueReader* parent, std::size_t index,
+                         int depth) {
+    ValueReader in = Reader(value, parent, {}, index, depth);
+    in.is_key_ = true;
+    return in;
+  }
+
   static ListReader List(capnp::List<schema::Value>::Reader values, const ValueReader* parent,
                          std::string_view label, int depth) {
     ListReader in;
@@ -127,9 +136,11 @@ struct Access {
   static RecordReader Record(schema::Value::Record::Reader record, const ValueReader* parent,
                              int depth) {
     RecordReader in;
-    Put(in.handle_, record);
+    // Once: each getFields() is charged with the whole list.
+    auto fields = record.getFields();
+    Put(in.handle_, fields);
     in.parent_ = parent;
-    in.size_ = record.getFields().size();
+    in.size_ = fields.size();
     in.depth_ = depth;
     return in;
   }

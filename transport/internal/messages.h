@@ -48,11 +48,12 @@ class OutcomeSpace {
   ~OutcomeSpace() = default;
 };
 
-// How far a reader follows a message of that many words: enough to read each word a few times, so
-// that pointers to one place from many cannot make a small message large.
+// How far a reader follows a message of that many words: enough to read each word a few times and
+// to search a record for its fields, but pointers to one place from many cannot make a small
+// message large.
 inline capnp::ReaderOptions LimitsFor(std::uint64_t words) {
   capnp::ReaderOptions options;
-  options.traversalLimitInWords = 4 * words + 1024;
+  options.traversalLimitInWords = 8 * words + (64 << 10);
   options.nestingLimit = 6 * kMaxDepth + 16;  // A level of values is up to six of Cap'n Proto's.
   return options;
 }
