@@ -457,8 +457,9 @@ class SharedMemoryPendingCall final : public PendingCall {
     // One who only polls is to hear of the listener's death, too.
     const absl::Time now = absl::Now();
     if (now < next_look_) return false;
-    next_look_ = now + kSlice;
-    return channel_.NobodyAnswers(*slot_);
+    const bool in_vain = channel_.NobodyAnswers(*slot_);
+    next_look_ = in_vain ? absl::InfinitePast() : now + kSlice;
+    return in_vain;
   }
 
   void Finish(ReadOutcome read, absl::Time deadline) override {
