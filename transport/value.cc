@@ -482,6 +482,10 @@ std::string ValueReader::DebugString() const {
 }
 
 ValueReader ListReader::operator[](std::size_t index) const {
+  if (index >= size_) {
+    throw BadValue(absl::StrCat(label_.empty() ? "element" : std::string(label_), " ", index,
+                                " is not there: there are ", size_));
+  }
   return Guarded([&] {
     auto values = Take<Values::Reader>(handle_);
     return Access::Reader(values[static_cast<unsigned>(index)], parent_, label_, index, depth_);
