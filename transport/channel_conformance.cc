@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <map>
 #include <new>
@@ -120,9 +122,18 @@ std::string FailureOf(F&& f) {
 
 // A text whose every part tells where it belongs.
 std::string Pattern(std::size_t size, std::size_t seed) {
-  std::string text(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) {
-    text[i] = static_cast<char>('a' + (i * 7 + i / 251 + seed) % 26);
+  constexpr std::size_t kPeriod = 26 * 251;
+  static const std::string* const base = [] {
+    auto* text = new std::string(2 * kPeriod, '\0');
+    for (std::size_t i = 0; i < text->size(); ++i) {
+      (*text)[i] = static_cast<char>('a' + (i * 7 + i / 251) % 26);
+    }
+    return text;
+  }();
+  std::string text;
+  text.reserve(size);
+  while (text.size() < size) {
+    text.append(*base, seed * 31 % kPeriod, std::min(kPeriod, size - text.size()));
   }
   return text;
 }
