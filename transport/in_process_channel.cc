@@ -183,7 +183,8 @@ class InProcessPendingCall final : public PendingCall {
 std::unique_ptr<PendingCall> InProcessChannelImpl::Start(WriteRequest write, absl::Time deadline) {
   auto call = std::make_shared<CallState>();
   call->deadline = deadline;
-  write(RequestOn(call->request.builder(), 0));
+  write(RequestOn(call->request.builder(),
+                  deadline == absl::InfiniteFuture() ? 0 : absl::ToUnixNanos(deadline)));
   absl::MutexLock lock(&mutex_);
   if (!open_) throw NotListening("no thread listens");
   queue_.push_back(call);

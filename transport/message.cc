@@ -108,6 +108,9 @@ ListReader OperationReader::Arguments() const {
 }
 
 OperationReader RequestReader::operator[](std::size_t index) const {
+  if (index >= size_) {
+    throw BadValue(absl::StrCat("operation ", index, " is not there: there are ", size_));
+  }
   return Guarded([&] {
     return Access::Operation(Take<Operations::Reader>(handle_)[static_cast<unsigned>(index)]);
   });

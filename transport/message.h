@@ -101,6 +101,7 @@ class RequestReader {
   std::int64_t deadline_ns() const { return deadline_ns_; }
   // How many operations there are.
   std::size_t size() const { return size_; }
+  // Throws BadValue beyond the end.
   OperationReader operator[](std::size_t index) const;
 
  private:

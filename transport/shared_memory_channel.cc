@@ -46,7 +46,7 @@
 // Memory order: a message is written before the release that publishes it, and read after the
 // acquire that sees it. The pairs of the kind "set mine, then look at the other's" are sequentially
 // consistent: `state` and the doorbell, the doorbell and the listener's `sleeping`, `owner` and
-// `slot_waiters`.
+// `slot_waits`.
 #include "remoteobj/transport/shared_memory_channel.h"
 
 #include <sched.h>
@@ -177,10 +177,12 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   void CheckListening();
   std::optional<unsigned> TryAcquire(unsigned begin, unsigned end);
   unsigned Acquire(absl::Time deadline);
-  bool TryReclaim(unsigned slot);
+  bool TryReclaim(unsigned slot, Identity& living);
+  std::optional<unsigned> TryReclaimOne(unsigned begin, unsigned end);
   void Send(unsigned slot, WriteRequest write, absl::Time deadline);
   void AwaitOutcome(unsigned slot, absl::Time deadline);
   void GiveUp(unsigned slot);
+  bool NobodyAnswers(unsigned slot);
   void CheckListenerLives(unsigned slot);
   void ReadOutcomeOf(unsigned slot, ReadOutcome read);
   void Release(unsigned slot);
@@ -259,49 +261,59 @@ std::optional<unsigned> SharedMemoryChannelImpl::TryAcquire(unsigned begin, unsi
   return std::nullopt;
 }
 
-bool SharedMemoryChannelImpl::TryReclaim(unsigned slot) {
+// `living` is a process that was alive a moment ago; it spares asking for it again.
+bool SharedMemoryChannelImpl::TryReclaim(unsigned slot, Identity& living) {
   auto& owner = region_.slot(slot).owner;
   Identity dead = owner.load(std::memory_order_acquire);
-  std::uint32_t now = state(slot).load(std::memory_order_acquire);
   if (dead == 0) return false;
+  // Before the state is looked at: a dead owner can no more abandon the call. So if it is not
+  // abandoned now, it will not be until the slot has a new owner, and the listener, who frees
+  // abandoned ones, leaves this slot alone.
+  const bool alive = dead == living || Alive(dead);
+  if (alive) living = dead;
+  std::uint32_t now = state(slot).load(std::memory_order_acquire);
   if (PhaseOf(now) == kAbandoned) {
     // The listener frees it, if there still is that listener; its owner may live or not.
     return TakerIsGone(now) &&
            state(slot).compare_exchange_strong(now, kIdle, std::memory_order_acq_rel) &&
            owner.compare_exchange_strong(dead, Self(), std::memory_order_acq_rel);
   }
-  if (Alive(dead) || !owner.compare_exchange_strong(dead, Self(), std::memory_order_acq_rel)) {
+  if (alive || !owner.compare_exchange_strong(dead, Self(), std::memory_order_acq_rel)) {
     return false;
   }
   for (;;) {
     now = state(slot).load(std::memory_order_acquire);
-    const Phase phase = PhaseOf(now);
-    const bool busy = phase == kTaken && !TakerIsGone(now);
+    const bool busy = PhaseOf(now) == kTaken && !TakerIsGone(now);
     const std::uint32_t next = busy ? (now & ~(kPhaseMask | kSleeper)) | kAbandoned : kIdle;
-    if (state(slot).compare_exchange_strong(now, next, std::memory_order_acq_rel)) return !busy;
+    if (!state(slot).compare_exchange_strong(now, next, std::memory_order_acq_rel)) continue;
+    // The dead owner may have set its bit, and not come to ring.
+    Ring();
+    return !busy;
   }
+}
+
+std::optional<unsigned> SharedMemoryChannelImpl::TryReclaimOne(unsigned begin, unsigned end) {
+  Identity living = Self();
+  for (unsigned slot = begin; slot < end; ++slot) {
+    if (TryReclaim(slot, living)) return slot;
+  }
+  return std::nullopt;
 }
 
 unsigned SharedMemoryChannelImpl::Acquire(absl::Time deadline) {
   if (const auto slot = TryAcquire(0, kSynchronousSlots)) return *slot;
   if (const auto slot = TryAcquire(kSynchronousSlots, kSlots)) return *slot;
-  header().slot_waiters.fetch_add(1, std::memory_order_seq_cst);
-  std::optional<unsigned> slot;
-  while (!slot) {
-    const std::uint32_t freed = header().freed.load(std::memory_order_acquire);
-    slot = TryAcquire(0, kSlots);
-    for (unsigned i = 0; !slot && i < kSlots; ++i) {
-      if (TryReclaim(i)) slot = i;
+  for (;;) {
+    const std::uint32_t freed = header().freed.load(std::memory_order_seq_cst);
+    header().slot_waits.fetch_add(1, std::memory_order_seq_cst);
+    if (const auto slot = TryAcquire(0, kSlots)) return *slot;
+    if (const auto slot = TryReclaimOne(0, kSlots)) return *slot;
+    if (Expired(deadline)) {
+      throw DeadlineExceeded(absl::StrCat("all ", kSlots, " places for calls were taken"));
     }
-    if (slot) break;
-    if (Expired(deadline)) break;
+    At(FaultPoint::kClientWaitsForSlot);
     FutexWait(header().freed, freed, SliceUntil(deadline));
   }
-  header().slot_waiters.fetch_sub(1, std::memory_order_relaxed);
-  if (!slot) {
-    throw DeadlineExceeded(absl::StrCat("all ", kSlots, " places for calls were taken"));
-  }
-  return *slot;
 }
 
 void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time deadline) {
@@ -358,6 +370,13 @@ void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline) {
   }
 }
 
+// Whether nobody is left to answer this slot.
+bool SharedMemoryChannelImpl::NobodyAnswers(unsigned slot) {
+  const std::uint32_t now = state(slot).load(std::memory_order_acquire);
+  if (PhaseOf(now) == kTaken) return TakerIsGone(now);
+  return PhaseOf(now) == kRequested && !Alive(header().listener.load(std::memory_order_acquire));
+}
+
 // Throws ListenerDied if nobody is left to answer this slot.
 void SharedMemoryChannelImpl::CheckListenerLives(unsigned slot) {
   std::uint32_t now = state(slot).load(std::memory_order_acquire);
@@ -367,7 +386,10 @@ void SharedMemoryChannelImpl::CheckListenerLives(unsigned slot) {
   const bool evaluating = PhaseOf(now) == kTaken;
   if (evaluating ? !TakerIsGone(now) : PhaseOf(now) != kRequested || alive) return;
   if (state(slot).compare_exchange_strong(now, kIdle, std::memory_order_acq_rel)) {
-    ThrowListenerDied(listener, evaluating);
+    // Where there is a new listener already it has noted its predecessor.
+    const bool named = listener != 0 && !alive;
+    ThrowListenerDied(named ? listener : header().buried.load(std::memory_order_relaxed),
+                      evaluating);
   }
 }
 
@@ -430,11 +452,24 @@ class SharedMemoryPendingCall final : public PendingCall {
     if (slot_ && owner_ == Self()) channel_.GiveUp(*slot_);
   }
 
-  bool ready() override { return !slot_ || channel_.Answered(*slot_); }
+  bool ready() override {
+    if (!slot_ || channel_.Answered(*slot_)) return true;
+    // One who only polls is to hear of the listener's death, too.
+    const absl::Time now = absl::Now();
+    if (now < next_look_) return false;
+    const bool in_vain = channel_.NobodyAnswers(*slot_);
+    next_look_ = in_vain ? absl::InfinitePast() : now + kSlice;
+    return in_vain;
+  }
 
   void Finish(ReadOutcome read, absl::Time deadline) override {
     if (!slot_ || owner_ != Self()) throw std::logic_error("this call was finished already");
-    channel_.AwaitOutcome(*slot_, deadline);
+    try {
+      channel_.AwaitOutcome(*slot_, deadline);
+    } catch (const ListenerDied&) {
+      channel_.Release(*std::exchange(slot_, std::nullopt));
+      throw;
+    }
     const unsigned slot = *std::exchange(slot_, std::nullopt);
     const auto release = [this](unsigned s) { channel_.Release(s); };
     SlotHold hold(release, slot);
@@ -445,6 +480,7 @@ class SharedMemoryPendingCall final : public PendingCall {
   SharedMemoryChannelImpl& channel_;
   std::optional<unsigned> slot_;
   const Identity owner_;
+  absl::Time next_look_ = absl::Now() + kSlice;
 };
 
 // An outcome that came at once, kept.
@@ -463,7 +499,8 @@ class FinishedCall final : public PendingCall {
 std::unique_ptr<PendingCall> SharedMemoryChannelImpl::Start(WriteRequest write,
                                                             absl::Time deadline) {
   CheckListening();
-  const std::optional<unsigned> slot = TryAcquire(kSynchronousSlots, kSlots);
+  std::optional<unsigned> slot = TryAcquire(kSynchronousSlots, kSlots);
+  if (!slot) slot = TryReclaimOne(kSynchronousSlots, kSlots);
   if (!slot) {
     // As many as may be are under way: make room by waiting for this one.
     std::string outcome;
@@ -514,6 +551,7 @@ void SharedMemoryChannelImpl::Open() {
           absl::StrCat("process ", PidOf(listener), " listens on this proxy already"));
     }
   } while (!header().listener.compare_exchange_strong(listener, Self(), std::memory_order_acq_rel));
+  if (listener != 0) header().buried.store(listener, std::memory_order_relaxed);
   At(FaultPoint::kListenerOpening);
   // From here on what an earlier listener took and did not answer is seen to be lost.
   header().generation.fetch_add(1, std::memory_order_acq_rel);
@@ -544,24 +582,38 @@ void SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
   At(FaultPoint::kListenerEvaluated);
   Slot& slot = region_.slot(index);
   slot.outcome.call = how == kRefused ? 1 : 0;
+  // Now, since from kDone on the client may go on and number its next call.
+  const std::uint32_t call = slot.request.call;
   std::uint32_t now = state(index).load(std::memory_order_acquire);
   while (PhaseOf(now) == kTaken) {
     if (state(index).compare_exchange_weak(now, how, std::memory_order_acq_rel)) {
-      answer(index).store(slot.request.call, std::memory_order_release);
+      At(FaultPoint::kListenerSettled);
+      answer(index).store(call, std::memory_order_release);
       if ((now & kSleeper) != 0) FutexWake(answer(index), 1);
       return;
     }
   }
   if (PhaseOf(now) != kAbandoned) return;
-  Identity owner = slot.owner.load(std::memory_order_acquire);
+  // First the slot becomes this process's: whoever has left it may live on, and if this process
+  // dies halfway the slot is to be a dead one's.
+  slot.owner.store(Self(), std::memory_order_release);
+  At(FaultPoint::kListenerFreeing);
+  region_.Trim(index, Direction::kRequest);
+  region_.Trim(index, Direction::kOutcome);
   state(index).store(kIdle, std::memory_order_release);
-  if (slot.owner.compare_exchange_strong(owner, 0, std::memory_order_seq_cst)) AnnounceFreed();
+  slot.owner.store(0, std::memory_order_seq_cst);
+  AnnounceFreed();
 }
 
 void SharedMemoryChannelImpl::AnnounceFreed() {
-  if (header().slot_waiters.load(std::memory_order_seq_cst) == 0) return;
-  header().freed.fetch_add(1, std::memory_order_release);
-  FutexWake(header().freed, 1);
+  const std::uint32_t waits = header().slot_waits.load(std::memory_order_seq_cst);
+  if (waits == header().slot_waits_over.load(std::memory_order_relaxed)) return;
+  header().freed.fetch_add(1, std::memory_order_seq_cst);
+  // Nobody was there: those who had begun to wait by then have got a slot, given up, died, or see
+  // the other `freed`.
+  if (FutexWake(header().freed, 1) == 0) {
+    header().slot_waits_over.store(waits, std::memory_order_relaxed);
+  }
 }
 
 // The outcome of one slot; begun anew as often as the handler wants.
@@ -595,7 +647,10 @@ void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
       handler(request, writer);
     }
   } catch (const BadValue& e) {
-    writer.Error({.type = "remoteobj::BadValue", .message = e.what()});
+    // Cut short, to fit the slot: what failed may be the memory for more.
+    constexpr std::size_t kLongest = 4096;
+    writer.Error({.type = "remoteobj::BadValue",
+                  .message = std::string(std::string_view(e.what()).substr(0, kLongest))});
   }
   outcome.Finish();
   Answer(slot, kDone);
@@ -697,6 +752,7 @@ void SharedMemoryChannelImpl::Close(Final final, Handler handler) {
       Answer(slot, kRefused);
     }
   }
+  At(FaultPoint::kListenerClosed);
   header().listener.store(0, std::memory_order_release);
 }
 

@@ -33,6 +33,8 @@ constexpr std::size_t kChunkBytes = 256 << 20;
 constexpr std::size_t kMaxElements = (1 << 29) - 1;
 // Nor has it more words than that, and an element of ours takes up to three.
 constexpr std::size_t kMaxValues = kMaxElements / 3;
+// No message is larger, so that it need not be tried.
+constexpr std::size_t kMaxBytes = std::size_t{4} << 30;
 
 constexpr std::size_t kElementSize[] = {1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 1};
 constexpr std::string_view kElementName[] = {"int8",    "uint8",   "int16", "uint16",
@@ -51,6 +53,13 @@ unsigned CheckSize(std::size_t size) {
         absl::StrCat("a container of ", size, " elements: at most ", kMaxValues, " can be sent"));
   }
   return static_cast<unsigned>(size);
+}
+
+void CheckBytes(std::size_t size) {
+  if (size > kMaxBytes) {
+    throw BadValue(absl::StrCat("a value of ", size, " bytes, which is too large to send: at most ",
+                                kMaxBytes, " bytes make a message"));
+  }
 }
 
 // Writes bytes through `init`, which gives a Data of the wanted size.
@@ -139,6 +148,7 @@ void ValueWriter::UInt(std::uint64_t value) const {
 void ValueWriter::Float(double value) const { Take<ValueBuilder>(handle_).setFloat(value); }
 
 void ValueWriter::Text(std::string_view value) const {
+  CheckBytes(value.size());
   ValueBuilder out = Take<ValueBuilder>(handle_);
   const auto bytes = std::as_bytes(std::span(value));
   if (value.size() >= kMaxElements) {
@@ -150,6 +160,7 @@ void ValueWriter::Text(std::string_view value) const {
 }
 
 void ValueWriter::Data(std::span<const std::byte> value) const {
+  CheckBytes(value.size());
   ValueBuilder out = Take<ValueBuilder>(handle_);
   if (value.size() >= kMaxElements) {
     PutChunks(out.initLongData(ChunkCount(value.size())), value, bulk_);
@@ -159,6 +170,7 @@ void ValueWriter::Data(std::span<const std::byte> value) const {
 }
 
 void ValueWriter::Array(ElementType type, std::span<const std::byte> bytes) const {
+  CheckBytes(bytes.size());
   auto array = Take<ValueBuilder>(handle_).initArray();
   array.setType(static_cast<schema::Value::Element>(type));
   PutChunks(array.initChunks(ChunkCount(bytes.size())), bytes, bulk_);
@@ -470,6 +482,10 @@ std::string ValueReader::DebugString() const {
 }
 
 ValueReader ListReader::operator[](std::size_t index) const {
+  if (index >= size_) {
+    throw BadValue(absl::StrCat(label_.empty() ? "element" : std::string(label_), " ", index,
+                                " is not there: there are ", size_));
+  }
   return Guarded([&] {
     auto values = Take<Values::Reader>(handle_);
     return Access::Reader(values[static_cast<unsigned>(index)], parent_, label_, index, depth_);

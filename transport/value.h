@@ -211,6 +211,7 @@ class ValueReader {
 class ListReader {
  public:
   std::size_t size() const { return size_; }
+  // Throws BadValue beyond the end.
   ValueReader operator[](std::size_t index) const;
 
  private:

@@ -160,6 +160,10 @@ struct Access {
     return out;
   }
 
+  static schema::Request::Builder Message(const RequestWriter& out) {
+    return Take<schema::Request::Builder>(out.handle_);
+  }
+
   static RequestReader Request(schema::Request::Reader request) {
     RequestReader in;
     auto operations = request.getOperations();

@@ -11,17 +11,21 @@
 namespace remoteobj::transport_internal {
 
 enum class FaultPoint {
-  kClientHasSlot,      // The slot is the client's, nothing is written.
-  kClientWriting,      // The request is half written.
-  kClientPublished,    // The request is in its slot, not yet announced.
-  kClientAnnounced,    // The bit is set.
-  kClientBeforeSleep,  // About to sleep for the outcome.
-  kClientHasOutcome,   // The outcome is there, not yet read.
-  kListenerOpening,    // It is the listener, but not yet open.
-  kListenerTook,       // The request is taken, not yet evaluated.
-  kListenerEvaluated,  // The outcome is written, not yet announced.
+  kClientWaitsForSlot,  // All are taken; about to sleep until one is free.
+  kClientHasSlot,       // The slot is the client's, nothing is written.
+  kClientWriting,       // The request is half written.
+  kClientPublished,     // The request is in its slot, not yet announced.
+  kClientAnnounced,     // The bit is set.
+  kClientBeforeSleep,   // About to sleep for the outcome.
+  kClientHasOutcome,    // The outcome is there, not yet read.
+  kListenerOpening,     // It is the listener, but not yet open.
+  kListenerTook,        // The request is taken, not yet evaluated.
+  kListenerEvaluated,   // The outcome is written, not yet announced.
+  kListenerSettled,     // The state says that it is there, the answer does not yet.
+  kListenerFreeing,     // The client has given up, its slot is not yet free.
   kListenerBeforeSleep,
   kListenerClosing,  // Closed, but what had arrived is not yet answered.
+  kListenerClosed,   // All is answered, it is still the listener.
 };
 
 using FaultHook = void (*)(FaultPoint);

@@ -29,8 +29,9 @@ inline void FutexWait(std::atomic<std::uint32_t>& word, std::uint32_t value,
   syscall(SYS_futex, &word, FUTEX_WAIT, value, &relative, nullptr, 0);
 }
 
-inline void FutexWake(std::atomic<std::uint32_t>& word, int count) {
-  syscall(SYS_futex, &word, FUTEX_WAKE, count, nullptr, nullptr, 0);
+// Returns how many it has woken.
+inline long FutexWake(std::atomic<std::uint32_t>& word, int count) {
+  return syscall(SYS_futex, &word, FUTEX_WAKE, count, nullptr, nullptr, 0);
 }
 
 inline void FutexWakeAll(std::atomic<std::uint32_t>& word) { FutexWake(word, INT_MAX); }

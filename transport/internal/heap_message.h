@@ -24,6 +24,7 @@ class HeapMessage final : private Segments {
  private:
   static constexpr std::size_t kInlineWords = 128;
   static constexpr std::size_t kMinWords = 1024;
+  static constexpr std::size_t kMaxWords = std::size_t{4} << 20;
 
   kj::ArrayPtr<capnp::word> Allocate(std::size_t words, bool bulk) override {
     if (first_ && words <= kInlineWords) {
@@ -31,8 +32,13 @@ class HeapMessage final : private Segments {
       std::memset(inline_, 0, sizeof inline_);
       return kj::arrayPtr(inline_, kInlineWords);
     }
+    // Each is twice the last, unless that was not filled: see SlotWriter.
     const std::size_t size =
-        bulk ? words : std::max(words, kMinWords << std::min<std::size_t>(more_.size(), 12));
+        bulk ? words
+             : std::max(words, last_was_bulk_ || more_.empty()
+                                   ? kMinWords
+                                   : std::min(2 * more_.back().size(), kMaxWords));
+    last_was_bulk_ = bulk;
     more_.push_back(kj::heapArray<capnp::word>(size));
     std::memset(more_.back().begin() + (bulk ? size - 1 : 0), 0,
                 (bulk ? 1 : size) * sizeof(capnp::word));
@@ -41,6 +47,7 @@ class HeapMessage final : private Segments {
 
   capnp::word inline_[kInlineWords];
   bool first_ = true;
+  bool last_was_bulk_ = false;
   std::vector<kj::Array<capnp::word>> more_;
   Builder builder_;
 };

@@ -2,10 +2,12 @@
 #include "remoteobj/transport/internal/identity.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -30,26 +32,35 @@ std::atomic<Identity>* Cache() {
   return cache;
 }
 
-// What /proc says of a process: its state and when it was started. False if there is no such
-// process.
-bool ReadStat(pid_t pid, char* state, unsigned long long* start) {
+enum class Stat { kRuns, kEnded, kUnknown };
+
+// What /proc says of a process, and when it was started. Unknown where /proc can't be read: there
+// may be no descriptor left, or no /proc.
+Stat ReadStat(pid_t pid, unsigned long long* start) {
   char path[32];
   std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
+  if (fd < 0) return kill(pid, 0) != 0 && errno == ESRCH ? Stat::kEnded : Stat::kUnknown;
   char text[1024];
   const ssize_t size = read(fd, text, sizeof text - 1);
+  const bool gone = size < 0 && errno == ESRCH;
   close(fd);
-  if (size <= 0) return false;
+  if (gone) return Stat::kEnded;
+  if (size <= 0) return Stat::kUnknown;
   text[size] = '\0';
   // The name, field 2, may contain anything, so count from the last parenthesis.
   const char* at = std::strrchr(text, ')');
-  if (at == nullptr) return false;
-  *state = at[2];
-  for (int field = 2; field < 22 && at != nullptr; ++field) at = std::strchr(at + 1, ' ');
-  if (at == nullptr) return false;
+  if (at == nullptr) return Stat::kUnknown;
+  const char state = at[2];
+  long threads = 0;
+  for (int field = 2; field < 22; ++field) {
+    at = std::strchr(at + 1, ' ');
+    if (at == nullptr) return Stat::kUnknown;
+    if (field + 1 == 20) threads = std::strtol(at + 1, nullptr, 10);
+  }
   *start = std::strtoull(at + 1, nullptr, 10);
-  return true;
+  // A main thread that has ended by pthread_exit looks like a zombie while others go on.
+  return state == 'X' || (state == 'Z' && threads <= 1) ? Stat::kEnded : Stat::kRuns;
 }
 
 Identity Make(pid_t pid, unsigned long long start) {
@@ -59,10 +70,8 @@ Identity Make(pid_t pid, unsigned long long start) {
 }  // namespace
 
 Identity IdentityOf(pid_t pid) {
-  char state;
   unsigned long long start;
-  if (!ReadStat(pid, &state, &start) || state == 'Z' || state == 'X') return 0;
-  return Make(pid, start);
+  return ReadStat(pid, &start) == Stat::kRuns ? Make(pid, start) : 0;
 }
 
 Identity Self() {
@@ -72,14 +81,25 @@ Identity Self() {
     if (self != 0) return self;
   }
   const pid_t pid = getpid();
-  char state;
   unsigned long long start = 0;
-  ReadStat(pid, &state, &start);
+  ReadStat(pid, &start);
   const Identity self = Make(pid, start);
   if (cache != nullptr) cache->store(self, std::memory_order_relaxed);
   return self;
 }
 
-bool Alive(Identity process) { return process != 0 && IdentityOf(PidOf(process)) == process; }
+bool Alive(Identity process) {
+  if (process == 0) return false;
+  unsigned long long start;
+  switch (ReadStat(PidOf(process), &start)) {
+    case Stat::kRuns:
+      return Make(PidOf(process), start) == process;
+    case Stat::kEnded:
+      return false;
+    case Stat::kUnknown:
+      return true;  // There is one of that pid; a living one is not to be taken for dead.
+  }
+  return false;
+}
 
 }  // namespace remoteobj::transport_internal

@@ -84,14 +84,20 @@ std::uint64_t Region::OffsetOf(unsigned slot, Direction direction) const {
 }
 
 std::byte* Region::Window(unsigned slot, Direction direction) {
+  std::byte* window = TryWindow(slot, direction);
+  if (window == nullptr) {
+    throw BadValue(
+        absl::StrCat("no address space to send a large message: ", std::strerror(errno)));
+  }
+  return window;
+}
+
+std::byte* Region::TryWindow(unsigned slot, Direction direction) noexcept {
   auto& window = windows_[2 * slot + static_cast<unsigned>(direction)];
   if (std::byte* at = window.load(std::memory_order_acquire)) return at;
   void* fresh = mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_,
                      static_cast<off_t>(OffsetOf(slot, direction)));
-  if (fresh == MAP_FAILED) {
-    throw BadValue(
-        absl::StrCat("no address space to send a large message: ", std::strerror(errno)));
-  }
+  if (fresh == MAP_FAILED) return nullptr;
   // A core dump would otherwise fill the holes.
   madvise(fresh, kWindowBytes, MADV_DONTDUMP);
   std::byte* expected = nullptr;
@@ -103,11 +109,15 @@ std::byte* Region::Window(unsigned slot, Direction direction) {
   return static_cast<std::byte*>(fresh);
 }
 
-void Region::Trim(unsigned index, Direction direction) {
-  if (HalfOf(slot(index), direction).segments == 0) return;
-  const std::uint64_t used = std::min(TableOf(Window(index, direction))[0].words, kWindowWords) *
-                                 sizeof(capnp::word) / kPage +
-                             1;
+void Region::Trim(unsigned index, Direction direction) noexcept {
+  Half& half = HalfOf(slot(index), direction);
+  if (half.segments == 0) return;
+  half.segments = 0;
+  // One who could not look into the window takes it for full.
+  std::byte* window = TryWindow(index, direction);
+  const std::uint64_t words =
+      window == nullptr ? kWindowWords : std::min(TableOf(window)[0].words, kWindowWords);
+  const std::uint64_t used = words * sizeof(capnp::word) / kPage + 1;
   std::uint32_t& retained = slot(index).retained_pages[static_cast<unsigned>(direction)];
   const auto wanted = static_cast<std::uint32_t>(std::min(used, kRetainedPerWindow));
   if (wanted > retained) {
@@ -133,7 +143,10 @@ SlotWriter::SlotWriter(Region& region, unsigned slot, Direction direction)
       direction_(direction),
       half_(HalfOf(region.slot(slot), direction)),
       next_word_(kTableWords),
-      builder_(*this) {}
+      builder_(*this) {
+  // What a writer left that died, or that begins anew.
+  region_.Trim(slot_, direction_);
+}
 
 kj::ArrayPtr<capnp::word> SlotWriter::Allocate(std::size_t words, bool bulk) {
   if (first_ && words <= kSlotWords) {
@@ -144,8 +157,13 @@ kj::ArrayPtr<capnp::word> SlotWriter::Allocate(std::size_t words, bool bulk) {
     half_.dirty_words = kSlotWords;
     return kj::arrayPtr(half_.words, kSlotWords);
   }
+  // Each is twice the last, since that is full. Not so after a bulk segment: then the builder has
+  // forgotten what was free before it, and every small piece between two large ones comes here.
   const std::uint64_t size =
-      bulk ? words : std::max<std::uint64_t>({words, 2 * last_words_, kMinSpillWords});
+      bulk ? words
+           : std::max<std::uint64_t>(words, last_was_bulk_
+                                                ? kPage / sizeof(capnp::word)
+                                                : std::max(2 * last_words_, kMinSpillWords));
   const std::uint64_t free = kWindowWords - next_word_;
   if (words > free || segments_ == kMaxSegments) {
     throw BadValue("a message of more than 4 GiB, which is too large to send");
@@ -158,6 +176,7 @@ kj::ArrayPtr<capnp::word> SlotWriter::Allocate(std::size_t words, bool bulk) {
   // Also for a message that is never finished, so that Trim knows of it.
   half_.segments = static_cast<std::uint16_t>(segments_);
   TableOf(window)[0].words = next_word_;
+  last_was_bulk_ = bulk;
   if (bulk) {
     std::memset(area + given - 1, 0, sizeof(capnp::word));
   } else {

@@ -78,7 +78,8 @@ struct Header {
   std::atomic<std::uint32_t> openings{0};      // A futex: for those who wait for a listener.
   // For those who wait for a slot.
   alignas(64) std::atomic<std::uint32_t> freed{0};
-  std::atomic<std::uint32_t> slot_waiters{0};
+  std::atomic<std::uint32_t> slot_waits{0};       // How often one began to wait.
+  std::atomic<std::uint32_t> slot_waits_over{0};  // Of these, how many are known to be over.
   std::atomic<std::int64_t> retained_pages{0};
 };
 
@@ -99,11 +100,13 @@ class Region {
   // The window of a slot, mapped. Throws BadValue if there is no address space for it.
   std::byte* Window(unsigned slot, Direction direction);
 
-  // Gives back what a window need not keep, after a call.
-  void Trim(unsigned slot, Direction direction);
+  // Gives back what a window need not keep, after a call. The message is gone then.
+  void Trim(unsigned slot, Direction direction) noexcept;
 
  private:
   std::uint64_t OffsetOf(unsigned slot, Direction direction) const;
+  // Null, with errno, if there is no address space.
+  std::byte* TryWindow(unsigned slot, Direction direction) noexcept;
 
   int fd_ = -1;
   void* memory_ = nullptr;
@@ -132,6 +135,7 @@ class SlotWriter final : private Segments {
   std::uint32_t segments_ = 0;
   std::uint64_t next_word_ = 0;  // Free from here on, in the window.
   std::uint64_t last_words_ = 0;
+  bool last_was_bulk_ = false;
   Builder builder_;
 };
 

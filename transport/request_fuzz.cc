@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+//
+// A request, or an outcome, from one who does not know how to write one. The bytes are what lies in
+// a channel's memory, with the framing of Cap'n Proto's streams.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "capnp/message.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/access.h"
+#include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/internal/packed.h"
+#include "remoteobj/transport/internal/walk.h"
+
+namespace {
+
+using remoteobj::transport_internal::Guarded;
+using remoteobj::transport_internal::OutcomeIn;
+using remoteobj::transport_internal::RequestIn;
+using remoteobj::transport_internal::Walk;
+using remoteobj::transport_internal::WithPacked;
+
+// Only BadValue may come out of `read`.
+template <typename Read>
+void Try(std::string_view bytes, Read&& read) {
+  try {
+    Guarded([&] { WithPacked(bytes, read); });
+  } catch (const remoteobj::BadValue&) {
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  Try(bytes, [](capnp::MessageReader& message) { Walk(RequestIn(message)); });
+  Try(bytes, [](capnp::MessageReader& message) { Walk(OutcomeIn(message)); });
+  return 0;
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/transport/shared_memory_channel.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/channel_conformance.h"
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/internal/faults.h"
+#include "remoteobj/transport/message.h"
+
+namespace remoteobj {
+namespace {
+
+class SharedMemory final : public ChannelUnderTest {
+ public:
+  Channel& channel() override { return *channel_; }
+  Listener& listener() override { return channel_->listener(); }
+  bool idle() override { return channel_->free_slots() == slots_; }
+
+ private:
+  std::shared_ptr<SharedMemoryChannel> channel_ = SharedMemoryChannel::Create();
+  const int slots_ = channel_->free_slots();
+};
+
+std::unique_ptr<ChannelUnderTest> Make() { return std::make_unique<SharedMemory>(); }
+
+INSTANTIATE_TEST_SUITE_P(
+    SharedMemory, ChannelConformance,
+    testing::Values(ChannelConformanceParam{.name = "threads", .make = Make},
+                    ChannelConformanceParam{
+                        .name = "forked_listener", .make = Make, .listener = RunInProcess},
+                    ChannelConformanceParam{.name = "forked_listener_and_callers",
+                                            .make = Make,
+                                            .listener = RunInProcess,
+                                            .caller = RunInProcess}),
+    ChannelConformanceName);
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+using transport_internal::FaultPoint;
+
+absl::Time Watchdog() { return absl::Now() + absl::Minutes(1); }
+
+std::string Echo(Channel& channel, const std::string& text, absl::Time deadline = Watchdog()) {
+  std::string result;
+  channel.Call(
+      [&](RequestWriter request) { request.Operations(1).Set(0, OperationKind::kCall, text, 0); },
+      [&](const OutcomeReader& in) { result = Decode<std::string>(in.Value()); }, deadline);
+  return result;
+}
+
+void AnswerEcho(const RequestReader& request, OutcomeWriter& outcome) {
+  outcome.Value().Text(request[0].name());
+}
+
+// Serves in a thread of this process until it is destroyed.
+class Server {
+ public:
+  using Handler = std::function<void(const RequestReader&, OutcomeWriter&)>;
+
+  Server(SharedMemoryChannel& channel, Handler handler)
+      : channel_(channel), thread_([this, handler = std::move(handler)] {
+          channel_.listener().Open();
+          while (!stop_.load()) {
+            channel_.listener().Serve(handler, absl::Now() + absl::Milliseconds(5));
+          }
+          channel_.listener().Close(Final::kFulfill, handler);
+        }) {
+    EXPECT_TRUE(channel.WaitUntilListening(Watchdog()));
+  }
+  ~Server() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  SharedMemoryChannel& channel_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+int StatusOfChild(absl::FunctionRef<int()> body) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    try {
+      _exit(body());
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "%s\n", e.what());
+      _exit(100);
+    }
+  }
+  int status = -1;
+  waitpid(pid, &status, 0);
+  return status;
+}
+
+// The listener, slow to say which call it has answered, named the next one, whose caller then read
+// the outcome before.
+TEST(SharedMemoryChannelTest, AnAnswerIsOfTheCallThatWasEvaluated) {
+  static std::atomic<int> published{0};
+  static std::atomic<int> settled{0};
+  transport_internal::fault_hook = [](FaultPoint point) {
+    if (point == FaultPoint::kClientPublished) published.fetch_add(1);
+    if (point != FaultPoint::kListenerSettled || settled.fetch_add(1) != 0) return;
+    // The first call's client sees that it is answered, and makes its second.
+    for (int i = 0; i < 5000 && published.load() < 2; ++i) absl::SleepFor(absl::Milliseconds(1));
+    absl::SleepFor(absl::Milliseconds(5));
+  };
+  const auto channel = SharedMemoryChannel::Create();
+  {
+    const Server server(*channel, AnswerEcho);
+    EXPECT_EQ(Echo(*channel, "first"), "first");
+    EXPECT_EQ(Echo(*channel, "second"), "second");
+    EXPECT_EQ(Echo(*channel, "third"), "third");
+  }
+  transport_internal::fault_hook = nullptr;
+}
+
+TEST(SharedMemoryChannelTest, ACallerWithoutDescriptorsDoesNotTakeTheListenerForDead) {
+  const auto channel = SharedMemoryChannel::Create();
+  const pid_t caller = fork();
+  if (caller == 0) {
+    const rlimit none{0, 0};
+    setrlimit(RLIMIT_NOFILE, &none);
+    try {
+      if (!channel->WaitUntilListening(Watchdog())) _exit(1);
+      _exit(Echo(*channel, "slow") == "slow" ? 0 : 2);
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "%s\n", e.what());
+      _exit(3);
+    }
+  }
+  int status = -1;
+  {
+    const Server server(*channel, [](const RequestReader& request, OutcomeWriter& outcome) {
+      absl::SleepFor(absl::Milliseconds(100));
+      AnswerEcho(request, outcome);
+    });
+    waitpid(caller, &status, 0);
+    EXPECT_EQ(Echo(*channel, "again"), "again");
+  }
+  EXPECT_EQ(status, 0);
+}
+
+// The window that could not be mapped was to be mapped again when the slot was freed, in a
+// destructor.
+TEST(SharedMemoryChannelTest, ACallerWithoutAddressSpaceGetsAnError) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers need all the address space there is";
+  const auto channel = SharedMemoryChannel::Create();
+  const pid_t listener = fork();
+  if (listener == 0) {
+    channel->listener().Open();
+    for (int i = 0; i < 2; ++i) {
+      channel->listener().Serve(
+          [](const RequestReader&, OutcomeWriter& outcome) {
+            outcome.Value().Text(std::string(100'000, 'x'));
+          },
+          Watchdog());
+    }
+    _exit(0);
+  }
+  ASSERT_TRUE(channel->WaitUntilListening(Watchdog()));
+  const int status = StatusOfChild([&] {
+    const rlimit little{std::size_t{2} << 30, std::size_t{2} << 30};
+    setrlimit(RLIMIT_AS, &little);
+    try {
+      Echo(*channel, "large");
+      return 1;
+    } catch (const BadValue&) {
+    }
+    try {
+      Echo(*channel, std::string(100'000, 'x'));
+      return 2;
+    } catch (const BadValue&) {
+    }
+    return channel->free_slots() == 62 ? 0 : 3;
+  });
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(Echo(*channel, "with space").size(), 100'000u);
+  int ended = -1;
+  waitpid(listener, &ended, 0);
+  EXPECT_EQ(ended, 0);
+}
+
+TEST(SharedMemoryChannelTest, APendingCallIsNotAForkedChilds) {
+  const auto channel = SharedMemoryChannel::Create();
+  channel->listener().Open();
+  const auto call = channel->Start(
+      [](RequestWriter request) { request.Operations(1).Set(0, OperationKind::kCall, "mine", 0); },
+      Watchdog());
+  EXPECT_EQ(StatusOfChild([&] {
+              auto& copy = const_cast<std::unique_ptr<PendingCall>&>(call);
+              copy.reset();
+              return 0;
+            }),
+            0);
+  EXPECT_TRUE(channel->listener().Serve(AnswerEcho, Watchdog()));
+  std::string result;
+  call->Finish([&](const OutcomeReader& in) { result = Decode<std::string>(in.Value()); },
+               Watchdog());
+  EXPECT_EQ(result, "mine");
+  channel->listener().Close(Final::kFulfill, AnswerEcho);
+}
+
+}  // namespace
+}  // namespace remoteobj
