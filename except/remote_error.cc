@@ -31,9 +31,8 @@ namespace {
 
 // A category that this program does not know, under the name that it has in the other.
 const std::error_category& CategoryCalled(const std::string& name) {
-  for (const std::error_category* known :
-       {&std::generic_category(), &std::system_category(), &std::iostream_category(),
-        &std::future_category()}) {
+  for (const std::error_category* known : {&std::generic_category(), &std::system_category(),
+                                           &std::iostream_category(), &std::future_category()}) {
     if (name == known->name()) return *known;
   }
   class Unknown final : public std::error_category {
@@ -98,8 +97,8 @@ std::string StatusFields(const std::exception& e) {
 
 std::string ListenerDiedFields(const std::exception& e) {
   const auto& error = dynamic_cast<const ListenerDied&>(e);
-  return Pack(std::tuple(error.end().pid, error.end().exit_code, error.end().signal,
-                         error.evaluating()));
+  return Pack(
+      std::tuple(error.end().pid, error.end().exit_code, error.end().signal, error.evaluating()));
 }
 
 [[noreturn]] void RethrowListenerDied(ErrorInfo info) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Describes a class once: what is named here, and nothing else, can be reached from another process.
+// Describes a class once: what is named here, and nothing else, can be reached from another
+// process.
 //
 //   namespace app {
 //   struct Config { int timeout = 3; std::string name; };
@@ -21,7 +22,8 @@
 //       Lets the description name private members.
 //
 // Threads:  no state.
-// Errors:   at compile time: a member that is not there, is overloaded, or has a type with no codec.
+// Errors:   at compile time: a member that is not there, is overloaded, or has a type with no
+// codec.
 #ifndef REMOTEOBJ_PROXY_DESCRIBE_H_
 #define REMOTEOBJ_PROXY_DESCRIBE_H_
 
@@ -29,8 +31,8 @@
 
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/proxy/internal/containers.h"
-#include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/describe_macros.h"
+#include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/for_each.h"
 #include "remoteobj/proxy/internal/members.h"
 #include "remoteobj/transport/codec.h"

@@ -67,7 +67,8 @@ class Evaluation {
   ListReader Arguments(const OperationReader& operation, std::size_t size) const {
     const ListReader arguments = operation.Arguments();
     if (arguments.size() != size) {
-      throw BadValue(absl::StrCat("an operation with ", arguments.size(), " arguments, not ", size));
+      throw BadValue(
+          absl::StrCat("an operation with ", arguments.size(), " arguments, not ", size));
     }
     return arguments;
   }
@@ -93,12 +94,11 @@ class Evaluation::Result final : public CallResult {
     evaluation_.Step(next_, {.object = value, .type = &type});
   }
   void Reference(void* object, const TypeInfo& type) override {
-    // A call that gives back the object leaves everything as it was, also that it is seen as a base.
+    // A call that gives back the object leaves everything as it was, also that it is seen as a
+    // base.
     const bool itself = object == called_.object && &type == called_.type;
-    evaluation_.Step(next_, {.object = object,
-                             .type = &type,
-                             .here = itself && called_.here,
-                             .itself = itself});
+    evaluation_.Step(
+        next_, {.object = object, .type = &type, .here = itself && called_.here, .itself = itself});
   }
 
  private:
@@ -120,8 +120,8 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
       // Through a pointer or an optional to what it holds, if that is what has members.
       if (cursor.type->target != nullptr && cursor.type->members == nullptr) {
         if (!cursor.type->present(cursor.object)) {
-          throw BadValue(absl::StrCat("there is no ", std::string(operation.name()), " in an empty ",
-                                      cursor.type->name()));
+          throw BadValue(absl::StrCat("there is no ", std::string(operation.name()),
+                                      " in an empty ", cursor.type->name()));
         }
         cursor.type->target(cursor.object, [&](void* object, const TypeInfo& type) {
           Step(i + 1, FindAttribute(operation, {.object = object, .type = &type}));
@@ -150,8 +150,9 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
     }
     case OperationKind::kGetItem:
       return Need(cursor.type->item, cursor, "items")(
-          cursor.object, Arguments(operation, 1)[0],
-          [&](void* object, const TypeInfo& type) { Step(i + 1, {.object = object, .type = &type}); });
+          cursor.object, Arguments(operation, 1)[0], [&](void* object, const TypeInfo& type) {
+            Step(i + 1, {.object = object, .type = &type});
+          });
     case OperationKind::kSetItem: {
       const ListReader arguments = Arguments(operation, 2);
       Need(cursor.type->set_item, cursor, "items that can be set")(cursor.object, arguments[0],
@@ -164,7 +165,8 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
       return Finish(i + 1);
     case OperationKind::kCall: {
       if (cursor.method == nullptr) {
-        throw NotDescribed(absl::StrCat(cursor.type->name(), " is not a method: it can't be called"));
+        throw NotDescribed(
+            absl::StrCat(cursor.type->name(), " is not a method: it can't be called"));
       }
       Result result(*this, i + 1, cursor);
       return cursor.method->invoke(cursor.object, operation.Arguments(), operation.hint(),
@@ -192,7 +194,8 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
       if (cursor.type->bases != nullptr) {
         for (const BaseInfo& base : cursor.type->bases()) {
           if (base.type().name() != operation.name()) continue;
-          return Step(i + 1, {.object = base.cast(cursor.object), .type = &base.type(), .here = true});
+          return Step(i + 1,
+                      {.object = base.cast(cursor.object), .type = &base.type(), .here = true});
         }
       }
       throw NotDescribed(absl::StrCat(cursor.type->name(), " has no described base ",
@@ -200,8 +203,8 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
     }
     case OperationKind::kExists: {
       const bool method = cursor.method != nullptr;
-      return Give(i + 1, method || cursor.type->present == nullptr ||
-                             cursor.type->present(cursor.object));
+      return Give(i + 1,
+                  method || cursor.type->present == nullptr || cursor.type->present(cursor.object));
     }
   }
 }

@@ -3,9 +3,9 @@
 // The one evaluator: walks a request's chain of operations on an object and writes the outcome,
 // whichever channel brought the request.
 //
-// Only what is described can be reached: a name that is not in the description, or an operation that
-// a type does not have, is NotDescribed. Whatever the object throws, and whatever is wrong with the
-// request, becomes an error outcome; the evaluator itself never throws.
+// Only what is described can be reached: a name that is not in the description, or an operation
+// that a type does not have, is NotDescribed. Whatever the object throws, and whatever is wrong
+// with the request, becomes an error outcome; the evaluator itself never throws.
 //
 // Threads:  no state. The caller sees to it that the object is not used at the same time.
 #ifndef REMOTEOBJ_PROXY_EVALUATE_H_

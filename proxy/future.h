@@ -43,8 +43,8 @@ class Future {
   // Waits for the outcome: the value, or the error, thrown as its own type. After DeadlineExceeded
   // it can be called again.
   R Get(absl::Duration timeout = absl::InfiniteDuration()) {
-    const absl::Time deadline = timeout == absl::InfiniteDuration() ? absl::InfiniteFuture()
-                                                                    : absl::Now() + timeout;
+    const absl::Time deadline =
+        timeout == absl::InfiniteDuration() ? absl::InfiniteFuture() : absl::Now() + timeout;
     return receive_([&](ReadOutcome read) {
       try {
         call_->Finish(read, deadline);

@@ -40,8 +40,8 @@ using remoteobj_testing::Placement;
 using remoteobj_testing::Timing;
 
 void PrintHeader(const std::string& title) {
-  std::printf("\n%s\n  %-34s %10s %10s %12s %8s\n", title.c_str(), "", "p50 us", "p99 us", "calls/s",
-              "ratio");
+  std::printf("\n%s\n  %-34s %10s %10s %12s %8s\n", title.c_str(), "", "p50 us", "p99 us",
+              "calls/s", "ratio");
 }
 
 void PrintRow(const std::string& what, const Timing& timing, double limit) {
@@ -73,9 +73,11 @@ void SmallCalls(const std::string& title, Placement placement, double limit, Eff
   Pin(placement.client);
   PrintRow("remote->Inc()", Measure([&] { remote->Inc(); }, effort), limit);
   PrintRow("*remote->count", Measure([&] { (void)*remote->count; }, effort), limit);
-  PrintRow("remote->config->timeout = 5", Measure([&] { remote->config->timeout = 5; }, effort), limit);
+  PrintRow("remote->config->timeout = 5", Measure([&] { remote->config->timeout = 5; }, effort),
+           limit);
   PrintRow("remote.PassTo(lambda)",
-           Measure([&] { remote.PassTo([](app::Counter& c) { return ++c.count; }); }, effort), limit);
+           Measure([&] { remote.PassTo([](app::Counter& c) { return ++c.count; }); }, effort),
+           limit);
   PrintRow("*remote->data[\"a\"]", Measure([&] { (void)*remote->data["a"]; }, effort), limit);
 }
 

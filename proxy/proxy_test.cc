@@ -260,16 +260,18 @@ TEST_F(CounterTest, GivesTheProxyBackForThis) {
 
 TEST_F(CounterTest, PassesAFunctionToTheObject) {
   remote->count = 4;
-  const std::string s =
-      remote.PassTo([k = 3](Counter& c) { return std::to_string(c.count * k); });
+  const std::string s = remote.PassTo([k = 3](Counter& c) { return std::to_string(c.count * k); });
   EXPECT_EQ(s, "12");
   EXPECT_EQ(remote->data.PassTo(&std::map<std::string, int>::size), 1u);
   EXPECT_EQ(remote.PassTo(&Counter::Inc), 5);
-  EXPECT_EQ(remote.PassTo([](Counter& c, int by, const std::string& name) {
-    c.count += by;
-    c.config.name = name;
-    return c.count;
-  }, 10, "ten"), 15);
+  EXPECT_EQ(remote.PassTo(
+                [](Counter& c, int by, const std::string& name) {
+                  c.count += by;
+                  c.config.name = name;
+                  return c.count;
+                },
+                10, "ten"),
+            15);
   EXPECT_EQ(*remote->config->name, "ten");
   EXPECT_EQ(remote.PassTo([](Counter& c) -> Counter& { return c; })->count.Get(), 15);
   EXPECT_THROW(remote.PassTo([](Counter&) { throw std::out_of_range("there"); }),
@@ -315,8 +317,8 @@ TEST_F(CounterTest, IsUntypedForTools) {
 }
 
 TEST_F(CounterTest, Prints) {
-  EXPECT_EQ(Print(remote), "<Remote app::Counter pid=" + std::to_string(counter_.child().pid()) +
-                               " listening>");
+  EXPECT_EQ(Print(remote),
+            "<Remote app::Counter pid=" + std::to_string(counter_.child().pid()) + " listening>");
   EXPECT_EQ(Print(remote->config->timeout), "(?.config.timeout)");
   EXPECT_EQ(Print(remote->data["a"]), "(?.data[\"a\"])");
   EXPECT_EQ(Print(remote->Toggle.Lazy(true)), "(?.Toggle(true))");
@@ -427,7 +429,8 @@ TEST_F(DeviceTest, SaysWhatIsWrongWithACall) {
   EXPECT_THROW(remote.Attrs("serial").Length(), NotDescribed);
   EXPECT_EQ(*remote->serial, 17) << "the listener goes on";
   const absl::StatusOr<int> value = remote.Attrs("nothing").TryGet<int>();
-  EXPECT_THAT(std::string(value.status().message()), HasSubstr("lab::Device has no described member nothing"));
+  EXPECT_THAT(std::string(value.status().message()),
+              HasSubstr("lab::Device has no described member nothing"));
 }
 
 TEST_F(DeviceTest, GivesUpAtTheDeadline) {

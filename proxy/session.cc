@@ -51,8 +51,7 @@ std::recursive_mutex& ForkSafeMutex::Here() {
   // The first to come in a forked child makes a new one: the old one may be held for ever.
   while (process != self) {
     if (process != State::kMaking &&
-        state.process.compare_exchange_strong(process, State::kMaking,
-                                              std::memory_order_acquire)) {
+        state.process.compare_exchange_strong(process, State::kMaking, std::memory_order_acquire)) {
       new (state.mutex) std::recursive_mutex;
       state.process.store(self, std::memory_order_release);
       break;
@@ -70,9 +69,7 @@ Session::Session(void* object, const TypeInfo& type, ProxyOptions options)
 
 Session::~Session() = default;
 
-Listener& Session::listener() {
-  return static_cast<SharedMemoryChannel&>(*channel_).listener();
-}
+Listener& Session::listener() { return static_cast<SharedMemoryChannel&>(*channel_).listener(); }
 
 void Session::Handle(const RequestReader& request, OutcomeWriter& outcome) {
   const std::scoped_lock lock(mutex_);

@@ -96,9 +96,8 @@ class OperandsOf final : public Operands {
 
   void Print(std::string& out, std::size_t index) const override {
     std::size_t i = 0;
-    std::apply(
-        [&](const T&... value) { ((i++ == index ? PrintValue(out, value) : void()), ...); },
-        values_);
+    std::apply([&](const T&... value) { ((i++ == index ? PrintValue(out, value) : void()), ...); },
+               values_);
   }
 
  private:
@@ -113,9 +112,9 @@ std::shared_ptr<const Operands> MakeOperands(T&&... values) {
 struct Operation {
   OperationKind kind;
   std::uint16_t hint = 0;
-  std::string_view name = {};                          // Lives as long as the program, or in:
+  std::string_view name = {};  // Lives as long as the program, or in:
   std::shared_ptr<const std::string> own_name = {};
-  std::shared_ptr<const Operands> operands = {};       // Null if there are none.
+  std::shared_ptr<const Operands> operands = {};  // Null if there are none.
 };
 
 }  // namespace proxy_internal

@@ -47,14 +47,20 @@ TEST(FlatTest, LaysStructsOutAsTheSchemaDoes) {
 
 TEST(FlatTest, NamesUnionsAndEnumsAsTheSchemaDoes) {
   using V = schema::Value;
-  const std::pair<Which, V::Which> whiches[] = {
-      {Which::kNull, V::NULL_},          {Which::kBool, V::BOOL},
-      {Which::kInt, V::INT},             {Which::kUInt, V::UINT},
-      {Which::kFloat, V::FLOAT},         {Which::kText, V::TEXT},
-      {Which::kData, V::DATA},           {Which::kList, V::LIST},
-      {Which::kMap, V::MAP},             {Which::kRecord, V::RECORD},
-      {Which::kArray, V::ARRAY},         {Which::kLongText, V::LONG_TEXT},
-      {Which::kLongData, V::LONG_DATA},  {Which::kObject, V::OBJECT}};
+  const std::pair<Which, V::Which> whiches[] = {{Which::kNull, V::NULL_},
+                                                {Which::kBool, V::BOOL},
+                                                {Which::kInt, V::INT},
+                                                {Which::kUInt, V::UINT},
+                                                {Which::kFloat, V::FLOAT},
+                                                {Which::kText, V::TEXT},
+                                                {Which::kData, V::DATA},
+                                                {Which::kList, V::LIST},
+                                                {Which::kMap, V::MAP},
+                                                {Which::kRecord, V::RECORD},
+                                                {Which::kArray, V::ARRAY},
+                                                {Which::kLongText, V::LONG_TEXT},
+                                                {Which::kLongData, V::LONG_DATA},
+                                                {Which::kObject, V::OBJECT}};
   for (const auto& [ours, theirs] : whiches) {
     EXPECT_EQ(static_cast<int>(ours), static_cast<int>(theirs));
   }
@@ -166,7 +172,8 @@ TEST(FlatTest, WeReadWhatCapnProtoWrites) {
 
 TEST(FlatTest, AMessageThatGrowsStaysTheSame) {
   std::vector<std::string> values;
-  for (int i = 0; i < 5000; ++i) values.push_back(std::string(static_cast<std::size_t>(i % 50), 'x'));
+  for (int i = 0; i < 5000; ++i)
+    values.push_back(std::string(static_cast<std::size_t>(i % 50), 'x'));
   EXPECT_EQ(Unpack<std::vector<std::string>>(Pack(values)), values);
 }
 

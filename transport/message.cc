@@ -49,8 +49,8 @@ void PutError(Out& out, Position at, const ErrorInfo& error, int depth) {
   out.NewText(pointer(kThread), error.thread);
   out.NewText(pointer(kGroup), error.group);
   if (!error.traceback.empty()) {
-    const Position frames = out.NewPointers(pointer(kTraceback),
-                                            static_cast<std::uint32_t>(error.traceback.size()));
+    const Position frames =
+        out.NewPointers(pointer(kTraceback), static_cast<std::uint32_t>(error.traceback.size()));
     for (std::uint32_t i = 0; i < error.traceback.size(); ++i) {
       out.NewText(frames + i, error.traceback[i]);
     }
@@ -119,9 +119,9 @@ ListWriter OperationsWriter::Arguments(std::size_t index, std::size_t size) cons
 void RequestWriter::SetTarget(std::uint64_t id) const { out_->Set(at_, 0, id); }
 
 OperationsWriter RequestWriter::Operations(std::size_t size) const {
-  return Access::Operations(*out_, out_->NewStructs(at_ + kRequestLayout.data,
-                                                    static_cast<std::uint32_t>(size),
-                                                    kOperationLayout));
+  return Access::Operations(
+      *out_, out_->NewStructs(at_ + kRequestLayout.data, static_cast<std::uint32_t>(size),
+                              kOperationLayout));
 }
 
 OperationKind OperationReader::kind() const {

@@ -14,8 +14,8 @@
 //       },
 //       deadline);
 //
-// As value.h, these are handles on messages that lie in one piece. message.capnp says what each part
-// means.
+// As value.h, these are handles on messages that lie in one piece. message.capnp says what each
+// part means.
 //
 // Threads:  a message is written or read by one thread.
 // Lifetime: a handle is valid during the call of the function that it was passed to.

@@ -317,6 +317,7 @@ unsigned SharedMemoryChannelImpl::Acquire(absl::Time deadline) {
 }
 
 void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time deadline) {
+  Expect(region_.slot(slot).request);
   At(FaultPoint::kClientHasSlot);
   SlotMessage message(region_, slot, Direction::kRequest);
   write(RequestOn(message, NanosOf(deadline)));
@@ -505,8 +506,7 @@ std::unique_ptr<PendingCall> SharedMemoryChannelImpl::Start(WriteRequest write,
     // As many as may be are under way: make room by waiting for this one.
     std::string outcome;
     Call(
-        write, [&](const OutcomeReader& in) { outcome = Extract(Access::StructOf(in)); },
-        deadline);
+        write, [&](const OutcomeReader& in) { outcome = Extract(Access::StructOf(in)); }, deadline);
     return std::make_unique<FinishedCall>(std::move(outcome));
   }
   const auto give_up = [this](unsigned s) { GiveUp(s); };
@@ -617,6 +617,7 @@ void SharedMemoryChannelImpl::AnnounceFreed() {
 }
 
 void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
+  Expect(region_.slot(slot).outcome);
   SlotMessage outcome(region_, slot, Direction::kOutcome);
   OutcomeWriter writer = Access::Outcome(outcome);
   try {

@@ -39,8 +39,8 @@ namespace {
 using transport_internal::Access;
 using transport_internal::FaultPoint;
 using transport_internal::Half;
-using transport_internal::kSlotWords;
 using transport_internal::Header;
+using transport_internal::kSlotWords;
 using transport_internal::Slot;
 using transport_internal::Walk;
 

@@ -279,7 +279,8 @@ std::int64_t ValueReader::AsInt(std::int64_t min, std::int64_t max) const {
   if (Is(value_, Which::kInt)) {
     const std::int64_t number = value_.Get<std::int64_t>(kScalarByte);
     if (number >= min && number <= max) return number;
-  } else if (Is(value_, Which::kUInt) && max >= 0 && value_.Get<std::uint64_t>(kScalarByte) <= static_cast<std::uint64_t>(max)) {
+  } else if (Is(value_, Which::kUInt) && max >= 0 &&
+             value_.Get<std::uint64_t>(kScalarByte) <= static_cast<std::uint64_t>(max)) {
     const auto number = static_cast<std::int64_t>(value_.Get<std::uint64_t>(kScalarByte));
     if (number >= min) return number;
   }
@@ -301,10 +302,14 @@ double ValueReader::AsFloat() const {
   // The comparisons with a power of two keep the casts back defined.
   if (Is(value_, Which::kInt)) {
     const auto number = static_cast<double>(value_.Get<std::int64_t>(kScalarByte));
-    if (number < 0x1p63 && static_cast<std::int64_t>(number) == value_.Get<std::int64_t>(kScalarByte)) return number;
+    if (number < 0x1p63 &&
+        static_cast<std::int64_t>(number) == value_.Get<std::int64_t>(kScalarByte))
+      return number;
   } else if (Is(value_, Which::kUInt)) {
     const auto number = static_cast<double>(value_.Get<std::uint64_t>(kScalarByte));
-    if (number < 0x1p64 && static_cast<std::uint64_t>(number) == value_.Get<std::uint64_t>(kScalarByte)) return number;
+    if (number < 0x1p64 &&
+        static_cast<std::uint64_t>(number) == value_.Get<std::uint64_t>(kScalarByte))
+      return number;
   }
   Fail("a number that a double can hold");
 }
@@ -446,8 +451,7 @@ std::string ValueReader::DebugString() const {
       return RecordString(value_.GetStruct(0).GetText(0));
     case Which::kArray: {
       const auto type = value_.GetStruct(0).Get<ElementType>(0);
-      return absl::StrCat("an array of ",
-                          std::string(ElementName(static_cast<std::size_t>(type))));
+      return absl::StrCat("an array of ", std::string(ElementName(static_cast<std::size_t>(type))));
     }
     case Which::kObject:
       return absl::StrCat("a reference to object ", AsObject());

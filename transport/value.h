@@ -8,7 +8,8 @@
 //     record.Field(1, "y").Float(p.y);
 //   }
 //
-// These are thin handles on the Value of message.capnp, in a message that lies in one piece. What to do for a C++ type is up to remoteobj/transport/codec.h.
+// These are thin handles on the Value of message.capnp, in a message that lies in one piece. What
+// to do for a C++ type is up to remoteobj/transport/codec.h.
 //
 // Threads:  a message is written or read by one thread.
 // Lifetime: a handle is valid as long as the message. A reader of an element refers to the reader

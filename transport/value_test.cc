@@ -13,11 +13,11 @@
 #include "capnp/message.h"
 #include "gtest/gtest.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/message.capnp.h"
 #include "remoteobj/transport/internal/access.h"
+#include "remoteobj/transport/internal/capnp_bytes.h"
 #include "remoteobj/transport/internal/heap_message.h"
 #include "remoteobj/transport/internal/messages.h"
-#include "remoteobj/transport/internal/capnp_bytes.h"
+#include "remoteobj/transport/message.capnp.h"
 #include "remoteobj/transport/packed.h"
 
 namespace remoteobj {
@@ -322,9 +322,8 @@ TEST(PathTest, StartsWithTheArgumentOrTheResult) {
               argument.AsMap().Value(0).AsBool();
             }),
             "expected a bool, got 5 in argument 1[\"k\"]");
-  const ValueReader result =
-      Access::Reader(Access::StructOf(arguments[1]), nullptr, "result",
-                     transport_internal::kNoIndex, 0);
+  const ValueReader result = Access::Reader(Access::StructOf(arguments[1]), nullptr, "result",
+                                            transport_internal::kNoIndex, 0);
   EXPECT_EQ(message_of([&] { result.AsBool(); }), "expected a bool, got a map of 1 in result");
   EXPECT_EQ(message_of([&] { result.AsMap().Key(0).AsBool(); }),
             "expected a bool, got text \"k\" in result.keys()[0]");

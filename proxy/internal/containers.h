@@ -18,11 +18,11 @@ namespace remoteobj {
 namespace proxy_internal {
 
 template <typename T>
-concept Map = transport_internal::MapLike<T> && requires(T& t, typename T::mapped_type v,
-                                                         typename T::key_type k) {
-  t.insert_or_assign(k, v);
-  t.at(k);
-};
+concept Map = transport_internal::MapLike<T> &&
+              requires(T& t, typename T::mapped_type v, typename T::key_type k) {
+                t.insert_or_assign(k, v);
+                t.at(k);
+              };
 template <typename T>
 concept Set = transport_internal::SetLike<T>;
 template <typename T>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What REMOTEOBJ_DESCRIBE expands to: a function, found by argument-dependent lookup, that returns a
-// Description. Its types are local to it, so that nothing is added to the user's namespace, and a
+// What REMOTEOBJ_DESCRIBE expands to: a function, found by argument-dependent lookup, that returns
+// a Description. Its types are local to it, so that nothing is added to the user's namespace, and a
 // friend declaration of the one function is enough to reach private members.
 #ifndef REMOTEOBJ_PROXY_INTERNAL_DESCRIBE_MACROS_H_
 #define REMOTEOBJ_PROXY_INTERNAL_DESCRIBE_MACROS_H_
@@ -13,21 +13,20 @@
 // name:  the function's
 // type:  (the class), in parentheses, for the commas
 // bases: (its bases)
-#define REMOTEOBJ_DESCRIBE_(head, name, type, bases, ...)                                        \
-  head auto name(::remoteobj::Tag<REMOTEOBJ_UNWRAP type>) {                                      \
-    using RemoteobjSelf = REMOTEOBJ_UNWRAP type;                                                 \
-    using RemoteobjBases = ::remoteobj::proxy_internal::Bases<REMOTEOBJ_UNWRAP bases>;           \
-    REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENTRY, __VA_ARGS__)                                             \
-    struct Index {                                                                               \
-      enum : unsigned { REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENUMERATOR, __VA_ARGS__) };                 \
-    };                                                                                           \
-    struct DescribedMembers : ::remoteobj::proxy_internal::BaseMembers<RemoteobjBases> {         \
-      REMOTEOBJ_FOR_EACH(REMOTEOBJ_ATTRIBUTE, __VA_ARGS__)                                       \
-    };                                                                                           \
-    return ::remoteobj::proxy_internal::MakeDescription<RemoteobjSelf, RemoteobjBases,           \
-                                                        DescribedMembers>(                       \
-        REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENTRY_VALUE,                                                \
-                           __VA_ARGS__)::remoteobj::proxy_internal::NoMoreEntries{});            \
+#define REMOTEOBJ_DESCRIBE_(head, name, type, bases, ...)                                     \
+  head auto name(::remoteobj::Tag<REMOTEOBJ_UNWRAP type>) {                                   \
+    using RemoteobjSelf = REMOTEOBJ_UNWRAP type;                                              \
+    using RemoteobjBases = ::remoteobj::proxy_internal::Bases<REMOTEOBJ_UNWRAP bases>;        \
+    REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENTRY, __VA_ARGS__)                                          \
+    struct Index {                                                                            \
+      enum : unsigned { REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENUMERATOR, __VA_ARGS__) };              \
+    };                                                                                        \
+    struct DescribedMembers : ::remoteobj::proxy_internal::BaseMembers<RemoteobjBases> {      \
+      REMOTEOBJ_FOR_EACH(REMOTEOBJ_ATTRIBUTE, __VA_ARGS__)                                    \
+    };                                                                                        \
+    return ::remoteobj::proxy_internal::MakeDescription<RemoteobjSelf, RemoteobjBases,        \
+                                                        DescribedMembers>(REMOTEOBJ_FOR_EACH( \
+        REMOTEOBJ_ENTRY_VALUE, __VA_ARGS__)::remoteobj::proxy_internal::NoMoreEntries{});     \
   }
 
 #define REMOTEOBJ_ENUMERATOR(member) REMOTEOBJ_NAME(member),
@@ -35,33 +34,31 @@
 #define REMOTEOBJ_ENTRY_TYPE(member) REMOTEOBJ_JOIN(RemoteobjEntry_, REMOTEOBJ_NAME(member))
 #define REMOTEOBJ_ENTRY_VALUE(member) REMOTEOBJ_ENTRY_TYPE(member){},
 
-#define REMOTEOBJ_ATTRIBUTE(member)                                                          \
-  [[no_unique_address]] ::remoteobj::proxy_internal::Attribute<                              \
-      RemoteobjSelf, REMOTEOBJ_ENTRY_TYPE(member),                                           \
-      static_cast<unsigned>(Index::REMOTEOBJ_NAME(member))>                                  \
-      REMOTEOBJ_NAME(member);
+#define REMOTEOBJ_ATTRIBUTE(member)                             \
+  [[no_unique_address]] ::remoteobj::proxy_internal::Attribute< \
+      RemoteobjSelf, REMOTEOBJ_ENTRY_TYPE(member),              \
+      static_cast<unsigned>(Index::REMOTEOBJ_NAME(member))> REMOTEOBJ_NAME(member);
 
 // A type of its own for each entry keeps the names of what is made of it short.
 #define REMOTEOBJ_ENTRY(member) \
   REMOTEOBJ_ENTRY_(REMOTEOBJ_NAME(member), REMOTEOBJ_SIGNATURES(member))
 #define REMOTEOBJ_ENTRY_(...) REMOTEOBJ_ENTRY__(__VA_ARGS__)
-#define REMOTEOBJ_ENTRY__(member, ...)                                                            \
-  auto remoteobj_entry_##member = ::remoteobj::proxy_internal::MakeEntry(                         \
-      [] { return ::std::string_view(#member); },                                                 \
-      []<typename RemoteobjT>(::remoteobj::Tag<RemoteobjT>) -> decltype(&RemoteobjT::member) {    \
-        return &RemoteobjT::member;                                                               \
-      },                                                                                          \
-      [](auto& remoteobj_o, auto&&... remoteobj_a)                                                \
-          -> decltype(remoteobj_o.member(static_cast<decltype(remoteobj_a)>(remoteobj_a)...)) {   \
-        return remoteobj_o.member(static_cast<decltype(remoteobj_a)>(remoteobj_a)...);            \
-      },                                                                                          \
-      []<typename RemoteobjT>(RemoteobjT& remoteobj_o, auto&&... remoteobj_a)                     \
-          -> decltype(remoteobj_o.RemoteobjT::member(                                             \
-              static_cast<decltype(remoteobj_a)>(remoteobj_a)...)) {                              \
-        return remoteobj_o.RemoteobjT::member(                                                    \
-            static_cast<decltype(remoteobj_a)>(remoteobj_a)...);                                  \
-      },                                                                                          \
-      ::remoteobj::proxy_internal::Signatures<__VA_ARGS__>{});                                    \
+#define REMOTEOBJ_ENTRY__(member, ...)                                                             \
+  auto remoteobj_entry_##member = ::remoteobj::proxy_internal::MakeEntry(                          \
+      [] { return ::std::string_view(#member); },                                                  \
+      []<typename RemoteobjT>(::remoteobj::Tag<RemoteobjT>) -> decltype(&RemoteobjT::member) {     \
+        return &RemoteobjT::member;                                                                \
+      },                                                                                           \
+      [](auto& remoteobj_o, auto&&... remoteobj_a)                                                 \
+          -> decltype(remoteobj_o.member(static_cast<decltype(remoteobj_a)>(remoteobj_a)...)) {    \
+        return remoteobj_o.member(static_cast<decltype(remoteobj_a)>(remoteobj_a)...);             \
+      },                                                                                           \
+      []<typename RemoteobjT>(RemoteobjT& remoteobj_o, auto&&... remoteobj_a)                      \
+          -> decltype(remoteobj_o.RemoteobjT::member(                                              \
+              static_cast<decltype(remoteobj_a)>(remoteobj_a)...)) {                               \
+        return remoteobj_o.RemoteobjT::member(static_cast<decltype(remoteobj_a)>(remoteobj_a)...); \
+      },                                                                                           \
+      ::remoteobj::proxy_internal::Signatures<__VA_ARGS__>{});                                     \
   struct RemoteobjEntry_##member : decltype(remoteobj_entry_##member) {};
 
 #endif  // REMOTEOBJ_PROXY_INTERNAL_DESCRIBE_MACROS_H_

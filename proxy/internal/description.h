@@ -64,8 +64,8 @@ constexpr auto DropLast(Tag<std::tuple<E...>>, std::index_sequence<I...>) {
 // `entries` end with NoMoreEntries, for the comma after each.
 template <typename T, typename BaseList, typename MembersStruct, typename... E>
 constexpr auto MakeDescription(E...) {
-  using List = decltype(DropLast(Tag<std::tuple<E...>>(),
-                                 std::make_index_sequence<sizeof...(E) - 1>()));
+  using List =
+      decltype(DropLast(Tag<std::tuple<E...>>(), std::make_index_sequence<sizeof...(E) - 1>()));
   return Description<T, BaseList, List, MembersStruct>();
 }
 
@@ -104,11 +104,11 @@ using BaseMembers = typename BaseMembersFor<BaseList>::type;
 // A function's parts, whatever its qualifiers.
 template <typename F>
 struct FunctionParts;
-#define REMOTEOBJ_FUNCTION_PARTS(...)                  \
-  template <typename R, typename... A>                 \
-  struct FunctionParts<R(A...) __VA_ARGS__> {          \
-    using Result = R;                                  \
-    using Arguments = std::tuple<A...>;                \
+#define REMOTEOBJ_FUNCTION_PARTS(...)                   \
+  template <typename R, typename... A>                  \
+  struct FunctionParts<R(A...) __VA_ARGS__> {           \
+    using Result = R;                                   \
+    using Arguments = std::tuple<A...>;                 \
     static constexpr std::size_t kArity = sizeof...(A); \
   };
 REMOTEOBJ_FUNCTION_PARTS()
@@ -155,6 +155,7 @@ struct MemberTraits {
       return std::tuple<>{};
     }
   }
+
  public:
   using Pointer = typename decltype(PointerType())::type;
   using Member = typename Pointee<Pointer>::type;
@@ -166,7 +167,8 @@ struct MemberTraits {
                 "remoteobj: this described member (in E above) is overloaded, a template or a "
                 "reference. For a method write (name, R(Arguments...)) in REMOTEOBJ_DESCRIBE, once "
                 "with each signature that is wanted: (name, int(int), double(double) const).");
-  using Overloads = decltype(ChosenOrOwn<Member>(typename E::ChosenSignatures{}));  // Of FunctionParts.
+  using Overloads =
+      decltype(ChosenOrOwn<Member>(typename E::ChosenSignatures{}));  // Of FunctionParts.
 
   static constexpr std::string_view kName = typename E::NameOf{}();
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The preprocessor's part of REMOTEOBJ_DESCRIBE: one macro applied to each of up to 300 members, each
-// of which is `name` or `(name, signature, ...)`.
+// The preprocessor's part of REMOTEOBJ_DESCRIBE: one macro applied to each of up to 300 members,
+// each of which is `name` or `(name, signature, ...)`.
 //
 // Source: the technique of deferred self-reference with __VA_OPT__, as in David Mazieres,
 // "Recursive macros with C++20 __VA_OPT__".

@@ -106,8 +106,9 @@ inline void ReceiveItself(absl::FunctionRef<void(ReadOutcome)> deliver) {
 }
 
 template <typename T>
-using StatusOrValue = std::conditional_t<std::is_void_v<T>, absl::Status, absl::StatusOr<
-    std::conditional_t<std::is_void_v<T>, int, T>>>;
+using StatusOrValue =
+    std::conditional_t<std::is_void_v<T>, absl::Status,
+                       absl::StatusOr<std::conditional_t<std::is_void_v<T>, int, T>>>;
 
 // Calls `f`; what it throws becomes a status.
 template <typename T, typename F>
@@ -286,9 +287,10 @@ class Settable : public Readable<D, M> {
   void Delete() const {
     const Operation last = this->self().last();
     const bool item = last.kind == OperationKind::kGetItem;
-    static_assert(PointerLike<M> || !D::kAttribute,
-                  "remoteobj: only what can be absent can be deleted: an optional, a smart pointer, "
-                  "or an item");
+    static_assert(
+        PointerLike<M> || !D::kAttribute,
+        "remoteobj: only what can be absent can be deleted: an optional, a smart pointer, "
+        "or an item");
     Change(item ? OperationKind::kDeleteItem : OperationKind::kDeleteAttribute, nullptr);
   }
 
@@ -327,7 +329,8 @@ class Settable : public Readable<D, M> {
 
   template <typename K>
   auto operator[](K&& key) const {
-    static_assert(HasItems<M>, "remoteobj: this type has no items to be found by a key or an index");
+    static_assert(HasItems<M>,
+                  "remoteobj: this type has no items to be found by a key or an index");
     using Key = typename ItemsOf<M>::Key;
     return ValueView<typename ItemsOf<M>::Item>(
         this->self().session().shared_from_this(), this->view(),
@@ -343,9 +346,7 @@ class Settable : public Readable<D, M> {
   }
 
  private:
-  Node ToNode() const {
-    return {&this->self().session(), this->view(), this->self().timeout()};
-  }
+  Node ToNode() const { return {&this->self().session(), this->view(), this->self().timeout()}; }
   ValueView<M> Keep(absl::Duration timeout) const {
     return ValueView<M>(this->self().session().shared_from_this(), this->self().prefix(),
                         this->self().last(), timeout);
@@ -561,7 +562,6 @@ class Callable
   }
 
  private:
-
   template <typename... A>
   auto CallWith(A&&... arguments) const {
     using Parts = PartsFor<A...>;
@@ -586,9 +586,9 @@ class Callable
   template <typename P, typename A>
   static decltype(auto) Converted(A&& argument) {
     using Wanted = Stored<P>;
-    static_assert(std::is_convertible_v<A&&, std::remove_cvref_t<P>> ||
-                      std::is_convertible_v<A&&, Wanted>,
-                  "remoteobj: an argument (A) is not convertible to the method's parameter (P)");
+    static_assert(
+        std::is_convertible_v<A&&, std::remove_cvref_t<P>> || std::is_convertible_v<A&&, Wanted>,
+        "remoteobj: an argument (A) is not convertible to the method's parameter (P)");
     static_assert(kReceivable<P> && !kOutParameter<P>,
                   "remoteobj: this method has a parameter (P) that is a pointer or a non-const "
                   "reference, which mean nothing in another process: it can't be called remotely");
@@ -690,9 +690,7 @@ class AttributeBase {
   Session& session() const { return *node().session; }
   const View& prefix() const { return node().view; }
   Operation last() const {
-    return {.kind = OperationKind::kGetAttribute,
-            .hint = I + 1,
-            .name = MemberTraits<C, E>::kName};
+    return {.kind = OperationKind::kGetAttribute, .hint = I + 1, .name = MemberTraits<C, E>::kName};
   }
   absl::Duration timeout() const { return node().timeout; }
 

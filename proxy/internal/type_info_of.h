@@ -75,7 +75,8 @@ template <typename P>
 decltype(auto) PassAs(Stored<P>& received) {
   if constexpr (std::is_same_v<std::decay_t<P>, const char*>) {
     return received.c_str();
-  } else if constexpr (std::is_lvalue_reference_v<P> || !std::is_same_v<Stored<P>, std::decay_t<P>>) {
+  } else if constexpr (std::is_lvalue_reference_v<P> ||
+                       !std::is_same_v<Stored<P>, std::decay_t<P>>) {
     return (received);
   } else {
     return std::move(received);
@@ -98,7 +99,9 @@ void GiveResult(CallResult& result, F&& call) {
     // A standard container's pair of an iterator and whether it inserted is a bool, if described as
     // such.
     using Raw = decltype(std::forward<F>(call)());
-    if constexpr (std::is_same_v<R, bool> && requires(Raw raw) { { raw.second } -> std::convertible_to<bool>; }) {
+    if constexpr (std::is_same_v<R, bool> && requires(Raw raw) {
+                    { raw.second } -> std::convertible_to<bool>;
+                  }) {
       bool inserted = std::forward<F>(call)().second;
       result.Value(&inserted, TypeOf<bool>());
     } else {
@@ -158,7 +161,8 @@ void Invoke(void* object, const ListReader& arguments, std::uint16_t overload, b
   C& self = *static_cast<C*>(object);
   // A pure virtual function can't be called without dispatch, and one can't tell which are.
   if constexpr (!std::is_abstract_v<C>) {
-    if (here) return InvokeOverloads<C, E, typename E::CallHereOf>(self, arguments, overload, result);
+    if (here)
+      return InvokeOverloads<C, E, typename E::CallHereOf>(self, arguments, overload, result);
   }
   InvokeOverloads<C, E, typename E::CallOf>(self, arguments, overload, result);
 }
@@ -169,11 +173,12 @@ MemberInfo MemberInfoOf() {
   MemberInfo info{.name = Traits::kName};
   if constexpr (Traits::kIsData) {
     using Member = typename Traits::Member;
-    static_assert(HasMembers<ValueOf<Member>> || PointerLike<Member> ||
-                      requires { sizeof(Codec<ValueOf<Member>>); },
-                  "remoteobj: the type of this described member (Member here) has no codec, so it "
-                  "cannot be sent to another process. Describe it with REMOTEOBJ_DESCRIBE, "
-                  "specialise remoteobj::Codec for it, or leave the member out.");
+    static_assert(
+        HasMembers<ValueOf<Member>> || PointerLike<Member> ||
+            requires { sizeof(Codec<ValueOf<Member>>); },
+        "remoteobj: the type of this described member (Member here) has no codec, so it "
+        "cannot be sent to another process. Describe it with REMOTEOBJ_DESCRIBE, "
+        "specialise remoteobj::Codec for it, or leave the member out.");
     info.type = &TypeOf<std::remove_const_t<Member>>;
     info.address = [](void* object) -> void* {
       auto& member = static_cast<C*>(object)->*typename E::PointerTo{}(Tag<C>{});
@@ -202,8 +207,8 @@ const std::vector<BaseInfo>& BaseInfosOf() {
   static const auto* const bases = [] {
     return []<typename... B>(Bases<B...>) {
       return new std::vector<BaseInfo>{BaseInfo{&TypeOf<B>, [](void* object) -> void* {
-        return static_cast<B*>(static_cast<T*>(object));
-      }}...};
+                                                  return static_cast<B*>(static_cast<T*>(object));
+                                                }}...};
     }(typename DescriptionOf<T>::BaseTypes{});
   }();
   return *bases;
@@ -290,9 +295,9 @@ TypeInfo MakeTypeInfo() {
       info.assign = [](void* object, const ValueReader& value) {
         static_cast<T*>(object)->store(Decode<V>(value));
       };
-    } else if constexpr (std::is_move_assignable_v<T> &&
-                         requires(const ValueReader& in) { Codec<T>::Decode(in); } &&
-                         (!Described<T> || std::is_default_constructible_v<T>)) {
+    } else if constexpr (std::is_move_assignable_v<T> && requires(const ValueReader& in) {
+                           Codec<T>::Decode(in);
+                         } && (!Described<T> || std::is_default_constructible_v<T>)) {
       info.assign = [](void* object, const ValueReader& value) {
         *static_cast<T*>(object) = Decode<T>(value);
       };
@@ -306,11 +311,17 @@ TypeInfo MakeTypeInfo() {
       return set.find(Decode<typename T::value_type>(key)) != set.end();
     };
   }
-  if constexpr (requires(const T& t) { { t.size() } -> std::convertible_to<std::size_t>; }) {
-    info.length = [](const void* object) -> std::size_t { return static_cast<const T*>(object)->size(); };
+  if constexpr (requires(const T& t) {
+                  { t.size() } -> std::convertible_to<std::size_t>;
+                }) {
+    info.length = [](const void* object) -> std::size_t {
+      return static_cast<const T*>(object)->size();
+    };
   }
   if constexpr (PointerLike<T>) {
-    info.present = [](const void* object) { return static_cast<bool>(*static_cast<const T*>(object)); };
+    info.present = [](const void* object) {
+      return static_cast<bool>(*static_cast<const T*>(object));
+    };
     info.remove = [](void* object) { static_cast<T*>(object)->reset(); };
     using Target = std::remove_cvref_t<decltype(*std::declval<T&>())>;
     if constexpr (HasMembers<Target>) {

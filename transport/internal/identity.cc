@@ -74,12 +74,9 @@ Identity IdentityOf(pid_t pid) {
   return ReadStat(pid, &start) == Stat::kRuns ? Make(pid, start) : 0;
 }
 
-Identity Self() {
+Identity FindSelf() {
   std::atomic<Identity>* cache = Cache();
-  if (cache != nullptr) {
-    const Identity self = cache->load(std::memory_order_relaxed);
-    if (self != 0) return self;
-  }
+  self_cache.store(cache, std::memory_order_release);
   const pid_t pid = getpid();
   unsigned long long start = 0;
   ReadStat(pid, &start);

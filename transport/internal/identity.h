@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 
 namespace remoteobj::transport_internal {
@@ -19,8 +20,17 @@ namespace remoteobj::transport_internal {
 // clock ticks since boot. 0 is no process.
 using Identity = std::uint64_t;
 
-// This process. Cheap: a load, also right after a fork.
-Identity Self();
+// A page that the kernel clears in a child at fork, so that what is cached in it is never a
+// parent's. Null before the first use.
+inline std::atomic<std::atomic<Identity>*> self_cache{nullptr};
+Identity FindSelf();
+
+// This process. Cheap: two loads, also after a fork.
+inline Identity Self() {
+  const std::atomic<Identity>* const cache = self_cache.load(std::memory_order_acquire);
+  const Identity self = cache == nullptr ? 0 : cache->load(std::memory_order_relaxed);
+  return self != 0 ? self : FindSelf();
+}
 
 // The process `pid`, or 0 if there is none, or it has ended.
 Identity IdentityOf(pid_t pid);

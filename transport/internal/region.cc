@@ -96,7 +96,12 @@ std::byte* Region::TryWindow(unsigned slot, Direction direction) noexcept {
 
 void Region::Trim(unsigned index, Direction direction) noexcept {
   Half& half = HalfOf(slot(index), direction);
-  if (half.size <= kSlotWords) return;
+  if (direction == Direction::kRequest) {
+    if (slot(index).request_in_window == 0) return;
+    slot(index).request_in_window = 0;
+  } else if (half.size <= kSlotWords) {
+    return;
+  }
   const std::uint64_t used =
       std::min<std::uint64_t>(half.size, kMaxMessageWords) * sizeof(Word) / kPage + 1;
   half.size = 0;
@@ -143,6 +148,7 @@ void SlotMessage::Grow(std::uint64_t words) {
   auto* window = reinterpret_cast<Word*>(region_.Window(slot_, direction_));
   // Also for a message that is never finished, so that Trim knows of it.
   half_.size = static_cast<std::uint32_t>(kMaxMessageWords);
+  if (direction_ == Direction::kRequest) region_.slot(slot_).request_in_window = 1;
   std::memcpy(window, base_, used_ * sizeof(Word));
   base_ = window;
   capacity_ = kMaxMessageWords;

@@ -22,8 +22,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/flat.h"
+#include "remoteobj/transport/internal/identity.h"
 
 namespace remoteobj::transport_internal {
 
@@ -43,8 +43,8 @@ struct Segment {
 struct alignas(64) Half {
   std::atomic<std::uint32_t> word{0};  // Of the request its state; of the outcome its answer.
   std::uint32_t call = 0;              // Of the request its number; of the outcome, 1 if refused.
-  // The size of the message in words: here, or if it is more than kSlotWords in the window. A reader
-  // does not believe it.
+  // The size of the message in words: here, or if it is more than kSlotWords in the window. A
+  // reader does not believe it.
   std::uint32_t size = 0;
   std::atomic<std::uint32_t> cpu{0};  // Where the writer was last seen, plus 1.
   Word words[kSlotWords];
@@ -55,6 +55,7 @@ struct Slot {
   // The client's. Others look at it only when slots run short.
   alignas(64) std::atomic<Identity> owner{0};
   std::uint32_t calls = 0;
+  std::uint32_t request_in_window = 0;   // Here, so that the request's line is left alone.
   std::uint32_t retained_pages[2] = {};  // Of each window, kept for the next message.
 
   Half request;
@@ -129,6 +130,15 @@ class SlotMessage final : public Out {
   const Direction direction_;
   Half& half_;
 };
+
+// Brings a half's first lines here to be written, while something else is done.
+inline void Expect(Half& half) {
+#if defined(__x86_64__)
+  asm volatile("prefetchw %0\n\tprefetchw %1" ::"m"(half.word), "m"(half.words[8]));
+#else
+  __builtin_prefetch(&half, 1);
+#endif
+}
 
 // The message that a slot has.
 In ReadSlot(Region& region, unsigned slot, Direction direction);
