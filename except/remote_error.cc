@@ -31,9 +31,8 @@ namespace {
 
 // A category that this program does not know, under the name that it has in the other.
 const std::error_category& CategoryCalled(const std::string& name) {
-  for (const std::error_category* known :
-       {&std::generic_category(), &std::system_category(), &std::iostream_category(),
-        &std::future_category()}) {
+  for (const std::error_category* known : {&std::generic_category(), &std::system_category(),
+                                           &std::iostream_category(), &std::future_category()}) {
     if (name == known->name()) return *known;
   }
   class Unknown final : public std::error_category {
@@ -98,8 +97,8 @@ std::string StatusFields(const std::exception& e) {
 
 std::string ListenerDiedFields(const std::exception& e) {
   const auto& error = dynamic_cast<const ListenerDied&>(e);
-  return Pack(std::tuple(error.end().pid, error.end().exit_code, error.end().signal,
-                         error.evaluating()));
+  return Pack(
+      std::tuple(error.end().pid, error.end().exit_code, error.end().signal, error.evaluating()));
 }
 
 [[noreturn]] void RethrowListenerDied(ErrorInfo info) {
@@ -175,12 +174,13 @@ void Describe(const std::exception& e, ErrorInfo& info, int depth) {
   constexpr std::string_view kNested = "std::_Nested_exception<";
   if (info.type.starts_with(kNested)) {
     info.type = info.type.substr(kNested.size(), info.type.size() - kNested.size() - 1);
+    if (info.type.ends_with(' ')) info.type.pop_back();  // Between two closing brackets.
   }
   info.message = e.what();
   if (const auto how = Registry::Get().Find(info.type)) {
     try {
       info.fields = how->fields(e);
-    } catch (const std::exception&) {
+    } catch (...) {
       // Without its fields it still has its name: it will be a RemoteError.
     }
   }

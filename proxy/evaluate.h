@@ -3,20 +3,24 @@
 // The one evaluator: walks a request's chain of operations on an object and writes the outcome,
 // whichever channel brought the request.
 //
-// Only what is described can be reached: a name that is not in the description, or an operation that
-// a type does not have, is NotDescribed. Whatever the object throws, and whatever is wrong with the
-// request, becomes an error outcome; the evaluator itself never throws.
+// Only what is described can be reached: a name that is not in the description, or an operation
+// that a type does not have, is NotDescribed. Whatever the object throws, and whatever is wrong
+// with the request, becomes an error outcome; the evaluator itself never throws.
 //
 // Threads:  no state. The caller sees to it that the object is not used at the same time.
 #ifndef REMOTEOBJ_PROXY_EVALUATE_H_
 #define REMOTEOBJ_PROXY_EVALUATE_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/transport/message.h"
 
 namespace remoteobj::proxy_internal {
+
+// The longest chain: it is walked by recursion, since what a step gives may be a temporary of it.
+inline constexpr std::size_t kMaxOperations = 1000;
 
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
               OutcomeWriter& outcome);

@@ -16,7 +16,8 @@
 //           Calls are evaluated one after the other, under the proxy's lock, which the owner of the
 //           object takes for its own accesses: std::scoped_lock lock(remote).
 // Lifetime: the object outlives the proxy, and what listens. Copies are the same proxy.
-// Errors:   NotListening, ListenerDied, DeadlineExceeded, NotDescribed, BadValue, each of which says
+// Errors:   NotListening, ListenerDied, DeadlineExceeded, NotDescribed, BadValue, each of which
+// says
 //           what was called on what; and what the object throws, as its own type.
 // Not here: processes that are not related by fork, see remoteobj/manager.
 #ifndef REMOTEOBJ_PROXY_PROXY_H_
@@ -98,16 +99,17 @@ class UntypedView {
 
 template <typename T>
 class Proxy {
-  static_assert(proxy_internal::HasMembers<T>,
-                "remoteobj: a Proxy<T> needs a described T: write REMOTEOBJ_DESCRIBE(T, members...) "
-                "in the namespace of T, after the class");
+  static_assert(
+      proxy_internal::HasMembers<T>,
+      "remoteobj: a Proxy<T> needs a described T: write REMOTEOBJ_DESCRIBE(T, members...) "
+      "in the namespace of T, after the class");
 
  public:
   // REQUIRES: `object` outlives every use of the proxy in this process and its forks.
   // Throws std::system_error if the shared memory cannot be had.
   explicit Proxy(T& object, ProxyOptions options = {})
-      : session_(std::make_shared<proxy_internal::Session>(
-            &object, proxy_internal::TypeOf<T>(), options)) {}
+      : session_(std::make_shared<proxy_internal::Session>(&object, proxy_internal::TypeOf<T>(),
+                                                           options)) {}
 
   // The object on the other side.
   proxy_internal::Arrow<T> operator->() const {
@@ -117,7 +119,11 @@ class Proxy {
   // The object as its base B, whose methods are called without virtual dispatch.
   template <typename B>
   proxy_internal::SelfView<B> Super() const {
-    static_assert(std::is_base_of_v<B, T>, "remoteobj: Super names a base of the class");
+    static_assert(std::is_base_of_v<B, T> && !std::is_same_v<B, T>,
+                  "remoteobj: Super names a base of the class");
+    static_assert(proxy_internal::IsDescribedBase<T, B>(),
+                  "remoteobj: Super names a base that is not described as one: write "
+                  "REMOTEOBJ_DESCRIBE_DERIVED(T, (B), members...)");
     static_assert(!std::is_abstract_v<B>,
                   "remoteobj: Super can't call the methods of an abstract base: they may be pure");
     return {session_, View().Super(TypeName<B>()), absl::InfiniteDuration()};
@@ -161,7 +167,7 @@ class Proxy {
   }
   // Answers at most one call, for which it waits at most `timeout`. Returns whether it did.
   bool Poll(absl::Duration timeout = absl::ZeroDuration()) const {
-    return session_->Serve(timeout <= absl::ZeroDuration()      ? absl::InfinitePast()
+    return session_->Serve(timeout <= absl::ZeroDuration()       ? absl::InfinitePast()
                            : timeout == absl::InfiniteDuration() ? absl::InfiniteFuture()
                                                                  : absl::Now() + timeout);
   }
@@ -178,7 +184,9 @@ class Proxy {
   // The same for `process` (whatever has a pid()), or a pid: throws ListenerDied at once if it ends
   // before it listens.
   template <typename P>
-    requires requires(const P& process) { { process.pid() } -> std::convertible_to<pid_t>; }
+    requires requires(const P& process) {
+      { process.pid() } -> std::convertible_to<pid_t>;
+    }
   void WaitUntilListening(const P& process,
                           absl::Duration timeout = absl::InfiniteDuration()) const {
     session_->WaitUntilListening(process.pid(), timeout);

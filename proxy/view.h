@@ -5,14 +5,15 @@
 //
 //   remoteobj::View view = remoteobj::View().GetAttribute("config").GetAttribute("timeout");
 //   std::cout << view;                              // (?.config.timeout)
-//   int timeout = remote.Attrs("").Get<int>(…);     // a view made by name: see proxy.h
+//   int timeout = remote.Of(view).Get<int>();       // on the object of a proxy
 //
 // Each method gives a view that is one operation longer. Setting and deleting end a view: it can
 // still be evaluated, but not be extended.
 //
 // Threads:  immutable values.
 // Lifetime: a view owns its arguments. A name that is passed as a literal is not copied.
-// Errors:   std::logic_error for a view that is extended after its end.
+// Errors:   std::logic_error for a view that is extended after its end, std::invalid_argument for a
+//           path with an empty name.
 // Not here: typed members, which make such views (remoteobj/proxy/proxy.h); evaluation
 //           (remoteobj/proxy/evaluate.h).
 #ifndef REMOTEOBJ_PROXY_VIEW_H_
@@ -96,9 +97,8 @@ class OperandsOf final : public Operands {
 
   void Print(std::string& out, std::size_t index) const override {
     std::size_t i = 0;
-    std::apply(
-        [&](const T&... value) { ((i++ == index ? PrintValue(out, value) : void()), ...); },
-        values_);
+    std::apply([&](const T&... value) { ((i++ == index ? PrintValue(out, value) : void()), ...); },
+               values_);
   }
 
  private:
@@ -113,9 +113,9 @@ std::shared_ptr<const Operands> MakeOperands(T&&... values) {
 struct Operation {
   OperationKind kind;
   std::uint16_t hint = 0;
-  std::string_view name = {};                          // Lives as long as the program, or in:
+  std::string_view name = {};  // Lives as long as the program, or in:
   std::shared_ptr<const std::string> own_name = {};
-  std::shared_ptr<const Operands> operands = {};       // Null if there are none.
+  std::shared_ptr<const Operands> operands = {};  // Null if there are none.
 };
 
 }  // namespace proxy_internal
