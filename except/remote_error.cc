@@ -174,12 +174,13 @@ void Describe(const std::exception& e, ErrorInfo& info, int depth) {
   constexpr std::string_view kNested = "std::_Nested_exception<";
   if (info.type.starts_with(kNested)) {
     info.type = info.type.substr(kNested.size(), info.type.size() - kNested.size() - 1);
+    if (info.type.ends_with(' ')) info.type.pop_back();  // Between two closing brackets.
   }
   info.message = e.what();
   if (const auto how = Registry::Get().Find(info.type)) {
     try {
       info.fields = how->fields(e);
-    } catch (const std::exception&) {
+    } catch (...) {
       // Without its fields it still has its name: it will be a RemoteError.
     }
   }

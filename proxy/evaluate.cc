@@ -73,7 +73,8 @@ class Evaluation {
     return arguments;
   }
 
-  void GetAttribute(std::size_t i, Cursor cursor);
+  void Attribute(std::size_t i, const OperationReader& operation, const Cursor& cursor);
+  void CheckWritable(const Cursor& cursor) const;
   Cursor FindAttribute(const OperationReader& operation, const Cursor& cursor) const;
   void Done(const Cursor& cursor);
   void Give(std::size_t i, bool value);
@@ -93,12 +94,15 @@ class Evaluation::Result final : public CallResult {
   void Value(void* value, const TypeInfo& type) override {
     evaluation_.Step(next_, {.object = value, .type = &type});
   }
-  void Reference(void* object, const TypeInfo& type) override {
+  void Reference(void* object, const TypeInfo& type, bool read_only) override {
     // A call that gives back the object leaves everything as it was, also that it is seen as a
     // base.
     const bool itself = object == called_.object && &type == called_.type;
-    evaluation_.Step(
-        next_, {.object = object, .type = &type, .here = itself && called_.here, .itself = itself});
+    evaluation_.Step(next_, {.object = object,
+                             .type = &type,
+                             .read_only = itself ? called_.read_only : read_only,
+                             .here = itself && called_.here,
+                             .itself = itself});
   }
 
  private:
@@ -116,50 +120,37 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
                                     " is a method: it can only be called"));
   }
   switch (kind) {
-    case OperationKind::kGetAttribute: {
+    case OperationKind::kGetAttribute:
+    case OperationKind::kSetAttribute:
+    case OperationKind::kDeleteAttribute:
       // Through a pointer or an optional to what it holds, if that is what has members.
-      if (cursor.type->target != nullptr && cursor.type->members == nullptr) {
-        if (!cursor.type->present(cursor.object)) {
-          throw BadValue(absl::StrCat("there is no ", std::string(operation.name()),
-                                      " in an empty ", cursor.type->name()));
-        }
-        cursor.type->target(cursor.object, [&](void* object, const TypeInfo& type) {
-          Step(i + 1, FindAttribute(operation, {.object = object, .type = &type}));
-        });
-        return;
+      if (cursor.type->target == nullptr || cursor.type->members != nullptr) {
+        return Attribute(i, operation, cursor);
       }
-      return Step(i + 1, FindAttribute(operation, cursor));
-    }
-    case OperationKind::kSetAttribute: {
-      const Cursor member = FindAttribute(operation, cursor);
-      if (member.method != nullptr || member.read_only) {
-        throw NotDescribed(absl::StrCat(cursor.type->name(), "::", std::string(operation.name()),
-                                        " can't be set: it is ",
-                                        member.method != nullptr ? "a method" : "const"));
+      if (!cursor.type->present(cursor.object)) {
+        throw BadValue(absl::StrCat("there is no ", std::string(operation.name()), " in an empty ",
+                                    cursor.type->name()));
       }
-      Need(member.type->assign, member, "assignment")(member.object, Arguments(operation, 1)[0]);
-      return Finish(i + 1);
-    }
-    case OperationKind::kDeleteAttribute: {
-      const Cursor member = FindAttribute(operation, cursor);
-      if (member.method != nullptr) {
-        throw NotDescribed(absl::StrCat(std::string(operation.name()), " is a method"));
-      }
-      Need(member.type->remove, member, "way to be absent, so it can't be deleted")(member.object);
-      return Finish(i + 1);
-    }
+      return cursor.type->target(
+          cursor.object, cursor.read_only, [&](void* object, const TypeInfo& type, bool read_only) {
+            Attribute(i, operation, {.object = object, .type = &type, .read_only = read_only});
+          });
     case OperationKind::kGetItem:
       return Need(cursor.type->item, cursor, "items")(
-          cursor.object, Arguments(operation, 1)[0], [&](void* object, const TypeInfo& type) {
-            Step(i + 1, {.object = object, .type = &type});
+          cursor.object, Arguments(operation, 1)[0],
+          [&](void* object, const TypeInfo& type, bool read_only) {
+            Step(i + 1,
+                 {.object = object, .type = &type, .read_only = cursor.read_only || read_only});
           });
     case OperationKind::kSetItem: {
+      CheckWritable(cursor);
       const ListReader arguments = Arguments(operation, 2);
       Need(cursor.type->set_item, cursor, "items that can be set")(cursor.object, arguments[0],
                                                                    arguments[1]);
       return Finish(i + 1);
     }
     case OperationKind::kDeleteItem:
+      CheckWritable(cursor);
       Need(cursor.type->delete_item, cursor, "items that can be deleted")(
           cursor.object, Arguments(operation, 1)[0]);
       return Finish(i + 1);
@@ -170,7 +161,7 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
       }
       Result result(*this, i + 1, cursor);
       return cursor.method->invoke(cursor.object, operation.Arguments(), operation.hint(),
-                                   cursor.here, result);
+                                   {.here = cursor.here, .read_only = cursor.read_only}, result);
     }
     case OperationKind::kContains:
       return Give(i + 1, Need(cursor.type->contains, cursor, "items to look for")(
@@ -187,19 +178,18 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
         throw NotDescribed(absl::StrCat("a function that takes ", function.type().name(),
                                         " was passed ", cursor.type->name()));
       }
+      CheckWritable(cursor);
       Result result(*this, i + 1, cursor);
       return function.run(cursor.object, arguments, result);
     }
     case OperationKind::kSuper: {
-      if (cursor.type->bases != nullptr) {
-        for (const BaseInfo& base : cursor.type->bases()) {
-          if (base.type().name() != operation.name()) continue;
-          return Step(i + 1,
-                      {.object = base.cast(cursor.object), .type = &base.type(), .here = true});
-        }
+      Cursor base{.object = cursor.object, .read_only = cursor.read_only, .here = true};
+      base.type = FindBase(*cursor.type, operation.name(), base.object);
+      if (base.type == nullptr) {
+        throw NotDescribed(absl::StrCat(cursor.type->name(), " has no described base ",
+                                        std::string(operation.name())));
       }
-      throw NotDescribed(absl::StrCat(cursor.type->name(), " has no described base ",
-                                      std::string(operation.name())));
+      return Step(i + 1, base);
     }
     case OperationKind::kExists: {
       const bool method = cursor.method != nullptr;
@@ -209,10 +199,35 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
   }
 }
 
+// Gets, sets or deletes the attribute.
+void Evaluation::Attribute(std::size_t i, const OperationReader& operation, const Cursor& cursor) {
+  const Cursor member = FindAttribute(operation, cursor);
+  if (operation.kind() == OperationKind::kGetAttribute) return Step(i + 1, member);
+  if (member.method != nullptr) {
+    throw NotDescribed(absl::StrCat(member.type->name(), "::", std::string(operation.name()),
+                                    " is a method: it can only be called"));
+  }
+  if (member.read_only) {
+    throw NotDescribed(absl::StrCat(cursor.type->name(), "::", std::string(operation.name()),
+                                    " can't be changed: it is const"));
+  }
+  if (operation.kind() == OperationKind::kSetAttribute) {
+    Need(member.type->assign, member, "assignment")(member.object, Arguments(operation, 1)[0]);
+  } else {
+    Need(member.type->remove, member, "way to be absent, so it can't be deleted")(member.object);
+  }
+  Finish(i + 1);
+}
+
+void Evaluation::CheckWritable(const Cursor& cursor) const {
+  if (!cursor.read_only) return;
+  throw NotDescribed(absl::StrCat("this ", cursor.type->name(), " can't be changed: it is const"));
+}
+
 Cursor Evaluation::FindAttribute(const OperationReader& operation, const Cursor& cursor) const {
   Cursor member = cursor;
   const MemberInfo* info =
-      FindMember(*cursor.type, operation.name(), operation.hint(), member.object);
+      FindMember(member.type, operation.name(), operation.hint(), member.object);
   if (info == nullptr) {
     throw NotDescribed(absl::StrCat(cursor.type->name(), " has no described member ",
                                     std::string(operation.name())));
@@ -251,6 +266,10 @@ void Evaluation::Finish(std::size_t i) {
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
               OutcomeWriter& outcome) {
   try {
+    if (request.size() > kMaxOperations) {
+      throw BadValue(absl::StrCat("a chain of ", request.size(), " operations; at most ",
+                                  kMaxOperations, " are evaluated"));
+    }
     Evaluation(request, outcome).Step(0, {.object = object, .type = &type});
   } catch (...) {
     outcome.Error(CaptureCurrentException());
@@ -264,22 +283,37 @@ std::uint64_t RegisterPassedFunction(const PassedFunction* function) {
   return reinterpret_cast<std::uint64_t>(function);
 }
 
-const MemberInfo* FindMember(const TypeInfo& type, std::string_view name, std::uint16_t hint,
+const MemberInfo* FindMember(const TypeInfo*& type, std::string_view name, std::uint16_t hint,
                              void*& object) {
-  if (type.members == nullptr) return nullptr;
-  const std::vector<MemberInfo>& members = type.members();
+  if (type->members == nullptr) return nullptr;
+  const std::vector<MemberInfo>& members = type->members();
   if (hint != 0 && hint <= members.size() && members[hint - 1].name == name) {
     return &members[hint - 1];
   }
   for (const MemberInfo& member : members) {
     if (member.name == name) return &member;
   }
-  for (const BaseInfo& base : type.bases()) {
+  for (const BaseInfo& base : type->bases()) {
     void* part = base.cast(object);
-    if (const MemberInfo* member = FindMember(base.type(), name, hint, part)) {
+    const TypeInfo* part_type = &base.type();
+    if (const MemberInfo* member = FindMember(part_type, name, hint, part)) {
       object = part;
+      type = part_type;
       return member;
     }
+  }
+  return nullptr;
+}
+
+const TypeInfo* FindBase(const TypeInfo& type, std::string_view name, void*& object) {
+  if (type.bases == nullptr) return nullptr;
+  for (const BaseInfo& base : type.bases()) {
+    void* part = base.cast(object);
+    const TypeInfo* found =
+        base.type().name() == name ? &base.type() : FindBase(base.type(), name, part);
+    if (found == nullptr) continue;
+    object = part;
+    return found;
   }
   return nullptr;
 }
@@ -287,6 +321,11 @@ const MemberInfo* FindMember(const TypeInfo& type, std::string_view name, std::u
 void ThrowArgumentCount(std::string_view method, std::size_t got, std::size_t most) {
   throw BadValue(absl::StrCat(std::string(method), " can't be called with ", got,
                               " arguments; it takes at most ", most));
+}
+
+void ThrowReadOnly(std::string_view method) {
+  throw NotDescribed(absl::StrCat(std::string(method),
+                                  " is not a const method, and what it was called on is const"));
 }
 
 void ThrowIndex(std::int64_t index, std::size_t size) {

@@ -11,12 +11,16 @@
 #ifndef REMOTEOBJ_PROXY_EVALUATE_H_
 #define REMOTEOBJ_PROXY_EVALUATE_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/transport/message.h"
 
 namespace remoteobj::proxy_internal {
+
+// The longest chain: it is walked by recursion, since what a step gives may be a temporary of it.
+inline constexpr std::size_t kMaxOperations = 1000;
 
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
               OutcomeWriter& outcome);

@@ -119,7 +119,11 @@ class Proxy {
   // The object as its base B, whose methods are called without virtual dispatch.
   template <typename B>
   proxy_internal::SelfView<B> Super() const {
-    static_assert(std::is_base_of_v<B, T>, "remoteobj: Super names a base of the class");
+    static_assert(std::is_base_of_v<B, T> && !std::is_same_v<B, T>,
+                  "remoteobj: Super names a base of the class");
+    static_assert(proxy_internal::IsDescribedBase<T, B>(),
+                  "remoteobj: Super names a base that is not described as one: write "
+                  "REMOTEOBJ_DESCRIBE_DERIVED(T, (B), members...)");
     static_assert(!std::is_abstract_v<B>,
                   "remoteobj: Super can't call the methods of an abstract base: they may be pure");
     return {session_, View().Super(TypeName<B>()), absl::InfiniteDuration()};

@@ -104,7 +104,11 @@ View View::Attributes(std::string_view path) const {
   View view = *this;
   while (!path.empty()) {
     const std::size_t dot = path.find('.');
-    view = view.GetAttribute(std::string(path.substr(0, dot)));
+    const std::string_view name = path.substr(0, dot);
+    if (name.empty() || dot + 1 == path.size()) {
+      throw std::invalid_argument("a path with an empty name");
+    }
+    view = view.GetAttribute(std::string(name));
     path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
   }
   return view;

@@ -5,14 +5,15 @@
 //
 //   remoteobj::View view = remoteobj::View().GetAttribute("config").GetAttribute("timeout");
 //   std::cout << view;                              // (?.config.timeout)
-//   int timeout = remote.Attrs("").Get<int>(…);     // a view made by name: see proxy.h
+//   int timeout = remote.Of(view).Get<int>();       // on the object of a proxy
 //
 // Each method gives a view that is one operation longer. Setting and deleting end a view: it can
 // still be evaluated, but not be extended.
 //
 // Threads:  immutable values.
 // Lifetime: a view owns its arguments. A name that is passed as a literal is not copied.
-// Errors:   std::logic_error for a view that is extended after its end.
+// Errors:   std::logic_error for a view that is extended after its end, std::invalid_argument for a
+//           path with an empty name.
 // Not here: typed members, which make such views (remoteobj/proxy/proxy.h); evaluation
 //           (remoteobj/proxy/evaluate.h).
 #ifndef REMOTEOBJ_PROXY_VIEW_H_

@@ -28,8 +28,12 @@ concept Set = transport_internal::SetLike<T>;
 template <typename T>
 concept VectorLike = transport_internal::SequenceLike<T> && requires(T& t) {
   t.at(0);
-  t.resize(1);
+  t.reserve(1);
 } && !requires(T& t) { t.pop_front(); };
+// A vector of what can be made from nothing; others can't be resized.
+template <typename T>
+concept ResizableVector = VectorLike<T> && std::default_initializable<typename T::value_type> &&
+                          std::move_constructible<typename T::value_type>;
 template <typename T>
 concept DequeLike = transport_internal::SequenceLike<T> && requires(T& t) {
   t.at(0);
@@ -44,23 +48,29 @@ REMOTEOBJ_DESCRIBE_(template <proxy_internal::Map T>, RemoteobjDescribeContainer
                     (count, std::size_t(const typename T::key_type&) const),
                     (at, typename T::mapped_type(const typename T::key_type&) const),
                     (erase, std::size_t(const typename T::key_type&)),
-                    (insert, bool(const std::pair<typename T::key_type, typename T::mapped_type>&)),
-                    (insert_or_assign,
-                     bool(const typename T::key_type&, const typename T::mapped_type&)))
+                    (insert, bool(std::pair<typename T::key_type, typename T::mapped_type>)),
+                    (insert_or_assign, bool(const typename T::key_type&, typename T::mapped_type)))
 
 REMOTEOBJ_DESCRIBE_(template <proxy_internal::Set T>, RemoteobjDescribeContainer, (T), (),
                     (size, std::size_t() const), (empty, bool() const), (clear, void()),
                     (contains, bool(const typename T::key_type&) const),
                     (count, std::size_t(const typename T::key_type&) const),
                     (erase, std::size_t(const typename T::key_type&)),
-                    (insert, bool(const typename T::value_type&)))
+                    (insert, bool(typename T::value_type)))
+
+REMOTEOBJ_DESCRIBE_(template <proxy_internal::ResizableVector T>, RemoteobjDescribeContainer, (T),
+                    (), (size, std::size_t() const), (empty, bool() const), (clear, void()),
+                    (at, typename T::value_type(std::size_t) const),
+                    (front, typename T::value_type() const), (back, typename T::value_type() const),
+                    (push_back, void(typename T::value_type)), (pop_back, void()),
+                    (resize, void(std::size_t)), (reserve, void(std::size_t)),
+                    (capacity, std::size_t() const))
 
 REMOTEOBJ_DESCRIBE_(template <proxy_internal::VectorLike T>, RemoteobjDescribeContainer, (T), (),
                     (size, std::size_t() const), (empty, bool() const), (clear, void()),
                     (at, typename T::value_type(std::size_t) const),
                     (front, typename T::value_type() const), (back, typename T::value_type() const),
                     (push_back, void(typename T::value_type)), (pop_back, void()),
-                    (resize, void(std::size_t)), (reserve, void(std::size_t)),
                     (capacity, std::size_t() const))
 
 REMOTEOBJ_DESCRIBE_(template <proxy_internal::DequeLike T>, RemoteobjDescribeContainer, (T), (),
@@ -68,8 +78,7 @@ REMOTEOBJ_DESCRIBE_(template <proxy_internal::DequeLike T>, RemoteobjDescribeCon
                     (at, typename T::value_type(std::size_t) const),
                     (front, typename T::value_type() const), (back, typename T::value_type() const),
                     (push_back, void(typename T::value_type)), (pop_back, void()),
-                    (push_front, void(typename T::value_type)), (pop_front, void()),
-                    (resize, void(std::size_t)))
+                    (push_front, void(typename T::value_type)), (pop_front, void()))
 
 REMOTEOBJ_DESCRIBE_(inline, RemoteobjDescribeContainer, (std::string), (),
                     (size, std::size_t() const), (empty, bool() const), (clear, void()),

@@ -96,29 +96,45 @@ template <typename BaseList>
 struct BaseMembersFor;
 template <typename... Base>
 struct BaseMembersFor<Bases<Base...>> {
+  static_assert((HasMembers<Base> && ...),
+                "remoteobj: a base named in REMOTEOBJ_DESCRIBE_DERIVED (in Base here) is not "
+                "described: describe it first");
   struct type : MembersOf<Base>... {};
 };
 template <typename BaseList>
 using BaseMembers = typename BaseMembersFor<BaseList>::type;
 
+// Whether B is T, or a described base of T or of its bases.
+template <typename T, typename B>
+constexpr bool IsDescribedBase() {
+  if constexpr (std::is_same_v<T, B>) {
+    return true;
+  } else {
+    return []<typename... Base>(Bases<Base...>) {
+      return (IsDescribedBase<Base, B>() || ...);
+    }(typename DescriptionOf<T>::BaseTypes{});
+  }
+}
+
 // A function's parts, whatever its qualifiers.
 template <typename F>
 struct FunctionParts;
-#define REMOTEOBJ_FUNCTION_PARTS(...)                   \
+#define REMOTEOBJ_FUNCTION_PARTS(is_const, ...)         \
   template <typename R, typename... A>                  \
   struct FunctionParts<R(A...) __VA_ARGS__> {           \
     using Result = R;                                   \
     using Arguments = std::tuple<A...>;                 \
     static constexpr std::size_t kArity = sizeof...(A); \
+    static constexpr bool kConst = is_const;            \
   };
-REMOTEOBJ_FUNCTION_PARTS()
-REMOTEOBJ_FUNCTION_PARTS(const)
-REMOTEOBJ_FUNCTION_PARTS(&)
-REMOTEOBJ_FUNCTION_PARTS(const&)
-REMOTEOBJ_FUNCTION_PARTS(noexcept)
-REMOTEOBJ_FUNCTION_PARTS(const noexcept)
-REMOTEOBJ_FUNCTION_PARTS(& noexcept)
-REMOTEOBJ_FUNCTION_PARTS(const& noexcept)
+REMOTEOBJ_FUNCTION_PARTS(false)
+REMOTEOBJ_FUNCTION_PARTS(true, const)
+REMOTEOBJ_FUNCTION_PARTS(false, &)
+REMOTEOBJ_FUNCTION_PARTS(true, const&)
+REMOTEOBJ_FUNCTION_PARTS(false, noexcept)
+REMOTEOBJ_FUNCTION_PARTS(true, const noexcept)
+REMOTEOBJ_FUNCTION_PARTS(false, & noexcept)
+REMOTEOBJ_FUNCTION_PARTS(true, const& noexcept)
 #undef REMOTEOBJ_FUNCTION_PARTS
 
 template <typename Pointer>
@@ -151,8 +167,8 @@ struct MemberTraits {
       return std::tuple<FunctionParts<S>...>{};
     } else if constexpr (std::is_function_v<M>) {
       return std::tuple<FunctionParts<M>>{};
-    } else {
-      return std::tuple<>{};
+    } else {  // Data, or the mistake that the assertion below tells of.
+      return std::tuple<FunctionParts<void()>>{};
     }
   }
 
@@ -164,9 +180,11 @@ struct MemberTraits {
       !kChosen && !std::is_void_v<Member> && !std::is_function_v<Member>;
   static constexpr bool kIsMethod = kChosen || std::is_function_v<Member>;
   static_assert(kIsData || kIsMethod,
-                "remoteobj: this described member (in E above) is overloaded, a template or a "
-                "reference. For a method write (name, R(Arguments...)) in REMOTEOBJ_DESCRIBE, once "
-                "with each signature that is wanted: (name, int(int), double(double) const).");
+                "remoteobj: this described member (the E named here ends with its name) is not a "
+                "member, is private (write REMOTEOBJ_FRIEND in the class), is a reference, or is "
+                "overloaded or a template: then write (name, R(Arguments...)) in "
+                "REMOTEOBJ_DESCRIBE, with each signature that is wanted: "
+                "(name, int(int), double(double) const).");
   using Overloads =
       decltype(ChosenOrOwn<Member>(typename E::ChosenSignatures{}));  // Of FunctionParts.
 
@@ -199,7 +217,7 @@ decltype(auto) Load(const M& member) {
 
 // Calls f(Tag<C>, Tag<E>) for each data member E of T, described in its class C, bases first.
 template <typename T, typename F>
-void ForEachDataMember(F&& f) {
+constexpr void ForEachDataMember(F&& f) {
   using D = DescriptionOf<T>;
   [&]<typename... B>(Bases<B...>) { (ForEachDataMember<B>(f), ...); }(typename D::BaseTypes{});
   [&]<std::size_t... I>(std::index_sequence<I...>) {

@@ -29,6 +29,7 @@
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/proxy/evaluate.h"
 #include "remoteobj/proxy/future.h"
+#include "remoteobj/proxy/internal/by_value.h"
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
@@ -47,6 +48,11 @@ struct Node {
 // remote->: the described members of a T, at the node.
 template <typename T>
 class Arrow : public Node, public MembersOf<T> {
+  static_assert(
+      sizeof(MembersOf<T>) == 1,
+      "remoteobj: a class (in T here) has a described base twice, by two ways. Describe it "
+      "as a base of one class only, and name its members that the other needs there");
+
  public:
   explicit Arrow(Node node) : Node(std::move(node)) {}
   Arrow(const Arrow&) = delete;
@@ -83,6 +89,13 @@ template <typename R>
 R Receive(absl::FunctionRef<void(ReadOutcome)> deliver) {
   if constexpr (std::is_void_v<R>) {
     deliver([](const OutcomeReader& outcome) { ThrowIfError(outcome); });
+  } else if constexpr (!kReceivable<R>) {
+    static_assert(
+        kReceivable<R>,
+        "remoteobj: this type (R here, or what it is made of) can't be received by value: "
+        "it has no codec (see REMOTEOBJ_DESCRIBE and remoteobj::Codec), can't be moved, or "
+        "is described and has no default constructor. If it is described, its members can "
+        "still be reached: remote->it->member");
   } else {
     std::optional<R> value;
     deliver([&](const OutcomeReader& outcome) {
@@ -171,11 +184,7 @@ class Readable {
 
   // The three ways to resolve a view. The value is a copy, and const, so that changing it here,
   // which would change nothing there, does not compile.
-  const M Get() const {
-    return Receive<M>([&](ReadOutcome read) {
-      WithCall([&](const CallSpec& call) { self().session().Call(call, read); });
-    });
-  }
+  const M Get() const { return Evaluated(); }
   const M operator*() const { return Get(); }
 
   // This instead, where nobody listens.
@@ -186,9 +195,11 @@ class Readable {
   template <typename F>
   M GetOrElse(F&& fallback) const {
     try {
-      return Get();
-    } catch (const NotListening&) {
-    } catch (const ListenerDied&) {
+      return Evaluated();
+    } catch (const NotListening& e) {
+      if (RemoteErrorOf(e) != nullptr) throw;  // The object's own, of a call that it made.
+    } catch (const ListenerDied& e) {
+      if (RemoteErrorOf(e) != nullptr) throw;
     }
     return std::forward<F>(fallback)();
   }
@@ -203,7 +214,7 @@ class Readable {
 
   // Never throws; see CurrentExceptionToStatus for the codes.
   StatusOrValue<M> TryGet() const {
-    return Try<M>([&] { return Get(); });
+    return Try<M>([&] { return Evaluated(); });
   }
 
   Future<M> Async() const {
@@ -222,6 +233,12 @@ class Readable {
 
  protected:
   const D& self() const { return static_cast<const D&>(*this); }
+
+  M Evaluated() const {
+    return Receive<M>([&](ReadOutcome read) {
+      WithCall([&](const CallSpec& call) { self().session().Call(call, read); });
+    });
+  }
 
   // Calls use(CallSpec) with this view's operations.
   template <typename Use>
@@ -245,6 +262,9 @@ class Readable {
 template <typename T, typename F, typename... A>
 auto PassToObject(Session& session, const View& prefix, absl::Duration timeout, const F& function,
                   const A&... arguments) {
+  static_assert(std::is_invocable_v<const F&, T&, Stored<A>&...>,
+                "remoteobj: what is passed to PassTo (F here) can't be called with the object (T&) "
+                "and these arguments; a lambda must not be mutable");
   using R = std::invoke_result_t<const F&, T&, Stored<A>&...>;
   using Code = Passed<F, T, Stored<A>...>;
   const auto write = [&](const OperationsWriter& out) {
@@ -277,9 +297,11 @@ template <typename D, typename M>
 class Settable : public Readable<D, M> {
  public:
   // Sets it, there.
-  template <typename U>
-    requires std::convertible_to<U&&, M>
+  template <typename U = M>
   void Set(U&& value) const {
+    static_assert(!D::kReadOnly, "remoteobj: this member is const, and can't be set");
+    static_assert(std::is_convertible_v<U&&, M>,
+                  "remoteobj: this value (U here) is not convertible to the member's type (M)");
     SetTo(std::forward<U>(value));
   }
 
@@ -383,6 +405,7 @@ template <typename M>
 class ValueView : public Settable<ValueView<M>, M> {
  public:
   static constexpr bool kAttribute = false;
+  static constexpr bool kReadOnly = false;
 
   ValueView(std::shared_ptr<Session> session, View prefix, Operation last, absl::Duration timeout)
       : session_(std::move(session)),
@@ -512,7 +535,15 @@ class Callable
       return 0;
     } else {
       using All = Candidates<Overloads, std::make_index_sequence<std::tuple_size_v<Overloads>>>;
-      return decltype(All::Pick(std::declval<A>()...))::value;
+      if constexpr (requires { All::Pick(std::declval<A>()...); }) {
+        return decltype(All::Pick(std::declval<A>()...))::value;
+      } else {
+        static_assert(
+            requires { All::Pick(std::declval<A>()...); },
+            "remoteobj: of the described signatures of this method none fits the "
+            "arguments (A here), or more than one does as well");
+        return 0;
+      }
     }
   }
   template <typename... A>
@@ -589,9 +620,12 @@ class Callable
     static_assert(
         std::is_convertible_v<A&&, std::remove_cvref_t<P>> || std::is_convertible_v<A&&, Wanted>,
         "remoteobj: an argument (A) is not convertible to the method's parameter (P)");
-    static_assert(kReceivable<P> && !kOutParameter<P>,
+    static_assert(!kPointerParameter<P>,
                   "remoteobj: this method has a parameter (P) that is a pointer or a non-const "
                   "reference, which mean nothing in another process: it can't be called remotely");
+    static_assert(kValueParameter<P>,
+                  "remoteobj: this method has a parameter (P) that can't be received by value: it "
+                  "can't be moved, or is described and has no default constructor");
     if constexpr (std::is_same_v<std::remove_cvref_t<A>, Wanted>) {
       return static_cast<const Wanted&>(argument);
     } else if constexpr (std::is_convertible_v<A&&, Wanted>) {
@@ -713,17 +747,22 @@ class Attribute<C, E, I, true>
   using Member = typename MemberTraits<C, E>::Member;
   using M = ValueOf<Member>;
   static constexpr bool kAttribute = true;
+  static constexpr bool kReadOnly = std::is_const_v<Member>;
 
   Attribute() = default;
-  Attribute(const Attribute&) = delete;
+  Attribute(const Attribute&) = delete;  // remoteobj: .Get() is the value, .Lazy() a view
 
   // Sets it, there. Assigning another view gets that one's value first.
   const Attribute& operator=(const M& value) const {
-    static_assert(!std::is_const_v<Member>, "remoteobj: this member is const, and can't be set");
+    static_assert(!kReadOnly, "remoteobj: this member is const, and can't be set");
     this->SetTo(value);
     return *this;
   }
-  const Attribute& operator=(const Attribute& other) const { return *this = other.Get(); }
+  // A template, so that braces mean a value: remote->data = {}.
+  template <std::same_as<Attribute> A>
+  const Attribute& operator=(const A& other) const {
+    return *this = other.Get();
+  }
   template <typename D2>
   const Attribute& operator=(const Readable<D2, M>& other) const {
     return *this = other.Get();
@@ -735,7 +774,7 @@ class Attribute<C, E, I, false> : public AttributeBase<C, E, I>,
                                   public Callable<Attribute<C, E, I, false>, C, E> {
  public:
   Attribute() = default;
-  Attribute(const Attribute&) = delete;
+  Attribute(const Attribute&) = delete;  // remoteobj: .Lazy(arguments...) can be kept
 };
 
 }  // namespace proxy_internal

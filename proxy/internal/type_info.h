@@ -19,7 +19,7 @@ namespace remoteobj::proxy_internal {
 struct TypeInfo;
 
 // Goes on with what a step came to, which lives until the function returns.
-using Next = absl::FunctionRef<void(void* object, const TypeInfo& type)>;
+using Next = absl::FunctionRef<void(void* object, const TypeInfo& type, bool read_only)>;
 
 // Takes what a call came to.
 class CallResult {
@@ -27,10 +27,16 @@ class CallResult {
   virtual void Nothing() = 0;
   virtual void Value(void* value, const TypeInfo& type) = 0;
   // A reference, which may be to the object itself.
-  virtual void Reference(void* object, const TypeInfo& type) = 0;
+  virtual void Reference(void* object, const TypeInfo& type, bool read_only) = 0;
 
  protected:
   ~CallResult() = default;
+};
+
+// How an object was reached, which its methods are called through.
+struct Through {
+  bool here = false;       // As a base: without virtual dispatch.
+  bool read_only = false;  // By something const: const methods only.
 };
 
 struct MemberInfo {
@@ -40,8 +46,8 @@ struct MemberInfo {
   void* (*address)(void* object) = nullptr;
   bool read_only = false;
   // Of a method: calls it. `overload` is its place among the chosen signatures, from 1, or 0 for
-  // the first that fits. `here` calls without virtual dispatch.
-  void (*invoke)(void* object, const ListReader& arguments, std::uint16_t overload, bool here,
+  // the first that fits.
+  void (*invoke)(void* object, const ListReader& arguments, std::uint16_t overload, Through through,
                  CallResult& result) = nullptr;
 };
 
@@ -67,17 +73,21 @@ struct TypeInfo {
   // What can be absent: an optional, a smart pointer.
   bool (*present)(const void* object) = nullptr;
   void (*remove)(void* object) = nullptr;
-  void (*target)(void* object, Next next) = nullptr;  // What it holds. REQUIRES: present.
+  // What it holds. REQUIRES: present.
+  void (*target)(void* object, bool read_only, Next next) = nullptr;
 
   // A described class.
   const std::vector<MemberInfo>& (*members)() = nullptr;
   const std::vector<BaseInfo>& (*bases)() = nullptr;
 };
 
-// The member of that name in the class or, after it, in its bases; `object` becomes the part that
-// has it. Null if there is none.
-const MemberInfo* FindMember(const TypeInfo& type, std::string_view name, std::uint16_t hint,
+// The member of that name in the class or, after it, in its bases; `object` and `type` become the
+// part that has it. Null if there is none.
+const MemberInfo* FindMember(const TypeInfo*& type, std::string_view name, std::uint16_t hint,
                              void*& object);
+
+// The base of that name, or the base's base; `object` becomes that part. Null if there is none.
+const TypeInfo* FindBase(const TypeInfo& type, std::string_view name, void*& object);
 
 }  // namespace remoteobj::proxy_internal
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "remoteobj/except/type_name.h"
+#include "remoteobj/proxy/internal/by_value.h"
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/proxy/view.h"
@@ -25,13 +26,6 @@ namespace remoteobj::proxy_internal {
 
 template <typename T>
 const TypeInfo& TypeOf();
-
-template <typename T>
-concept PointerLike = requires(T& t) {
-  static_cast<bool>(t);
-  *t;
-  t.reset();
-};
 
 template <typename T>
 concept MapItems = transport_internal::MapLike<T> && requires(T& t, typename T::key_type k) {
@@ -63,14 +57,18 @@ struct ItemsOf<T> {
 template <typename T>
 concept HasItems = MapItems<T> || SequenceItems<T>;
 
-// How a parameter of type P is passed what was received for it.
+// A parameter that can be passed what was received for it: neither a pointer, nor a reference to
+// write through, nor what can only be reached piece by piece. (One with no codec at all is an error
+// at compile time, in Decode.)
 template <typename P>
-constexpr bool kReceivable =
-    !std::is_pointer_v<std::decay_t<P>> || std::is_same_v<std::decay_t<P>, const char*>;
+constexpr bool kPointerParameter =
+    (std::is_pointer_v<std::decay_t<P>> && !std::is_same_v<std::decay_t<P>, const char*>) ||
+    (std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>);
 template <typename P>
-constexpr bool kOutParameter =
-    std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>;
+constexpr bool kValueParameter =
+    !kPointerParameter<P> && (kReceivable<Stored<P>> || !kReachable<Stored<P>>);
 
+// How a parameter of type P is passed what was received for it.
 template <typename P>
 decltype(auto) PassAs(Stored<P>& received) {
   if constexpr (std::is_same_v<std::decay_t<P>, const char*>) {
@@ -84,6 +82,7 @@ decltype(auto) PassAs(Stored<P>& received) {
 }
 
 [[noreturn]] void ThrowArgumentCount(std::string_view method, std::size_t got, std::size_t most);
+[[noreturn]] void ThrowReadOnly(std::string_view method);
 
 // Hands what a call came to over to `result`.
 template <typename R, typename F>
@@ -94,7 +93,8 @@ void GiveResult(CallResult& result, F&& call) {
   } else if constexpr (std::is_lvalue_reference_v<R>) {
     auto& object = std::forward<F>(call)();
     using Object = std::remove_cvref_t<R>;
-    result.Reference(const_cast<Object*>(std::addressof(object)), TypeOf<Object>());
+    result.Reference(const_cast<Object*>(std::addressof(object)), TypeOf<Object>(),
+                     std::is_const_v<std::remove_reference_t<R>>);
   } else {
     // A standard container's pair of an iterator and whether it inserted is a bool, if described as
     // such.
@@ -104,6 +104,11 @@ void GiveResult(CallResult& result, F&& call) {
                   }) {
       bool inserted = std::forward<F>(call)().second;
       result.Value(&inserted, TypeOf<bool>());
+    } else if constexpr (std::is_same_v<std::remove_cvref_t<Raw>, R> &&
+                         std::is_lvalue_reference_v<Raw>) {
+      // A container's element, which is described as a value: it need not be copied.
+      auto& value = std::forward<F>(call)();
+      result.Value(const_cast<R*>(std::addressof(value)), TypeOf<R>());
     } else {
       Stored<R> value(std::forward<F>(call)());
       result.Value(&value, TypeOf<Stored<R>>());
@@ -116,8 +121,7 @@ template <typename C, typename Call, typename Parts, std::size_t... I>
 bool InvokeWith(C& object, const ListReader& arguments, CallResult& result,
                 std::index_sequence<I...>) {
   using Arguments = typename Parts::Arguments;
-  if constexpr ((kReceivable<std::tuple_element_t<I, Arguments>> && ...) &&
-                !(kOutParameter<std::tuple_element_t<I, Arguments>> || ...) &&
+  if constexpr ((kValueParameter<std::tuple_element_t<I, Arguments>> && ...) &&
                 std::is_invocable_v<Call, C&, std::tuple_element_t<I, Arguments>...>) {
     std::tuple<Stored<std::tuple_element_t<I, Arguments>>...> received{
         Decode<Stored<std::tuple_element_t<I, Arguments>>>(arguments[I])...};
@@ -140,13 +144,19 @@ bool InvokeParts(C& object, const ListReader& arguments, CallResult& result) {
 }
 
 template <typename C, typename E, typename Call>
-void InvokeOverloads(C& object, const ListReader& arguments, std::uint16_t overload,
+void InvokeOverloads(C& object, const ListReader& arguments, std::uint16_t overload, bool read_only,
                      CallResult& result) {
   using Traits = MemberTraits<C, E>;
   using Overloads = typename Traits::Overloads;
   constexpr std::size_t kCount = std::tuple_size_v<Overloads>;
+  const auto allowed = [&](bool is_const) {
+    return is_const || !read_only ||
+           std::is_function_v<std::remove_pointer_t<typename Traits::Pointer>>;
+  };
   const bool done = [&]<std::size_t... I>(std::index_sequence<I...>) {
+    if (!(allowed(std::tuple_element_t<I, Overloads>::kConst) || ...)) ThrowReadOnly(Traits::kName);
     return (((overload == 0 || overload == I + 1) &&
+             allowed(std::tuple_element_t<I, Overloads>::kConst) &&
              InvokeParts<C, Call, std::tuple_element_t<I, Overloads>>(object, arguments, result)) ||
             ...);
   }(std::make_index_sequence<kCount>());
@@ -156,15 +166,17 @@ void InvokeOverloads(C& object, const ListReader& arguments, std::uint16_t overl
 }
 
 template <typename C, typename E>
-void Invoke(void* object, const ListReader& arguments, std::uint16_t overload, bool here,
+void Invoke(void* object, const ListReader& arguments, std::uint16_t overload, Through through,
             CallResult& result) {
   C& self = *static_cast<C*>(object);
   // A pure virtual function can't be called without dispatch, and one can't tell which are.
   if constexpr (!std::is_abstract_v<C>) {
-    if (here)
-      return InvokeOverloads<C, E, typename E::CallHereOf>(self, arguments, overload, result);
+    if (through.here) {
+      return InvokeOverloads<C, E, typename E::CallHereOf>(self, arguments, overload,
+                                                           through.read_only, result);
+    }
   }
-  InvokeOverloads<C, E, typename E::CallOf>(self, arguments, overload, result);
+  InvokeOverloads<C, E, typename E::CallOf>(self, arguments, overload, through.read_only, result);
 }
 
 template <typename C, typename E>
@@ -174,10 +186,10 @@ MemberInfo MemberInfoOf() {
   if constexpr (Traits::kIsData) {
     using Member = typename Traits::Member;
     static_assert(
-        HasMembers<ValueOf<Member>> || PointerLike<Member> ||
-            requires { sizeof(Codec<ValueOf<Member>>); },
-        "remoteobj: the type of this described member (Member here) has no codec, so it "
-        "cannot be sent to another process. Describe it with REMOTEOBJ_DESCRIBE, "
+        kReachable<ValueOf<Member>>,
+        "remoteobj: the type of this described member (Member here, or what it is made of) "
+        "has no codec, so it cannot be sent to another process. Describe it with "
+        "REMOTEOBJ_DESCRIBE, "
         "specialise remoteobj::Codec for it, or leave the member out.");
     info.type = &TypeOf<std::remove_const_t<Member>>;
     info.address = [](void* object) -> void* {
@@ -221,12 +233,14 @@ void AddMapItems(TypeInfo& info) {
     T& map = *static_cast<T*>(object);
     const auto at = map.find(Decode<Key>(key));
     if (at == map.end()) throw std::out_of_range("no item " + key.DebugString());
-    next(std::addressof(at->second), TypeOf<typename T::mapped_type>());
+    next(std::addressof(at->second), TypeOf<typename T::mapped_type>(), false);
   };
-  info.set_item = [](void* object, const ValueReader& key, const ValueReader& value) {
-    static_cast<T*>(object)->insert_or_assign(Decode<Key>(key),
-                                              Decode<typename T::mapped_type>(value));
-  };
+  if constexpr (kReceivable<typename T::mapped_type>) {
+    info.set_item = [](void* object, const ValueReader& key, const ValueReader& value) {
+      static_cast<T*>(object)->insert_or_assign(Decode<Key>(key),
+                                                Decode<typename T::mapped_type>(value));
+    };
+  }
   info.delete_item = [](void* object, const ValueReader& key) {
     if (static_cast<T*>(object)->erase(Decode<Key>(key)) == 0) {
       throw std::out_of_range("no item " + key.DebugString());
@@ -256,26 +270,26 @@ void AddSequenceItems(TypeInfo& info) {
     T& sequence = *static_cast<T*>(object);
     const std::size_t index = IndexIn(sequence, key);
     if constexpr (std::is_lvalue_reference_v<decltype(sequence[index])>) {
-      next(std::addressof(sequence[index]), TypeOf<Item>());
+      next(std::addressof(sequence[index]), TypeOf<Item>(), false);
     } else {  // std::vector<bool>
       Item item = sequence[index];
-      next(&item, TypeOf<Item>());
+      next(&item, TypeOf<Item>(), /*read_only=*/true);
     }
   };
-  info.set_item = [](void* object, const ValueReader& key, const ValueReader& value) {
-    T& sequence = *static_cast<T*>(object);
-    const std::size_t index = IndexIn(sequence, key);
-    if constexpr (requires(Item item) { sequence[index] = std::move(item); }) {
+  if constexpr (kReceivable<Item> && std::is_move_assignable_v<Item>) {
+    info.set_item = [](void* object, const ValueReader& key, const ValueReader& value) {
+      T& sequence = *static_cast<T*>(object);
+      const std::size_t index = IndexIn(sequence, key);
       sequence[index] = Decode<Item>(value);
-    }
-  };
-  if constexpr (requires(T& t) { t.erase(t.begin()); }) {
+    };
+  }
+  if constexpr (std::is_move_assignable_v<Item> && requires(T& t) { t.erase(t.begin()); }) {
     info.delete_item = [](void* object, const ValueReader& key) {
       T& sequence = *static_cast<T*>(object);
       sequence.erase(sequence.begin() + static_cast<std::ptrdiff_t>(IndexIn(sequence, key)));
     };
   }
-  if constexpr (std::equality_comparable<Item>) {
+  if constexpr (kReceivable<Item> && std::equality_comparable<Item>) {
     info.contains = [](const void* object, const ValueReader& key) {
       const T& sequence = *static_cast<const T*>(object);
       return std::find(sequence.begin(), sequence.end(), Decode<Item>(key)) != sequence.end();
@@ -287,21 +301,20 @@ template <typename T>
 TypeInfo MakeTypeInfo() {
   using V = ValueOf<T>;
   TypeInfo info{.name = &TypeName<T>};
-  if constexpr (requires { sizeof(Codec<V>); }) {
+  if constexpr (kSendable<V>) {
     info.encode = [](const void* object, ValueWriter out) {
       Encode<V>(Load(*static_cast<const T*>(object)), out);
     };
-    if constexpr (kIsAtomic<T>) {
-      info.assign = [](void* object, const ValueReader& value) {
-        static_cast<T*>(object)->store(Decode<V>(value));
-      };
-    } else if constexpr (std::is_move_assignable_v<T> && requires(const ValueReader& in) {
-                           Codec<T>::Decode(in);
-                         } && (!Described<T> || std::is_default_constructible_v<T>)) {
-      info.assign = [](void* object, const ValueReader& value) {
-        *static_cast<T*>(object) = Decode<T>(value);
-      };
-    }
+  }
+  if constexpr (kIsAtomic<T>) {
+    info.assign = [](void* object, const ValueReader& value) {
+      static_cast<T*>(object)->store(Decode<V>(value));
+    };
+  } else if constexpr (std::is_move_assignable_v<T> && kReceivable<T> &&
+                       requires(const ValueReader& in) { Codec<T>::Decode(in); }) {
+    info.assign = [](void* object, const ValueReader& value) {
+      *static_cast<T*>(object) = Decode<T>(value);
+    };
   }
   if constexpr (MapItems<T>) AddMapItems<T>(info);
   if constexpr (SequenceItems<T>) AddSequenceItems<T>(info);
@@ -325,8 +338,13 @@ TypeInfo MakeTypeInfo() {
     info.remove = [](void* object) { static_cast<T*>(object)->reset(); };
     using Target = std::remove_cvref_t<decltype(*std::declval<T&>())>;
     if constexpr (HasMembers<Target>) {
-      info.target = [](void* object, Next next) {
-        next(std::addressof(**static_cast<T*>(object)), TypeOf<Target>());
+      info.target = [](void* object, bool read_only, Next next) {
+        auto& target = **static_cast<T*>(object);
+        // An optional that is const holds what is const; a pointer points to what its type says.
+        using Seen = std::remove_reference_t<decltype(*std::declval<const T&>())>;
+        next(const_cast<Target*>(std::addressof(target)), TypeOf<Target>(),
+             std::is_const_v<std::remove_reference_t<decltype(target)>> ||
+                 (read_only && std::is_const_v<Seen>));
       };
     }
   }

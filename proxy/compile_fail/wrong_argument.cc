@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/counter.h"
+
+void Call(remoteobj::Proxy<app::Counter>& remote) { remote->Toggle(std::string("on")); }
