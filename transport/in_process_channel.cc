@@ -12,33 +12,43 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/heap_message.h"
+#include "remoteobj/transport/internal/messages.h"
 
 namespace remoteobj {
 namespace {
 
 using transport_internal::Access;
 using transport_internal::HeapMessage;
-using transport_internal::HeapOutcome;
+using transport_internal::In;
 using transport_internal::OutcomeIn;
 using transport_internal::RequestIn;
 using transport_internal::RequestOn;
 
 // Evaluates a request that was built in this process.
-void Evaluate(HeapMessage& request, Listener::Handler handler, HeapOutcome& outcome) {
+void Evaluate(HeapMessage& request, Listener::Handler handler, HeapMessage& outcome) {
   OutcomeWriter writer = Access::Outcome(outcome);
   try {
-    handler(Access::Request(request.builder().getRoot<schema::Request>().asReader()), writer);
+    In message = request.Read();
+    handler(RequestIn(message), writer);
   } catch (const BadValue& e) {
     writer.Error({.type = "remoteobj::BadValue", .message = e.what()});
   }
+}
+
+void ReadFrom(HeapMessage& outcome, ReadOutcome read) {
+  // A handler that wrote nothing gave nothing.
+  if (outcome.used() == 0) Access::Outcome(outcome).Value().Null();
+  In message = outcome.Read();
+  read(OutcomeIn(message));
 }
 
 enum class Phase { kRequested, kTaken, kDone, kRefused };
 
 struct CallState {
   HeapMessage request;              // Written before it is queued.
-  HeapOutcome outcome;              // Written between kTaken and kDone.
+  HeapMessage outcome;              // Written between kTaken and kDone.
   Phase phase = Phase::kRequested;  // Guarded by the channel's mutex.
   absl::Time deadline = absl::InfiniteFuture();
 };
@@ -172,7 +182,7 @@ class InProcessPendingCall final : public PendingCall {
     if (channel_.PhaseOf(*call) == Phase::kRefused) {
       throw NotListening("the listener closed, and refused the call");
     }
-    read(Access::Outcome(call->outcome.Read()));
+    ReadFrom(call->outcome, read);
   }
 
  private:
@@ -183,7 +193,7 @@ class InProcessPendingCall final : public PendingCall {
 std::unique_ptr<PendingCall> InProcessChannelImpl::Start(WriteRequest write, absl::Time deadline) {
   auto call = std::make_shared<CallState>();
   call->deadline = deadline;
-  write(RequestOn(call->request.builder(),
+  write(RequestOn(call->request,
                   deadline == absl::InfiniteFuture() ? 0 : absl::ToUnixNanos(deadline)));
   absl::MutexLock lock(&mutex_);
   if (!open_) throw NotListening("no thread listens");
@@ -194,16 +204,16 @@ std::unique_ptr<PendingCall> InProcessChannelImpl::Start(WriteRequest write, abs
 // The outcome of a call that was evaluated at once.
 class DirectCall final : public PendingCall {
  public:
-  explicit DirectCall(std::unique_ptr<HeapOutcome> outcome) : outcome_(std::move(outcome)) {}
+  explicit DirectCall(std::unique_ptr<HeapMessage> outcome) : outcome_(std::move(outcome)) {}
   bool ready() override { return true; }
   void Finish(ReadOutcome read, absl::Time) override {
     if (outcome_ == nullptr) throw std::logic_error("this call was finished already");
     const auto outcome = std::exchange(outcome_, nullptr);
-    read(Access::Outcome(outcome->Read()));
+    ReadFrom(*outcome, read);
   }
 
  private:
-  std::unique_ptr<HeapOutcome> outcome_;
+  std::unique_ptr<HeapMessage> outcome_;
 };
 
 }  // namespace
@@ -214,16 +224,16 @@ std::shared_ptr<InProcessChannel> InProcessChannel::Create() {
 
 void CallDirectly(WriteRequest write, Listener::Handler handler, ReadOutcome read) {
   HeapMessage request;
-  write(RequestOn(request.builder(), 0));
-  HeapOutcome outcome;
+  write(RequestOn(request, 0));
+  HeapMessage outcome;
   Evaluate(request, handler, outcome);
-  read(Access::Outcome(outcome.Read()));
+  ReadFrom(outcome, read);
 }
 
 std::unique_ptr<PendingCall> StartDirectly(WriteRequest write, Listener::Handler handler) {
   HeapMessage request;
-  write(RequestOn(request.builder(), 0));
-  auto outcome = std::make_unique<HeapOutcome>();
+  write(RequestOn(request, 0));
+  auto outcome = std::make_unique<HeapMessage>();
   Evaluate(request, handler, *outcome);
   return std::make_unique<DirectCall>(std::move(outcome));
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/transport/message.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/messages.h"
@@ -10,144 +12,169 @@ namespace remoteobj {
 namespace {
 
 using transport_internal::Access;
-using transport_internal::Guarded;
-using transport_internal::PutText;
-using transport_internal::Take;
-using transport_internal::View;
+using transport_internal::kErrorLayout;
+using transport_internal::kOperationLayout;
+using transport_internal::kOutcomeLayout;
+using transport_internal::kRequestLayout;
+using transport_internal::kValueLayout;
+using transport_internal::ListIn;
+using transport_internal::Out;
+using transport_internal::Position;
+using transport_internal::StructIn;
 
-using Operations = capnp::List<schema::Operation>;
 // Causes nest as values do; nobody's chain of causes is this long.
 constexpr int kMaxCauses = 32;
 
-void PutError(schema::Error::Builder out, const ErrorInfo& error, int depth) {
-  PutText([&](unsigned n) { return out.initType(n); }, error.type);
-  PutText([&](unsigned n) { return out.initMessage(n); }, error.message);
-  auto frames = out.initTraceback(static_cast<unsigned>(error.traceback.size()));
-  for (unsigned i = 0; i < frames.size(); ++i) {
-    PutText([&](unsigned n) { return frames.init(i, n); }, error.traceback[i]);
+// The parts of an Error: where its numbers are, in bytes, and which of its pointers is what.
+constexpr std::size_t kPidByte = 0, kTimeByte = 8, kSequenceByte = 16;
+enum ErrorPointer : std::uint16_t {
+  kType,
+  kMessage,
+  kTraceback,
+  kCauses,
+  kProcess,
+  kThread,
+  kGroup,
+  kFields,
+};
+
+void PutError(Out& out, Position at, const ErrorInfo& error, int depth) {
+  const auto pointer = [&](ErrorPointer which) { return at + kErrorLayout.data + which; };
+  out.Set(at, kPidByte, std::int32_t{error.pid});
+  out.Set(at, kTimeByte, error.time_ns);
+  out.Set(at, kSequenceByte, error.sequence);
+  out.NewText(pointer(kType), error.type);
+  out.NewText(pointer(kMessage), error.message);
+  out.NewText(pointer(kProcess), error.process);
+  out.NewText(pointer(kThread), error.thread);
+  out.NewText(pointer(kGroup), error.group);
+  if (!error.traceback.empty()) {
+    const Position frames = out.NewPointers(pointer(kTraceback),
+                                            static_cast<std::uint32_t>(error.traceback.size()));
+    for (std::uint32_t i = 0; i < error.traceback.size(); ++i) {
+      out.NewText(frames + i, error.traceback[i]);
+    }
   }
-  if (depth < kMaxCauses) {
-    auto causes = out.initCauses(static_cast<unsigned>(error.causes.size()));
-    for (unsigned i = 0; i < causes.size(); ++i) PutError(causes[i], error.causes[i], depth + 1);
+  if (!error.causes.empty() && depth < kMaxCauses) {
+    const Position causes = out.NewStructs(
+        pointer(kCauses), static_cast<std::uint32_t>(error.causes.size()), kErrorLayout);
+    for (std::uint32_t i = 0; i < error.causes.size(); ++i) {
+      PutError(out, causes + i * kErrorLayout.words(), error.causes[i], depth + 1);
+    }
   }
-  out.setPid(error.pid);
-  PutText([&](unsigned n) { return out.initProcess(n); }, error.process);
-  PutText([&](unsigned n) { return out.initThread(n); }, error.thread);
-  PutText([&](unsigned n) { return out.initGroup(n); }, error.group);
-  out.setTime(error.time_ns);
-  out.setSequence(error.sequence);
-  if (!error.fields.empty()) {
-    transport_internal::WithPackedValue(
-        error.fields, [&](schema::Value::Reader fields) { out.setFields(fields); });
-  }
+  if (!error.fields.empty()) transport_internal::Embed(error.fields, out, pointer(kFields));
 }
 
-ErrorInfo GetError(schema::Error::Reader in, int depth) {
+ErrorInfo GetError(const StructIn& in, int depth) {
   ErrorInfo error;
-  error.type = View(in.getType());
-  error.message = View(in.getMessage());
-  for (auto frame : in.getTraceback()) error.traceback.emplace_back(View(frame));
+  error.type = in.GetText(kType);
+  error.message = in.GetText(kMessage);
+  const ListIn frames = in.GetList(kTraceback);
+  for (std::size_t i = 0; i < frames.size; ++i) error.traceback.emplace_back(frames[i].GetText(0));
   if (depth < kMaxCauses) {
-    for (auto cause : in.getCauses()) error.causes.push_back(GetError(cause, depth + 1));
+    const ListIn causes = in.GetList(kCauses);
+    for (std::size_t i = 0; i < causes.size; ++i) {
+      error.causes.push_back(GetError(causes[i], depth + 1));
+    }
   }
-  error.pid = in.getPid();
-  error.process = View(in.getProcess());
-  error.thread = View(in.getThread());
-  error.group = View(in.getGroup());
-  error.time_ns = in.getTime();
-  error.sequence = in.getSequence();
-  if (in.hasFields()) error.fields = transport_internal::PackedCopy(in.getFields());
+  error.pid = in.Get<std::int32_t>(kPidByte);
+  error.process = in.GetText(kProcess);
+  error.thread = in.GetText(kThread);
+  error.group = in.GetText(kGroup);
+  error.time_ns = in.Get<std::int64_t>(kTimeByte);
+  error.sequence = in.Get<std::uint64_t>(kSequenceByte);
+  if (in.Has(kFields)) error.fields = transport_internal::Extract(in.GetStruct(kFields));
   return error;
+}
+
+// The order of Outcome's union.
+enum class WhichOutcome : std::uint16_t { kValue, kItself, kError };
+
+// An Outcome from the beginning of the message; gives where its pointer is.
+Position BeginOutcome(Out& out, WhichOutcome which) {
+  out.Reset();
+  const Position outcome = out.NewStruct(out.Allocate(1), kOutcomeLayout);
+  out.Set(outcome, 0, which);
+  return outcome + kOutcomeLayout.data;
 }
 
 }  // namespace
 
 void OperationsWriter::Set(std::size_t index, OperationKind kind, std::string_view name,
                            std::uint16_t hint) const {
-  auto operation = Take<Operations::Builder>(handle_)[static_cast<unsigned>(index)];
-  operation.setKind(static_cast<schema::Operation::Kind>(kind));
-  operation.setHint(hint);
-  if (!name.empty()) PutText([&](unsigned n) { return operation.initName(n); }, name);
+  const auto operation = static_cast<Position>(at_ + index * kOperationLayout.words());
+  out_->Set(operation, 0, kind);
+  out_->Set(operation, 2, hint);
+  if (!name.empty()) out_->NewText(operation + kOperationLayout.data, name);
 }
 
 ListWriter OperationsWriter::Arguments(std::size_t index, std::size_t size) const {
-  auto operation = Take<Operations::Builder>(handle_)[static_cast<unsigned>(index)];
-  return Access::List(operation.initArguments(static_cast<unsigned>(size)), bulk_, 0);
+  const auto operation = static_cast<Position>(at_ + index * kOperationLayout.words());
+  return Access::List(*out_,
+                      out_->NewStructs(operation + kOperationLayout.data + 1,
+                                       static_cast<std::uint32_t>(size), kValueLayout),
+                      0);
 }
 
-void RequestWriter::SetTarget(std::uint64_t id) const {
-  Take<schema::Request::Builder>(handle_).setTarget(id);
-}
+void RequestWriter::SetTarget(std::uint64_t id) const { out_->Set(at_, 0, id); }
 
 OperationsWriter RequestWriter::Operations(std::size_t size) const {
-  return Access::Operations(
-      Take<schema::Request::Builder>(handle_).initOperations(static_cast<unsigned>(size)), bulk_);
+  return Access::Operations(*out_, out_->NewStructs(at_ + kRequestLayout.data,
+                                                    static_cast<std::uint32_t>(size),
+                                                    kOperationLayout));
 }
 
 OperationKind OperationReader::kind() const {
-  const auto kind = static_cast<std::uint16_t>(Take<schema::Operation::Reader>(handle_).getKind());
+  const auto kind = operation_.Get<std::uint16_t>(0);
   if (kind > kLastOperationKind) {
     throw BadValue(absl::StrCat("an operation of the unknown kind ", kind));
   }
   return static_cast<OperationKind>(kind);
 }
 
-std::string_view OperationReader::name() const {
-  return Guarded([&] { return View(Take<schema::Operation::Reader>(handle_).getName()); });
-}
+std::string_view OperationReader::name() const { return operation_.GetText(0); }
 
-std::uint16_t OperationReader::hint() const {
-  return Take<schema::Operation::Reader>(handle_).getHint();
-}
+std::uint16_t OperationReader::hint() const { return operation_.Get<std::uint16_t>(2); }
 
 ListReader OperationReader::Arguments() const {
-  return Guarded([&] {
-    return Access::List(Take<schema::Operation::Reader>(handle_).getArguments(), nullptr,
-                        "argument", 0);
-  });
+  return Access::List(operation_.GetList(1), nullptr, "argument", 0);
 }
 
 OperationReader RequestReader::operator[](std::size_t index) const {
-  if (index >= size_) {
-    throw BadValue(absl::StrCat("operation ", index, " is not there: there are ", size_));
+  if (index >= operations_.size) {
+    throw BadValue(absl::StrCat("operation ", index, " is not there: there are ", size()));
   }
-  return Guarded([&] {
-    return Access::Operation(Take<Operations::Reader>(handle_)[static_cast<unsigned>(index)]);
-  });
+  return Access::Operation(operations_[index]);
 }
 
 ValueWriter OutcomeWriter::Value() {
-  transport_internal::Builder& builder = space_.Fresh();
-  return Access::Writer(builder.initRoot<schema::Outcome>().initValue(), &builder.bulk, 0);
+  const Position pointer = BeginOutcome(out_, WhichOutcome::kValue);
+  return Access::Writer(out_, out_.NewStruct(pointer, kValueLayout), 0);
 }
 
-void OutcomeWriter::Itself() { space_.Fresh().initRoot<schema::Outcome>().setItself(); }
+void OutcomeWriter::Itself() { BeginOutcome(out_, WhichOutcome::kItself); }
 
 void OutcomeWriter::Error(const ErrorInfo& error) {
-  PutError(space_.Fresh().initRoot<schema::Outcome>().initError(), error, 0);
+  const Position pointer = BeginOutcome(out_, WhichOutcome::kError);
+  PutError(out_, out_.NewStruct(pointer, kErrorLayout), error, 0);
 }
 
 OutcomeKind OutcomeReader::kind() const {
-  switch (Take<schema::Outcome::Reader>(handle_).which()) {
-    case schema::Outcome::VALUE:
+  switch (outcome_.Get<WhichOutcome>(0)) {
+    case WhichOutcome::kValue:
       return OutcomeKind::kValue;
-    case schema::Outcome::ITSELF:
+    case WhichOutcome::kItself:
       return OutcomeKind::kItself;
-    case schema::Outcome::ERROR:
+    case WhichOutcome::kError:
       return OutcomeKind::kError;
   }
   throw BadValue("an outcome of an unknown kind");
 }
 
 ValueReader OutcomeReader::Value() const {
-  return Guarded([&] {
-    return Access::Reader(Take<schema::Outcome::Reader>(handle_).getValue(), nullptr, "result",
-                          transport_internal::kNoIndex, 0);
-  });
+  return Access::Reader(outcome_.GetStruct(0), nullptr, "result", transport_internal::kNoIndex, 0);
 }
 
-ErrorInfo OutcomeReader::Error() const {
-  return Guarded([&] { return GetError(Take<schema::Outcome::Reader>(handle_).getError(), 0); });
-}
+ErrorInfo OutcomeReader::Error() const { return GetError(outcome_.GetStruct(0), 0); }
 
 }  // namespace remoteobj

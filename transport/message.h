@@ -14,8 +14,8 @@
 //       },
 //       deadline);
 //
-// As value.h, these are handles that keep Cap'n Proto out of every header. message.capnp says what
-// each part means.
+// As value.h, these are handles on messages that lie in one piece. message.capnp says what each part
+// means.
 //
 // Threads:  a message is written or read by one thread.
 // Lifetime: a handle is valid during the call of the function that it was passed to.
@@ -62,8 +62,8 @@ class OperationsWriter {
   friend transport_internal::Access;
   OperationsWriter() = default;
 
-  transport_internal::Handle handle_;
-  bool* bulk_ = nullptr;
+  transport_internal::Out* out_ = nullptr;
+  transport_internal::Position at_ = 0;
 };
 
 class RequestWriter {
@@ -75,8 +75,8 @@ class RequestWriter {
   friend transport_internal::Access;
   RequestWriter() = default;
 
-  transport_internal::Handle handle_;
-  bool* bulk_ = nullptr;
+  transport_internal::Out* out_ = nullptr;
+  transport_internal::Position at_ = 0;
 };
 
 class OperationReader {
@@ -91,7 +91,7 @@ class OperationReader {
   friend transport_internal::Access;
   OperationReader() = default;
 
-  transport_internal::Handle handle_;
+  transport_internal::StructIn operation_;
 };
 
 class RequestReader {
@@ -100,7 +100,7 @@ class RequestReader {
   // Nanoseconds since the Unix epoch; 0 if there is none.
   std::int64_t deadline_ns() const { return deadline_ns_; }
   // How many operations there are.
-  std::size_t size() const { return size_; }
+  std::size_t size() const { return operations_.size; }
   // Throws BadValue beyond the end.
   OperationReader operator[](std::size_t index) const;
 
@@ -108,18 +108,10 @@ class RequestReader {
   friend transport_internal::Access;
   RequestReader() = default;
 
-  transport_internal::Handle handle_;
+  transport_internal::ListIn operations_;
   std::uint64_t target_ = 0;
   std::int64_t deadline_ns_ = 0;
-  std::size_t size_ = 0;
 };
-
-namespace transport_internal {
-
-// Gives the memory of an outcome, empty, as often as it is asked.
-class OutcomeSpace;
-
-}  // namespace transport_internal
 
 // Writes what a call came to. Each method begins anew: what was written before is forgotten, so
 // that an error can replace a value that could not be written to its end.
@@ -131,9 +123,9 @@ class OutcomeWriter {
 
  private:
   friend transport_internal::Access;
-  explicit OutcomeWriter(transport_internal::OutcomeSpace& space) : space_(space) {}
+  explicit OutcomeWriter(transport_internal::Out& out) : out_(out) {}
 
-  transport_internal::OutcomeSpace& space_;
+  transport_internal::Out& out_;
 };
 
 enum class OutcomeKind { kValue, kItself, kError };
@@ -148,7 +140,7 @@ class OutcomeReader {
   friend transport_internal::Access;
   OutcomeReader() = default;
 
-  transport_internal::Handle handle_;
+  transport_internal::StructIn outcome_;
 };
 
 }  // namespace remoteobj

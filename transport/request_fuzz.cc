@@ -6,26 +6,24 @@
 #include <cstdint>
 #include <string_view>
 
-#include "capnp/message.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/messages.h"
 #include "remoteobj/transport/internal/packed.h"
 #include "remoteobj/transport/internal/walk.h"
 
 namespace {
 
-using remoteobj::transport_internal::Guarded;
+using remoteobj::transport_internal::In;
 using remoteobj::transport_internal::OutcomeIn;
 using remoteobj::transport_internal::RequestIn;
 using remoteobj::transport_internal::Walk;
-using remoteobj::transport_internal::WithPacked;
+using remoteobj::transport_internal::WithFramed;
 
 // Only BadValue may come out of `read`.
 template <typename Read>
 void Try(std::string_view bytes, Read&& read) {
   try {
-    Guarded([&] { WithPacked(bytes, read); });
+    WithFramed(bytes, read);
   } catch (const remoteobj::BadValue&) {
   }
 }
@@ -34,7 +32,7 @@ void Try(std::string_view bytes, Read&& read) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  Try(bytes, [](capnp::MessageReader& message) { Walk(RequestIn(message)); });
-  Try(bytes, [](capnp::MessageReader& message) { Walk(OutcomeIn(message)); });
+  Try(bytes, [](In& message) { Walk(RequestIn(message)); });
+  Try(bytes, [](In& message) { Walk(OutcomeIn(message)); });
   return 0;
 }

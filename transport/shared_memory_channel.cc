@@ -318,13 +318,13 @@ unsigned SharedMemoryChannelImpl::Acquire(absl::Time deadline) {
 
 void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time deadline) {
   At(FaultPoint::kClientHasSlot);
-  SlotWriter writer(region_, slot, Direction::kRequest);
-  write(RequestOn(writer.builder(), NanosOf(deadline)));
+  SlotMessage message(region_, slot, Direction::kRequest);
+  write(RequestOn(message, NanosOf(deadline)));
   At(FaultPoint::kClientWriting);
-  writer.Finish();
+  message.Finish();
   Half& request = region_.slot(slot).request;
   request.call = ++region_.slot(slot).calls;
-  request.cpu.store(static_cast<std::uint16_t>(sched_getcpu() + 1), std::memory_order_relaxed);
+  request.cpu.store(static_cast<std::uint32_t>(sched_getcpu() + 1), std::memory_order_relaxed);
   request.word.store(kRequested, std::memory_order_seq_cst);
   At(FaultPoint::kClientPublished);
   const std::uint64_t bit = std::uint64_t{1} << slot;
@@ -416,7 +416,7 @@ void SharedMemoryChannelImpl::ReadOutcomeOf(unsigned slot, ReadOutcome read) {
   if (region_.slot(slot).outcome.call != 0) {
     throw NotListening("the listener closed, and refused the call");
   }
-  SlotReader message(region_, slot, Direction::kOutcome);
+  In message = ReadSlot(region_, slot, Direction::kOutcome);
   read(OutcomeIn(message));
 }
 
@@ -489,7 +489,7 @@ class FinishedCall final : public PendingCall {
   explicit FinishedCall(std::string outcome) : outcome_(std::move(outcome)) {}
   bool ready() override { return true; }
   void Finish(ReadOutcome read, absl::Time) override {
-    WithPacked(outcome_, [&](capnp::MessageReader& message) { read(OutcomeIn(message)); });
+    WithFramed(outcome_, [&](In& message) { read(OutcomeIn(message)); });
   }
 
  private:
@@ -505,7 +505,7 @@ std::unique_ptr<PendingCall> SharedMemoryChannelImpl::Start(WriteRequest write,
     // As many as may be are under way: make room by waiting for this one.
     std::string outcome;
     Call(
-        write, [&](const OutcomeReader& in) { outcome = PackedCopy(Access::Message(in)); },
+        write, [&](const OutcomeReader& in) { outcome = Extract(Access::StructOf(in)); },
         deadline);
     return std::make_unique<FinishedCall>(std::move(outcome));
   }
@@ -616,29 +616,11 @@ void SharedMemoryChannelImpl::AnnounceFreed() {
   }
 }
 
-// The outcome of one slot; begun anew as often as the handler wants.
-class SlotOutcome final : public OutcomeSpace {
- public:
-  SlotOutcome(Region& region, unsigned slot) : region_(region), slot_(slot) {}
-  Builder& Fresh() override {
-    return writer_.emplace(region_, slot_, Direction::kOutcome).builder();
-  }
-  void Finish() {
-    if (!writer_) Access::Outcome(*this).Value().Null();
-    writer_->Finish();
-  }
-
- private:
-  Region& region_;
-  const unsigned slot_;
-  std::optional<SlotWriter> writer_;
-};
-
 void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
-  SlotOutcome outcome(region_, slot);
+  SlotMessage outcome(region_, slot, Direction::kOutcome);
   OutcomeWriter writer = Access::Outcome(outcome);
   try {
-    SlotReader message(region_, slot, Direction::kRequest);
+    In message = ReadSlot(region_, slot, Direction::kRequest);
     const RequestReader request = RequestIn(message);
     const std::int64_t deadline = request.deadline_ns();
     if (deadline != 0 && absl::GetCurrentTimeNanos() >= deadline) {
@@ -652,6 +634,7 @@ void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
     writer.Error({.type = "remoteobj::BadValue",
                   .message = std::string(std::string_view(e.what()).substr(0, kLongest))});
   }
+  if (outcome.used() == 0) writer.Value().Null();
   outcome.Finish();
   Answer(slot, kDone);
 }

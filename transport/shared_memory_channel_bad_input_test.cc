@@ -39,6 +39,7 @@ namespace {
 using transport_internal::Access;
 using transport_internal::FaultPoint;
 using transport_internal::Half;
+using transport_internal::kSlotWords;
 using transport_internal::Header;
 using transport_internal::Slot;
 using transport_internal::Walk;
@@ -72,7 +73,7 @@ Slot* slots = nullptr;
 
 void Spoil(Half& half, std::uint32_t seed) {
   std::minstd_rand random(seed);
-  const unsigned words = 1 + half.first_words;
+  const unsigned words = half.size < kSlotWords ? half.size + 1 : kSlotWords;
   switch (random() % 5) {
     case 0:  // One bit.
       reinterpret_cast<std::uint8_t*>(half.words)[random() % (8 * words)] ^=
@@ -89,9 +90,10 @@ void Spoil(Half& half, std::uint32_t seed) {
         reinterpret_cast<std::uint8_t*>(half.words)[i] = static_cast<std::uint8_t>(random());
       }
       break;
-    case 3:  // Its shape.
-      half.first_words = static_cast<std::uint16_t>(random());
-      half.segments = static_cast<std::uint16_t>(random() % 3 == 0 ? random() : random() % 4);
+    case 3:  // Its size: in the slot, in the window, beyond it.
+      half.size = static_cast<std::uint32_t>(random() % 3 == 0   ? random()
+                                             : random() % 2 == 0 ? random() % 2000
+                                                                 : random() % words);
       break;
     case 4:  // Words moved about: pointers, to elsewhere.
       for (int i = 0; i < 3; ++i) {
@@ -244,17 +246,15 @@ TEST_F(BadInputTest, ASpoiltOutcomeIsAnErrorOrAnotherOutcome) {
 
 TEST_F(BadInputTest, AnUnknownOperationIsAnError) {
   EXPECT_EQ(ErrorOf([](RequestWriter request) {
-              auto operation = Access::Message(request).initOperations(1)[0];
-              operation.setKind(static_cast<schema::Operation::Kind>(999));
+              request.Operations(1).Set(0, static_cast<OperationKind>(999), "", 0);
             }),
             "an operation of the unknown kind 999");
 }
 
 TEST_F(BadInputTest, ANestingOf10000LevelsIsAnError) {
   EXPECT_EQ(ErrorOf([](RequestWriter request) {
-              auto operation = Access::Message(request).initOperations(1)[0];
-              auto value = operation.initArguments(1)[0];
-              for (int i = 0; i < 10'000; ++i) value = value.initList(1)[0];
+              std::optional<ValueWriter> value = request.Operations(1).Arguments(0, 1)[0];
+              for (int i = 0; i < 10'000; ++i) value.emplace(Access::Shallow(*value).List(1)[0]);
             }),
             "a value nested more than 100 levels deep");
   // Nor can it be written.
@@ -267,9 +267,9 @@ TEST_F(BadInputTest, ANestingOf10000LevelsIsAnError) {
 
 TEST_F(BadInputTest, AWrongTypeIsAnError) {
   EXPECT_EQ(ErrorOf([](RequestWriter request) {
-              auto operation = Access::Message(request).initOperations(1)[0];
-              operation.setName("echo");
-              operation.initArguments(1)[0].setNull();
+              const OperationsWriter operations = request.Operations(1);
+              operations.Set(0, OperationKind::kGetAttribute, "echo", 0);
+              operations.Arguments(0, 1)[0].Null();
             }),
             "expected text, got nothing in argument 0");
 }

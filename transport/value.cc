@@ -15,19 +15,18 @@ namespace remoteobj {
 namespace {
 
 using transport_internal::Access;
-using transport_internal::Guarded;
-using transport_internal::PutText;
-using transport_internal::Take;
-using transport_internal::View;
+using transport_internal::kArrayLayout;
+using transport_internal::kEntryLayout;
+using transport_internal::kFieldLayout;
+using transport_internal::kRecordLayout;
+using transport_internal::kReferenceLayout;
+using transport_internal::kValueLayout;
+using transport_internal::ListIn;
+using transport_internal::Out;
+using transport_internal::Position;
+using transport_internal::StructIn;
+using transport_internal::Which;
 
-using ValueBuilder = schema::Value::Builder;
-using CapnpReader = schema::Value::Reader;
-using Values = capnp::List<schema::Value>;
-using Entries = capnp::List<schema::Value::Entry>;
-using Fields = capnp::List<schema::Value::Field>;
-
-// From here on an allocation has a segment of its own, and is not cleared first.
-constexpr std::size_t kBulkBytes = 64 << 10;
 // One list of Cap'n Proto has at most 2^29 - 1 elements. A multiple of every element's size.
 constexpr std::size_t kChunkBytes = 256 << 20;
 constexpr std::size_t kMaxElements = (1 << 29) - 1;
@@ -62,46 +61,43 @@ void CheckBytes(std::size_t size) {
   }
 }
 
-// Writes bytes through `init`, which gives a Data of the wanted size.
-template <typename Init>
-void PutBytes(Init&& init, std::span<const std::byte> bytes, bool* bulk) {
-  if (bulk != nullptr) *bulk = bytes.size() >= kBulkBytes;
-  auto data = init(static_cast<unsigned>(bytes.size()));
-  if (bulk != nullptr) *bulk = false;
-  if (!bytes.empty()) std::memcpy(data.begin(), bytes.data(), bytes.size());
-}
+// Where the parts of a value are: its union's tag and scalars, and its one pointer.
+void SetWhich(Out& out, Position value, Which which) { out.Set(value, 0, which); }
+constexpr std::size_t kBoolByte = 2;
+constexpr std::size_t kScalarByte = 8;
+constexpr Position PointerOf(Position value) { return value + kValueLayout.data; }
 
-void PutChunks(capnp::List<capnp::Data>::Builder chunks, std::span<const std::byte> bytes,
-               bool* bulk) {
-  for (unsigned i = 0; i < chunks.size(); ++i) {
+Which WhichOf(const StructIn& value) { return value.Get<Which>(0); }
+bool Is(const StructIn& value, Which which) { return WhichOf(value) == which; }
+
+// A list of pieces.
+void PutChunks(Out& out, Position pointer, std::span<const std::byte> bytes) {
+  const auto count = static_cast<std::uint32_t>((bytes.size() + kChunkBytes - 1) / kChunkBytes);
+  const Position chunks = out.NewPointers(pointer, count);
+  for (std::uint32_t i = 0; i < count; ++i) {
     const std::size_t at = i * kChunkBytes;
-    PutBytes([&](unsigned n) { return chunks.init(i, n); },
-             bytes.subspan(at, std::min(kChunkBytes, bytes.size() - at)), bulk);
+    out.NewBytes(chunks + i, bytes.subspan(at, std::min(kChunkBytes, bytes.size() - at)), false);
   }
 }
 
-unsigned ChunkCount(std::size_t bytes) {
-  return static_cast<unsigned>((bytes + kChunkBytes - 1) / kChunkBytes);
-}
-
-std::size_t BytesIn(capnp::List<capnp::Data>::Reader chunks) {
+std::size_t BytesIn(const ListIn& chunks) {
   std::size_t size = 0;
-  for (auto chunk : chunks) size += chunk.size();
+  for (std::size_t i = 0; i < chunks.size; ++i) size += chunks[i].GetBytes(0).size();
   return size;
 }
 
-void CopyChunks(capnp::List<capnp::Data>::Reader chunks, std::byte* out, std::size_t size) {
-  for (auto chunk : chunks) {
-    const std::size_t n = std::min(size, chunk.size());
-    if (n != 0) std::memcpy(out, chunk.begin(), n);
-    out += n;
-    size -= n;
+void CopyChunks(const ListIn& chunks, std::span<std::byte> out) {
+  for (std::size_t i = 0; i < chunks.size && !out.empty(); ++i) {
+    const std::span<const std::byte> chunk = chunks[i].GetBytes(0);
+    const std::size_t n = std::min(out.size(), chunk.size());
+    if (n != 0) std::memcpy(out.data(), chunk.data(), n);
+    out = out.subspan(n);
   }
 }
 
-std::string JoinChunks(capnp::List<capnp::Data>::Reader chunks) {
+std::string JoinChunks(const ListIn& chunks) {
   std::string out(BytesIn(chunks), '\0');
-  CopyChunks(chunks, reinterpret_cast<std::byte*>(out.data()), out.size());
+  CopyChunks(chunks, std::as_writable_bytes(std::span(out)));
   return out;
 }
 
@@ -132,124 +128,139 @@ std::string FloatString(double value) {
 
 // ValueWriter
 
-void ValueWriter::Null() const { Take<ValueBuilder>(handle_).setNull(); }
-void ValueWriter::Bool(bool value) const { Take<ValueBuilder>(handle_).setBool(value); }
-void ValueWriter::Int(std::int64_t value) const { Take<ValueBuilder>(handle_).setInt(value); }
+void ValueWriter::Null() const { SetWhich(*out_, at_, Which::kNull); }
 
-void ValueWriter::UInt(std::uint64_t value) const {
-  ValueBuilder out = Take<ValueBuilder>(handle_);
-  if (value <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-    out.setInt(static_cast<std::int64_t>(value));
-  } else {
-    out.setUint(value);
-  }
+void ValueWriter::Bool(bool value) const {
+  SetWhich(*out_, at_, Which::kBool);
+  out_->Set(at_, kBoolByte, static_cast<std::uint8_t>(value));
 }
 
-void ValueWriter::Float(double value) const { Take<ValueBuilder>(handle_).setFloat(value); }
+void ValueWriter::Int(std::int64_t value) const {
+  SetWhich(*out_, at_, Which::kInt);
+  out_->Set(at_, kScalarByte, value);
+}
+
+void ValueWriter::UInt(std::uint64_t value) const {
+  const bool fits = value <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  SetWhich(*out_, at_, fits ? Which::kInt : Which::kUInt);
+  out_->Set(at_, kScalarByte, value);
+}
+
+void ValueWriter::Float(double value) const {
+  SetWhich(*out_, at_, Which::kFloat);
+  out_->Set(at_, kScalarByte, value);
+}
 
 void ValueWriter::Text(std::string_view value) const {
-  CheckBytes(value.size());
-  ValueBuilder out = Take<ValueBuilder>(handle_);
   const auto bytes = std::as_bytes(std::span(value));
-  if (value.size() >= kMaxElements) {
-    PutChunks(out.initLongText(ChunkCount(bytes.size())), bytes, bulk_);
+  CheckBytes(bytes.size());
+  const bool is_long = bytes.size() >= kMaxElements;
+  SetWhich(*out_, at_, is_long ? Which::kLongText : Which::kText);
+  if (is_long) {
+    PutChunks(*out_, PointerOf(at_), bytes);
   } else {
-    // The NUL behind it is in the last word, which even a bulk allocation clears.
-    PutBytes([&](unsigned n) { return out.initText(n); }, bytes, bulk_);
+    out_->NewBytes(PointerOf(at_), bytes, /*text=*/true);
   }
 }
 
 void ValueWriter::Data(std::span<const std::byte> value) const {
   CheckBytes(value.size());
-  ValueBuilder out = Take<ValueBuilder>(handle_);
-  if (value.size() >= kMaxElements) {
-    PutChunks(out.initLongData(ChunkCount(value.size())), value, bulk_);
+  const bool is_long = value.size() >= kMaxElements;
+  SetWhich(*out_, at_, is_long ? Which::kLongData : Which::kData);
+  if (is_long) {
+    PutChunks(*out_, PointerOf(at_), value);
   } else {
-    PutBytes([&](unsigned n) { return out.initData(n); }, value, bulk_);
+    out_->NewBytes(PointerOf(at_), value, /*text=*/false);
   }
 }
 
 void ValueWriter::Array(ElementType type, std::span<const std::byte> bytes) const {
   CheckBytes(bytes.size());
-  auto array = Take<ValueBuilder>(handle_).initArray();
-  array.setType(static_cast<schema::Value::Element>(type));
-  PutChunks(array.initChunks(ChunkCount(bytes.size())), bytes, bulk_);
+  SetWhich(*out_, at_, Which::kArray);
+  const Position array = out_->NewStruct(PointerOf(at_), kArrayLayout);
+  out_->Set(array, 0, type);
+  PutChunks(*out_, array + kArrayLayout.data, bytes);
 }
 
 void ValueWriter::Object(std::uint64_t id, std::string_view type) const {
-  auto reference = Take<ValueBuilder>(handle_).initObject();
-  reference.setId(id);
-  PutText([&](unsigned n) { return reference.initType(n); }, type);
+  SetWhich(*out_, at_, Which::kObject);
+  const Position reference = out_->NewStruct(PointerOf(at_), kReferenceLayout);
+  out_->Set(reference, 0, id);
+  out_->NewText(reference + kReferenceLayout.data, type);
 }
 
 ListWriter ValueWriter::List(std::size_t size) const {
   CheckDepth(depth_ + 1);
-  return Access::List(Take<ValueBuilder>(handle_).initList(CheckSize(size)), bulk_, depth_ + 1);
+  SetWhich(*out_, at_, Which::kList);
+  return Access::List(*out_, out_->NewStructs(PointerOf(at_), CheckSize(size), kValueLayout),
+                      depth_ + 1);
 }
 
 MapWriter ValueWriter::Map(std::size_t size) const {
   CheckDepth(depth_ + 1);
-  return Access::Map(Take<ValueBuilder>(handle_).initMap(CheckSize(size)), bulk_, depth_ + 1);
+  SetWhich(*out_, at_, Which::kMap);
+  return Access::Map(*out_, out_->NewStructs(PointerOf(at_), CheckSize(size), kEntryLayout),
+                     depth_ + 1);
 }
 
 RecordWriter ValueWriter::Record(std::string_view type, std::size_t fields) const {
   CheckDepth(depth_ + 1);
-  auto record = Take<ValueBuilder>(handle_).initRecord();
-  PutText([&](unsigned n) { return record.initType(n); }, type);
-  return Access::Record(record.initFields(CheckSize(fields)), bulk_, depth_ + 1);
+  SetWhich(*out_, at_, Which::kRecord);
+  const Position record = out_->NewStruct(PointerOf(at_), kRecordLayout);
+  out_->NewText(record, type);
+  return Access::Record(*out_, out_->NewStructs(record + 1, CheckSize(fields), kFieldLayout),
+                        depth_ + 1);
 }
 
 ValueWriter ListWriter::operator[](std::size_t index) const {
-  return Access::Writer(Take<Values::Builder>(handle_)[static_cast<unsigned>(index)], bulk_,
-                        depth_);
+  return Access::Writer(*out_, static_cast<Position>(at_ + index * kValueLayout.words()), depth_);
 }
 
 ValueWriter MapWriter::Key(std::size_t index) const {
-  return Access::Writer(Take<Entries::Builder>(handle_)[static_cast<unsigned>(index)].initKey(),
-                        bulk_, depth_);
+  const auto entry = static_cast<Position>(at_ + index * kEntryLayout.words());
+  return Access::Writer(*out_, out_->NewStruct(entry, kValueLayout), depth_);
 }
 
 ValueWriter MapWriter::Value(std::size_t index) const {
-  return Access::Writer(Take<Entries::Builder>(handle_)[static_cast<unsigned>(index)].initValue(),
-                        bulk_, depth_);
+  const auto entry = static_cast<Position>(at_ + index * kEntryLayout.words());
+  return Access::Writer(*out_, out_->NewStruct(entry + 1, kValueLayout), depth_);
 }
 
 ValueWriter RecordWriter::Field(std::size_t index, std::string_view name) const {
-  auto field = Take<Fields::Builder>(handle_)[static_cast<unsigned>(index)];
-  PutText([&](unsigned n) { return field.initName(n); }, name);
-  return Access::Writer(field.initValue(), bulk_, depth_);
+  const auto field = static_cast<Position>(at_ + index * kFieldLayout.words());
+  out_->NewText(field, name);
+  return Access::Writer(*out_, out_->NewStruct(field + 1, kValueLayout), depth_);
 }
 
 // ValueReader
 
 ValueKind ValueReader::kind() const {
-  using Which = schema::Value::Which;
-  switch (Take<CapnpReader>(handle_).which()) {
-    case Which::NULL_:
+  switch (WhichOf(value_)) {
+    case Which::kNull:
       return ValueKind::kNull;
-    case Which::BOOL:
+    case Which::kBool:
       return ValueKind::kBool;
-    case Which::INT:
+    case Which::kInt:
       return ValueKind::kInt;
-    case Which::UINT:
+    case Which::kUInt:
       return ValueKind::kUInt;
-    case Which::FLOAT:
+    case Which::kFloat:
       return ValueKind::kFloat;
-    case Which::TEXT:
-    case Which::LONG_TEXT:
+    case Which::kText:
+    case Which::kLongText:
       return ValueKind::kText;
-    case Which::DATA:
-    case Which::LONG_DATA:
+    case Which::kData:
+    case Which::kLongData:
       return ValueKind::kData;
-    case Which::LIST:
+    case Which::kList:
       return ValueKind::kList;
-    case Which::MAP:
+    case Which::kMap:
       return ValueKind::kMap;
-    case Which::RECORD:
+    case Which::kRecord:
       return ValueKind::kRecord;
-    case Which::ARRAY:
+    case Which::kArray:
       return ValueKind::kArray;
-    case Which::OBJECT:
+    case Which::kObject:
       return ValueKind::kObject;
   }
   return ValueKind::kUnknown;
@@ -260,55 +271,48 @@ void ValueReader::AsNull() const {
 }
 
 bool ValueReader::AsBool() const {
-  auto value = Take<CapnpReader>(handle_);
-  if (!value.isBool()) Fail("a bool");
-  return value.getBool();
+  if (!Is(value_, Which::kBool)) Fail("a bool");
+  return (value_.Get<std::uint8_t>(kBoolByte) & 1) != 0;
 }
 
 std::int64_t ValueReader::AsInt(std::int64_t min, std::int64_t max) const {
-  auto value = Take<CapnpReader>(handle_);
-  if (value.isInt()) {
-    const std::int64_t number = value.getInt();
+  if (Is(value_, Which::kInt)) {
+    const std::int64_t number = value_.Get<std::int64_t>(kScalarByte);
     if (number >= min && number <= max) return number;
-  } else if (value.isUint() && max >= 0 && value.getUint() <= static_cast<std::uint64_t>(max)) {
-    const auto number = static_cast<std::int64_t>(value.getUint());
+  } else if (Is(value_, Which::kUInt) && max >= 0 && value_.Get<std::uint64_t>(kScalarByte) <= static_cast<std::uint64_t>(max)) {
+    const auto number = static_cast<std::int64_t>(value_.Get<std::uint64_t>(kScalarByte));
     if (number >= min) return number;
   }
   Fail(absl::StrCat("an integer from ", min, " to ", max));
 }
 
 std::uint64_t ValueReader::AsUInt(std::uint64_t max) const {
-  auto value = Take<CapnpReader>(handle_);
-  if (value.isInt() && value.getInt() >= 0) {
-    const auto number = static_cast<std::uint64_t>(value.getInt());
+  if (Is(value_, Which::kInt) && value_.Get<std::int64_t>(kScalarByte) >= 0) {
+    const auto number = static_cast<std::uint64_t>(value_.Get<std::int64_t>(kScalarByte));
     if (number <= max) return number;
-  } else if (value.isUint() && value.getUint() <= max) {
-    return value.getUint();
+  } else if (Is(value_, Which::kUInt) && value_.Get<std::uint64_t>(kScalarByte) <= max) {
+    return value_.Get<std::uint64_t>(kScalarByte);
   }
   Fail(absl::StrCat("an integer from 0 to ", max));
 }
 
 double ValueReader::AsFloat() const {
-  auto value = Take<CapnpReader>(handle_);
-  if (value.isFloat()) return value.getFloat();
+  if (Is(value_, Which::kFloat)) return value_.Get<double>(kScalarByte);
   // The comparisons with a power of two keep the casts back defined.
-  if (value.isInt()) {
-    const auto number = static_cast<double>(value.getInt());
-    if (number < 0x1p63 && static_cast<std::int64_t>(number) == value.getInt()) return number;
-  } else if (value.isUint()) {
-    const auto number = static_cast<double>(value.getUint());
-    if (number < 0x1p64 && static_cast<std::uint64_t>(number) == value.getUint()) return number;
+  if (Is(value_, Which::kInt)) {
+    const auto number = static_cast<double>(value_.Get<std::int64_t>(kScalarByte));
+    if (number < 0x1p63 && static_cast<std::int64_t>(number) == value_.Get<std::int64_t>(kScalarByte)) return number;
+  } else if (Is(value_, Which::kUInt)) {
+    const auto number = static_cast<double>(value_.Get<std::uint64_t>(kScalarByte));
+    if (number < 0x1p64 && static_cast<std::uint64_t>(number) == value_.Get<std::uint64_t>(kScalarByte)) return number;
   }
   Fail("a number that a double can hold");
 }
 
 std::string ValueReader::AsText() const {
-  return Guarded([&]() -> std::string {
-    auto value = Take<CapnpReader>(handle_);
-    if (value.isText()) return std::string(View(value.getText()));
-    if (value.isLongText()) return JoinChunks(value.getLongText());
-    Fail("text");
-  });
+  if (Is(value_, Which::kText)) return std::string(value_.GetText(0));
+  if (Is(value_, Which::kLongText)) return JoinChunks(value_.GetList(0));
+  Fail("text");
 }
 
 std::string ValueReader::AsData() const {
@@ -318,100 +322,75 @@ std::string ValueReader::AsData() const {
 }
 
 std::size_t ValueReader::DataBytes() const {
-  return Guarded([&]() -> std::size_t {
-    auto value = Take<CapnpReader>(handle_);
-    if (value.isData()) return value.getData().size();
-    if (value.isLongData()) return BytesIn(value.getLongData());
-    Fail("data");
-  });
+  if (Is(value_, Which::kData)) return value_.GetBytes(0).size();
+  if (Is(value_, Which::kLongData)) return BytesIn(value_.GetList(0));
+  Fail("data");
 }
 
 void ValueReader::CopyData(std::span<std::byte> out) const {
-  Guarded([&] {
-    auto value = Take<CapnpReader>(handle_);
-    if (value.isData()) {
-      auto data = value.getData();
-      const std::size_t n = std::min(out.size(), data.size());
-      if (n != 0) std::memcpy(out.data(), data.begin(), n);
-    } else if (value.isLongData()) {
-      CopyChunks(value.getLongData(), out.data(), out.size());
-    } else {
-      Fail("data");
-    }
-  });
-}
-
-std::size_t ValueReader::ArrayBytes(ElementType type) const {
-  return Guarded([&]() -> std::size_t {
-    CheckArray(type);
-    const std::size_t element = kElementSize[static_cast<std::size_t>(type)];
-    std::size_t size = 0;
-    for (auto chunk : Take<CapnpReader>(handle_).getArray().getChunks()) {
-      if (chunk.size() % element != 0) Fail("chunks of whole elements");
-      size += chunk.size();
-    }
-    return size;
-  });
-}
-
-void ValueReader::CopyArray(ElementType type, std::span<std::byte> out) const {
-  Guarded([&] {
-    auto value = Take<CapnpReader>(handle_);
-    CheckArray(type);
-    CopyChunks(value.getArray().getChunks(), out.data(), out.size());
-  });
-}
-
-void ValueReader::CheckArray(ElementType type) const {
-  auto value = Take<CapnpReader>(handle_);
-  const auto wanted = static_cast<std::size_t>(type);
-  if (!value.isArray() || static_cast<std::size_t>(value.getArray().getType()) != wanted) {
-    Fail(absl::StrCat("an array of ", std::string(ElementName(wanted))));
+  if (Is(value_, Which::kData)) {
+    const std::span<const std::byte> data = value_.GetBytes(0);
+    const std::size_t n = std::min(out.size(), data.size());
+    if (n != 0) std::memcpy(out.data(), data.data(), n);
+  } else if (Is(value_, Which::kLongData)) {
+    CopyChunks(value_.GetList(0), out);
+  } else {
+    Fail("data");
   }
 }
 
+std::size_t ValueReader::ArrayBytes(ElementType type) const {
+  const ListIn chunks = ArrayChunks(type);
+  const std::size_t element = kElementSize[static_cast<std::size_t>(type)];
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < chunks.size; ++i) {
+    const std::size_t chunk = chunks[i].GetBytes(0).size();
+    if (chunk % element != 0) Fail("chunks of whole elements");
+    size += chunk;
+  }
+  return size;
+}
+
+void ValueReader::CopyArray(ElementType type, std::span<std::byte> out) const {
+  CopyChunks(ArrayChunks(type), out);
+}
+
+ListIn ValueReader::ArrayChunks(ElementType type) const {
+  if (Is(value_, Which::kArray)) {
+    const StructIn array = value_.GetStruct(0);
+    if (array.Get<ElementType>(0) == type) return array.GetList(0);
+  }
+  Fail(absl::StrCat("an array of ", std::string(ElementName(static_cast<std::size_t>(type)))));
+}
+
 std::uint64_t ValueReader::AsObject() const {
-  return Guarded([&]() -> std::uint64_t {
-    auto value = Take<CapnpReader>(handle_);
-    if (!value.isObject()) Fail("a reference to an object");
-    return value.getObject().getId();
-  });
+  if (!Is(value_, Which::kObject)) Fail("a reference to an object");
+  return value_.GetStruct(0).Get<std::uint64_t>(0);
 }
 
 ListReader ValueReader::AsList() const& {
-  return Guarded([&] {
-    CheckDepth(depth_ + 1);
-    auto value = Take<CapnpReader>(handle_);
-    if (!value.isList()) Fail("a list");
-    return Access::List(value.getList(), this, {}, depth_ + 1);
-  });
+  CheckDepth(depth_ + 1);
+  if (!Is(value_, Which::kList)) Fail("a list");
+  return Access::List(value_.GetList(0), this, {}, depth_ + 1);
 }
 
 MapReader ValueReader::AsMap() const& {
-  return Guarded([&] {
-    CheckDepth(depth_ + 1);
-    auto value = Take<CapnpReader>(handle_);
-    if (!value.isMap()) Fail("a map");
-    return Access::Map(value.getMap(), this, depth_ + 1);
-  });
+  CheckDepth(depth_ + 1);
+  if (!Is(value_, Which::kMap)) Fail("a map");
+  return Access::Map(value_.GetList(0), this, depth_ + 1);
 }
 
 RecordReader ValueReader::AsRecord() const& {
-  return Guarded([&] {
-    CheckDepth(depth_ + 1);
-    auto value = Take<CapnpReader>(handle_);
-    if (!value.isRecord()) Fail("a record");
-    return Access::Record(value.getRecord(), this, depth_ + 1);
-  });
+  CheckDepth(depth_ + 1);
+  if (!Is(value_, Which::kRecord)) Fail("a record");
+  return Access::Record(value_.GetStruct(0).GetList(1), this, depth_ + 1);
 }
 
-bool ValueReader::IsShortText() const { return Take<CapnpReader>(handle_).isText(); }
+bool ValueReader::IsShortText() const { return Is(value_, Which::kText); }
 
 std::string_view ValueReader::ShortText() const {
-  return Guarded([&] {
-    if (!IsShortText()) Fail("text");
-    return View(Take<CapnpReader>(handle_).getText());
-  });
+  if (!IsShortText()) Fail("text");
+  return value_.GetText(0);
 }
 
 void ValueReader::Fail(std::string_view expected) const {
@@ -434,105 +413,85 @@ std::string ValueReader::Where() const {
 }
 
 std::string ValueReader::KeyString(std::size_t index) const {
-  return Guarded([&] {
-    auto key = Take<CapnpReader>(handle_).getMap()[static_cast<unsigned>(index)].getKey();
-    if (key.isText()) return Quoted(View(key.getText()));
-    return Access::Reader(key, nullptr, {}, 0, depth_).DebugString();
-  });
+  const StructIn key = value_.GetList(0)[index].GetStruct(0);
+  if (Is(key, Which::kText)) return Quoted(key.GetText(0));
+  return Access::Reader(key, nullptr, {}, 0, depth_).DebugString();
 }
 
 std::string ValueReader::DebugString() const {
-  using Which = schema::Value::Which;
-  return Guarded([&]() -> std::string {
-    auto value = Take<CapnpReader>(handle_);
-    switch (value.which()) {
-      case Which::NULL_:
-        return "nothing";
-      case Which::BOOL:
-        return value.getBool() ? "true" : "false";
-      case Which::INT:
-        return absl::StrCat(value.getInt());
-      case Which::UINT:
-        return absl::StrCat(value.getUint());
-      case Which::FLOAT:
-        return FloatString(value.getFloat());
-      case Which::TEXT:
-        return absl::StrCat("text ", Quoted(View(value.getText())));
-      case Which::LONG_TEXT:
-        return absl::StrCat("text of ", BytesIn(value.getLongText()), " bytes");
-      case Which::DATA:
-        return absl::StrCat("data of ", value.getData().size(), " bytes");
-      case Which::LONG_DATA:
-        return absl::StrCat("data of ", BytesIn(value.getLongData()), " bytes");
-      case Which::LIST:
-        return absl::StrCat("a list of ", value.getList().size());
-      case Which::MAP:
-        return absl::StrCat("a map of ", value.getMap().size());
-      case Which::RECORD:
-        return RecordString(View(value.getRecord().getType()));
-      case Which::ARRAY:
-        return absl::StrCat(
-            "an array of ",
-            std::string(ElementName(static_cast<std::size_t>(value.getArray().getType()))));
-      case Which::OBJECT:
-        return absl::StrCat("a reference to object ", value.getObject().getId());
+  switch (WhichOf(value_)) {
+    case Which::kNull:
+      return "nothing";
+    case Which::kBool:
+      return AsBool() ? "true" : "false";
+    case Which::kInt:
+      return absl::StrCat(value_.Get<std::int64_t>(kScalarByte));
+    case Which::kUInt:
+      return absl::StrCat(value_.Get<std::uint64_t>(kScalarByte));
+    case Which::kFloat:
+      return FloatString(value_.Get<double>(kScalarByte));
+    case Which::kText:
+      return absl::StrCat("text ", Quoted(value_.GetText(0)));
+    case Which::kLongText:
+      return absl::StrCat("text of ", BytesIn(value_.GetList(0)), " bytes");
+    case Which::kData:
+      return absl::StrCat("data of ", value_.GetBytes(0).size(), " bytes");
+    case Which::kLongData:
+      return absl::StrCat("data of ", BytesIn(value_.GetList(0)), " bytes");
+    case Which::kList:
+      return absl::StrCat("a list of ", value_.GetList(0).size);
+    case Which::kMap:
+      return absl::StrCat("a map of ", value_.GetList(0).size);
+    case Which::kRecord:
+      return RecordString(value_.GetStruct(0).GetText(0));
+    case Which::kArray: {
+      const auto type = value_.GetStruct(0).Get<ElementType>(0);
+      return absl::StrCat("an array of ",
+                          std::string(ElementName(static_cast<std::size_t>(type))));
     }
-    return "a value of an unknown kind";
-  });
+    case Which::kObject:
+      return absl::StrCat("a reference to object ", AsObject());
+  }
+  return "a value of an unknown kind";
 }
 
 ValueReader ListReader::operator[](std::size_t index) const {
-  if (index >= size_) {
+  if (index >= list_.size) {
     throw BadValue(absl::StrCat(label_.empty() ? "element" : std::string(label_), " ", index,
-                                " is not there: there are ", size_));
+                                " is not there: there are ", list_.size));
   }
-  return Guarded([&] {
-    auto values = Take<Values::Reader>(handle_);
-    return Access::Reader(values[static_cast<unsigned>(index)], parent_, label_, index, depth_);
-  });
+  return Access::Reader(list_[index], parent_, label_, index, depth_);
 }
 
 ValueReader MapReader::Key(std::size_t index) const {
-  return Guarded([&] {
-    auto entry = Take<Entries::Reader>(handle_)[static_cast<unsigned>(index)];
-    return Access::Key(entry.getKey(), parent_, index, depth_);
-  });
+  return Access::Key(list_[index].GetStruct(0), parent_, index, depth_);
 }
 
 ValueReader MapReader::Value(std::size_t index) const {
-  return Guarded([&] {
-    auto entry = Take<Entries::Reader>(handle_)[static_cast<unsigned>(index)];
-    return Access::Reader(entry.getValue(), parent_, {}, index, depth_);
-  });
+  return Access::Reader(list_[index].GetStruct(1), parent_, {}, index, depth_);
 }
 
 ValueReader RecordReader::Field(std::size_t index, std::string_view name) const {
-  return Guarded([&] {
-    const auto fields = Take<Fields::Reader>(handle_);
-    // From there on: a sender with a field more or less has the others nearby.
-    unsigned i = index < fields.size() ? static_cast<unsigned>(index) : 0;
-    for (unsigned tries = 0; tries < fields.size(); ++tries) {
-      if (View(fields[i].getName()) == name) {
-        return Access::Reader(fields[i].getValue(), parent_, name, 0, depth_);
-      }
-      i = i + 1 < fields.size() ? i + 1 : 0;
+  // From there on: a sender with a field more or less has the others nearby.
+  std::size_t i = index < fields_.size ? index : 0;
+  for (std::size_t tries = 0; tries < fields_.size; ++tries) {
+    if (fields_[i].GetText(0) == name) {
+      return Access::Reader(fields_[i].GetStruct(1), parent_, name, 0, depth_);
     }
-    parent_->Fail(absl::StrCat("a record with a field \"", std::string(name), "\""));
-  });
+    i = i + 1 < fields_.size ? i + 1 : 0;
+  }
+  parent_->Fail(absl::StrCat("a record with a field \"", std::string(name), "\""));
 }
 
 bool RecordReader::Has(std::string_view name) const {
-  return Guarded([&] {
-    for (auto field : Take<Fields::Reader>(handle_)) {
-      if (View(field.getName()) == name) return true;
-    }
-    return false;
-  });
+  for (std::size_t i = 0; i < fields_.size; ++i) {
+    if (fields_[i].GetText(0) == name) return true;
+  }
+  return false;
 }
 
 std::string_view RecordReader::type() const {
-  return Guarded(
-      [&] { return View(Take<CapnpReader>(Access::HandleOf(*parent_)).getRecord().getType()); });
+  return Access::StructOf(*parent_).GetStruct(0).GetText(0);
 }
 
 }  // namespace remoteobj

@@ -8,8 +8,7 @@
 //     record.Field(1, "y").Float(p.y);
 //   }
 //
-// These are thin handles on the Value of message.capnp, which keep Cap'n Proto out of every header:
-// its types stay behind value.cc. What to do for a C++ type is up to remoteobj/transport/codec.h.
+// These are thin handles on the Value of message.capnp, in a message that lies in one piece. What to do for a C++ type is up to remoteobj/transport/codec.h.
 //
 // Threads:  a message is written or read by one thread.
 // Lifetime: a handle is valid as long as the message. A reader of an element refers to the reader
@@ -23,6 +22,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "remoteobj/transport/internal/flat.h"
 
 namespace remoteobj {
 
@@ -67,11 +68,6 @@ struct Access;
 // The index of a value that is not one of several.
 inline constexpr std::size_t kNoIndex = static_cast<std::size_t>(-1);
 
-// Holds one of Cap'n Proto's builders or readers; value.cc checks that it fits.
-struct alignas(8) Handle {
-  std::byte bytes[56];
-};
-
 }  // namespace transport_internal
 
 class ListWriter;
@@ -101,8 +97,8 @@ class ValueWriter {
   friend transport_internal::Access;
   ValueWriter() = default;
 
-  transport_internal::Handle handle_;
-  bool* bulk_ = nullptr;  // Tells the message that the next allocation will be overwritten whole.
+  transport_internal::Out* out_ = nullptr;
+  transport_internal::Position at_ = 0;
   int depth_ = 0;
 };
 
@@ -114,8 +110,8 @@ class ListWriter {
   friend transport_internal::Access;
   ListWriter() = default;
 
-  transport_internal::Handle handle_;
-  bool* bulk_ = nullptr;
+  transport_internal::Out* out_ = nullptr;
+  transport_internal::Position at_ = 0;
   int depth_ = 0;
 };
 
@@ -128,8 +124,8 @@ class MapWriter {
   friend transport_internal::Access;
   MapWriter() = default;
 
-  transport_internal::Handle handle_;
-  bool* bulk_ = nullptr;
+  transport_internal::Out* out_ = nullptr;
+  transport_internal::Position at_ = 0;
   int depth_ = 0;
 };
 
@@ -141,8 +137,8 @@ class RecordWriter {
   friend transport_internal::Access;
   RecordWriter() = default;
 
-  transport_internal::Handle handle_;
-  bool* bulk_ = nullptr;
+  transport_internal::Out* out_ = nullptr;
+  transport_internal::Position at_ = 0;
   int depth_ = 0;
 };
 
@@ -195,11 +191,11 @@ class ValueReader {
   friend transport_internal::Access;
   ValueReader() = default;
 
-  void CheckArray(ElementType type) const;
+  transport_internal::ListIn ArrayChunks(ElementType type) const;
   std::string Where() const;
   std::string KeyString(std::size_t index) const;
 
-  transport_internal::Handle handle_;
+  transport_internal::StructIn value_;
   // Where it is: in `parent_`, under a label or an index.
   const ValueReader* parent_ = nullptr;
   std::string_view label_;
@@ -210,7 +206,7 @@ class ValueReader {
 
 class ListReader {
  public:
-  std::size_t size() const { return size_; }
+  std::size_t size() const { return list_.size; }
   // Throws BadValue beyond the end.
   ValueReader operator[](std::size_t index) const;
 
@@ -218,16 +214,15 @@ class ListReader {
   friend transport_internal::Access;
   ListReader() = default;
 
-  transport_internal::Handle handle_;
+  transport_internal::ListIn list_;
   const ValueReader* parent_ = nullptr;
   std::string_view label_;
-  std::size_t size_ = 0;
   int depth_ = 0;
 };
 
 class MapReader {
  public:
-  std::size_t size() const { return size_; }
+  std::size_t size() const { return list_.size; }
   ValueReader Key(std::size_t index) const;
   ValueReader Value(std::size_t index) const;
 
@@ -235,15 +230,14 @@ class MapReader {
   friend transport_internal::Access;
   MapReader() = default;
 
-  transport_internal::Handle handle_;
+  transport_internal::ListIn list_;
   const ValueReader* parent_ = nullptr;
-  std::size_t size_ = 0;
   int depth_ = 0;
 };
 
 class RecordReader {
  public:
-  std::size_t size() const { return size_; }
+  std::size_t size() const { return fields_.size; }
   // The field of that name, which is likely to be at `index` or soon after. Throws BadValue if
   // there is none.
   ValueReader Field(std::size_t index, std::string_view name) const;
@@ -254,9 +248,8 @@ class RecordReader {
   friend transport_internal::Access;
   RecordReader() = default;
 
-  transport_internal::Handle handle_;
+  transport_internal::ListIn fields_;
   const ValueReader* parent_ = nullptr;
-  std::size_t size_ = 0;
   int depth_ = 0;
 };
 

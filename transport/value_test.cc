@@ -13,8 +13,11 @@
 #include "capnp/message.h"
 #include "gtest/gtest.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/message.capnp.h"
 #include "remoteobj/transport/internal/access.h"
-#include "remoteobj/transport/internal/packed.h"
+#include "remoteobj/transport/internal/heap_message.h"
+#include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/internal/capnp_bytes.h"
 #include "remoteobj/transport/packed.h"
 
 namespace remoteobj {
@@ -294,11 +297,14 @@ TEST(RecordReaderTest, WithoutFields) {
 }
 
 TEST(PathTest, StartsWithTheArgumentOrTheResult) {
-  capnp::MallocMessageBuilder message;
-  auto values = message.initRoot<schema::Value>().initList(2);
-  auto entry = values[1].initMap(1)[0];
-  entry.initKey().setText("k");
-  entry.initValue().setInt(5);
+  transport_internal::HeapMessage message;
+  const OperationsWriter operations = transport_internal::RequestOn(message, 0).Operations(1);
+  const ListWriter values = operations.Arguments(0, 2);
+  values[0].Null();
+  const MapWriter map = values[1].Map(1);
+  map.Key(0).Text("k");
+  map.Value(0).Int(5);
+  transport_internal::In in = message.Read();
   using transport_internal::Access;
   const auto message_of = [](const std::function<void()>& f) -> std::string {
     try {
@@ -308,7 +314,7 @@ TEST(PathTest, StartsWithTheArgumentOrTheResult) {
     }
     return "no error";
   };
-  const ListReader arguments = Access::List(values.asReader(), nullptr, "argument", 0);
+  const ListReader arguments = transport_internal::RequestIn(in)[0].Arguments();
   EXPECT_EQ(message_of([&] { arguments[0].AsBool(); }),
             "expected a bool, got nothing in argument 0");
   EXPECT_EQ(message_of([&] {
@@ -317,7 +323,8 @@ TEST(PathTest, StartsWithTheArgumentOrTheResult) {
             }),
             "expected a bool, got 5 in argument 1[\"k\"]");
   const ValueReader result =
-      Access::Reader(values[1].asReader(), nullptr, "result", transport_internal::kNoIndex, 0);
+      Access::Reader(Access::StructOf(arguments[1]), nullptr, "result",
+                     transport_internal::kNoIndex, 0);
   EXPECT_EQ(message_of([&] { result.AsBool(); }), "expected a bool, got a map of 1 in result");
   EXPECT_EQ(message_of([&] { result.AsMap().Key(0).AsBool(); }),
             "expected a bool, got text \"k\" in result.keys()[0]");

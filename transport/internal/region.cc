@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "remoteobj/transport/errors.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -20,14 +21,6 @@ namespace {
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kBaseBytes =
     (sizeof(Header) + kSlots * sizeof(Slot) + kPage - 1) / kPage * kPage;
-constexpr std::uint64_t kWindowWords = kWindowBytes / sizeof(capnp::word);
-
-// The table of segments at the beginning of a window. Its entry 0 has the size of the message, in
-// words of the window.
-constexpr std::uint32_t kMaxSegments = 65535;
-constexpr std::uint64_t kTableWords = (kMaxSegments + 1) * sizeof(Segment) / sizeof(capnp::word);
-constexpr std::uint64_t kMinSpillWords = 8192;
-
 // Fresh pages cost more than copying, so a window keeps some; all of them together not too many.
 constexpr std::uint64_t kRetainedPerWindow = (96 << 20) / kPage;
 constexpr std::int64_t kRetainedInAll = (256 << 20) / kPage;
@@ -38,14 +31,6 @@ Half& HalfOf(Slot& slot, Direction direction) {
 
 [[noreturn]] void ThrowErrno(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
-}
-
-Segment* TableOf(std::byte* window) { return reinterpret_cast<Segment*>(window); }
-
-// How large the message is that a slot has, as far as its writer can be believed.
-std::uint64_t WordsOf(Region& region, unsigned slot, Direction direction) {
-  if (HalfOf(region.slot(slot), direction).segments == 0) return kSlotWords;
-  return kSlotWords + std::min(TableOf(region.Window(slot, direction))[0].words, kWindowWords);
 }
 
 }  // namespace
@@ -111,13 +96,10 @@ std::byte* Region::TryWindow(unsigned slot, Direction direction) noexcept {
 
 void Region::Trim(unsigned index, Direction direction) noexcept {
   Half& half = HalfOf(slot(index), direction);
-  if (half.segments == 0) return;
-  half.segments = 0;
-  // One who could not look into the window takes it for full.
-  std::byte* window = TryWindow(index, direction);
-  const std::uint64_t words =
-      window == nullptr ? kWindowWords : std::min(TableOf(window)[0].words, kWindowWords);
-  const std::uint64_t used = words * sizeof(capnp::word) / kPage + 1;
+  if (half.size <= kSlotWords) return;
+  const std::uint64_t used =
+      std::min<std::uint64_t>(half.size, kMaxMessageWords) * sizeof(Word) / kPage + 1;
+  half.size = 0;
   std::uint32_t& retained = slot(index).retained_pages[static_cast<unsigned>(direction)];
   const auto wanted = static_cast<std::uint32_t>(std::min(used, kRetainedPerWindow));
   if (wanted > retained) {
@@ -137,85 +119,40 @@ void Region::Trim(unsigned index, Direction direction) noexcept {
   }
 }
 
-SlotWriter::SlotWriter(Region& region, unsigned slot, Direction direction)
-    : region_(region),
-      slot_(slot),
-      direction_(direction),
-      half_(HalfOf(region.slot(slot), direction)),
-      next_word_(kTableWords),
-      builder_(*this) {
-  // What a writer left that died, or that begins anew.
-  region_.Trim(slot_, direction_);
-}
-
-kj::ArrayPtr<capnp::word> SlotWriter::Allocate(std::size_t words, bool bulk) {
-  if (first_ && words <= kSlotWords) {
-    first_ = false;
-    const std::size_t dirty = std::min<std::size_t>(half_.dirty_words, kSlotWords);
-    std::memset(half_.words, 0, dirty * sizeof(capnp::word));
-    // Until Finish says better: whoever has the slot after our death must clear all of it.
-    half_.dirty_words = kSlotWords;
-    return kj::arrayPtr(half_.words, kSlotWords);
-  }
-  // Each is twice the last, since that is full. Not so after a bulk segment: then the builder has
-  // forgotten what was free before it, and every small piece between two large ones comes here.
-  const std::uint64_t size =
-      bulk ? words
-           : std::max<std::uint64_t>(words, last_was_bulk_
-                                                ? kPage / sizeof(capnp::word)
-                                                : std::max(2 * last_words_, kMinSpillWords));
-  const std::uint64_t free = kWindowWords - next_word_;
-  if (words > free || segments_ == kMaxSegments) {
-    throw BadValue("a message of more than 4 GiB, which is too large to send");
-  }
-  const std::uint64_t given = std::min(size, free);
-  std::byte* window = region_.Window(slot_, direction_);
-  TableOf(window)[++segments_] = {next_word_, given};
-  auto* area = reinterpret_cast<capnp::word*>(window) + next_word_;
-  next_word_ += given;
-  // Also for a message that is never finished, so that Trim knows of it.
-  half_.segments = static_cast<std::uint16_t>(segments_);
-  TableOf(window)[0].words = next_word_;
-  last_was_bulk_ = bulk;
-  if (bulk) {
-    std::memset(area + given - 1, 0, sizeof(capnp::word));
-  } else {
-    std::memset(area, 0, given * sizeof(capnp::word));
-    last_words_ = given;
-  }
-  return kj::arrayPtr(area, given);
-}
-
-void SlotWriter::Finish() {
-  const auto built = builder_.getSegmentsForOutput();
-  half_.first_words = static_cast<std::uint16_t>(built[0].size());
-  half_.dirty_words = half_.first_words;
-  half_.segments = static_cast<std::uint16_t>(segments_);
-  if (segments_ == 0) return;
-  Segment* table = TableOf(region_.Window(slot_, direction_));
-  for (std::uint32_t i = 1; i <= segments_; ++i) table[i].words = built[i].size();
-}
-
-SlotReader::SlotReader(Region& region, unsigned slot, Direction direction)
-    : MessageReader(LimitsFor(WordsOf(region, slot, direction))),
+SlotMessage::SlotMessage(Region& region, unsigned slot, Direction direction)
+    : Out(HalfOf(region.slot(slot), direction).words, kSlotWords),
       region_(region),
       slot_(slot),
       direction_(direction),
-      first_words_(
-          std::min<std::uint64_t>(HalfOf(region.slot(slot), direction).first_words, kSlotWords)),
-      segments_(HalfOf(region.slot(slot), direction).segments) {}
+      half_(HalfOf(region.slot(slot), direction)) {
+  // What a writer left that died.
+  region_.Trim(slot_, direction_);
+}
 
-kj::ArrayPtr<const capnp::word> SlotReader::getSegment(capnp::uint id) {
-  if (id == 0) {
-    return kj::arrayPtr(HalfOf(region_.slot(slot_), direction_).words, first_words_);
+void SlotMessage::Reset() {
+  region_.Trim(slot_, direction_);
+  base_ = half_.words;
+  capacity_ = kSlotWords;
+  used_ = 0;
+}
+
+void SlotMessage::Grow(std::uint64_t words) {
+  if (words > kMaxMessageWords - used_) {
+    throw BadValue("a message of more than 4 GiB, which is too large to send");
   }
-  if (id > segments_) return nullptr;
-  std::byte* window = region_.Window(slot_, direction_);
-  const Segment segment = TableOf(window)[id];
-  if (segment.offset > kWindowWords || segment.words > kWindowWords - segment.offset) {
-    return nullptr;
-  }
-  return kj::arrayPtr(reinterpret_cast<const capnp::word*>(window) + segment.offset, segment.words);
+  auto* window = reinterpret_cast<Word*>(region_.Window(slot_, direction_));
+  // Also for a message that is never finished, so that Trim knows of it.
+  half_.size = static_cast<std::uint32_t>(kMaxMessageWords);
+  std::memcpy(window, base_, used_ * sizeof(Word));
+  base_ = window;
+  capacity_ = kMaxMessageWords;
+}
+
+In ReadSlot(Region& region, unsigned slot, Direction direction) {
+  const Half& half = HalfOf(region.slot(slot), direction);
+  if (half.size <= kSlotWords) return In(half.words, half.size);
+  return In(reinterpret_cast<const Word*>(region.Window(slot, direction)),
+            std::min<std::uint64_t>(half.size, kMaxMessageWords));
 }
 
 }  // namespace remoteobj::transport_internal

@@ -7,7 +7,6 @@
 //
 // All of it is one memfd, made before fork and so known to every process that is related. The
 // windows are holes in it until they are used, and each process maps them when it first needs them.
-// A window begins with the table of its segments.
 //
 // Who may write what: shared_memory_channel.cc has the argument, beside the states.
 //
@@ -24,7 +23,7 @@
 #include <memory>
 
 #include "remoteobj/transport/internal/identity.h"
-#include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/internal/flat.h"
 
 namespace remoteobj::transport_internal {
 
@@ -44,13 +43,11 @@ struct Segment {
 struct alignas(64) Half {
   std::atomic<std::uint32_t> word{0};  // Of the request its state; of the outcome its answer.
   std::uint32_t call = 0;              // Of the request its number; of the outcome, 1 if refused.
-  // The shape of the message: how much of it is in the slot, how many segments in the window. A
-  // reader believes none of it.
-  std::uint16_t first_words = 0;
-  std::uint16_t segments = 0;
-  std::uint16_t dirty_words = 0;      // How many words in the slot may be other than 0.
-  std::atomic<std::uint16_t> cpu{0};  // Where the writer was last seen, plus 1.
-  capnp::word words[kSlotWords];
+  // The size of the message in words: here, or if it is more than kSlotWords in the window. A reader
+  // does not believe it.
+  std::uint32_t size = 0;
+  std::atomic<std::uint32_t> cpu{0};  // Where the writer was last seen, plus 1.
+  Word words[kSlotWords];
 };
 static_assert(offsetof(Half, words) == 16);
 
@@ -115,43 +112,26 @@ class Region {
   std::array<std::atomic<std::byte*>, 2 * kSlots> windows_{};
 };
 
-// Builds one message in a slot: its memory, and the builder on it.
-class SlotWriter final : private Segments {
+// Writes one message in a slot, or where it outgrows that in the window.
+class SlotMessage final : public Out {
  public:
-  SlotWriter(Region& region, unsigned slot, Direction direction);
+  SlotMessage(Region& region, unsigned slot, Direction direction);
 
-  Builder& builder() { return builder_; }
-  // Says in the slot what was built. Call it once, at the end.
-  void Finish();
+  void Reset() override;
+  // Says in the slot how large the message is. Call it at the end.
+  void Finish() { half_.size = static_cast<std::uint32_t>(used_); }
 
  private:
-  kj::ArrayPtr<capnp::word> Allocate(std::size_t words, bool bulk) override;
+  void Grow(std::uint64_t words) override;
 
   Region& region_;
   const unsigned slot_;
   const Direction direction_;
   Half& half_;
-  bool first_ = true;
-  std::uint32_t segments_ = 0;
-  std::uint64_t next_word_ = 0;  // Free from here on, in the window.
-  std::uint64_t last_words_ = 0;
-  bool last_was_bulk_ = false;
-  Builder builder_;
 };
 
-// Reads the message that a slot has.
-class SlotReader final : public capnp::MessageReader {
- public:
-  SlotReader(Region& region, unsigned slot, Direction direction);
-  kj::ArrayPtr<const capnp::word> getSegment(capnp::uint id) override;
-
- private:
-  Region& region_;
-  const unsigned slot_;
-  const Direction direction_;
-  const std::uint64_t first_words_;
-  const std::uint32_t segments_;
-};
+// The message that a slot has.
+In ReadSlot(Region& region, unsigned slot, Direction direction);
 
 }  // namespace remoteobj::transport_internal
 
