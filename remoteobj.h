@@ -4,4 +4,23 @@
 #ifndef REMOTEOBJ_REMOTEOBJ_H_
 #define REMOTEOBJ_REMOTEOBJ_H_
 
+// IWYU pragma: begin_exports
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/except/type_name.h"
+#include "remoteobj/process/process.h"
+#include "remoteobj/proxy/describe.h"
+#include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/proxy/future.h"
+#include "remoteobj/proxy/proxy.h"
+#include "remoteobj/proxy/view.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/in_process_channel.h"
+#include "remoteobj/transport/message.h"
+#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/shared_memory_channel.h"
+#include "remoteobj/transport/value.h"
+// IWYU pragma: end_exports
+
 #endif  // REMOTEOBJ_REMOTEOBJ_H_
