@@ -36,8 +36,8 @@ const PassedFunction& FindPassedFunction(std::uint64_t code) {
 
 // What the chain has come to so far.
 struct Cursor {
-  void* object;
-  const TypeInfo* type;
+  void* object = nullptr;
+  const TypeInfo* type = nullptr;
   const MemberInfo* method = nullptr;  // Of the object; to be called next.
   bool read_only = false;
   bool here = false;    // Seen as a base: its methods are called without virtual dispatch.
