@@ -13,12 +13,11 @@
 
 namespace app {
 
-// [describe]
 // Counts, while it is on.
+// [describe]
 class Counter {
  public:
   void Toggle(bool state = true) { on = state; }
-
   int count = 0;
   bool on = false, stop = false;
 };
@@ -60,7 +59,6 @@ int main() {
   // [example]
   app::Counter counter;
   remoteobj::Proxy<app::Counter> remote(counter);  // made before the process starts
-
   remoteobj::Process worker({.name = "counter"}, [&] {
     auto listening = remote.ListenInBackground();  // a thread answers until the scope ends
     while (remote.listening()) {

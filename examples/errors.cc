@@ -16,10 +16,12 @@
 namespace app {
 
 // [describe]
+// [register]
 struct CameraLost : std::runtime_error {
   using runtime_error::runtime_error;
 };
 REMOTEOBJ_REGISTER_ERROR(CameraLost)  // comes back as its own type
+// [/register]
 
 class Camera {
  public:
