@@ -74,6 +74,7 @@ class Evaluation {
   }
 
   void Attribute(std::size_t i, const OperationReader& operation, const Cursor& cursor);
+  void CheckLast(std::size_t i) const;
   void CheckWritable(const Cursor& cursor) const;
   Cursor FindAttribute(const OperationReader& operation, const Cursor& cursor) const;
   void Done(const Cursor& cursor);
@@ -143,6 +144,7 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
                  {.object = object, .type = &type, .read_only = cursor.read_only || read_only});
           });
     case OperationKind::kSetItem: {
+      CheckLast(i);
       CheckWritable(cursor);
       const ListReader arguments = Arguments(operation, 2);
       Need(cursor.type->set_item, cursor, "items that can be set")(cursor.object, arguments[0],
@@ -150,6 +152,7 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
       return Finish(i + 1);
     }
     case OperationKind::kDeleteItem:
+      CheckLast(i);
       CheckWritable(cursor);
       Need(cursor.type->delete_item, cursor, "items that can be deleted")(
           cursor.object, Arguments(operation, 1)[0]);
@@ -183,7 +186,8 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
       return function.run(cursor.object, arguments, result);
     }
     case OperationKind::kSuper: {
-      Cursor base{.object = cursor.object, .read_only = cursor.read_only, .here = true};
+      Cursor base{
+          .object = cursor.object, .type = nullptr, .read_only = cursor.read_only, .here = true};
       base.type = FindBase(*cursor.type, operation.name(), base.object);
       if (base.type == nullptr) {
         throw NotDescribed(absl::StrCat(cursor.type->name(), " has no described base ",
@@ -203,6 +207,7 @@ void Evaluation::Step(std::size_t i, Cursor cursor) {
 void Evaluation::Attribute(std::size_t i, const OperationReader& operation, const Cursor& cursor) {
   const Cursor member = FindAttribute(operation, cursor);
   if (operation.kind() == OperationKind::kGetAttribute) return Step(i + 1, member);
+  CheckLast(i);
   if (member.method != nullptr) {
     throw NotDescribed(absl::StrCat(member.type->name(), "::", std::string(operation.name()),
                                     " is a method: it can only be called"));
@@ -217,6 +222,11 @@ void Evaluation::Attribute(std::size_t i, const OperationReader& operation, cons
     Need(member.type->remove, member, "way to be absent, so it can't be deleted")(member.object);
   }
   Finish(i + 1);
+}
+
+// Before anything is changed: the operation that changes it is the last.
+void Evaluation::CheckLast(std::size_t i) const {
+  if (i + 1 != request_.size()) throw BadValue("an operation after one that gives nothing");
 }
 
 void Evaluation::CheckWritable(const Cursor& cursor) const {
@@ -257,7 +267,7 @@ void Evaluation::Give(std::size_t i, bool value) {
 
 // Ends a chain whose last operation gives nothing.
 void Evaluation::Finish(std::size_t i) {
-  if (i != request_.size()) throw BadValue("an operation after one that gives nothing");
+  CheckLast(i - 1);
   outcome_.Value().Null();
 }
 

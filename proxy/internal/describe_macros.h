@@ -18,10 +18,11 @@
     using RemoteobjSelf = REMOTEOBJ_UNWRAP type;                                              \
     using RemoteobjBases = ::remoteobj::proxy_internal::Bases<REMOTEOBJ_UNWRAP bases>;        \
     REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENTRY, __VA_ARGS__)                                          \
-    struct Index {                                                                            \
-      enum : unsigned { REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENUMERATOR, __VA_ARGS__) };              \
+    struct RemoteobjIndex {                                                                   \
+      enum Place : unsigned { REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENUMERATOR, __VA_ARGS__) };        \
     };                                                                                        \
-    struct DescribedMembers : ::remoteobj::proxy_internal::BaseMembers<RemoteobjBases> {      \
+    struct DescribedMembers                                                                   \
+        : ::remoteobj::proxy_internal::BaseMembers<RemoteobjSelf, RemoteobjBases> {           \
       REMOTEOBJ_FOR_EACH(REMOTEOBJ_ATTRIBUTE, __VA_ARGS__)                                    \
     };                                                                                        \
     return ::remoteobj::proxy_internal::MakeDescription<RemoteobjSelf, RemoteobjBases,        \
@@ -37,7 +38,7 @@
 #define REMOTEOBJ_ATTRIBUTE(member)                             \
   [[no_unique_address]] ::remoteobj::proxy_internal::Attribute< \
       RemoteobjSelf, REMOTEOBJ_ENTRY_TYPE(member),              \
-      static_cast<unsigned>(Index::REMOTEOBJ_NAME(member))> REMOTEOBJ_NAME(member);
+      static_cast<unsigned>(RemoteobjIndex::REMOTEOBJ_NAME(member))> REMOTEOBJ_NAME(member);
 
 // A type of its own for each entry keeps the names of what is made of it short.
 #define REMOTEOBJ_ENTRY(member) \

@@ -91,18 +91,19 @@ using DescriptionOf = typename DescriptionFor<T>::type;
 template <typename T>
 using MembersOf = typename DescriptionOf<T>::Members;
 
-// The members that a class's bases describe.
-template <typename BaseList>
+// The members that the bases of a class T describe. A type of its own for each T: one that is a
+// base twice can't be twice at one address, which is where all Attributes have to be.
+template <typename T, typename BaseList>
 struct BaseMembersFor;
-template <typename... Base>
-struct BaseMembersFor<Bases<Base...>> {
+template <typename T, typename... Base>
+struct BaseMembersFor<T, Bases<Base...>> {
   static_assert((HasMembers<Base> && ...),
                 "remoteobj: a base named in REMOTEOBJ_DESCRIBE_DERIVED (in Base here) is not "
                 "described: describe it first");
   struct type : MembersOf<Base>... {};
 };
-template <typename BaseList>
-using BaseMembers = typename BaseMembersFor<BaseList>::type;
+template <typename T, typename BaseList>
+using BaseMembers = typename BaseMembersFor<T, BaseList>::type;
 
 // Whether B is T, or a described base of T or of its bases.
 template <typename T, typename B>
@@ -220,12 +221,14 @@ template <typename T, typename F>
 constexpr void ForEachDataMember(F&& f) {
   using D = DescriptionOf<T>;
   [&]<typename... B>(Bases<B...>) { (ForEachDataMember<B>(f), ...); }(typename D::BaseTypes{});
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    const auto one = [&]<typename E>(Tag<E> entry) {
-      if constexpr (MemberTraits<T, E>::kIsData) f(Tag<T>{}, entry);
+  [&]<typename... E>(EntryList<E...>) {
+    [[maybe_unused]] const auto one = [&]<typename Entry>(Tag<Entry> entry) {
+      if constexpr (MemberTraits<T, Entry>::kIsData) f(Tag<T>{}, entry);
+      return 0;
     };
-    (one(Tag<typename D::Entries::template At<I>>{}), ...);
-  }(std::make_index_sequence<D::Entries::kSize>());
+    // Not a fold, of which Clang takes 256 at most. Braces keep the order.
+    [[maybe_unused]] const int done[] = {0, one(Tag<E>{})...};
+  }(typename D::Entries{});
 }
 
 }  // namespace remoteobj::proxy_internal

@@ -313,7 +313,7 @@ class Settable : public Readable<D, M> {
         PointerLike<M> || !D::kAttribute,
         "remoteobj: only what can be absent can be deleted: an optional, a smart pointer, "
         "or an item");
-    Change(item ? OperationKind::kDeleteItem : OperationKind::kDeleteAttribute, nullptr);
+    Change<void>(item ? OperationKind::kDeleteItem : OperationKind::kDeleteAttribute, nullptr);
   }
 
   // Whether it is there.
@@ -374,8 +374,11 @@ class Settable : public Readable<D, M> {
                         this->self().last(), timeout);
   }
 
-  // Does `kind` in place of the last operation, with `value` as its last argument unless null.
-  void Change(OperationKind kind, const M* value) const {
+  // Does `kind` in place of the last operation, with `value` as its last argument: an M, or void
+  // for none.
+  template <typename V>
+  void Change(OperationKind kind, const V* value) const {
+    constexpr bool kHasValue = !std::is_void_v<V>;
     const View& prefix = this->self().prefix();
     const Operation last = this->self().last();
     const std::size_t keys = last.operands == nullptr ? 0 : last.operands->size();
@@ -383,17 +386,20 @@ class Settable : public Readable<D, M> {
       prefix.Write(out);
       const std::size_t i = prefix.size();
       out.Set(i, kind, last.name, last.hint);
-      const ListWriter list = out.Arguments(i, keys + (value != nullptr ? 1 : 0));
+      const ListWriter list = out.Arguments(i, keys + (kHasValue ? 1 : 0));
       if (keys != 0) last.operands->Write(list, 0);
-      if (value != nullptr) Encode<M>(*value, list[keys]);
+      if constexpr (kHasValue) Encode<M>(*value, list[keys]);
     };
     const auto print = [&] {
       std::string text = this->view().ToString();
-      if (value == nullptr) return "(del " + text.substr(1);
-      text.back() = ' ';
-      text += "= ";
-      PrintValue(text, *value);
-      return text + ")";
+      if constexpr (kHasValue) {
+        text.back() = ' ';
+        text += "= ";
+        PrintValue(text, *value);
+        return text + ")";
+      } else {
+        return "(del " + text.substr(1);
+      }
     };
     const CallSpec call{prefix.size() + 1, write, print, this->self().timeout()};
     Receive<void>([&](ReadOutcome read) { this->self().session().Call(call, read); });
@@ -617,17 +623,18 @@ class Callable
   template <typename P, typename A>
   static decltype(auto) Converted(A&& argument) {
     using Wanted = Stored<P>;
-    static_assert(
-        std::is_convertible_v<A&&, std::remove_cvref_t<P>> || std::is_convertible_v<A&&, Wanted>,
-        "remoteobj: an argument (A) is not convertible to the method's parameter (P)");
+    constexpr bool kSame = std::is_same_v<std::remove_cvref_t<A>, Wanted>;
+    static_assert(kSame || std::is_convertible_v<A&&, std::remove_cvref_t<P>> ||
+                      std::is_convertible_v<A&&, Wanted>,
+                  "remoteobj: an argument (A) is not convertible to the method's parameter (P)");
     static_assert(!kPointerParameter<P>,
                   "remoteobj: this method has a parameter (P) that is a pointer or a non-const "
                   "reference, which mean nothing in another process: it can't be called remotely");
     static_assert(kValueParameter<P>,
                   "remoteobj: this method has a parameter (P) that can't be received by value: it "
                   "can't be moved, or is described and has no default constructor");
-    if constexpr (std::is_same_v<std::remove_cvref_t<A>, Wanted>) {
-      return static_cast<const Wanted&>(argument);
+    if constexpr (kSame) {
+      return std::forward<A>(argument);  // As it is: what can't be copied can be sent.
     } else if constexpr (std::is_convertible_v<A&&, Wanted>) {
       return static_cast<Wanted>(std::forward<A>(argument));
     } else {
@@ -680,7 +687,17 @@ class Callable
         }(std::index_sequence_for<A...>(), out.Arguments(i + 1, sizeof...(A)));
       }
     };
-    const auto print = [&] { return Prefix().Extend(CallOperation(arguments...)).ToString(); };
+    const auto print = [&] {
+      std::string text = Prefix().ToString();
+      text.back() = '(';
+      [&]<std::size_t... I>(std::index_sequence<I...>) {
+        ((text += I == 0 ? "" : ", ",
+          PrintValue<Stored<std::tuple_element_t<I, typename Parts::Arguments>>>(
+              text, Converted<std::tuple_element_t<I, typename Parts::Arguments>>(arguments))),
+         ...);
+      }(std::index_sequence_for<A...>());
+      return text + "))";
+    };
     self().session().Call(CallSpec{prefix.size() + 2, write, print, self().timeout()}, read);
   }
 };

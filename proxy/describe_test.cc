@@ -1,0 +1,657 @@
+// SPDX-License-Identifier: MIT
+//
+// What a description says of a class: at compile time as Attributes, at run time as a TypeInfo.
+#include "remoteobj/proxy/describe.h"
+
+#include <array>
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "remoteobj/proxy/proxy.h"
+#include "remoteobj/transport/packed.h"
+
+namespace lab {
+
+struct Root {
+  int root = 1;
+  int Same() { return 1; }
+};
+REMOTEOBJ_DESCRIBE(Root, root, Same)
+
+struct Left : Root {
+  int left = 2;
+  std::string name = "left";
+};
+REMOTEOBJ_DESCRIBE_DERIVED(Left, (Root), left, name)
+
+struct Right {
+  int right = 3;
+  double weight = 1.5;
+  Right& Touch() {
+    ++right;
+    return *this;
+  }
+};
+REMOTEOBJ_DESCRIBE(Right, right, weight, Touch)
+
+struct Both : Left, Right {
+  int both = 4;
+  int Same() { return 2; }
+  Both& Self() { return *this; }
+};
+REMOTEOBJ_DESCRIBE_DERIVED(Both, (Left, Right), both, Same, Self)
+
+// The base that both sides have is described on one of them only.
+struct VirtualLeft : virtual Root {
+  int left = 5;
+};
+REMOTEOBJ_DESCRIBE_DERIVED(VirtualLeft, (Root), left)
+struct VirtualRight : virtual Root {
+  int right = 6;
+};
+REMOTEOBJ_DESCRIBE(VirtualRight, right)
+struct Diamond : VirtualLeft, VirtualRight {};
+REMOTEOBJ_DESCRIBE_DERIVED(Diamond, (VirtualLeft, VirtualRight))
+
+struct Shape {
+  virtual ~Shape() = default;
+  virtual double Area() const = 0;
+  virtual std::string Name() const { return "shape"; }
+  int sides = 0;
+};
+REMOTEOBJ_DESCRIBE(Shape, Area, Name, sides)
+
+struct Square : Shape {
+  double Area() const override { return side * side; }
+  std::string Name() const override { return "square"; }
+  double side = 2;
+};
+REMOTEOBJ_DESCRIBE_DERIVED(Square, (Shape), Area, Name, side)
+
+class Kinds {
+ public:
+  static int Twice(int x) { return 2 * x; }
+  int Quiet() noexcept { return 1; }
+  int Const() const { return 2; }
+  int ConstQuiet() const noexcept { return 3; }
+  int OnLvalue() & { return 4; }
+  int OnConstLvalue() const& noexcept { return 5; }
+  int Add(int a, int b) { return a + b; }
+  std::string Add(const std::string& a, const std::string& b) { return a + b; }
+  int Add(int a) const { return a; }
+  int Defaults(int a, int b = 10, std::string c = "c") {
+    return a + b + static_cast<int>(c.size());
+  }
+  std::unique_ptr<int> Sink(std::unique_ptr<int> p) { return p; }
+  const std::string& Name() const { return name_; }
+  std::string& MutableName() { return name_; }
+  std::vector<int>&& Moved() { return std::move(moved_); }
+  void Pointer(int* p) { *p = 1; }
+  void Nothing() {}
+
+  const int constant = 9;
+  std::atomic<int> ticks{3};
+
+ private:
+  REMOTEOBJ_FRIEND(Kinds)
+  int Private() { return 6; }
+  std::string name_ = "private";
+  std::vector<int> moved_{1, 2};
+};
+REMOTEOBJ_DESCRIBE(Kinds, Twice, Quiet, Const, ConstQuiet, OnLvalue, OnConstLvalue,
+                   (Add, int(int, int), std::string(const std::string&, const std::string&),
+                    int(int) const),
+                   Defaults, Sink, Name, MutableName, Moved, Pointer, Nothing, constant, ticks,
+                   Private, name_)
+
+template <typename T>
+struct Box {
+  T content{};
+  T Take() { return std::exchange(content, T{}); }
+  bool operator==(const Box&) const = default;
+};
+REMOTEOBJ_DESCRIBE_TEMPLATE((typename T), (Box<T>), content, Take)
+
+struct Node {
+  int value = 0;
+  std::vector<Node> children;
+  std::map<std::string, Node> named;
+  Node& AddChild(int v) {
+    children.push_back({v, {}, {}});
+    return *this;
+  }
+  Node First() const { return children.at(0); }
+  bool operator==(const Node& other) const {
+    return value == other.value && children == other.children && named == other.named;
+  }
+};
+REMOTEOBJ_DESCRIBE(Node, value, children, named, AddChild, First)
+
+struct Tree {
+  int value = 0;
+  std::unique_ptr<Tree> left, right;
+};
+REMOTEOBJ_DESCRIBE(Tree, value, left, right)
+
+// Can be neither copied nor moved, nor made without a name: it can only be walked into.
+class Camera {
+ public:
+  explicit Camera(std::string name) : name(std::move(name)) {}
+  Camera(const Camera&) = delete;
+  Camera& operator=(const Camera&) = delete;
+  int Snap() { return ++pictures; }
+  std::string name;
+  int pictures = 0;
+};
+REMOTEOBJ_DESCRIBE(Camera, Snap, name, pictures)
+
+struct NoDefault {
+  explicit NoDefault(int n) : number(n) {}
+  int number;
+};
+REMOTEOBJ_DESCRIBE(NoDefault, number)
+
+struct Studio {
+  Camera main{"main"};
+  std::unique_ptr<Camera> owned = std::make_unique<Camera>("owned");
+  std::shared_ptr<Camera> shared = std::make_shared<Camera>("shared");
+  std::shared_ptr<const Camera> seen = std::make_shared<const Camera>("seen");
+  std::optional<Camera> maybe;
+  std::vector<std::unique_ptr<Camera>> list;
+  std::map<std::string, std::unique_ptr<Camera>> by_name;
+  std::map<std::string, Camera> in_place;
+  std::deque<Camera> queue;
+  std::vector<NoDefault> numbers{NoDefault(1)};
+  NoDefault number{2};
+};
+REMOTEOBJ_DESCRIBE(Studio, main, owned, shared, seen, maybe, list, by_name, in_place, queue,
+                   numbers, number)
+
+struct Frozen {
+  const std::vector<int> numbers{1, 2};
+  const std::map<std::string, int> table{{"a", 1}};
+  const std::optional<Right> maybe = Right();
+  const Right inner{};
+  const Right& Inner() const { return inner; }
+  Right free;
+  const Right& Free() const { return free; }
+};
+REMOTEOBJ_DESCRIBE(Frozen, numbers, table, maybe, inner, Inner, free, Free)
+
+struct Containers {
+  std::vector<int> vector{1, 2};
+  std::vector<std::unique_ptr<int>> pointers;
+  std::deque<std::string> deque{"a", "b"};
+  std::map<int, std::string> map{{1, "one"}};
+  std::unordered_map<std::string, int> unordered_map{{"a", 1}};
+  absl::flat_hash_map<std::string, std::vector<int>> flat{{"a", {1, 2}}};
+  std::set<int> set{1, 2};
+  std::unordered_set<std::string> unordered_set{"a"};
+  std::array<int, 3> array{1, 2, 3};
+  std::string string = "text";
+  std::pair<int, std::string> pair{1, "x"};
+};
+REMOTEOBJ_DESCRIBE(Containers, vector, pointers, deque, map, unordered_map, flat, set,
+                   unordered_set, array, string, pair)
+
+}  // namespace lab
+
+// In no namespace, with names that ours could collide with.
+struct Collides {
+  int Get = 1, view = 2, session = 3, node = 4, prefix = 5, last = 6, Index = 7, remoteobj = 8;
+  int timeout = 9, name = 10, member = 11, head = 12, type = 13;
+};
+REMOTEOBJ_DESCRIBE(Collides, Get, view, session, node, prefix, last, Index, remoteobj, timeout,
+                   name, member, head, type)
+
+#define TEN(x) x##0, x##1, x##2, x##3, x##4, x##5, x##6, x##7, x##8, x##9
+#define HUNDRED(x)                                                                        \
+  TEN(x##0), TEN(x##1), TEN(x##2), TEN(x##3), TEN(x##4), TEN(x##5), TEN(x##6), TEN(x##7), \
+      TEN(x##8), TEN(x##9)
+struct Large {
+  int HUNDRED(a), HUNDRED(b), HUNDRED(c);
+};
+REMOTEOBJ_DESCRIBE(Large, HUNDRED(a), HUNDRED(b), HUNDRED(c))
+
+namespace remoteobj {
+namespace {
+
+using proxy_internal::Arrow;
+using proxy_internal::FindMember;
+using proxy_internal::MemberInfo;
+using proxy_internal::Node;
+using proxy_internal::TypeInfo;
+using proxy_internal::TypeOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<std::string> Names(const TypeInfo& type) {
+  std::vector<std::string> names;
+  for (const MemberInfo& member : type.members()) names.emplace_back(member.name);
+  return names;
+}
+
+TEST(DescribeTest, NamesTheMembersInTheirOrder) {
+  EXPECT_THAT(Names(TypeOf<lab::Both>()), ElementsAre("both", "Same", "Self"));
+  EXPECT_EQ(TypeOf<lab::Both>().name(), "lab::Both");
+  EXPECT_EQ(TypeOf<lab::Box<int>>().name(), "lab::Box<int>");
+  EXPECT_EQ(TypeOf<std::string>().name(), "std::string");
+  EXPECT_EQ(TypeOf<Large>().members().size(), 300u);
+  EXPECT_EQ(TypeOf<Large>().members()[299].name, "c99");
+}
+
+TEST(DescribeTest, TellsDataFromMethods) {
+  for (const MemberInfo& member : TypeOf<lab::Kinds>().members()) {
+    const bool data = member.name == "constant" || member.name == "ticks" || member.name == "name_";
+    EXPECT_EQ(member.type != nullptr, data) << member.name;
+    EXPECT_EQ(member.address != nullptr, data) << member.name;
+    EXPECT_EQ(member.invoke != nullptr, !data) << member.name;
+    EXPECT_EQ(member.read_only, member.name == "constant") << member.name;
+  }
+}
+
+TEST(DescribeTest, FindsTheMembersOfBases) {
+  lab::Both both;
+  const auto check = [&](std::string_view name, const void* part, const TypeInfo& part_type) {
+    void* object = &both;
+    const TypeInfo* type = &TypeOf<lab::Both>();
+    const MemberInfo* member = FindMember(type, name, 0, object);
+    ASSERT_NE(member, nullptr) << name;
+    EXPECT_EQ(object, part) << name;
+    EXPECT_EQ(type, &part_type) << name;
+  };
+  check("both", &both, TypeOf<lab::Both>());
+  check("left", static_cast<lab::Left*>(&both), TypeOf<lab::Left>());
+  check("root", static_cast<lab::Root*>(&both), TypeOf<lab::Root>());
+  check("right", static_cast<lab::Right*>(&both), TypeOf<lab::Right>());
+  check("Same", &both, TypeOf<lab::Both>());
+  void* object = &both;
+  const TypeInfo* type = &TypeOf<lab::Both>();
+  EXPECT_EQ(FindMember(type, "missing", 0, object), nullptr);
+  EXPECT_EQ(object, &both);
+}
+
+// Where Attributes look for what they are attributes of. A macro, for the names.
+#define EXPECT_AT_ARROW(arrow, member)                               \
+  EXPECT_EQ(static_cast<const void*>(&(arrow).operator->()->member), \
+            static_cast<const void*>(&(arrow)))
+
+TEST(DescribeTest, EveryAttributeLiesAtItsArrow) {
+  const Arrow<lab::Both> both(Node{nullptr, View()});
+  EXPECT_EQ(static_cast<const void*>(static_cast<const Node*>(&both)), &both);
+  EXPECT_AT_ARROW(both, both);
+  EXPECT_AT_ARROW(both, Same);
+  EXPECT_AT_ARROW(both, Self);
+  EXPECT_AT_ARROW(both, left);
+  EXPECT_AT_ARROW(both, name);
+  EXPECT_AT_ARROW(both, root);
+  EXPECT_AT_ARROW(both, right);
+  EXPECT_AT_ARROW(both, weight);
+  EXPECT_AT_ARROW(both, Touch);
+  const Arrow<lab::Diamond> diamond(Node{nullptr, View()});
+  EXPECT_AT_ARROW(diamond, left);
+  EXPECT_AT_ARROW(diamond, root);
+  EXPECT_AT_ARROW(diamond, right);
+  const Arrow<Large> large(Node{nullptr, View()});
+  EXPECT_AT_ARROW(large, a00);
+  EXPECT_AT_ARROW(large, b55);
+  EXPECT_AT_ARROW(large, c99);
+  const Arrow<lab::Node> node(Node{nullptr, View()});
+  EXPECT_AT_ARROW(node, children);
+  EXPECT_AT_ARROW(node, First);
+  const Arrow<std::map<std::string, int>> map(Node{nullptr, View()});
+  EXPECT_AT_ARROW(map, size);
+  EXPECT_AT_ARROW(map, insert_or_assign);
+  const Arrow<Collides> collides(Node{nullptr, View()});
+  EXPECT_AT_ARROW(collides, node);
+  EXPECT_AT_ARROW(collides, view);
+}
+
+// A proxy whose listener is this process: the whole way of a call, but for the channel.
+template <typename T>
+class Here {
+ public:
+  T object;
+  Proxy<T> remote{object};
+
+ private:
+  Listening listening_ = remote.Listen();
+};
+
+TEST(DescribeTest, ReachesMembersThroughTwoBases) {
+  Here<lab::Both> both;
+  const auto& remote = both.remote;
+  EXPECT_EQ(*remote->both, 4);
+  EXPECT_EQ(*remote->left, 2);
+  EXPECT_EQ(*remote->root, 1);
+  EXPECT_EQ(*remote->right, 3);
+  EXPECT_EQ(*remote->weight, 1.5);
+  remote->right = 30;
+  EXPECT_EQ(both.object.right, 30);
+  EXPECT_EQ(remote->Same(), 2);
+  EXPECT_EQ(remote.Super<lab::Left>()->Same(), 1);
+  EXPECT_EQ(remote.Super<lab::Root>()->Same(), 1) << "a base's base";
+  EXPECT_EQ(*remote.Super<lab::Right>()->right, 30);
+}
+
+TEST(DescribeTest, AMethodOfABaseGivesTheObjectBack) {
+  Here<lab::Both> both;
+  EXPECT_EQ(*both.remote->Touch()->right, 4);
+  EXPECT_EQ(*both.remote->Touch()->Touch()->right, 6);
+  EXPECT_EQ(*both.remote->Self()->both, 4);
+}
+
+TEST(DescribeTest, ReachesAVirtualBase) {
+  Here<lab::Diamond> diamond;
+  diamond.remote->root = 7;
+  diamond.remote->right = 8;
+  EXPECT_EQ(diamond.object.root, 7);
+  EXPECT_EQ(diamond.object.right, 8);
+}
+
+TEST(DescribeTest, ReachesAnAbstractBase) {
+  Here<lab::Square> square;
+  EXPECT_EQ(square.remote->Area(), 4);
+  EXPECT_EQ(*square.remote->sides, 0);
+  lab::Shape& shape = square.object;
+  Proxy<lab::Shape> remote(shape);
+  auto listening = remote.Listen();
+  EXPECT_EQ(remote->Area(), 4);
+  EXPECT_EQ(remote->Name(), "square");
+}
+
+TEST(DescribeTest, CallsMethodsOfAllKinds) {
+  Here<lab::Kinds> kinds;
+  const auto& remote = kinds.remote;
+  EXPECT_EQ(remote->Twice(4), 8);
+  EXPECT_EQ(remote->Quiet(), 1);
+  EXPECT_EQ(remote->Const(), 2);
+  EXPECT_EQ(remote->ConstQuiet(), 3);
+  EXPECT_EQ(remote->OnLvalue(), 4);
+  EXPECT_EQ(remote->OnConstLvalue(), 5);
+  EXPECT_EQ(remote->Private(), 6);
+  EXPECT_EQ(remote->Add(1, 2), 3);
+  EXPECT_EQ(remote->Add("1", "2"), "12");
+  EXPECT_EQ(remote->Add(7), 7);
+  EXPECT_EQ(remote->Defaults(1), 12);
+  EXPECT_EQ(remote->Defaults(1, 2), 4);
+  EXPECT_EQ(remote->Defaults(1, 2, "four"), 7);
+  EXPECT_EQ(*remote->Sink(std::make_unique<int>(5)), 5);
+  EXPECT_EQ(remote->Sink(nullptr), nullptr);
+  EXPECT_EQ(remote->Name(), "private");
+  EXPECT_EQ(remote->MutableName(), "private");
+  EXPECT_THAT(remote->Moved(), ElementsAre(1, 2));
+  EXPECT_THROW(remote.Attrs("Pointer").Call<int>(1), BadValue);
+  EXPECT_THROW(remote.Attrs("Pointer").Call<int>(), BadValue);
+  remote->Nothing();
+  EXPECT_EQ(*remote->ticks, 3);
+  EXPECT_EQ(*remote->constant, 9);
+  EXPECT_EQ(*remote->name_, "private");
+}
+
+TEST(DescribeTest, DescribesTemplates) {
+  Here<lab::Box<std::vector<std::string>>> box;
+  box.remote->content->push_back("x");
+  EXPECT_THAT(box.remote->Take(), ElementsAre("x"));
+  Here<lab::Box<lab::Box<int>>> nested;
+  nested.remote->content->content = 4;
+  EXPECT_EQ(nested.object.content.content, 4);
+}
+
+TEST(DescribeTest, NamesOfOursDoNotCollideWithAUsers) {
+  Here<Collides> collides;
+  const auto& remote = collides.remote;
+  EXPECT_EQ(*remote->Get, 1);
+  EXPECT_EQ(*remote->view, 2);
+  EXPECT_EQ(*remote->session, 3);
+  EXPECT_EQ(*remote->node, 4);
+  EXPECT_EQ(*remote->prefix, 5);
+  EXPECT_EQ(*remote->last, 6);
+  EXPECT_EQ(*remote->Index, 7);
+  EXPECT_EQ(*remote->remoteobj, 8);
+  EXPECT_EQ(*remote->timeout, 9);
+  EXPECT_EQ(*remote->type, 13);
+}
+
+TEST(DescribeTest, ReachesEachOfThreeHundredMembers) {
+  Here<Large> large;
+  large.object.a00 = 1;
+  large.object.b55 = 2;
+  large.object.c99 = 3;
+  EXPECT_EQ(*large.remote->a00, 1);
+  EXPECT_EQ(*large.remote->b55, 2);
+  EXPECT_EQ(*large.remote->c99, 3);
+  large.remote->c98 = 4;
+  EXPECT_EQ(large.object.c98, 4);
+}
+
+// By value.
+
+template <typename T>
+void CheckByValue(const T& value) {
+  EXPECT_EQ(Unpack<T>(Pack(value)), value);
+}
+
+TEST(DescribeTest, TravelsByValue) {
+  lab::Both both;
+  both.root = 10;
+  both.left = 20;
+  both.right = 30;
+  both.both = 40;
+  both.name = "name";
+  const auto copy = Unpack<lab::Both>(Pack(both));
+  EXPECT_EQ(copy.root, 10);
+  EXPECT_EQ(copy.left, 20);
+  EXPECT_EQ(copy.right, 30);
+  EXPECT_EQ(copy.both, 40);
+  EXPECT_EQ(copy.name, "name");
+  CheckByValue(lab::Box<lab::Box<int>>{{4}});
+  CheckByValue(lab::Box<std::map<int, lab::Box<std::string>>>{{{1, {"one"}}}});
+}
+
+TEST(DescribeTest, RecursiveTypesTravelByValue) {
+  lab::Node node{1, {{2, {{3, {}, {}}}, {}}, {4, {}, {}}}, {{"five", {5, {}, {}}}}};
+  CheckByValue(node);
+  lab::Tree tree{1, std::make_unique<lab::Tree>(), nullptr};
+  tree.left->value = 2;
+  const auto copy = Unpack<lab::Tree>(Pack(tree));
+  EXPECT_EQ(copy.left->value, 2);
+  EXPECT_EQ(copy.right, nullptr);
+
+  Here<lab::Node> here;
+  here.remote->AddChild(2)->AddChild(3);
+  here.remote->children[0]->children->push_back(lab::Node{9, {}, {}});
+  EXPECT_EQ(*here.remote->children[0]->children[0]->value, 9);
+  EXPECT_EQ(here.remote->First(), here.object.children[0]);
+  EXPECT_EQ(*here.remote->children, here.object.children);
+  here.remote->named["x"] = lab::Node{7, {}, {}};
+  EXPECT_EQ(*here.remote->named["x"]->value, 7);
+}
+
+TEST(DescribeTest, NewerAndOlderSendersAreUnderstood) {
+  const std::string bytes = PackValue([](ValueWriter out) {
+    const RecordWriter record = out.Record("lab::Right", 3);
+    record.Field(0, "added_later").Text("ignored");
+    record.Field(1, "weight").Float(2.5);
+    record.Field(2, "right").Int(7);
+  });
+  const auto right = Unpack<lab::Right>(bytes);
+  EXPECT_EQ(right.right, 7);
+  EXPECT_EQ(right.weight, 2.5);
+  const std::string lacking =
+      PackValue([](ValueWriter out) { out.Record("lab::Right", 1).Field(0, "weight").Float(2.5); });
+  try {
+    Unpack<lab::Right>(lacking);
+    FAIL();
+  } catch (const BadValue& e) {
+    EXPECT_THAT(e.what(), HasSubstr("right"));
+  }
+}
+
+// What cannot travel can be walked into.
+TEST(DescribeTest, WalksIntoWhatCannotBeCopied) {
+  Here<lab::Studio> studio;
+  lab::Studio& object = studio.object;
+  const auto& remote = studio.remote;
+  object.maybe.emplace("maybe");
+  object.list.push_back(std::make_unique<lab::Camera>("listed"));
+  object.by_name["x"] = std::make_unique<lab::Camera>("named");
+  object.in_place.emplace("y", "placed");
+  object.queue.emplace_back("queued");
+
+  EXPECT_EQ(remote->main->Snap(), 1);
+  EXPECT_EQ(*remote->main->name, "main");
+  EXPECT_EQ(remote->owned->Snap(), 1);
+  EXPECT_EQ(*remote->owned->name, "owned");
+  EXPECT_EQ(remote->shared->Snap(), 1);
+  EXPECT_EQ(object.shared->pictures, 1);
+  EXPECT_EQ(*remote->seen->name, "seen");
+  EXPECT_EQ(remote->maybe->Snap(), 1);
+  EXPECT_EQ(remote->list[0]->Snap(), 1);
+  EXPECT_EQ(*remote->list[0]->name, "listed");
+  EXPECT_EQ(remote->by_name["x"]->Snap(), 1);
+  EXPECT_EQ(remote->in_place["y"]->Snap(), 1);
+  EXPECT_EQ(remote->queue[0]->Snap(), 1);
+  EXPECT_EQ(remote->list->size(), 1u);
+  EXPECT_TRUE(remote->by_name->contains("x"));
+  EXPECT_EQ(*remote->numbers[0]->number, 1);
+  EXPECT_EQ(*remote->number->number, 2);
+  remote->number->number = 3;
+  EXPECT_EQ(object.number.number, 3);
+
+  remote->owned->name = "renamed";
+  EXPECT_EQ(object.owned->name, "renamed") << "a member is set through a pointer";
+  remote->maybe->name = "perhaps";
+  EXPECT_EQ(object.maybe->name, "perhaps") << "and through an optional";
+
+  remote->by_name["x"].Delete();
+  EXPECT_FALSE(remote->by_name->contains("x"));
+  EXPECT_TRUE(remote->shared.Exists());
+  remote->shared.Delete();
+  EXPECT_FALSE(remote->shared.Exists());
+  EXPECT_EQ(object.shared, nullptr);
+  EXPECT_THROW(remote->shared->Snap(), BadValue);
+  remote->maybe.Delete();
+  EXPECT_THROW(remote->maybe->Snap(), BadValue);
+}
+
+// A const object is not changed, whatever a caller asks for.
+TEST(DescribeTest, DoesNotChangeWhatIsConst) {
+  Here<lab::Frozen> frozen;
+  const auto& remote = frozen.remote;
+  EXPECT_THROW(remote->numbers[0] = 5, NotDescribed);
+  EXPECT_THROW(remote->numbers[0].Delete(), NotDescribed);
+  EXPECT_THROW(remote->numbers->push_back(3), NotDescribed);
+  EXPECT_THROW(remote->numbers->clear(), NotDescribed);
+  EXPECT_THROW(remote->table["a"] = 2, NotDescribed);
+  EXPECT_THROW(remote->table->erase("a"), NotDescribed);
+  EXPECT_THROW(remote.Attrs("maybe").Delete(), NotDescribed);
+  EXPECT_THROW(remote->maybe->right = 1, NotDescribed);
+  EXPECT_THROW(remote->inner->right = 1, NotDescribed);
+  EXPECT_THROW(remote->inner->Touch(), NotDescribed);
+  EXPECT_THROW(remote.Attrs("inner").Set(lab::Right()), NotDescribed);
+  EXPECT_THROW(remote->inner.PassTo([](lab::Right& r) { r.right = 1; }), NotDescribed);
+  const View inner = View().GetAttribute("Inner").Call();
+  EXPECT_THROW(remote.Of(inner.SetAttribute("right", 1)).Get<int>(), NotDescribed);
+  const View free = View().GetAttribute("Free").Call();
+  EXPECT_THROW(remote.Of(free.SetAttribute("right", 1)).Get<int>(), NotDescribed);
+  EXPECT_EQ(remote.Of(free.GetAttribute("right")).Get<int>(), 3);
+  EXPECT_EQ(remote->numbers->at(1), 2);
+  EXPECT_EQ(remote->table->size(), 1u);
+  EXPECT_EQ(*remote->inner->right, 3);
+  EXPECT_THAT(frozen.object.numbers, ElementsAre(1, 2));
+  EXPECT_EQ(frozen.object.inner.right, 3);
+}
+
+TEST(DescribeTest, ReachesContainersOfAllKinds) {
+  Here<lab::Containers> here;
+  lab::Containers& object = here.object;
+  const auto& remote = here.remote;
+
+  remote->vector->push_back(3);
+  EXPECT_EQ(remote->vector->front(), 1);
+  EXPECT_EQ(remote->vector->back(), 3);
+  remote->vector->pop_back();
+  remote->vector->resize(5);
+  EXPECT_EQ(remote->vector->size(), 5u);
+  EXPECT_EQ(*remote->vector[4], 0);
+  EXPECT_TRUE(remote.Attrs("vector").Contains(2));
+  EXPECT_FALSE(remote.Attrs("vector").Contains(77));
+  remote->vector->clear();
+  EXPECT_TRUE(remote->vector->empty());
+  remote->vector = {4, 5};
+  EXPECT_THAT(object.vector, ElementsAre(4, 5));
+  remote->vector = {};
+  EXPECT_THAT(object.vector, ElementsAre());
+
+  remote->pointers->push_back(std::make_unique<int>(6));
+  remote->pointers->push_back(nullptr);
+  EXPECT_EQ(*object.pointers[0], 6);
+  EXPECT_EQ(**remote->pointers[0], 6);
+  EXPECT_EQ(*remote->pointers->at(0), 6);
+  EXPECT_EQ(remote->pointers.Get().size(), 2u);
+  EXPECT_EQ(remote->pointers.TryGet()->size(), 2u) << "is moved, not copied";
+
+  remote->deque->push_front("first");
+  EXPECT_EQ(remote->deque->front(), "first");
+  remote->deque->pop_front();
+  remote->deque[1] = "B";
+  EXPECT_THAT(*remote->deque, ElementsAre("a", "B"));
+  remote->deque[0].Delete();
+  EXPECT_THAT(*remote->deque, ElementsAre("B"));
+
+  remote->map[2] = "two";
+  EXPECT_EQ(remote->map->at(2), "two");
+  EXPECT_EQ(remote->map->count(3), 0u);
+  EXPECT_TRUE(remote->map->insert_or_assign(3, "three"));
+  EXPECT_FALSE(remote->map->insert_or_assign(3, "drei"));
+  EXPECT_EQ(*remote->map[3], "drei");
+  EXPECT_THROW(remote->map->at(9), std::out_of_range);
+  EXPECT_THROW(remote->map[9].Delete(), std::out_of_range);
+
+  remote->unordered_map["b"] = 2;
+  EXPECT_EQ(*remote->unordered_map["b"], 2);
+  EXPECT_EQ(remote->unordered_map->erase("b"), 1u);
+  EXPECT_EQ(remote->unordered_map->erase("b"), 0u);
+
+  remote->flat["b"] = std::vector<int>{3};
+  EXPECT_TRUE(remote->flat->contains("b"));
+  remote->flat["b"]->push_back(4);
+  EXPECT_THAT(*remote->flat["b"], ElementsAre(3, 4));
+  EXPECT_EQ(*remote->flat["a"][1], 2);
+
+  EXPECT_TRUE(remote->set->insert(3));
+  EXPECT_FALSE(remote->set->insert(3));
+  EXPECT_TRUE(remote->set->contains(3));
+  EXPECT_EQ(remote->set->erase(3), 1u);
+  EXPECT_THAT(*remote->set, ElementsAre(1, 2));
+  EXPECT_TRUE(remote->unordered_set->contains("a"));
+
+  remote->array[1] = 20;
+  EXPECT_THAT(*remote->array, ElementsAre(1, 20, 3));
+  EXPECT_THROW(remote->array[3].Get(), std::out_of_range);
+  EXPECT_THROW(remote.Of(View().GetAttribute("array").DeleteItem(0)).Get<int>(), NotDescribed);
+
+  EXPECT_EQ(remote->string->size(), 4u);
+  remote->string->append("!");
+  EXPECT_EQ(remote->string->substr(1, 2), "ex");
+  EXPECT_EQ(remote->string->find("t!"), 3u);
+  EXPECT_EQ(object.string, "text!");
+  EXPECT_EQ(remote->pair.Get(), std::pair(1, std::string("x")));
+}
+
+}  // namespace
+}  // namespace remoteobj
