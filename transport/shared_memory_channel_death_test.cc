@@ -576,6 +576,31 @@ TEST_F(DeathTest, OfCallersWithCallsUnderWayLeavesPlacesForOthers) {
   EXPECT_EQ(Wait(listener), 0);
 }
 
+// It was nobody's: neither free, nor of one who is dead.
+TEST_F(DeathTest, OfAListenerThatFreesAPlaceLosesNone) {
+  for (int round = 0; round < 5; ++round) {
+    ledger().blocked = true;
+    const pid_t listener = Fork([this] {
+      DieAt(FaultPoint::kListenerFreeing, 1, ledger());
+      Listen(false);
+    });
+    ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+    const std::uint64_t id = ledger().calls.fetch_add(1);
+    {
+      const auto given_up = channel().Start(
+          [id](RequestWriter request) {
+            const OperationsWriter operations = request.Operations(1);
+            operations.Set(0, OperationKind::kCall, "triple", 0);
+            operations.Arguments(0, 1)[0].UInt(id);
+          },
+          Watchdog());
+      while (ledger().evaluated[id].load() == 0) absl::SleepFor(absl::Milliseconds(1));
+    }
+    ledger().blocked = false;
+    EXPECT_TRUE(WasKilled(Wait(listener)));
+  }
+}
+
 TEST_F(DeathTest, IsHeardOfByOneWhoOnlyAsksWhetherACallIsReady) {
   evaluations_until_death_ = 1;
   const pid_t listener = Fork([this] { Listen(false); });

@@ -121,18 +121,28 @@ TEST(SharedMemoryChannelTest, AnAnswerIsOfTheCallThatWasEvaluated) {
   static std::atomic<int> published{0};
   static std::atomic<int> settled{0};
   transport_internal::fault_hook = [](FaultPoint point) {
+    const absl::Time end = absl::Now() + absl::Milliseconds(5);
     if (point == FaultPoint::kClientPublished) published.fetch_add(1);
-    if (point != FaultPoint::kListenerSettled || settled.fetch_add(1) != 0) return;
-    // The first call's client sees that it is answered, and makes its second.
-    for (int i = 0; i < 5000 && published.load() < 2; ++i) absl::SleepFor(absl::Milliseconds(1));
-    absl::SleepFor(absl::Milliseconds(5));
+    // The client sees for itself that it is answered, before it is told.
+    while (point == FaultPoint::kClientBeforeSleep && settled.load() < published.load() &&
+           absl::Now() < end) {
+    }
+    // It is told only when the next one calls already.
+    if (point != FaultPoint::kListenerSettled) return;
+    const int now = settled.fetch_add(1) + 1;
+    while (published.load() <= now && absl::Now() < end) {
+    }
   };
   const auto channel = SharedMemoryChannel::Create();
   {
     const Server server(*channel, AnswerEcho);
-    EXPECT_EQ(Echo(*channel, "first"), "first");
-    EXPECT_EQ(Echo(*channel, "second"), "second");
-    EXPECT_EQ(Echo(*channel, "third"), "third");
+    for (int i = 0; i < 100; ++i) {
+      // Each in a thread of its own, which has not learnt yet that it does not pay to spin.
+      std::thread([&] {
+        const std::string text(1, static_cast<char>('a' + i % 26));
+        EXPECT_EQ(Echo(*channel, text), text);
+      }).join();
+    }
   }
   transport_internal::fault_hook = nullptr;
 }
