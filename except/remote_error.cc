@@ -174,7 +174,6 @@ void Describe(const std::exception& e, ErrorInfo& info, int depth) {
   constexpr std::string_view kNested = "std::_Nested_exception<";
   if (info.type.starts_with(kNested)) {
     info.type = info.type.substr(kNested.size(), info.type.size() - kNested.size() - 1);
-    if (info.type.ends_with(' ')) info.type.pop_back();  // Between two closing brackets.
   }
   info.message = e.what();
   if (const auto how = Registry::Get().Find(info.type)) {
@@ -300,7 +299,9 @@ absl::Status CurrentExceptionToStatus() {
     return absl::UnknownError(absl::StrCat(remote == nullptr ? TypeName(typeid(e)) : remote->type(),
                                            ": ", remote == nullptr ? e.what() : remote->message()));
   } catch (...) {
-    return absl::UnknownError(TypeName(*abi::__cxa_current_exception_type()));
+    const ErrorInfo info = CaptureCurrentException();
+    return absl::UnknownError(
+        absl::StrCat(info.type, info.message.empty() ? "" : ": ", info.message));
   }
 }
 

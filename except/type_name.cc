@@ -27,6 +27,7 @@ std::string TypeName(const std::type_info& type) {
   Replace(name, "std::__1::", "std::");
   Replace(name, "std::basic_string<char, std::char_traits<char>, std::allocator<char> >",
           "std::string");
+  Replace(name, " >", ">");
   return name;
 }
 

@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/except/remote_error.h"
+
+#include <unistd.h>
+
+#include <any>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <ios>
+#include <memory>
+#include <new>
+#include <optional>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <typeinfo>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "remoteobj/except/type_name.h"
+#include "remoteobj/transport/in_process_channel.h"
+
+namespace lab {
+
+struct FromText : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+REMOTEOBJ_REGISTER_ERROR(FromText)
+
+struct FromNothing : std::exception {
+  const char* what() const noexcept override { return "made from nothing"; }
+};
+REMOTEOBJ_REGISTER_ERROR(FromNothing)
+
+template <typename T>
+struct Templated : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+REMOTEOBJ_REGISTER_ERROR(Templated<std::vector<int>>)
+
+// Its constructor throws, where its message is not what it wants.
+struct Picky : std::runtime_error {
+  explicit Picky(const std::string& what) : std::runtime_error("picky: " + what) {
+    if (what.starts_with("picky: ")) throw std::invalid_argument("twice");
+  }
+};
+REMOTEOBJ_REGISTER_ERROR(Picky)
+
+struct Unregistered : std::out_of_range {
+  using out_of_range::out_of_range;
+};
+
+struct Silent : std::exception {
+  const char* what() const noexcept override { return ""; }
+};
+
+}  // namespace lab
+
+namespace remoteobj {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+// `info` as the other process receives it.
+ErrorInfo OverTheWire(const ErrorInfo& info) {
+  ErrorInfo received;
+  CallDirectly([](RequestWriter request) { request.Operations(0); },
+               [&](const RequestReader&, OutcomeWriter& outcome) { outcome.Error(info); },
+               [&](const OutcomeReader& outcome) { received = outcome.Error(); });
+  return received;
+}
+
+template <typename F>
+ErrorInfo Captured(F throws) {
+  try {
+    throws();
+  } catch (...) {
+    return CaptureCurrentException();
+  }
+  throw std::logic_error("nothing was thrown");
+}
+
+// Calls `check` with what `info` is rethrown as, which must be an E, exactly or derived.
+template <typename E>
+void CheckRethrown(const ErrorInfo& info, const std::function<void(const E&)>& check) {
+  try {
+    Rethrow(info);
+  } catch (const std::exception& e) {
+    EXPECT_NE(RemoteErrorOf(e), nullptr);
+    const auto* own = dynamic_cast<const E*>(&e);
+    ASSERT_NE(own, nullptr) << TypeName<E>() << " came as " << TypeName(typeid(e));
+    check(*own);
+  }
+}
+
+// `error` comes back as its own type, with its own words.
+template <typename E>
+void CheckOwnType(const E& error, const std::function<void(const E&)>& check = [](const E&) {}) {
+  SCOPED_TRACE(TypeName<E>());
+  const ErrorInfo info = OverTheWire(Captured([&] { throw error; }));
+  EXPECT_EQ(info.type, TypeName<E>());
+  EXPECT_EQ(info.message, error.what());
+  CheckRethrown<E>(info, [&](const E& e) {
+    EXPECT_STREQ(e.what(), error.what());
+    EXPECT_EQ(RemoteErrorOf(e)->type(), TypeName<E>());
+    EXPECT_EQ(RemoteErrorOf(e)->message(), error.what());
+    EXPECT_EQ(typeid(e), typeid(except_internal::Rethrown<E>)) << "not only a base of it";
+    check(e);
+    // And once more, as through a third process.
+    const ErrorInfo again = OverTheWire(Captured([&] { throw; }));
+    EXPECT_EQ(again.type, info.type);
+    EXPECT_EQ(again.message, info.message);
+    EXPECT_EQ(again.time_ns, info.time_ns);
+    CheckRethrown<E>(again, check);
+  });
+}
+
+TEST(RemoteErrorTest, StandardTypesComeAsThemselves) {
+  CheckOwnType(std::exception());
+  CheckOwnType(std::bad_exception());
+  CheckOwnType(std::bad_alloc());
+  CheckOwnType(std::bad_array_new_length());
+  CheckOwnType(std::bad_cast());
+  CheckOwnType(std::bad_any_cast());
+  CheckOwnType(std::bad_typeid());
+  CheckOwnType(std::bad_function_call());
+  CheckOwnType(std::bad_optional_access());
+  CheckOwnType(std::bad_variant_access());
+  CheckOwnType(std::bad_weak_ptr());
+  CheckOwnType(std::logic_error("logic"));
+  CheckOwnType(std::domain_error("domain"));
+  CheckOwnType(std::invalid_argument("argument"));
+  CheckOwnType(std::length_error("length"));
+  CheckOwnType(std::out_of_range("range"));
+  CheckOwnType(std::runtime_error("runtime"));
+  CheckOwnType(std::overflow_error("overflow"));
+  CheckOwnType(std::range_error("range"));
+  CheckOwnType(std::underflow_error("underflow"));
+}
+
+TEST(RemoteErrorTest, WhatIsThrownByTheLibraryComesAsItself) {
+  const auto check = [](const std::function<void()>& throws, std::string_view type) {
+    const ErrorInfo info = OverTheWire(Captured(throws));
+    EXPECT_EQ(info.type, type);
+    EXPECT_THAT(info.message, Not(IsEmpty()));
+    try {
+      Rethrow(info);
+    } catch (const std::exception& e) {
+      EXPECT_EQ(e.what(), info.message);
+      EXPECT_EQ(TypeName(typeid(e)),
+                "remoteobj::except_internal::Rethrown<" + std::string(type) + ">");
+    }
+  };
+  check([] { std::vector<int>().at(3); }, "std::out_of_range");
+  check([] { std::stoi("x"); }, "std::invalid_argument");
+  check([] { std::string().resize(SIZE_MAX); }, "std::length_error");
+  check([] { std::any_cast<int>(std::any(1.5)); }, "std::bad_any_cast");
+  check([] { std::get<int>(std::variant<int, double>(1.5)); }, "std::bad_variant_access");
+  check([] { std::optional<int>().value(); }, "std::bad_optional_access");
+  check([] { std::function<void()>()(); }, "std::bad_function_call");
+  check([] { std::shared_ptr<int>(std::weak_ptr<int>()); }, "std::bad_weak_ptr");
+}
+
+TEST(RemoteErrorTest, CodesComeAlong) {
+  using std::filesystem::filesystem_error;
+  const auto same_code = [](const auto& code) {
+    return [=](const auto& e) { EXPECT_EQ(e.code(), code); };
+  };
+  const std::error_code missing(ENOENT, std::generic_category());
+  const std::error_code denied(EACCES, std::system_category());
+  CheckOwnType<std::system_error>(std::system_error(missing, "opening"), same_code(missing));
+  CheckOwnType<std::system_error>(std::system_error(denied), same_code(denied));
+  CheckOwnType<std::future_error>(
+      std::future_error(std::future_errc::broken_promise),
+      same_code(std::make_error_code(std::future_errc::broken_promise)));
+  CheckOwnType<std::ios_base::failure>(
+      std::ios_base::failure("reading", std::make_error_code(std::io_errc::stream)),
+      same_code(std::make_error_code(std::io_errc::stream)));
+  CheckOwnType<filesystem_error>(filesystem_error("moving", "/from", "/to", missing),
+                                 [&](const filesystem_error& e) {
+                                   EXPECT_EQ(e.path1(), "/from");
+                                   EXPECT_EQ(e.path2(), "/to");
+                                   EXPECT_EQ(e.code(), missing);
+                                 });
+}
+
+TEST(RemoteErrorTest, ACodeOfAnUnknownCategoryKeepsItsNumber) {
+  class Local final : public std::error_category {
+   public:
+    const char* name() const noexcept override { return "local"; }
+    std::string message(int) const override { return "a local error"; }
+  };
+  static const Local local;
+  const ErrorInfo info =
+      OverTheWire(Captured([] { throw std::system_error(7, local, "calibrating"); }));
+  CheckRethrown<std::system_error>(info, [](const std::system_error& e) {
+    EXPECT_EQ(e.code().value(), 7);
+    EXPECT_NE(e.code().category(), std::generic_category());
+    EXPECT_STREQ(e.what(), "calibrating: a local error");
+  });
+}
+
+TEST(RemoteErrorTest, OursComeAsThemselves) {
+  CheckOwnType(NotListening("nobody"));
+  CheckOwnType(DeadlineExceeded("late"));
+  CheckOwnType(BadValue("bad"));
+  CheckOwnType(NotDescribed("unknown"));
+  CheckOwnType<ListenerDied>(ListenerDied("died", {.pid = 12, .signal = 9}, true),
+                             [](const ListenerDied& e) {
+                               EXPECT_EQ(e.pid(), 12);
+                               EXPECT_EQ(e.end().signal, 9);
+                               EXPECT_EQ(e.end().exit_code, std::nullopt);
+                               EXPECT_TRUE(e.evaluating());
+                             });
+  CheckOwnType<absl::BadStatusOrAccess>(
+      absl::BadStatusOrAccess(absl::NotFoundError("nothing there")),
+      [](const absl::BadStatusOrAccess& e) {
+        EXPECT_EQ(e.status(), absl::NotFoundError("nothing there"));
+      });
+}
+
+TEST(RemoteErrorTest, RegisteredTypesComeAsThemselves) {
+  CheckOwnType(lab::FromText("some text"));
+  CheckOwnType(lab::FromText(""));
+  CheckOwnType(lab::FromNothing());
+  CheckOwnType(lab::Templated<std::vector<int>>("of a template"));
+}
+
+TEST(RemoteErrorTest, OthersComeAsRemoteError) {
+  const ErrorInfo info =
+      OverTheWire(Captured([] { throw lab::Unregistered("derived from a known one"); }));
+  EXPECT_EQ(info.type, "lab::Unregistered");
+  CheckRethrown<RemoteError>(info, [](const RemoteError& e) {
+    EXPECT_EQ(e.type(), "lab::Unregistered");
+    EXPECT_EQ(e.message(), "derived from a known one");
+    EXPECT_STREQ(e.what(), "lab::Unregistered: derived from a known one");
+    EXPECT_EQ(RemoteErrorOf(e), &e);
+  });
+  EXPECT_EQ(Captured([] { throw lab::Silent(); }).message, "");
+}
+
+TEST(RemoteErrorTest, WhatIsNoExceptionComesAsRemoteError) {
+  const auto check = [](const std::function<void()>& throws, std::string_view type,
+                        std::string_view message) {
+    const ErrorInfo info = OverTheWire(Captured(throws));
+    CheckRethrown<RemoteError>(info, [&](const RemoteError& e) {
+      EXPECT_EQ(e.type(), type);
+      EXPECT_EQ(e.message(), message);
+    });
+  };
+  struct Local {};
+  check([] { throw 42; }, "int", "42");
+  check([] { throw "literal"; }, "char const*", "literal");
+  check([] { throw static_cast<const char*>(nullptr); }, "char const*", "");
+  check([] { throw std::string("text"); }, "std::string", "text");
+  check([] { throw 1.5; }, "double", "");
+  check([] { throw std::vector<int>{1}; }, "std::vector<int, std::allocator<int>>", "");
+}
+
+TEST(RemoteErrorTest, TellsWhereItComesFrom) {
+  const absl::Time before = absl::Now();
+  ErrorInfo info;
+  std::thread([&] {
+    pthread_setname_np(pthread_self(), "a thread");
+    info = Captured([] { throw std::runtime_error("x"); });
+  }).join();
+  const RemoteError error(OverTheWire(info));
+  EXPECT_EQ(error.pid(), getpid());
+  EXPECT_EQ(error.thread(), "a thread");
+  EXPECT_THAT(error.process(), HasSubstr("remote_error"));
+  EXPECT_LE(before, error.time());
+  EXPECT_LE(error.time(), absl::Now());
+}
+
+TEST(RemoteErrorTest, ALocalErrorHasNoRemoteSide) {
+  EXPECT_EQ(RemoteErrorOf(std::runtime_error("local")), nullptr);
+  EXPECT_EQ(RemoteErrorOf(NotListening("local")), nullptr);
+}
+
+// Throws `depth` errors, each nested around the next.
+void ThrowNested(int depth) {
+  const std::string what = "level " + std::to_string(depth);
+  if (depth == 0) throw std::out_of_range(what);
+  try {
+    ThrowNested(depth - 1);
+  } catch (...) {
+    std::throw_with_nested(std::runtime_error(what));
+  }
+}
+
+TEST(RemoteErrorTest, CausesComeAlong) {
+  const ErrorInfo info = OverTheWire(Captured([] { ThrowNested(3); }));
+  CheckRethrown<std::runtime_error>(info, [](const std::runtime_error& e) {
+    EXPECT_STREQ(e.what(), "level 3");
+    const RemoteError* error = RemoteErrorOf(e);
+    EXPECT_EQ(error->type(), "std::runtime_error");
+    std::vector<std::string> causes;
+    for (const ErrorInfo& cause : error->causes()) {
+      causes.push_back(cause.type + " " + cause.message);
+    }
+    EXPECT_THAT(causes, ElementsAre("std::runtime_error level 2", "std::runtime_error level 1",
+                                    "std::out_of_range level 0"));
+  });
+}
+
+TEST(RemoteErrorTest, VeryDeepCausesAreCutShort) {
+  const ErrorInfo info = OverTheWire(Captured([] { ThrowNested(200); }));
+  EXPECT_EQ(info.message, "level 200");
+  EXPECT_EQ(info.causes.size(), 16u);
+  EXPECT_EQ(info.causes[15].message, "level 184");
+}
+
+TEST(RemoteErrorTest, CausesOfAllKinds) {
+  const auto nested = [](auto cause) {
+    return OverTheWire(Captured([&] {
+      try {
+        throw cause;
+      } catch (...) {
+        std::throw_with_nested(lab::Templated<std::vector<int>>("around it"));
+      }
+    }));
+  };
+  EXPECT_EQ(nested(42).causes.at(0).type, "int");
+  EXPECT_EQ(nested(lab::Unregistered("u")).causes.at(0).type, "lab::Unregistered");
+  const ErrorInfo of_template = nested(std::logic_error("l"));
+  EXPECT_EQ(of_template.type, (TypeName<lab::Templated<std::vector<int>>>()));
+  CheckRethrown<lab::Templated<std::vector<int>>>(
+      of_template, [](const auto& e) { EXPECT_EQ(RemoteErrorOf(e)->causes().at(0).message, "l"); });
+  // The cause has itself come from another process.
+  ErrorInfo remote;
+  remote.type = "far::Away";
+  remote.message = "far";
+  remote.pid = 77;
+  EXPECT_EQ(nested(RemoteError(remote)).causes.at(0).pid, 77);
+}
+
+TEST(RemoteErrorTest, ANestedExceptionThatIsEmptyIsNone) {
+  struct Hollow : std::runtime_error, std::nested_exception {
+    Hollow() : runtime_error("hollow") {}
+  };
+  EXPECT_THAT(Captured([] { throw Hollow(); }).causes, IsEmpty());
+}
+
+TEST(RemoteErrorTest, DamagedErrorsAreStillErrors) {
+  for (const char* type : {"std::system_error", "std::ios_base::failure[abi:cxx11]",
+                           "std::future_error", "std::filesystem::filesystem_error",
+                           "remoteobj::ListenerDied", "absl::BadStatusOrAccess"}) {
+    for (const std::string& fields :
+         {std::string(), std::string("rubbish"), std::string(1000, '\xff'), Pack(5),
+          Pack(std::vector<std::string>{"a", "b"})}) {
+      ErrorInfo info;
+      info.type = type;
+      info.message = "what it said";
+      info.fields = fields;
+      CheckRethrown<RemoteError>(info, [&](const RemoteError& e) {
+        EXPECT_EQ(e.type(), type);
+        EXPECT_EQ(e.message(), "what it said");
+      });
+    }
+  }
+}
+
+TEST(RemoteErrorTest, AnErrorThatCannotBeMadeAnewIsStillAnError) {
+  const ErrorInfo info = OverTheWire(Captured([] { throw lab::Picky("first"); }));
+  CheckRethrown<RemoteError>(info, [](const RemoteError& e) {
+    EXPECT_EQ(e.type(), "lab::Picky");
+    EXPECT_EQ(e.message(), "picky: first");
+  });
+}
+
+TEST(RemoteErrorTest, NeedsNoTypeAndNoMessage) {
+  CheckRethrown<RemoteError>(OverTheWire(ErrorInfo()), [](const RemoteError& e) {
+    EXPECT_EQ(e.type(), "");
+    EXPECT_EQ(e.message(), "");
+    EXPECT_EQ(e.pid(), 0);
+  });
+}
+
+std::string Print(const RemoteError& error) {
+  std::ostringstream out;
+  out << error;
+  return out.str();
+}
+
+TEST(RemoteErrorTest, Prints) {
+  ErrorInfo info;
+  info.type = "app::Lost";
+  info.message = "the key";
+  EXPECT_EQ(Print(RemoteError(info)), "app::Lost: the key");
+  info.pid = 12;
+  info.process = "worker";
+  info.thread = "main";
+  EXPECT_EQ(Print(RemoteError(info)),
+            "app::Lost: the key (in process worker, pid 12, thread main)");
+  info.traceback = {"main", "app::Work()"};
+  info.causes.resize(2);
+  info.causes[0].type = "std::out_of_range";
+  info.causes[0].message = "far";
+  info.causes[1].type = "int";
+  EXPECT_EQ(Print(RemoteError(OverTheWire(info))),
+            "Traceback (innermost frame last):\n"
+            "  main\n"
+            "  app::Work()\n"
+            "app::Lost: the key (in process worker, pid 12, thread main)\n"
+            "  caused by std::out_of_range: far\n"
+            "  caused by int: ");
+}
+
+TEST(RemoteErrorTest, CopiesShareWhatTheySay) {
+  ErrorInfo info;
+  info.message = "m";
+  const RemoteError error(info);
+  const RemoteError copy = error;
+  EXPECT_EQ(&copy.info(), &error.info());
+  EXPECT_TRUE(std::is_nothrow_copy_constructible_v<RemoteError>);
+}
+
+TEST(RemoteErrorTest, BecomesAStatus) {
+  using absl::StatusCode;
+  const auto check = [](auto error, StatusCode code, std::string_view message) {
+    SCOPED_TRACE(TypeName<decltype(error)>());
+    const auto status = [&](const std::function<void()>& throws) {
+      try {
+        throws();
+      } catch (...) {
+        return CurrentExceptionToStatus();
+      }
+      return absl::OkStatus();
+    };
+    const absl::Status local = status([&] { throw error; });
+    EXPECT_EQ(local.code(), code);
+    EXPECT_THAT(std::string(local.message()), HasSubstr(std::string(message)));
+    const ErrorInfo info = OverTheWire(Captured([&] { throw error; }));
+    EXPECT_EQ(status([&] { Rethrow(info); }), local) << "the same when it comes from elsewhere";
+  };
+  check(NotListening("nobody"), StatusCode::kUnavailable, "nobody");
+  check(ListenerDied("died", {.pid = 1}, false), StatusCode::kAborted, "died");
+  check(DeadlineExceeded("late"), StatusCode::kDeadlineExceeded, "late");
+  check(NotDescribed("what"), StatusCode::kUnimplemented, "what");
+  check(BadValue("bad"), StatusCode::kInvalidArgument, "bad");
+  check(absl::BadStatusOrAccess(absl::DataLossError("lost")), StatusCode::kDataLoss, "lost");
+  check(std::out_of_range("far"), StatusCode::kOutOfRange, "far");
+  check(std::invalid_argument("arg"), StatusCode::kInvalidArgument, "arg");
+  check(std::bad_alloc(), StatusCode::kResourceExhausted, "");
+  check(std::logic_error("logic"), StatusCode::kUnknown, "std::logic_error: logic");
+  check(lab::FromText("text"), StatusCode::kUnknown, "lab::FromText: text");
+  check(42, StatusCode::kUnknown, "int: 42");
+  check(std::string("text"), StatusCode::kUnknown, "std::string: text");
+}
+
+TEST(TypeNameTest, NamesTypesAsPeopleWriteThem) {
+  EXPECT_EQ(TypeName<int>(), "int");
+  EXPECT_EQ(TypeName<std::string>(), "std::string");
+  EXPECT_EQ(TypeName<lab::Silent>(), "lab::Silent");
+  EXPECT_EQ(TypeName<lab::Templated<std::string>>(), "lab::Templated<std::string>");
+  EXPECT_EQ(TypeName<lab::Templated<lab::Templated<int>>>(), "lab::Templated<lab::Templated<int>>");
+  EXPECT_EQ(TypeName<std::system_error>(), "std::system_error");
+  EXPECT_EQ(TypeName<std::filesystem::filesystem_error>(), "std::filesystem::filesystem_error");
+}
+
+}  // namespace
+}  // namespace remoteobj
