@@ -67,6 +67,7 @@
 #include "remoteobj/transport/internal/packed.h"
 #include "remoteobj/transport/internal/region.h"
 #include "remoteobj/transport/internal/spin.h"
+#include "remoteobj/transport/interruption.h"
 
 namespace remoteobj {
 namespace {
@@ -313,6 +314,7 @@ unsigned SharedMemoryChannelImpl::Acquire(absl::Time deadline) {
     }
     At(FaultPoint::kClientWaitsForSlot);
     FutexWait(header().freed, freed, SliceUntil(deadline));
+    InterruptionPoint();
   }
 }
 
@@ -371,6 +373,7 @@ void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline) {
     // The listener settles the state, then names the call, then wakes who sleeps on that name.
     FutexWait(answer(slot), named, SliceUntil(deadline));
     if (Answered(slot)) break;
+    InterruptionPoint();
     if (Expired(deadline)) throw DeadlineExceeded("the outcome did not come in time");
     CheckListenerLives(slot);
   }
@@ -535,6 +538,7 @@ bool SharedMemoryChannelImpl::WaitUntilListening(absl::Time deadline) {
     if (listening()) return true;
     if (Expired(deadline)) return false;
     FutexWait(header().openings, openings, SliceUntil(deadline));
+    InterruptionPoint();
   }
 }
 
@@ -632,6 +636,7 @@ void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
     if (deadline != 0 && absl::GetCurrentTimeNanos() >= deadline) {
       writer.Error({.type = "remoteobj::DeadlineExceeded", .message = "the request came too late"});
     } else {
+      const transport_internal::Uninterrupted uninterrupted;
       handler(request, writer);
     }
   } catch (const BadValue& e) {
@@ -673,6 +678,7 @@ bool SharedMemoryChannelImpl::Serve(Handler handler, absl::Time deadline) {
   constexpr unsigned kServedPerTidy = 1024;
   if (++served_ % kServedPerTidy == 0) Tidy();
   for (bool slept = false;;) {
+    InterruptionPoint();
     const std::uint64_t bits = header().doorbell.load(std::memory_order_acquire);
     if (const auto slot = TakeNext(bits | unannounced_)) {
       Evaluate(*slot, handler);
@@ -713,7 +719,7 @@ void SharedMemoryChannelImpl::Sleep(absl::Time deadline) {
   At(FaultPoint::kListenerBeforeSleep);
   header().sleeping.store(1, std::memory_order_seq_cst);
   while ((header().doorbell.load(std::memory_order_seq_cst) & kAllSlots) == 0 &&
-         !wake_.load(std::memory_order_seq_cst) && !Expired(deadline) &&
+         !wake_.load(std::memory_order_seq_cst) && !Expired(deadline) && !Interrupted() &&
          header().sleeping.load(std::memory_order_seq_cst) != 0) {
     FutexWait(
         header().sleeping, 1,
