@@ -3,6 +3,7 @@
 
 #include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/heap_message.h"
+#include "remoteobj/transport/internal/messages.h"
 #include "remoteobj/transport/internal/packed.h"
 
 namespace remoteobj {
@@ -20,6 +21,22 @@ void UnpackValue(std::string_view bytes, absl::FunctionRef<void(const ValueReade
   transport_internal::WithFramed(bytes, [&](transport_internal::In& message) {
     read(Access::Reader(Root(message), nullptr, {}, transport_internal::kNoIndex, 0));
   });
+}
+
+std::string PackError(const ErrorInfo& error) {
+  transport_internal::HeapMessage message;
+  Access::Outcome(message).Error(error);
+  return transport_internal::Framed(message.words());
+}
+
+ErrorInfo UnpackError(std::string_view bytes) {
+  ErrorInfo error;
+  transport_internal::WithFramed(bytes, [&](transport_internal::In& message) {
+    const OutcomeReader outcome = transport_internal::OutcomeIn(message);
+    if (outcome.kind() != OutcomeKind::kError) throw BadValue("expected an error, got a value");
+    error = outcome.Error();
+  });
+  return error;
 }
 
 }  // namespace remoteobj

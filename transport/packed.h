@@ -17,6 +17,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/errors.h"
 
 namespace remoteobj {
 
@@ -34,6 +35,10 @@ T Unpack(std::string_view bytes) {
   UnpackValue(bytes, [&](const ValueReader& in) { value.emplace(Decode<T>(in)); });
   return *std::move(value);
 }
+
+// An error on its own: the bytes of a message whose root is an Outcome.
+std::string PackError(const ErrorInfo& error);
+ErrorInfo UnpackError(std::string_view bytes);
 
 }  // namespace remoteobj
 
