@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "remoteobj/except/traceback.h"
 #include "remoteobj/except/type_name.h"
 
 namespace remoteobj {
@@ -159,7 +160,24 @@ std::string ThreadName() {
   return name;
 }
 
-// Fills in what is thrown, and what it was nested around.
+// Fills in what is being handled, and is no std::exception.
+void DescribeOther(ErrorInfo& info) {
+  info.type = TypeName(*abi::__cxa_current_exception_type());
+  info.traceback = CurrentTraceback();
+  try {
+    throw;
+  } catch (const std::string& text) {
+    info.message = text;
+  } catch (const char* text) {
+    info.message = text == nullptr ? "" : text;
+  } catch (int number) {
+    info.message = absl::StrCat(number);
+  } catch (...) {
+    // Its type is all that can be said.
+  }
+}
+
+// Fills in what is being handled, which is `e`, and what it was nested around.
 void Describe(const std::exception& e, ErrorInfo& info, int depth) {
   constexpr int kMaxCauses = 16;
   if (const RemoteError* remote = RemoteErrorOf(e)) {
@@ -170,6 +188,7 @@ void Describe(const std::exception& e, ErrorInfo& info, int depth) {
     return;
   }
   info.type = TypeName(typeid(e));
+  info.traceback = CurrentTraceback();
   // What std::throw_with_nested made of an E is an E to the receiver, with causes.
   constexpr std::string_view kNested = "std::_Nested_exception<";
   if (info.type.starts_with(kNested)) {
@@ -191,7 +210,7 @@ void Describe(const std::exception& e, ErrorInfo& info, int depth) {
   } catch (const std::exception& inner) {
     Describe(inner, cause, depth + 1);
   } catch (...) {
-    cause.type = TypeName(*abi::__cxa_current_exception_type());
+    DescribeOther(cause);
   }
   std::vector<ErrorInfo> further = std::exchange(cause.causes, {});
   info.causes.push_back(std::move(cause));
@@ -216,10 +235,13 @@ std::ostream& operator<<(std::ostream& out, const RemoteError& error) {
   out << error.type() << ": " << error.message();
   if (error.pid() != 0) {
     out << " (in process " << error.process() << ", pid " << error.pid() << ", thread "
-        << error.thread() << ")";
+        << error.thread();
+    if (!error.group().empty()) out << ", group " << error.group();
+    out << ")";
   }
   for (const ErrorInfo& cause : error.causes()) {
     out << "\n  caused by " << cause.type << ": " << cause.message;
+    for (const std::string& frame : cause.traceback) out << "\n    " << frame;
   }
   return out;
 }
@@ -240,17 +262,8 @@ ErrorInfo CaptureCurrentException() {
     throw;
   } catch (const std::exception& e) {
     except_internal::Describe(e, info, 0);
-  } catch (const std::string& text) {
-    info.type = "std::string";
-    info.message = text;
-  } catch (const char* text) {
-    info.type = "char const*";
-    info.message = text == nullptr ? "" : text;
-  } catch (int number) {
-    info.type = "int";
-    info.message = absl::StrCat(number);
   } catch (...) {
-    info.type = TypeName(*abi::__cxa_current_exception_type());
+    except_internal::DescribeOther(info);
   }
   return info;
 }

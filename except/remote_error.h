@@ -47,7 +47,7 @@ class RemoteError : public std::runtime_error {
   // The type as C++ spells it, and its what().
   const std::string& type() const { return info_->type; }
   const std::string& message() const { return info_->message; }
-  // Where it was thrown, innermost frame last; empty where it was not captured.
+  // Where it was thrown, innermost frame last (see traceback.h); empty where it was not captured.
   const std::vector<std::string>& traceback() const { return info_->traceback; }
   // What it was nested around, nearest first.
   const std::vector<ErrorInfo>& causes() const { return info_->causes; }

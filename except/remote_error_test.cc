@@ -25,6 +25,7 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "remoteobj/except/traceback.h"
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/transport/in_process_channel.h"
 
@@ -68,6 +69,7 @@ namespace remoteobj {
 namespace {
 
 using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -404,18 +406,34 @@ TEST(RemoteErrorTest, Prints) {
   info.thread = "main";
   EXPECT_EQ(Print(RemoteError(info)),
             "app::Lost: the key (in process worker, pid 12, thread main)");
+  info.group = "work";
   info.traceback = {"main", "app::Work()"};
   info.causes.resize(2);
   info.causes[0].type = "std::out_of_range";
   info.causes[0].message = "far";
+  info.causes[0].traceback = {"app::Seek() at app/seek.cc:7"};
   info.causes[1].type = "int";
   EXPECT_EQ(Print(RemoteError(OverTheWire(info))),
             "Traceback (innermost frame last):\n"
             "  main\n"
             "  app::Work()\n"
-            "app::Lost: the key (in process worker, pid 12, thread main)\n"
+            "app::Lost: the key (in process worker, pid 12, thread main, group work)\n"
             "  caused by std::out_of_range: far\n"
+            "    app::Seek() at app/seek.cc:7\n"
             "  caused by int: ");
+}
+
+TEST(RemoteErrorTest, TellsWhereItWasThrown) {
+  const TracebackScope scope;
+  const auto in_throw_nested = Contains(HasSubstr("ThrowNested()"));
+  const ErrorInfo info = OverTheWire(Captured([] { ThrowNested(2); }));
+  EXPECT_THAT(info.traceback, in_throw_nested);
+  ASSERT_EQ(info.causes.size(), 2u);
+  EXPECT_THAT(info.causes[0].traceback, in_throw_nested);
+  EXPECT_THAT(info.causes[1].traceback, in_throw_nested);
+  EXPECT_FALSE(Captured([] { throw 42; }).traceback.empty());
+  // What comes from elsewhere keeps what it said there.
+  EXPECT_EQ(Captured([&] { Rethrow(info); }).traceback, info.traceback);
 }
 
 TEST(RemoteErrorTest, CopiesShareWhatTheySay) {

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/except/traceback.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 
 namespace remoteobj::proxy_internal {
@@ -275,6 +276,7 @@ void Evaluation::Finish(std::size_t i) {
 
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
               OutcomeWriter& outcome) {
+  const TracebackScope scope;
   try {
     if (request.size() > kMaxOperations) {
       throw BadValue(absl::StrCat("a chain of ", request.size(), " operations; at most ",

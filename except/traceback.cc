@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/except/traceback.h"
+
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <unwind.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string_view>
+#include <typeinfo>
+#include <unordered_map>
+
+#include "absl/debugging/symbolize.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/except/internal/source_lines.h"
+
+namespace remoteobj {
+namespace except_internal {
+
+constinit thread_local TracebackState traceback_state = {nullptr, 0};
+constinit std::atomic<bool> traceback_warm = false;
+
+namespace {
+
+constexpr std::size_t kMaxFrames = 64;
+
+// Where one exception was thrown. If the types differ, it was another one, at the same address.
+struct Trace {
+  const void* object;
+  const std::type_info* type;
+  unsigned generation;
+  std::size_t size;
+  std::array<std::uintptr_t, kMaxFrames> pcs;
+};
+
+struct Ring {
+  std::array<Trace, 8> traces;
+  std::size_t next;
+
+  // The one of the object, else the oldest.
+  Trace& For(const void* object) {
+    for (Trace& trace : traces) {
+      if (trace.object == object) return trace;
+    }
+    return traces[next++ % traces.size()];
+  }
+};
+constinit thread_local Ring ring = {};
+
+struct Walk {
+  std::uintptr_t begin;  // Frames up to here are the thrower's callees.
+  std::uintptr_t end;    // Frames beyond are the callers of who opened the scope.
+  Trace* trace;
+};
+
+_Unwind_Reason_Code AddFrame(_Unwind_Context* context, void* argument) {
+  auto& walk = *static_cast<Walk*>(argument);
+  // The frame's own end of the stack, when the next one was called.
+  const std::uintptr_t at = _Unwind_GetCFA(context);
+  if (at <= walk.begin) return _URC_NO_REASON;
+  if (at > walk.end || walk.trace->size == kMaxFrames) return _URC_END_OF_STACK;
+  int before = 0;
+  const std::uintptr_t pc = _Unwind_GetIPInfo(context, &before);
+  // What a call returns to may already be the next function's, or the next line's.
+  if (pc != 0) walk.trace->pcs[walk.trace->size++] = before != 0 ? pc : pc - 1;
+  return _URC_NO_REASON;
+}
+
+void NoteThrow(const void* object, const std::type_info* type, const void* frame) noexcept {
+  Trace& trace = ring.For(object);
+  trace.object = object;
+  trace.type = type;
+  trace.generation = traceback_state.generation;
+  trace.size = 0;
+  Walk walk{reinterpret_cast<std::uintptr_t>(frame),
+            reinterpret_cast<std::uintptr_t>(traceback_state.limit), &trace};
+  _Unwind_Backtrace(&AddFrame, &walk);
+}
+
+using CxaThrow = void (*)(void*, std::type_info*, void (*)(void*));
+
+// The C++ runtime's own; or that of a sanitizer, which goes on to it.
+CxaThrow RealCxaThrow() {
+  static std::atomic<CxaThrow> real = nullptr;  // Each thread that looks finds the same.
+  CxaThrow found = real.load(std::memory_order_relaxed);
+  if (found != nullptr) return found;
+  found = reinterpret_cast<CxaThrow>(dlsym(RTLD_NEXT, "__cxa_throw"));
+  if (found == nullptr) {
+    std::fputs("remoteobj: there is no __cxa_throw: link the C++ runtime dynamically\n", stderr);
+    std::abort();
+  }
+  real.store(found, std::memory_order_relaxed);
+  return found;
+}
+
+// What lies between a context and the function that it runs is nobody's business.
+bool IsMachinery(std::string_view frame) {
+  for (const char* prefix : {"remoteobj::except_internal::", "remoteobj::proxy_internal::",
+                             "remoteobj::process_internal::", "std::__invoke", "std::invoke",
+                             "std::_Function_handler", "absl::functional_internal::"}) {
+    if (frame.starts_with(prefix)) return true;
+  }
+  return false;
+}
+
+std::string Symbolized(std::uintptr_t pc) {
+  void* const address = reinterpret_cast<void*>(pc);
+  char name[1024];
+  std::string frame;
+  if (absl::Symbolize(address, name, sizeof name)) {
+    frame = absl::StrCat(name, std::string_view(name).ends_with(')') ? "" : "()");
+  } else {
+    Dl_info library;
+    const bool known = dladdr(address, &library) != 0 && library.dli_fname != nullptr;
+    const auto base = known ? reinterpret_cast<std::uintptr_t>(library.dli_fbase) : 0;
+    const std::string_view path = known ? library.dli_fname : "";
+    frame = absl::StrFormat("%s+0x%x", path.substr(path.rfind('/') + 1), pc - base);
+  }
+  const std::string line = SourceLine(pc);
+  if (!line.empty()) absl::StrAppend(&frame, " at ", line);
+  return frame;
+}
+
+struct FrameNames;
+
+// What the code at `pc` is called.
+const std::string& FrameName(std::uintptr_t pc) {
+  static auto& names = *new std::unordered_map<std::uintptr_t, std::string>;
+  const std::scoped_lock lock(ForkSafeMutex<FrameNames>());
+  const auto known = names.find(pc);
+  // The map's elements stay where they are.
+  return known != names.end() ? known->second : names.emplace(pc, Symbolized(pc)).first->second;
+}
+
+}  // namespace
+
+void WarmUpTraceback() {
+  RealCxaThrow();
+  ForkSafeMutex<FrameNames>();
+  _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_NO_REASON; }, nullptr);
+  traceback_warm.store(true, std::memory_order_relaxed);
+}
+
+}  // namespace except_internal
+
+std::vector<std::string> TracebackOf(const std::exception_ptr& exception) {
+  static_assert(sizeof exception == sizeof(void*), "it is the address of the object");
+  const void* object = nullptr;
+  std::memcpy(&object, &exception, sizeof object);
+  if (object == nullptr) return {};
+  for (const except_internal::Trace& trace : except_internal::ring.traces) {
+    if (trace.object != object || trace.generation != except_internal::traceback_state.generation ||
+        *trace.type != *exception.__cxa_exception_type()) {
+      continue;
+    }
+    std::vector<std::string> frames;
+    for (std::size_t i = trace.size; i-- > 0;) {
+      frames.push_back(except_internal::FrameName(trace.pcs[i]));
+    }
+    frames.erase(frames.begin(),
+                 std::find_if_not(frames.begin(), frames.end(), &except_internal::IsMachinery));
+    // A sanitizer's own __cxa_throw stands before ours.
+    while (!frames.empty() && frames.back().find("__cxa_throw") != std::string::npos)
+      frames.pop_back();
+    return frames;
+  }
+  return {};
+}
+
+std::vector<std::string> CurrentTraceback() { return TracebackOf(std::current_exception()); }
+
+}  // namespace remoteobj
+
+extern "C" [[gnu::weak]] void __asan_handle_no_return();
+
+namespace __cxxabiv1 {
+
+// In place of the C++ runtime's, which it calls. In this namespace, as <cxxabi.h> declares it.
+extern "C" [[gnu::visibility("default")]] void __cxa_throw(void* object, std::type_info* type,
+                                                           void (*destroy)(void*)) {
+  using remoteobj::except_internal::NoteThrow;
+  if (remoteobj::except_internal::traceback_state.limit != nullptr) {
+    NoteThrow(object, type, __builtin_frame_address(0));
+  }
+  const auto real = remoteobj::except_internal::RealCxaThrow();
+  if (__asan_handle_no_return != nullptr) __asan_handle_no_return();
+  real(object, type, destroy);
+  __builtin_unreachable();
+}
+
+}  // namespace __cxxabiv1
