@@ -5,8 +5,12 @@
 #define REMOTEOBJ_REMOTEOBJ_H_
 
 // IWYU pragma: begin_exports
+#include "remoteobj/except/except.h"
+#include "remoteobj/except/generator.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/except/traceback.h"
 #include "remoteobj/except/type_name.h"
+#include "remoteobj/except/wrapped.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/evaluate.h"

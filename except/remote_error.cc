@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <any>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -23,6 +24,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/except/type_name.h"
 
@@ -109,6 +111,8 @@ std::string ListenerDiedFields(const std::exception& e) {
   throw Rethrown<ListenerDied>(std::move(error), std::move(info));
 }
 
+struct RegisteredTypes;
+
 class Registry {
  public:
   static Registry& Get() {
@@ -117,13 +121,13 @@ class Registry {
   }
 
   bool Add(const std::type_info& type, ErrorType how) {
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(ForkSafeMutex<RegisteredTypes>());
     types_[TypeName(type)] = how;
     return true;
   }
 
   std::optional<ErrorType> Find(const std::string& name) {
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(ForkSafeMutex<RegisteredTypes>());
     const auto at = types_.find(name);
     return at == types_.end() ? std::nullopt : std::optional(at->second);
   }
@@ -150,14 +154,33 @@ class Registry {
     Add(typeid(ListenerDied), {&ListenerDiedFields, &RethrowListenerDied});
   }
 
-  std::mutex mutex_;
-  std::map<std::string, ErrorType> types_;
+  std::map<std::string, ErrorType> types_;  // Guarded by ForkSafeMutex<RegisteredTypes>().
 };
 
 std::string ThreadName() {
   char name[16] = {};
   prctl(PR_GET_NAME, name);
   return name;
+}
+
+// The nearest base, breadth first, that says more than that it is an error; empty if there is none.
+std::string NearestKnownBase(const std::type_info& type) {
+  std::deque<const std::type_info*> bases = {&type};
+  for (; !bases.empty(); bases.pop_front()) {
+    if (const auto* one = dynamic_cast<const abi::__si_class_type_info*>(bases.front())) {
+      bases.push_back(one->__base_type);
+    } else if (const auto* some = dynamic_cast<const abi::__vmi_class_type_info*>(bases.front())) {
+      for (unsigned i = 0; i < some->__base_count; ++i) {
+        const abi::__base_class_type_info& base = some->__base_info[i];
+        if (base.__is_public_p()) bases.push_back(base.__base_type);
+      }
+    }
+    if (bases.front() == &type) continue;
+    const std::string name = TypeName(*bases.front());
+    if (name == "std::exception" || name == "std::runtime_error") continue;
+    if (Registry::Get().Find(name)) return name;
+  }
+  return {};
 }
 
 // Fills in what is being handled, and is no std::exception.
@@ -193,9 +216,17 @@ void Describe(const std::exception& e, ErrorInfo& info, int depth) {
   constexpr std::string_view kNested = "std::_Nested_exception<";
   if (info.type.starts_with(kNested)) {
     info.type = info.type.substr(kNested.size(), info.type.size() - kNested.size() - 1);
+    // As it is for an lvalue that is const.
+    constexpr std::string_view kConst = " const";
+    if (info.type.ends_with(kConst)) info.type.resize(info.type.size() - kConst.size());
   }
   info.message = e.what();
-  if (const auto how = Registry::Get().Find(info.type)) {
+  auto how = Registry::Get().Find(info.type);
+  if (!how) {
+    info.base = NearestKnownBase(typeid(e));
+    if (!info.base.empty()) how = Registry::Get().Find(info.base);
+  }
+  if (how) {
     try {
       info.fields = how->fields(e);
     } catch (...) {
@@ -269,7 +300,9 @@ ErrorInfo CaptureCurrentException() {
 }
 
 void Rethrow(ErrorInfo info) {
-  if (const auto how = except_internal::Registry::Get().Find(info.type)) {
+  auto how = except_internal::Registry::Get().Find(info.type);
+  if (!how && !info.base.empty()) how = except_internal::Registry::Get().Find(info.base);
+  if (how) {
     ErrorInfo copy = info;
     try {
       how->rethrow(std::move(copy));

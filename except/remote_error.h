@@ -15,7 +15,8 @@
 //   REMOTEOBJ_REGISTER_ERROR(app::CameraLost)
 //
 // A registered type is made anew from its described members if it is described, else from its
-// what(). Every other type comes back as RemoteError itself.
+// what(). Every other type comes back as RemoteError itself; but if it is derived from a known one
+// that says more than std::runtime_error does, as the nearest of those.
 //
 // Threads:  immutable values; registering and looking up are thread-safe.
 // Errors:   none of its own: an error that cannot be described well is still an error.

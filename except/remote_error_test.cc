@@ -55,8 +55,22 @@ struct Picky : std::runtime_error {
 };
 REMOTEOBJ_REGISTER_ERROR(Picky)
 
-struct Unregistered : std::out_of_range {
+struct Unregistered : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+
+// Not registered, but derived from what is known.
+struct OutOfData : std::out_of_range {
   using out_of_range::out_of_range;
+};
+struct FurtherDerived : private std::vector<int>, OutOfData {
+  using OutOfData::OutOfData;
+};
+struct NoDevice : std::system_error {
+  using system_error::system_error;
+};
+struct OfRegistered : FromText {
+  using FromText::FromText;
 };
 
 struct Silent : std::exception {
@@ -127,6 +141,17 @@ void CheckOwnType(const E& error, const std::function<void(const E&)>& check = [
     EXPECT_EQ(again.time_ns, info.time_ns);
     CheckRethrown<E>(again, check);
   });
+}
+
+// Throws `depth` errors, each nested around the next.
+void ThrowNested(int depth) {
+  const std::string what = "level " + std::to_string(depth);
+  if (depth == 0) throw std::out_of_range(what);
+  try {
+    ThrowNested(depth - 1);
+  } catch (...) {
+    std::throw_with_nested(std::runtime_error(what));
+  }
 }
 
 TEST(RemoteErrorTest, StandardTypesComeAsThemselves) {
@@ -241,16 +266,67 @@ TEST(RemoteErrorTest, RegisteredTypesComeAsThemselves) {
 }
 
 TEST(RemoteErrorTest, OthersComeAsRemoteError) {
-  const ErrorInfo info =
-      OverTheWire(Captured([] { throw lab::Unregistered("derived from a known one"); }));
+  const ErrorInfo info = OverTheWire(Captured([] { throw lab::Unregistered("unknown here"); }));
   EXPECT_EQ(info.type, "lab::Unregistered");
   CheckRethrown<RemoteError>(info, [](const RemoteError& e) {
     EXPECT_EQ(e.type(), "lab::Unregistered");
-    EXPECT_EQ(e.message(), "derived from a known one");
-    EXPECT_STREQ(e.what(), "lab::Unregistered: derived from a known one");
+    EXPECT_EQ(e.message(), "unknown here");
+    EXPECT_STREQ(e.what(), "lab::Unregistered: unknown here");
     EXPECT_EQ(RemoteErrorOf(e), &e);
   });
   EXPECT_EQ(Captured([] { throw lab::Silent(); }).message, "");
+}
+
+TEST(RemoteErrorTest, DerivedOnesComeAsTheNearestKnownBase) {
+  const auto check = [](const auto& base, const auto& error, std::string_view type) {
+    using Base = std::decay_t<decltype(base)>;
+    SCOPED_TRACE(type);
+    const auto is_base = [&](const Base& e) {
+      EXPECT_STREQ(e.what(), error.what());
+      EXPECT_EQ(RemoteErrorOf(e)->type(), type);
+      if constexpr (std::is_same_v<Base, std::system_error>) {
+        EXPECT_EQ(e.code(), error.code());
+      }
+    };
+    const ErrorInfo info = OverTheWire(Captured([&] { throw error; }));
+    EXPECT_EQ(info.type, type);
+    CheckRethrown<Base>(info, is_base);
+    // Also from a third process, and with a cause.
+    CheckRethrown<Base>(OverTheWire(Captured([&] { Rethrow(info); })), is_base);
+    const ErrorInfo nested = OverTheWire(Captured([&] {
+      try {
+        throw 42;
+      } catch (...) {
+        std::throw_with_nested(error);
+      }
+    }));
+    CheckRethrown<Base>(nested, is_base);
+    EXPECT_EQ(nested.causes.size(), 1u);
+  };
+  check(std::out_of_range(""), lab::OutOfData("x"), "lab::OutOfData");
+  check(std::out_of_range(""), lab::FurtherDerived("x"), "lab::FurtherDerived");
+  check(std::system_error(std::error_code()),
+        lab::NoDevice(std::error_code(ENODEV, std::generic_category()), "opening"),
+        "lab::NoDevice");
+  check(lab::FromText(""), lab::OfRegistered("x"), "lab::OfRegistered");
+}
+
+TEST(RemoteErrorTest, IsKeptAsBytes) {
+  ErrorInfo info = Captured([] { ThrowNested(1); });
+  info.group = "work";
+  const ErrorInfo read = UnpackError(PackError(info));
+  EXPECT_EQ(read.type, info.type);
+  EXPECT_EQ(read.message, info.message);
+  EXPECT_EQ(read.group, "work");
+  EXPECT_EQ(read.causes.size(), 1u);
+  EXPECT_EQ(read.time_ns, info.time_ns);
+  for (const std::string& bytes :
+       {std::string(), std::string("rubbish"), std::string(100, '\xff'), Pack(5)}) {
+    try {
+      UnpackError(bytes);
+    } catch (const BadValue&) {
+    }
+  }
 }
 
 TEST(RemoteErrorTest, WhatIsNoExceptionComesAsRemoteError) {
@@ -289,17 +365,6 @@ TEST(RemoteErrorTest, TellsWhereItComesFrom) {
 TEST(RemoteErrorTest, ALocalErrorHasNoRemoteSide) {
   EXPECT_EQ(RemoteErrorOf(std::runtime_error("local")), nullptr);
   EXPECT_EQ(RemoteErrorOf(NotListening("local")), nullptr);
-}
-
-// Throws `depth` errors, each nested around the next.
-void ThrowNested(int depth) {
-  const std::string what = "level " + std::to_string(depth);
-  if (depth == 0) throw std::out_of_range(what);
-  try {
-    ThrowNested(depth - 1);
-  } catch (...) {
-    std::throw_with_nested(std::runtime_error(what));
-  }
 }
 
 TEST(RemoteErrorTest, CausesComeAlong) {

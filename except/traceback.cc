@@ -16,11 +16,11 @@
 #include <typeinfo>
 #include <unordered_map>
 
-#include "absl/debugging/symbolize.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/internal/source_lines.h"
+#include "remoteobj/except/internal/symbols.h"
 
 namespace remoteobj {
 namespace except_internal {
@@ -104,22 +104,20 @@ CxaThrow RealCxaThrow() {
 // What lies between a context and the function that it runs is nobody's business.
 bool IsMachinery(std::string_view frame) {
   for (const char* prefix : {"remoteobj::except_internal::", "remoteobj::proxy_internal::",
-                             "remoteobj::process_internal::", "std::__invoke", "std::invoke",
-                             "std::_Function_handler", "absl::functional_internal::"}) {
+                             "remoteobj::process_internal::", "std::", "absl::"}) {
     if (frame.starts_with(prefix)) return true;
   }
   return false;
 }
 
 std::string Symbolized(std::uintptr_t pc) {
-  void* const address = reinterpret_cast<void*>(pc);
-  char name[1024];
   std::string frame;
-  if (absl::Symbolize(address, name, sizeof name)) {
-    frame = absl::StrCat(name, std::string_view(name).ends_with(')') ? "" : "()");
+  if (const std::string symbol = SymbolAt(pc); !symbol.empty()) {
+    frame = ShortName(symbol);
   } else {
     Dl_info library;
-    const bool known = dladdr(address, &library) != 0 && library.dli_fname != nullptr;
+    const bool known =
+        dladdr(reinterpret_cast<void*>(pc), &library) != 0 && library.dli_fname != nullptr;
     const auto base = known ? reinterpret_cast<std::uintptr_t>(library.dli_fbase) : 0;
     const std::string_view path = known ? library.dli_fname : "";
     frame = absl::StrFormat("%s+0x%x", path.substr(path.rfind('/') + 1), pc - base);
@@ -181,19 +179,21 @@ std::vector<std::string> CurrentTraceback() { return TracebackOf(std::current_ex
 
 extern "C" [[gnu::weak]] void __asan_handle_no_return();
 
-namespace __cxxabiv1 {
+// In place of the C++ runtime's, to which it jumps: a frame of ours on the stack would have to be
+// unwound. So it is under a name for which the compiler doesn't know that it won't return.
+extern "C" [[gnu::visibility("default")]] void RemoteobjCxaThrow(
+    void* object, std::type_info* type, void (*destroy)(void*)) asm("__cxa_throw");
 
-// In place of the C++ runtime's, which it calls. In this namespace, as <cxxabi.h> declares it.
-extern "C" [[gnu::visibility("default")]] void __cxa_throw(void* object, std::type_info* type,
-                                                           void (*destroy)(void*)) {
-  using remoteobj::except_internal::NoteThrow;
-  if (remoteobj::except_internal::traceback_state.limit != nullptr) {
-    NoteThrow(object, type, __builtin_frame_address(0));
-  }
-  const auto real = remoteobj::except_internal::RealCxaThrow();
+#ifdef __clang__
+#define REMOTEOBJ_TAIL_CALLS
+#else
+#define REMOTEOBJ_TAIL_CALLS [[gnu::optimize("O2")]]
+#endif
+
+extern "C" REMOTEOBJ_TAIL_CALLS void RemoteobjCxaThrow(void* object, std::type_info* type,
+                                                       void (*destroy)(void*)) {
+  using namespace remoteobj::except_internal;
+  if (traceback_state.limit != nullptr) NoteThrow(object, type, __builtin_frame_address(0));
   if (__asan_handle_no_return != nullptr) __asan_handle_no_return();
-  real(object, type, destroy);
-  __builtin_unreachable();
+  return RealCxaThrow()(object, type, destroy);
 }
-
-}  // namespace __cxxabiv1

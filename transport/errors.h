@@ -86,7 +86,10 @@ struct ErrorInfo {
   std::string group = {};
   std::int64_t time_ns = 0;
   std::uint64_t sequence = 0;
-  // A registered type's fields, as PackValue gives them; empty if it has none.
+  // For a type that is not registered: the nearest base that is; empty if there is none that says
+  // more than std::runtime_error.
+  std::string base = {};
+  // A registered type's (or that base's) fields, as PackValue gives them; empty if it has none.
   std::string fields = {};
 };
 

@@ -128,6 +128,7 @@ TEST(FlatTest, CapnProtoReadsOurRequestsAndOutcomes) {
   error.group = "g";
   error.time_ns = 5;
   error.sequence = 6;
+  error.base = "b";
   error.fields = Pack(std::vector<std::string>{"x", "y"});
   Access::Outcome(outcome).Error(error);
   WithCapnp(Framed(outcome.words()), [](capnp::MessageReader& message) {

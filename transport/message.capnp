@@ -138,4 +138,6 @@ struct Error {
   time @8 :Int64;              # Nanoseconds since the Unix epoch.
   sequence @9 :UInt64;         # Orders the errors of one log.
   fields @10 :Value;           # What a registered type carries besides its message.
+  base @11 :Text;              # For a type that the sender does not know either: the nearest base
+                               # that it knows, to which `fields` belong.
 }

@@ -36,6 +36,7 @@ enum ErrorPointer : std::uint16_t {
   kThread,
   kGroup,
   kFields,
+  kBase,
 };
 
 void PutError(Out& out, Position at, const ErrorInfo& error, int depth) {
@@ -48,6 +49,7 @@ void PutError(Out& out, Position at, const ErrorInfo& error, int depth) {
   out.NewText(pointer(kProcess), error.process);
   out.NewText(pointer(kThread), error.thread);
   out.NewText(pointer(kGroup), error.group);
+  if (!error.base.empty()) out.NewText(pointer(kBase), error.base);
   if (!error.traceback.empty()) {
     const Position frames =
         out.NewPointers(pointer(kTraceback), static_cast<std::uint32_t>(error.traceback.size()));
@@ -81,6 +83,7 @@ ErrorInfo GetError(const StructIn& in, int depth) {
   error.process = in.GetText(kProcess);
   error.thread = in.GetText(kThread);
   error.group = in.GetText(kGroup);
+  error.base = in.GetText(kBase);
   error.time_ns = in.Get<std::int64_t>(kTimeByte);
   error.sequence = in.Get<std::uint64_t>(kSequenceByte);
   if (in.Has(kFields)) error.fields = transport_internal::Extract(in.GetStruct(kFields));

@@ -294,7 +294,7 @@ inline constexpr Layout kReferenceLayout{1, 1};
 inline constexpr Layout kOperationLayout{1, 2};
 inline constexpr Layout kRequestLayout{2, 1};
 inline constexpr Layout kOutcomeLayout{1, 1};
-inline constexpr Layout kErrorLayout{3, 8};
+inline constexpr Layout kErrorLayout{3, 9};
 
 // Value's union, in the schema's order.
 enum class Which : std::uint16_t {

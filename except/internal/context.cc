@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/except/internal/context.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <sstream>
+
+#include "glog/logging.h"
+#include "remoteobj/except/internal/uncancelled.h"
+#include "remoteobj/except/remote_error.h"
+
+namespace remoteobj::except_internal {
+namespace {
+
+// The exceptions that this thread's contexts have recorded. They are kept alive, so that no other
+// one can have their address.
+class Marks {
+ public:
+  void Enter() { ++depth_; }
+
+  // `left` is what leaves the context, if something does.
+  void Leave(const std::exception_ptr& left) {
+    if (--depth_ > 0) return;
+    // No context is left that could see them again, but for what may still be thrown into one.
+    const bool keep = left != nullptr && Has(left);
+    Ring marks;
+    marks.swap(marks_);
+    if (keep) Add(left);
+  }
+
+  bool Has(const std::exception_ptr& exception) const {
+    return std::ranges::find(marks_, exception) != marks_.end();
+  }
+
+  void Add(std::exception_ptr exception) {
+    // What is replaced is destroyed when the ring is whole again: it is a user's.
+    exception.swap(marks_[next_]);
+    next_ = (next_ + 1) % marks_.size();
+  }
+
+ private:
+  using Ring = std::array<std::exception_ptr, 16>;
+  Ring marks_;
+  std::size_t next_ = 0;
+  int depth_ = 0;
+};
+
+Marks& ThisThreadsMarks() {
+  thread_local Marks marks;
+  return marks;
+}
+
+}  // namespace
+
+void WriteToGlog(const RemoteError& error, bool with_traceback) {
+  std::ostringstream text;
+  if (with_traceback) {
+    text << error;
+  } else {
+    if (!error.group().empty()) text << error.group() << ": ";
+    text << error.type() << ": " << error.message();
+  }
+  LOG(ERROR) << text.str();
+}
+
+void Context::Enter() { ThisThreadsMarks().Enter(); }
+
+void Context::Leave() { ThisThreadsMarks().Leave(thrown_on_); }
+
+bool Context::Swallows() {
+  const std::exception_ptr current = std::current_exception();
+  // No C++ exception. A thread that is cancelled unwinds its stack in this way, and can't be
+  // stopped.
+  if (current == nullptr) return false;
+  thrown_on_ = current;
+  if (settings_.matches != nullptr && !settings_.matches()) return false;
+  const bool recorded =
+      settings_.catch_once && ThisThreadsMarks().Has(current);
+  if (!recorded) {
+    try {
+      Record(current);
+    } catch (const std::exception& e) {
+      LOG(ERROR) << "remoteobj: an exception could not be recorded: " << e.what();
+      return false;
+    }
+    if (settings_.catch_once) ThisThreadsMarks().Add(current);
+  }
+  if (settings_.raises || !settings_.catch_once) return false;
+  thrown_on_ = nullptr;
+  return true;
+}
+
+void Context::Record(const std::exception_ptr& current) {
+  const Uncancelled uncancelled;
+  ErrorInfo info = CaptureCurrentException();
+  info.group = group_;
+  if (settings_.log) WriteToGlog(RemoteError(info), settings_.log_traceback);
+  store_.Record(std::move(info), current);
+}
+
+}  // namespace remoteobj::except_internal

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//
+// One run of a function in a context of an Except.
+//
+// Threads:  belongs to the thread that it runs on.
+#ifndef REMOTEOBJ_EXCEPT_INTERNAL_CONTEXT_H_
+#define REMOTEOBJ_EXCEPT_INTERNAL_CONTEXT_H_
+
+#include <exception>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "remoteobj/except/internal/error_store.h"
+#include "remoteobj/except/traceback.h"
+
+namespace remoteobj::except_internal {
+
+// Looks at the exception that is being handled. Null: any.
+using Matches = bool (*)();
+
+template <typename E>
+bool CurrentIsA() {
+  try {
+    throw;
+  } catch (const E&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+// What holds in a context, after all defaults.
+struct Settings {
+  bool raises = true;
+  bool catch_once = true;
+  bool log = false;
+  bool log_traceback = false;
+  Matches matches = nullptr;
+};
+
+class Context {
+ public:
+  [[gnu::always_inline]] Context(ErrorStore& store, std::string_view group,
+                                 const Settings& settings)
+      : store_(store), group_(group), settings_(settings) {
+    Enter();
+  }
+  ~Context() { Leave(); }
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  // Records what is being handled, if that is to be. Returns whether it ends here; else it is to be
+  // thrown on.
+  bool Swallows();
+
+ private:
+  void Enter();
+  void Leave();
+  void Record(const std::exception_ptr& current);
+
+  const TracebackScope traceback_scope_;  // Of the function that has the context.
+  ErrorStore& store_;
+  const std::string_view group_;
+  const Settings& settings_;
+  std::exception_ptr thrown_on_;  // What leaves the context, if something does.
+};
+
+void WriteToGlog(const RemoteError& error, bool with_traceback);
+
+// What a context gives for a function that returns R.
+template <typename R>
+using Outcome = std::conditional_t<std::is_void_v<R>, void, std::optional<std::remove_cvref_t<R>>>;
+
+template <typename F>
+Outcome<std::invoke_result_t<F>> Run(ErrorStore& store, std::string_view group,
+                                     const Settings& settings, F&& f) {
+  using Result = Outcome<std::invoke_result_t<F>>;
+  Context context(store, group, settings);
+  try {
+    return static_cast<Result>(std::invoke(std::forward<F>(f)));
+  } catch (...) {
+    if (!context.Swallows()) throw;
+  }
+  return Result();
+}
+
+}  // namespace remoteobj::except_internal
+
+#endif  // REMOTEOBJ_EXCEPT_INTERNAL_CONTEXT_H_

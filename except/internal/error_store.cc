@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/except/internal/error_store.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/packed.h"
+
+namespace remoteobj::except_internal {
+namespace {
+
+// A record of a Wrap, taken apart.
+struct Result {
+  RecordKind kind;
+  std::uint64_t id;
+  std::string_view packed;
+};
+
+// Tells from the records of one Wrap where its values end.
+class YieldReader : public ErrorStore::Yields {
+ public:
+  explicit YieldReader(std::uint64_t id) : id_(id) {}
+
+  std::optional<std::string> Next(absl::Time deadline) final {
+    for (;;) {
+      while (const std::optional<Result> result = NextResult()) {
+        if (result->id != id_) continue;
+        ended_ = result->kind == kFinished;
+        if (result->kind == kYield) return std::string(result->packed);
+      }
+      if (ended_) return std::nullopt;
+      const absl::Time now = absl::Now();
+      if (now >= deadline) throw DeadlineExceeded("no further value was yielded in time");
+      // Nobody is told when another process writes; whoever waits looks again.
+      InterruptionPoint();
+      absl::SleepFor(std::min(absl::Milliseconds(1), deadline - now));
+    }
+  }
+
+ protected:
+  // The next record of any Wrap; empty if there is none yet.
+  virtual std::optional<Result> NextResult() = 0;
+
+ private:
+  const std::uint64_t id_;
+  bool ended_ = false;
+};
+
+struct LocalErrors;
+
+class LocalStore final : public ErrorStore {
+ public:
+  void Record(ErrorInfo info, std::exception_ptr original) override {
+    const std::scoped_lock lock(Mutex());
+    info.sequence = ++sequence_;
+    errors_.push_back({RemoteError(std::move(info)), std::move(original)});
+  }
+
+  std::vector<RemoteError> All() override {
+    std::vector<RemoteError> all;
+    const std::scoped_lock lock(Mutex());
+    for (const Caught& caught : errors_) all.push_back(caught.error);
+    return all;
+  }
+
+  [[noreturn]] void Raise(const RemoteError& error) override {
+    std::exception_ptr original;
+    {
+      const std::scoped_lock lock(Mutex());
+      const auto at = std::ranges::find(errors_, error.sequence(),
+                                        [](const Caught& one) { return one.error.sequence(); });
+      if (at != errors_.end()) original = at->original;
+    }
+    if (original) std::rethrow_exception(original);
+    Rethrow(error.info());
+  }
+
+  void Clear() override {
+    std::vector<Caught> errors;  // Destroyed without the lock: they are a user's.
+    const std::scoped_lock lock(Mutex());
+    errors.swap(errors_);
+    first_result_ += results_.size();
+    results_.clear();
+  }
+
+  void AppendResult(RecordKind kind, std::uint64_t id, std::string_view packed) override {
+    const std::scoped_lock lock(Mutex());
+    results_.push_back({kind, id, std::string(packed)});
+  }
+
+  std::optional<std::string> LastReturn(std::uint64_t id) override {
+    const std::scoped_lock lock(Mutex());
+    const auto at = std::find_if(results_.rbegin(), results_.rend(), [&](const Kept& result) {
+      return result.kind == kReturn && result.id == id;
+    });
+    return at == results_.rend() ? std::nullopt : std::optional(at->packed);
+  }
+
+  std::unique_ptr<Yields> ReadYields(std::uint64_t id) override {
+    return std::make_unique<Reader>(*this, id);
+  }
+
+ private:
+  struct Caught {
+    RemoteError error;
+    std::exception_ptr original;
+  };
+  struct Kept {
+    RecordKind kind;
+    std::uint64_t id;
+    std::string packed;
+  };
+
+  class Reader final : public YieldReader {
+   public:
+    Reader(LocalStore& store, std::uint64_t id) : YieldReader(id), store_(store) {}
+
+   private:
+    std::optional<Result> NextResult() override {
+      const std::scoped_lock lock(Mutex());
+      next_ = std::max(next_, store_.first_result_);
+      if (next_ == store_.first_result_ + store_.results_.size()) return std::nullopt;
+      kept_ = store_.results_[next_++ - store_.first_result_];
+      return Result{kept_.kind, kept_.id, kept_.packed};
+    }
+
+    LocalStore& store_;
+    std::size_t next_ = 0;
+    Kept kept_ = {};
+  };
+
+  static std::mutex& Mutex() { return ForkSafeMutex<LocalErrors>(); }
+
+  // Guarded by Mutex().
+  std::vector<Caught> errors_;
+  std::vector<Kept> results_;
+  std::size_t first_result_ = 0;  // How many were cleared before results_[0].
+  std::uint64_t sequence_ = 0;
+};
+
+std::optional<Result> ResultIn(const SharedLog::Record& record) {
+  Result result{static_cast<RecordKind>(record.kind), 0, {}};
+  if (record.kind != kReturn && record.kind != kYield && record.kind != kFinished) return {};
+  if (record.data.size() < sizeof result.id) return {};
+  std::memcpy(&result.id, record.data.data(), sizeof result.id);
+  result.packed = record.data.substr(sizeof result.id);
+  return result;
+}
+
+struct SharedErrors;
+
+// The log, and what this process has read of it. A forked child goes on from there.
+class SharedStore final : public ErrorStore {
+ public:
+  explicit SharedStore(std::shared_ptr<SharedLog> log) : log_(std::move(log)), reader_(*log_) {}
+
+  void Record(ErrorInfo info, std::exception_ptr) override {
+    log_->Append(kError, PackError(info));
+  }
+
+  std::vector<RemoteError> All() override {
+    const std::scoped_lock lock(Mutex());
+    Pull();
+    return errors_;
+  }
+
+  [[noreturn]] void Raise(const RemoteError& error) override { Rethrow(error.info()); }
+
+  void Clear() override { log_->Clear(); }
+
+  void AppendResult(RecordKind kind, std::uint64_t id, std::string_view packed) override {
+    std::string data(sizeof id + packed.size(), '\0');
+    std::memcpy(data.data(), &id, sizeof id);
+    packed.copy(data.data() + sizeof id, packed.size());
+    log_->Append(kind, data);
+  }
+
+  std::optional<std::string> LastReturn(std::uint64_t id) override {
+    const std::scoped_lock lock(Mutex());
+    Pull();
+    const auto at = returned_.find(id);
+    return at == returned_.end() ? std::nullopt : std::optional(at->second.packed);
+  }
+
+  std::unique_ptr<Yields> ReadYields(std::uint64_t id) override {
+    return std::make_unique<Reader>(*log_, id);
+  }
+
+ private:
+  struct Returned {
+    std::uint64_t sequence = 0;
+    std::string packed;
+  };
+
+  class Reader final : public YieldReader {
+   public:
+    Reader(SharedLog& log, std::uint64_t id) : YieldReader(id), reader_(log) {}
+
+   private:
+    std::optional<Result> NextResult() override {
+      while (const auto record = reader_.Next()) {
+        if (const auto result = ResultIn(*record)) return result;
+      }
+      return std::nullopt;
+    }
+
+    SharedLog::Reader reader_;
+  };
+
+  static std::mutex& Mutex() { return ForkSafeMutex<SharedErrors>(); }
+
+  // Reads what is new, and forgets what was cleared. REQUIRES: Mutex() is held.
+  void Pull() {
+    while (const auto record = reader_.Next()) {
+      if (record->kind == kError) {
+        PullError(*record);
+      } else if (record->kind == kReturn) {
+        if (const auto result = ResultIn(*record)) {
+          Returned& last = returned_[result->id];
+          if (record->sequence < last.sequence) continue;
+          last = {record->sequence, std::string(result->packed)};
+        }
+      }
+    }
+    // What was recorded at the same time may be found in another order.
+    if (!std::ranges::is_sorted(errors_, {}, &RemoteError::sequence)) {
+      std::ranges::sort(errors_, {}, &RemoteError::sequence);
+    }
+    const std::uint64_t cleared = log_->cleared();
+    if (cleared == cleared_) return;
+    cleared_ = cleared;
+    std::erase_if(errors_, [&](const RemoteError& error) { return error.sequence() < cleared; });
+    std::erase_if(returned_, [&](const auto& entry) { return entry.second.sequence < cleared; });
+  }
+
+  void PullError(const SharedLog::Record& record) {
+    try {
+      ErrorInfo info = UnpackError(record.data);
+      info.sequence = record.sequence;
+      errors_.emplace_back(std::move(info));
+    } catch (const BadValue&) {
+      // It is damaged: the others are still worth having.
+    }
+  }
+
+  const std::shared_ptr<SharedLog> log_;
+  // Guarded by Mutex().
+  SharedLog::Reader reader_;
+  std::uint64_t cleared_ = 0;
+  std::vector<RemoteError> errors_;
+  std::map<std::uint64_t, Returned> returned_;
+};
+
+}  // namespace
+
+std::shared_ptr<ErrorStore> MakeLocalStore() { return std::make_shared<LocalStore>(); }
+
+std::shared_ptr<ErrorStore> MakeSharedStore(std::shared_ptr<SharedLog> log) {
+  return std::make_shared<SharedStore>(std::move(log));
+}
+
+}  // namespace remoteobj::except_internal

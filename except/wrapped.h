@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+//
+// A function whose errors and results an Except keeps.
+//
+//   auto wrapped = exc.Wrap(Add);
+//   if (fork() == 0) {
+//     wrapped(5, 6);
+//     _exit(0);
+//   }
+//   …
+//   std::optional<int> eleven = wrapped.result();  // empty until it has returned
+//
+// A call runs the function in the default group with raises = false, and gives what a context
+// gives. A function that returns a Generator is run to its end in that call, which gives nothing;
+// result() yields what it has yielded so far and waits for more until it has ended:
+//
+//   auto wrapped = exc.Wrap(Range);
+//   …                                              // another process calls wrapped(4)
+//   for (int i : wrapped.result()) std::cout << i;
+//
+// Threads:  thread-safe, if the function is.
+// Lifetime: copies have their results in common, also with copies in other processes. They need
+//           nothing of the Except that made them.
+// Errors:   result() throws BadValue if another program, with other types, wrote into the log.
+// Not here: the values of a function whose type has no codec: it can be called, but has no
+//           result(). Functions without one signature, such as generic lambdas.
+#ifndef REMOTEOBJ_EXCEPT_WRAPPED_H_
+#define REMOTEOBJ_EXCEPT_WRAPPED_H_
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "remoteobj/except/except.h"
+#include "remoteobj/except/generator.h"
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/packed.h"
+
+namespace remoteobj {
+namespace except_internal {
+
+// No two are the same, in whatever processes.
+std::uint64_t NewWrapId();
+
+template <typename T>
+Generator<T> ReadYields(std::shared_ptr<ErrorStore> store, std::uint64_t id,
+                        absl::Duration timeout) {
+  const std::unique_ptr<ErrorStore::Yields> yields = store->ReadYields(id);
+  while (const std::optional<std::string> packed = yields->Next(absl::Now() + timeout)) {
+    co_yield Unpack<T>(*packed);
+  }
+}
+
+// Records the end, also that by an exception.
+class FinishedAtEnd {
+ public:
+  FinishedAtEnd(ErrorStore& store, std::uint64_t id) : store_(store), id_(id) {}
+  ~FinishedAtEnd();
+  FinishedAtEnd(const FinishedAtEnd&) = delete;
+  FinishedAtEnd& operator=(const FinishedAtEnd&) = delete;
+
+ private:
+  ErrorStore& store_;
+  const std::uint64_t id_;
+};
+
+}  // namespace except_internal
+
+template <typename F>
+class Wrapped {
+  using Function = decltype(std::function(std::declval<F>()));
+
+ public:
+  // What the function returns.
+  using Result = std::remove_cvref_t<typename Function::result_type>;
+
+  template <typename... Args>
+    requires std::invocable<const F&, Args...>
+  auto operator()(Args&&... args) const {
+    return except_internal::Run(*store_, kDefaultGroup, settings_,
+                                [&] { return Call(std::forward<Args>(args)...); });
+  }
+
+  // What the function has returned last; empty until it has.
+  std::optional<Result> result() const
+    requires Codable<Result>
+  {
+    const std::optional<std::string> packed = store_->LastReturn(id_);
+    return packed ? std::optional(Unpack<Result>(*packed)) : std::nullopt;
+  }
+
+  // What it has yielded, in all its calls, from the first value on. Whoever waits for a value
+  // longer than `timeout` gets DeadlineExceeded, and should give one: nobody can tell here whether
+  // the process that was to yield it is still alive.
+  Result result(absl::Duration timeout = absl::InfiniteDuration()) const
+    requires except_internal::kIsGenerator<Result>
+  {
+    return except_internal::ReadYields<typename Result::value_type>(store_, id_, timeout);
+  }
+
+ private:
+  friend class ErrorGatherer;
+  template <typename G>
+  Wrapped(const ErrorGatherer& errors, G&& f)
+      : store_(errors.store_),
+        settings_(errors.With({.raises = false})),
+        id_(except_internal::NewWrapId()),
+        f_(std::forward<G>(f)) {}
+
+  template <typename... Args>
+  auto Call(Args&&... args) const {
+    if constexpr (except_internal::kIsGenerator<Result>) {
+      const except_internal::FinishedAtEnd finished(*store_, id_);
+      for (auto&& value : std::invoke(f_, std::forward<Args>(args)...)) {
+        store_->AppendResult(except_internal::kYield, id_, Pack(value));
+      }
+    } else if constexpr (Codable<Result>) {
+      Result result = std::invoke(f_, std::forward<Args>(args)...);
+      store_->AppendResult(except_internal::kReturn, id_, Pack(result));
+      return result;
+    } else {
+      return std::invoke(f_, std::forward<Args>(args)...);
+    }
+  }
+
+  std::shared_ptr<except_internal::ErrorStore> store_;
+  except_internal::Settings settings_;
+  std::uint64_t id_;
+  F f_;
+};
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_EXCEPT_WRAPPED_H_
