@@ -1,121 +1,128 @@
 // SPDX-License-Identifier: MIT
 //
-// A function in a process of its own.
+// A function in a process of its own, whose result, yields and errors come back.
 //
-//   remoteobj::Process worker([&] { … });                  // starts: a fork of this program
-//   remoteobj::Process camera({.name = "camera"}, Capture, device);
-//   worker.Join();                                         // throws ProcessDied if it failed
+//   int Add(int x, int y) { return x + y; }
+//   remoteobj::Process sum(Add, 5, 6);                     // starts; its name is "Add-1"
+//   sum.Join();                                            // throws what Add threw, if it did
+//   int eleven = *sum.result();
 //
-// The process has a copy of all this one's memory, as it was at the start: what it changes there,
-// nobody else sees. It ends when its function returns, by _exit(): no destructors of statics, no
-// atexit handlers, but what it has printed is flushed. An exception that leaves the function is
-// printed on stderr, and ends the process with 1.
+//   remoteobj::Generator<int> Range(int n) { for (int i = 0; i < n; ++i) co_yield i; }
+//   remoteobj::Process range({.name = "range"}, Range, 4);
+//   for (int i : range.result()) std::cout << i;           // as they come
+//
+// By default the process is a fork of this one: it has a copy of all its memory, as it was at the
+// start, and what it changes there nobody else sees. It ends when its function has, by _exit(): no
+// destructors of statics, no atexit handlers, but what it has printed is flushed.
+//
+// A result or a yield is any type with a Codec. An exception that leaves the function comes back as
+// its own type with a RemoteError; the exit code is 1 then. A process that ends otherwise, by a
+// signal, std::terminate or _exit, is a ProcessDied, which says where it crashed. What it yielded
+// or recorded before is there in every case: it lies in shared memory, and no reader is waited for.
 //
 // Threads:  thread-safe, but for moving and destroying. Of the threads of this program only the one
-//           that starts a process exists in it. A daemon ends with the thread that started it (the
-//           kernel's meaning of "parent"), so start it in one that lasts.
-// Lifetime: the destructor waits for the process, and never throws: an error that nobody took is
-//           logged. In a process that did not start it, such as a fork, it does nothing.
-// Errors:   ProcessDied; std::system_error if there can be no further process.
-// Not here: what the function returns, yields or throws as values; asking it to stop; programs that
-//           are not forks of this one.
+//           that starts a process exists in a fork. A daemon ends with the thread that started it
+//           (the kernel's meaning of "parent"), so start it in one that lasts.
+// Lifetime: the destructor waits for the process, see internal/handle.h. In a process that did not
+//           start it, such as a fork, it does nothing.
+// Errors:   std::system_error if there can be no further process, or no memory to share with it.
+// Not here: functions on threads (thread.h), asking to be stopped (interruption.h).
 #ifndef REMOTEOBJ_PROCESS_PROCESS_H_
 #define REMOTEOBJ_PROCESS_PROCESS_H_
 
-#include <sys/types.h>
-
 #include <concepts>
-#include <functional>
 #include <memory>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
+#include "remoteobj/process/internal/body.h"
+#include "remoteobj/process/internal/handle.h"
+#include "remoteobj/process/internal/process_task.h"
+#include "remoteobj/process/interruption.h"
+#include "remoteobj/process/options.h"
+#include "remoteobj/process/process_died.h"
 
 namespace remoteobj {
 
-struct ProcessOptions {
-  // Also its main thread's name, of which the kernel keeps 15 bytes. Empty: "process-1", counting.
-  std::string name = {};
-  // It is killed when its parent ends, by whatever cause.
-  bool daemon = true;
-};
+namespace process_internal {
 
-// A process did not end as it should: by an exit code other than 0, or by a signal.
-class ProcessDied : public std::runtime_error {
+template <typename F, typename... A>
+std::shared_ptr<Task> StartProcess(RunOptions options, F&& function, A&&... arguments) {
+  std::string name = NameOf<std::decay_t<F>>(options, function, "process");
+  std::tuple<std::decay_t<F>, std::decay_t<A>...> call(std::forward<F>(function),
+                                                       std::forward<A>(arguments)...);
+  return ProcessTask::Fork(std::move(options), std::move(name),
+                           [&](Body& body) { CallIn(body, call); });
+}
+
+}  // namespace process_internal
+
+template <typename R = void>
+class Process : public process_internal::Handle<R> {
  public:
-  // Neither code nor signal is known if something else in this program has waited for the process.
-  struct End {
-    pid_t pid = 0;
-    std::optional<int> exit_code = {};
-    std::optional<int> signal = {};
-  };
-  ProcessDied(const std::string& name, End end);
-
-  pid_t pid() const { return end_.pid; }
-  std::optional<int> exit_code() const { return end_.exit_code; }
-  std::optional<int> signal() const { return end_.signal; }
-  const std::string& name() const { return *name_; }
-
- private:
-  End end_;
-  std::shared_ptr<const std::string> name_;  // Shared, so that copying an exception can't fail.
-};
-
-class Process {
- public:
-  // Calls `function` with copies of `arguments`, as std::thread does, in a new process. What is
-  // buffered for stdout and stderr is written first, so that it does not appear twice.
+  // Calls `function` with copies of `arguments`, as std::thread does, in a new process; before them
+  // with a std::stop_token, if it takes one. What is buffered for stdout and stderr is written
+  // first, so that it does not appear twice.
   template <typename F, typename... A>
-    requires std::invocable<std::decay_t<F>, std::decay_t<A>...>
+    requires process_internal::Callable<F, A...>
   explicit Process(F&& function, A&&... arguments)
       : Process(ProcessOptions{}, std::forward<F>(function), std::forward<A>(arguments)...) {}
 
   template <typename F, typename... A>
-    requires std::invocable<std::decay_t<F>, std::decay_t<A>...>
-  Process(ProcessOptions options, F&& function, A&&... arguments) {
-    std::tuple<std::decay_t<F>, std::decay_t<A>...> call(std::forward<F>(function),
-                                                         std::forward<A>(arguments)...);
-    Start(std::move(options),
-          [&] { std::apply([](auto&... part) { std::invoke(std::move(part)...); }, call); });
-  }
+    requires process_internal::Callable<F, A...>
+  Process(ProcessOptions options, F&& function, A&&... arguments)
+      : process_internal::Handle<R>(process_internal::StartProcess(
+            std::move(options), std::forward<F>(function), std::forward<A>(arguments)...)) {}
 
-  ~Process();
-  // One that is moved from has no process: its pid is 0, and nothing else may be asked of it.
-  Process(Process&& other) noexcept;
-  // Waits for the one that it had, as the destructor does.
-  Process& operator=(Process&& other) noexcept;
-
-  pid_t pid() const;
-  const std::string& name() const;
-  bool alive() const;
-  // Empty while it runs; then its exit code, or minus the signal that ended it.
-  std::optional<int> exit_code() const;
-
-  // Waits for its end. Throws ProcessDied if that was not by exit code 0, each time it is called.
-  // Throws std::logic_error in any process but the one that started it.
-  void Join();
-  // The same, for at most `timeout`. Returns false if it runs on.
-  bool Join(absl::Duration timeout);
+  pid_t pid() const { return this->empty() ? 0 : this->task().pid(); }
 
   // Send SIGTERM, SIGKILL; nothing if it has ended. What they end nobody needs to be told of: the
   // destructor does not log it.
-  void Terminate();
-  void Kill();
+  void Terminate() { this->task().Terminate(); }
+  void Kill() { this->task().Kill(); }
+  // SIGTERM, and SIGKILL if it lives on after `grace`. Returns when it has ended.
+  void Terminate(absl::Duration grace) {
+    Terminate();
+    if (this->task().WaitForEnd(grace)) return;
+    Kill();
+    this->task().WaitForEnd(absl::InfiniteDuration());
+  }
+
+  // What it has written so far, with Output::kCapture.
+  std::string output() const { return process_task().output().Out(); }
+  std::string error_output() const { return process_task().output().Err(); }
 
  private:
-  struct State;
-
-  void Start(ProcessOptions options, absl::FunctionRef<void()> body);
-  void JoinBeforeForgetting() noexcept;
-
-  std::shared_ptr<State> state_;  // Not shared; a unique_ptr would need a complete State here.
+  const process_internal::ProcessTask& process_task() const {
+    return static_cast<const process_internal::ProcessTask&>(this->task());
+  }
 };
+
+template <typename F, typename... A>
+  requires process_internal::Callable<F, A...>
+Process(F&&, A&&...) -> Process<process_internal::ResultOf<F, A...>>;
+template <typename F, typename... A>
+  requires process_internal::Callable<F, A...>
+Process(ProcessOptions, F&&, A&&...) -> Process<process_internal::ResultOf<F, A...>>;
+
+// Calls `use` with what runs, then joins it, and throws what it threw. If `use` throws, it is asked
+// to stop. Gives what `use` returns.
+//
+//   remoteobj::With(remoteobj::Process(Count, 4), [&](auto& process) { … });
+template <typename P, std::invocable<P&> F>
+std::invoke_result_t<F, P&> With(P running, F&& use) {
+  if constexpr (std::is_void_v<std::invoke_result_t<F, P&>>) {
+    std::forward<F>(use)(running);
+    running.Join();
+  } else {
+    std::invoke_result_t<F, P&> result = std::forward<F>(use)(running);
+    running.Join();
+    return result;
+  }
+}
 
 }  // namespace remoteobj
 

@@ -9,9 +9,13 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -20,6 +24,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "glog/logging.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -75,13 +80,43 @@ std::string ThreadName() {
 }
 
 // How the end of a process is told.
-ProcessDied ErrorOf(Process& process) {
+template <typename P>
+ProcessDied ErrorOf(P& process) {
   try {
     process.Join();
   } catch (const ProcessDied& e) {
     return e;
   }
   throw std::logic_error("nothing was thrown");
+}
+
+int Add(int x, int y) { return x + y; }
+
+Generator<int> Range(int n) {
+  for (int i = 0; i < n; ++i) co_yield i;
+}
+
+Generator<int> FailsAfter(int n) {
+  for (int i = 0; i < n; ++i) co_yield i;
+  throw std::out_of_range("woah!!");
+}
+
+[[gnu::noinline]] void WriteNowhere() {
+  volatile int* volatile nowhere = nullptr;
+  *nowhere = 1;
+}
+
+// Not a tail call, and not to be made a loop.
+[[gnu::noinline]] int Recurse(int depth) {
+  volatile char buffer[512];
+  buffer[0] = static_cast<char>(depth);
+  return depth == 0 ? 0 : Recurse(depth - 1) + buffer[0];
+}
+
+std::string ReadLine(Pipe& pipe) {
+  std::string line;
+  while (line.empty() || line.back() != '\n') line += pipe.Read(1);
+  return line;
 }
 
 bool Exists(pid_t pid) { return kill(pid, 0) == 0; }
@@ -136,52 +171,517 @@ TEST(ProcessTest, HasAName) {
   EXPECT_EQ(process.name(), "a camera in the attic");
   EXPECT_EQ(pipe.Read(), "a camera in the") << "the kernel keeps 15 bytes";
 
-  const ProcessOptions unnamed;
-  Process first(unnamed, [] {});
-  Process second([] {});
-  EXPECT_THAT(first.name(), MatchesRegex("process-[0-9]+"));
-  EXPECT_NE(first.name(), second.name());
+  Process first(Add, 1, 2), second(Add, 1, 2);
+  EXPECT_EQ(first.name(), "Add-1");
+  EXPECT_EQ(second.name(), "Add-2");
+  Process third(&Range, 2);
+  EXPECT_EQ(third.name(), "Range-1");
+  Process lambda([] {}), other([] {});
+  EXPECT_THAT(lambda.name(), MatchesRegex("process-[0-9]+"));
+  EXPECT_NE(lambda.name(), other.name());
 }
 
-TEST(ProcessTest, TellsHowItEnded) {
+TEST(ProcessTest, GivesBackWhatTheFunctionReturns) {
+  Process sum(Add, 5, 6);
+  EXPECT_TRUE(sum.Join());
+  EXPECT_EQ(sum.result(), 11);
+  EXPECT_EQ(sum.result(), 11) << "again";
+
+  using Deep = std::map<std::string, std::vector<std::optional<double>>>;
+  const Deep deep{{"a", {1.5, std::nullopt}}, {"", {}}};
+  Process same([](Deep value) { return value; }, deep);
+  same.Join();
+  EXPECT_EQ(same.result(), deep);
+
+  Process text([] { return "a literal"; });
+  text.Join();
+  EXPECT_EQ(text.result(), std::string("a literal"));
+}
+
+TEST(ProcessTest, HasNoResultUntilItHasReturned) {
+  Pipe pipe;
+  Process process([&] {
+    pipe.Read(1);
+    return 10;
+  });
+  EXPECT_EQ(process.result(), std::nullopt);
+  pipe.Write("x");
+  while (process.alive()) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_EQ(process.result(), 10) << "also before it is joined";
+  Process failed([]() -> int { throw std::runtime_error("no"); });
+  EXPECT_THROW(failed.Join(), std::runtime_error);
+  EXPECT_EQ(failed.result(), std::nullopt);
+}
+
+TEST(ProcessTest, ThrowsWhatTheFunctionThrew) {
+  const auto expect = [](auto function, auto check) {
+    Process process({.name = "cam"}, function);
+    for (int i = 0; i < 2; ++i) {  // Each time.
+      try {
+        process.Join();
+        ADD_FAILURE() << "nothing was thrown";
+      } catch (const std::exception& e) {
+        check(e);
+        const RemoteError* const remote = RemoteErrorOf(e);
+        ASSERT_NE(remote, nullptr);
+        EXPECT_EQ(remote->pid(), process.pid());
+        EXPECT_EQ(remote->process(), "cam");
+        EXPECT_FALSE(remote->traceback().empty());
+      }
+    }
+    EXPECT_EQ(process.exit_code(), 1);
+    ASSERT_EQ(process.errors().size(), 1u);
+    EXPECT_THROW(process.errors().RaiseAny(), std::exception);
+  };
+  expect([] { throw std::out_of_range("too far"); },
+         [](const std::exception& e) {
+           EXPECT_NE(dynamic_cast<const std::out_of_range*>(&e), nullptr);
+           EXPECT_STREQ(e.what(), "too far");
+         });
+  expect([] { throw 42; },
+         [](const std::exception& e) {
+           const auto* remote = dynamic_cast<const RemoteError*>(&e);
+           ASSERT_NE(remote, nullptr);
+           EXPECT_EQ(remote->type(), "int");
+           EXPECT_EQ(remote->message(), "42");
+         });
+  expect(
+      [] {
+        try {
+          throw std::out_of_range("inner");
+        } catch (...) {
+          std::throw_with_nested(std::runtime_error("outer"));
+        }
+      },
+      [](const std::exception& e) {
+        EXPECT_STREQ(e.what(), "outer");
+        ASSERT_EQ(RemoteErrorOf(e)->causes().size(), 1u);
+        EXPECT_EQ(RemoteErrorOf(e)->causes()[0].message, "inner");
+      });
+}
+
+TEST(ProcessTest, DoesNotThrowIfItIsNotToRaise) {
+  Process process({.raises = false}, [] { throw std::out_of_range("too far"); });
+  EXPECT_TRUE(process.Join());
+  ASSERT_EQ(process.errors().size(), 1u);
+  EXPECT_EQ(process.errors().Last()->message(), "too far");
+  Process died({.raises = false}, [] { _exit(3); });
+  EXPECT_TRUE(died.Join());
+  EXPECT_EQ(died.exit_code(), 3);
+}
+
+TEST(ProcessTest, RecordsIntoAnExceptThatIsShared) {
+  Except errors;
+  Process process({.raises = false, .errors = errors}, [&] {
+    errors("work", {.raises = false}, [] { throw std::logic_error("one"); });
+    throw std::runtime_error("two");
+  });
+  process.Join();
+  ASSERT_EQ(errors.size(), 2u);
+  EXPECT_EQ(errors.First()->group(), "work");
+  EXPECT_THROW(errors.RaiseAny(), std::runtime_error);
+  EXPECT_EQ(process.errors().size(), 2u);
+}
+
+TEST(ProcessTest, TellsHowItDied) {
   struct Case {
     void (*function)();
     int exit_code;
     const char* text;
   };
   const Case cases[] = {
-      {[] { throw std::out_of_range("too far"); }, 1, "ended with exit code 1"},
-      {[] { throw 42; }, 1, "ended with exit code 1"},
-      {[] { _exit(7); }, 7, "ended with exit code 7"},
-      {[] { std::_Exit(0); }, 0, ""},
-      {[] { raise(SIGKILL); }, -SIGKILL, "was ended by signal 9 (Killed)"},
+      {[] { _exit(7); }, 7, "ended with exit code 7, while its function ran"},
+      {[] { std::_Exit(0); }, 0, "ended with exit code 0, but its function had not returned"},
+      {[] { raise(SIGKILL); }, -SIGKILL, "was ended by signal 9 (Killed), while its function ran"},
       {&CrashBySignal, -SIGSEGV, "was ended by signal 11 (Segmentation fault)"},
   };
   for (const Case& c : cases) {
     Process process({.name = "cam"}, c.function);
-    if (c.exit_code == 0) {
-      EXPECT_NO_THROW(process.Join());
-    } else {
-      const ProcessDied error = ErrorOf(process);
-      EXPECT_EQ(error.pid(), process.pid());
-      EXPECT_EQ(error.name(), "cam");
-      EXPECT_EQ(error.exit_code() ? *error.exit_code() : -*error.signal(), c.exit_code);
-      EXPECT_NE(error.exit_code().has_value(), error.signal().has_value());
-      EXPECT_EQ(error.what(), "process cam (pid " + std::to_string(process.pid()) + ") " + c.text);
-      EXPECT_THROW(process.Join(), ProcessDied) << "each time";
-      EXPECT_THROW(process.Join(absl::ZeroDuration()), ProcessDied);
-    }
+    const ProcessDied error = ErrorOf(process);
+    EXPECT_EQ(error.pid(), process.pid());
+    EXPECT_EQ(error.name(), "cam");
+    EXPECT_EQ(error.exit_code() ? *error.exit_code() : -*error.signal(), c.exit_code);
+    EXPECT_NE(error.exit_code().has_value(), error.signal().has_value());
+    EXPECT_THAT(error.what(),
+                HasSubstr("process cam (pid " + std::to_string(process.pid()) + ") " + c.text));
+    EXPECT_THROW(process.Join(), ProcessDied) << "each time";
+    EXPECT_THROW(process.Join(absl::ZeroDuration()), ProcessDied);
     EXPECT_EQ(process.exit_code(), c.exit_code);
     EXPECT_FALSE(process.alive());
   }
 }
 
-TEST(ProcessTest, SaysOnStderrWhatWasThrown) {
+TEST(ProcessTest, TellsWhereItCrashed) {
+  Process process({.name = "cam"}, &WriteNowhere);
+  const ProcessDied error = ErrorOf(process);
+  ASSERT_FALSE(error.stack().empty()) << error.what();
+  EXPECT_THAT(error.stack().back(), HasSubstr("WriteNowhere"));
+  EXPECT_THAT(error.what(), HasSubstr("WriteNowhere"));
+}
+
+void Throw() { throw std::out_of_range("not caught"); }
+
+TEST(ProcessTest, TellsWhyItWasTerminated) {
+  Process process({.name = "cam"}, []() noexcept { Throw(); });
+  const ProcessDied error = ErrorOf(process);
+  EXPECT_EQ(error.signal(), SIGABRT);
+  EXPECT_THAT(error.last_words(), HasSubstr("std::out_of_range had been thrown: not caught"));
+  EXPECT_FALSE(error.stack().empty());
+}
+
+TEST(ProcessTest, TellsOfAStackThatOverflows) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer's own stack overflows first";
+#endif
+  Process process([] { return Recurse(1'000'000'000); });
+  const ProcessDied error = ErrorOf(process);
+  ASSERT_FALSE(error.stack().empty()) << error.what();
+  EXPECT_THAT(error.stack().back(), HasSubstr("Recurse"));
+}
+
+TEST(ProcessTest, YieldsAsItGoes) {
+  Pipe pipe;
+  Process process(
+      [](Pipe* next) -> Generator<int> {
+        for (int i = 0; i < 4; ++i) {
+          next->Read(1);
+          co_yield i;
+        }
+      },
+      &pipe);
+  int expected = 0;
+  pipe.Write("x");
+  for (const int i : process.result()) {
+    EXPECT_EQ(i, expected++);
+    pipe.Write("x");  // Only now can there be a next one.
+  }
+  EXPECT_EQ(expected, 4);
+  process.Join();
+  for (const int i : process.result()) FAIL() << "each is seen once: " << i;
+}
+
+TEST(ProcessTest, YieldsAreThereWhenItHasEnded) {
+  Process process(Range, 1000);
+  process.Join();
+  int expected = 0;
+  for (const int i : process.result()) EXPECT_EQ(i, expected++);
+  EXPECT_EQ(expected, 1000);
+}
+
+TEST(ProcessTest, WhatItThrowsComesAfterWhatItYielded) {
+  Process process(FailsAfter, 4);
+  int expected = 0;
+  EXPECT_THROW(
+      {
+        for (const int i : process.result()) EXPECT_EQ(i, expected++);
+      },
+      std::out_of_range);
+  EXPECT_EQ(expected, 4);
+}
+
+TEST(ProcessTest, ADeathComesAfterWhatItYielded) {
+  Process process([]() -> Generator<std::string> {
+    co_yield "one";
+    co_yield std::string(1 << 20, 'x');
+    raise(SIGKILL);
+  });
+  std::vector<std::size_t> sizes;
+  try {
+    for (const std::string& text : process.result()) sizes.push_back(text.size());
+    FAIL();
+  } catch (const ProcessDied& e) {
+    EXPECT_EQ(e.signal(), SIGKILL);
+    EXPECT_THAT(e.doing(), HasSubstr("after 2 yields"));
+  }
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{3, 1 << 20}));
+}
+
+TEST(ProcessTest, AnEarlyEndTellsTheProducerToStop) {
+  Pipe pipe;
+  Process process(
+      [](Pipe* told) -> Generator<int> {
+        struct AtEnd {
+          ~AtEnd() { told->Write("end"); }
+          Pipe* told;
+        } at_end{told};
+        for (int i = 0;; ++i) co_yield i;
+      },
+      &pipe);
+  for (const int i : process.result()) {
+    if (i == 5) break;
+  }
+  EXPECT_TRUE(process.Join());
+  pipe.CloseWriting();
+  EXPECT_EQ(pipe.Read(), "end") << "what the function had was destroyed";
+}
+
+TEST(ProcessTest, AProducerCanBeMadeToWait) {
+  constexpr std::uint64_t kLimit = 100'000;
+  Process process({.max_backlog = kLimit}, []() -> Generator<std::string> {
+    for (int i = 0; i < 500; ++i) co_yield std::string(10'000, 'x');
+  });
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_TRUE(process.alive());
+  int count = 0;
+  for (const std::string& text : process.result()) count += text.size() == 10'000;
+  EXPECT_EQ(count, 500);
+}
+
+TEST(ProcessTest, JoinReadsWhatAProducerWaitsToBeRead) {
+  Process process({.max_backlog = 100}, Range, 10'000);
+  process.Join();
+  int count = 0;
+  for (const int i : process.result()) count += i == count;
+  EXPECT_EQ(count, 10'000);
+  Process forgotten({.max_backlog = 100}, Range, 10'000);
+}
+
+TEST(ProcessTest, IsAskedToStop) {
+  struct Case {
+    const char* name;
+    std::function<void(Pipe&)> function;
+  };
+  const Case cases[] = {
+      {"SleepFor",
+       [](Pipe& ready) {
+         ready.Write("r");
+         remoteobj::SleepFor(absl::InfiniteDuration());
+       }},
+      {"InterruptionPoint",
+       [](Pipe& ready) {
+         ready.Write("r");
+         for (;;) InterruptionPoint();
+       }},
+      {"IsStopRequested",
+       [](Pipe& ready) {
+         ready.Write("r");
+         while (!IsStopRequested()) absl::SleepFor(absl::Milliseconds(1));
+       }},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    Pipe ready;
+    Process process([&] { c.function(ready); });
+    ready.Read(1);
+    process.RequestStop();
+    EXPECT_TRUE(process.Join());
+    EXPECT_EQ(process.exit_code(), 0);
+    EXPECT_TRUE(process.errors().empty());
+  }
+}
+
+TEST(ProcessTest, GivesAStopTokenToAFunctionThatTakesOne) {
+  Process process(
+      [](std::stop_token stop, int number) {
+        while (!stop.stop_requested()) {
+          InterruptionPoint();  // Throws nothing: the function looks by itself.
+          remoteobj::SleepFor(absl::Hours(1));
+        }
+        return number;
+      },
+      17);
+  absl::SleepFor(absl::Milliseconds(5));
+  EXPECT_EQ(process.result(), std::nullopt);
+  process.RequestStop();
+  process.Join();
+  EXPECT_EQ(process.result(), 17);
+  // Without a single interruption point.
+  Process busy([](std::stop_token stop) {
+    while (!stop.stop_requested()) absl::SleepFor(absl::Milliseconds(1));
+  });
+  busy.RequestStop();
+  EXPECT_TRUE(busy.Join());
+}
+
+TEST(ProcessTest, IsMadeToThrow) {
+  Pipe ready;
+  Process process([&] {
+    std::string caught;
+    for (int i = 0; i < 3; ++i) {
+      try {
+        ready.Write("r");
+        remoteobj::SleepFor(absl::InfiniteDuration());
+      } catch (const std::out_of_range& e) {
+        caught += e.what();
+        caught += RemoteErrorOf(e) != nullptr ? "!" : "?";
+      }
+    }
+    return caught;
+  });
+  for (const char* text : {"one", "two"}) {
+    ready.Read(1);
+    process.Throw(std::out_of_range(text));
+  }
+  ready.Read(1);
+  process.Throw(std::out_of_range(std::string(100'000, 'x')));
+  process.Join();
+  EXPECT_EQ(*process.result(), "one!two!" + std::string(100'000, 'x') + "!");
+
+  Process other([] { remoteobj::SleepFor(absl::InfiniteDuration()); });
+  other.Throw(std::invalid_argument("stop it"));
+  EXPECT_THROW(other.Join(), std::invalid_argument);
+}
+
+TEST(ProcessTest, SeveralThingsToThrowAreThrownOneByOne) {
+  Pipe go;
+  Process process([&] {
+    go.Read(1);
+    std::string caught;
+    while (caught.size() < 3) {
+      try {
+        remoteobj::SleepFor(absl::InfiniteDuration());
+      } catch (const std::runtime_error& e) {
+        caught += e.what();
+      }
+    }
+    return caught;
+  });
+  for (const char* text : {"a", "b", "c"}) process.Throw(std::runtime_error(text));
+  go.Write("x");
+  process.Join();
+  EXPECT_EQ(process.result(), "abc");
+}
+
+TEST(ProcessTest, AGeneratorIsMadeToThrowWhereItYields) {
+  Process process([]() -> Generator<std::string> {
+    for (int i = 0;; ++i) {
+      std::string caught;
+      try {
+        co_yield "value";
+      } catch (const std::runtime_error& e) {
+        caught = e.what();
+      }
+      if (!caught.empty()) {
+        co_yield caught;
+        co_return;
+      }
+    }
+  });
+  process.Throw(std::runtime_error("thrown in"));
+  std::string last;
+  for (const std::string& text : process.result()) last = text;
+  EXPECT_EQ(last, "thrown in");
+}
+
+TEST(ProcessTest, CapturesItsOutput) {
+  Process process({.output = Output::kCapture}, [] {
+    std::cout << "out\n";
+    std::printf("printf\n");
+    std::fprintf(stderr, "err\n");
+    LOG(INFO) << "a log line";
+    _exit(3);
+  });
+  const ProcessDied error = ErrorOf(process);
+  EXPECT_EQ(process.output(), "out\nprintf\n");
+  EXPECT_THAT(process.error_output(), HasSubstr("err\n"));
+  EXPECT_THAT(error.error_output(), HasSubstr("err\n"));
+  EXPECT_THAT(error.what(), HasSubstr("The end of its stderr:\nerr\n"));
+}
+
+TEST(ProcessTest, ForwardsItsOutputWithItsName) {
+  testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
-  Process process({.name = "cam"}, [] { throw std::out_of_range("too far"); });
-  EXPECT_THROW(process.Join(), ProcessDied);
-  EXPECT_THAT(testing::internal::GetCapturedStderr(),
-              HasSubstr("process cam ended by std::out_of_range: too far"));
+  {
+    Process process({.name = "cam", .output = Output::kForward}, [] {
+      std::cout << "one\ntwo\n" << std::flush;
+      std::cerr << "to stderr";
+      raise(SIGKILL);
+    });
+    EXPECT_THROW(process.Join(), ProcessDied);
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "[cam] one\n[cam] two\n");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "[cam] to stderr\n");
+}
+
+TEST(ProcessTest, CallsOnCloseOnce) {
+  Pipe stop;
+  int calls = 0;
+  {
+    Process process({.on_close =
+                         [&] {
+                           ++calls;
+                           stop.Write("x");
+                         }},
+                    [&] { stop.Read(1); });
+    EXPECT_EQ(calls, 0);
+    process.Join();
+    process.Join();
+  }
+  EXPECT_EQ(calls, 1);
+  {
+    Process process({.on_close = [&] { stop.Write("x"); }}, [&] { stop.Read(1); });
+  }
+}
+
+TEST(ProcessTest, JoinWaitsForTheTimeoutOfTheOptions) {
+  testing::internal::CaptureStderr();
+  {
+    Process process(
+        {.name = "slow", .timeout = absl::Milliseconds(10), .grace = absl::Milliseconds(10)}, [] {
+          signal(SIGTERM, SIG_IGN);
+          SleepForEver();
+        });
+    EXPECT_FALSE(process.Join());
+    EXPECT_TRUE(process.alive());
+  }  // Ended by force, at last.
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("slow has not ended"));
+}
+
+TEST(ProcessTest, IsEndedWhenAnExceptionPassesBy) {
+  try {
+    Process process({.grace = absl::Milliseconds(10)}, &SleepForEver);
+    throw std::runtime_error("passing by");
+  } catch (const std::runtime_error& e) {
+    EXPECT_STREQ(e.what(), "passing by");
+  }
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+}
+
+TEST(ProcessTest, IsTerminatedAndThenKilled) {
+  Pipe ready;
+  Process process([&] {
+    signal(SIGTERM, SIG_IGN);
+    ready.Write("r");
+    SleepForEver();
+  });
+  ready.Read(1);
+  process.Terminate(absl::Milliseconds(10));
+  EXPECT_EQ(ErrorOf(process).signal(), SIGKILL);
+}
+
+TEST(ProcessTest, WithJoinsAndThrows) {
+  int sum = 0;
+  With(Process(Range, 4), [&](auto& process) {
+    for (const int i : process.result()) sum += i;
+  });
+  EXPECT_EQ(sum, 6);
+  EXPECT_EQ(With(Process(Add, 1, 2), [](auto&) { return 5; }), 5);
+  EXPECT_THROW(With(Process([] { throw std::out_of_range("x"); }), [](auto&) {}),
+               std::out_of_range);
+}
+
+TEST(ProcessTest, ResultsOfAnySizeDoNotKeepItFromEnding) {
+  constexpr std::size_t kSize = 64 << 20;
+  Process process([] { return std::string(kSize, 'x'); });
+  process.Join();
+  EXPECT_EQ(process.result()->size(), kSize);
+  Process yields(Range, 100'000);
+  yields.Join();
+}
+
+TEST(ProcessTest, AGrandchildThatHoldsEverythingOpenDoesNotKeepItFromEnding) {
+  Pipe pipe;
+  Process process({.output = Output::kForward}, [&] {
+    const pid_t pid = fork();
+    if (pid == 0) SleepForEver();
+    pipe.Write(std::to_string(pid) + "\n");
+    return 1;
+  });
+  process.Join();
+  EXPECT_EQ(process.result(), 1);
+  pid_t grandchild = 0;
+  ASSERT_EQ(std::sscanf(ReadLine(pipe).c_str(), "%d", &grandchild), 1);
+  kill(grandchild, SIGKILL);
 }
 
 TEST(ProcessTest, PrintsEachThingOnce) {
@@ -242,12 +742,12 @@ TEST(ProcessTest, Ends) {
 }
 
 TEST(ProcessTest, IsMoved) {
-  static_assert(!std::is_copy_constructible_v<Process> && !std::is_copy_assignable_v<Process>);
-  static_assert(std::is_nothrow_move_constructible_v<Process>);
-  std::vector<Process> processes;
+  static_assert(!std::is_copy_constructible_v<Process<>> && !std::is_copy_assignable_v<Process<>>);
+  static_assert(std::is_nothrow_move_constructible_v<Process<>>);
+  std::vector<Process<>> processes;
   for (int i = 0; i < 3; ++i) processes.emplace_back([] {});
   const pid_t pid = processes[0].pid();
-  Process moved = std::move(processes[0]);
+  Process<> moved = std::move(processes[0]);
   EXPECT_EQ(moved.pid(), pid);
   EXPECT_EQ(processes[0].pid(), 0);
   processes.erase(processes.begin());
@@ -282,7 +782,7 @@ TEST(ProcessTest, DestructorWaitsAndLogsWhatNobodyTook) {
 }
 
 TEST(ProcessTest, IsNotTheAffairOfAForkThatHasACopy) {
-  auto process = std::make_unique<Process>(&SleepForEver);
+  auto process = std::make_unique<Process<>>(&SleepForEver);
   Process other([&] {
     if (!process->alive()) _exit(2);
     if (process->exit_code()) _exit(3);
@@ -333,7 +833,10 @@ TEST(ProcessTest, SaysThatItsExitCodeWasTaken) {
   ASSERT_EQ(waitpid(pid, nullptr, 0), pid) << "as a library may that waits for all children";
   EXPECT_FALSE(process.alive());
   EXPECT_EQ(process.exit_code(), std::nullopt);
-  EXPECT_THAT(ErrorOf(process).what(), HasSubstr("something else has taken its exit code"));
+  EXPECT_TRUE(process.Join()) << "that it returned is known all the same";
+  Process died([] { raise(SIGKILL); });
+  ASSERT_EQ(waitpid(died.pid(), nullptr, 0), died.pid());
+  EXPECT_THAT(ErrorOf(died).what(), HasSubstr("something else has taken its exit code"));
 }
 
 TEST(ProcessTest, IsUsedByManyThreads) {
@@ -361,7 +864,10 @@ int OpenDescriptors() {
 
 TEST(ProcessTest, LeavesNothingBehind) {
   const int before = OpenDescriptors();
-  for (int i = 0; i < 200; ++i) Process([] {}).Join();
+  for (int i = 0; i < 500; ++i) {
+    Process(Add, 1, 2).Join();
+    Process({.output = Output::kCapture}, Range, 2).Join();
+  }
   EXPECT_EQ(OpenDescriptors(), before);
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
   EXPECT_EQ(errno, ECHILD);

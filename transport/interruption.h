@@ -37,10 +37,9 @@ class Interruption {
   void Check() {
     // Acquire: what there is to be told was written before.
     const std::uint32_t now = word_.load(std::memory_order_acquire);
-    if (now != told_) {
-      told_ = now;
-      Tell();
-    }
+    if (now == told_) return;
+    Tell();  // Where it throws there may be more to tell.
+    told_ = now;
   }
 
  protected:

@@ -58,6 +58,7 @@ constexpr std::uint64_t kGiveBackBytes = 1 << 20;
 constexpr std::size_t kKeptBuffer = 16 << 20;
 
 constexpr std::uint64_t Align8(std::uint64_t n) { return (n + 7) & ~std::uint64_t{7}; }
+static_assert(kPage + kLanes * kLaneBytes <= SharedLog::kOwnerOffset);
 constexpr std::uint64_t OffsetOf(unsigned lane) { return kPage + lane * kLaneBytes; }
 
 [[noreturn]] void ThrowErrno(int error, const char* what) {

@@ -74,6 +74,8 @@ class SharedLog {
   // Memory beside the log for what its owner shares, cleared at first.
   static constexpr std::size_t kExtraBytes = 1024;
   void* extra() const;
+  // From here on the file behind memory_fd() is the owner's, too.
+  static constexpr std::uint64_t kOwnerOffset = std::uint64_t{1} << 60;
 
   // What a process that is not a fork needs to have the same log: descriptors, closed at exec. The
   // second one is -1 if nobody can wait.

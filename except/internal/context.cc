@@ -75,8 +75,7 @@ bool Context::Swallows() {
   if (current == nullptr) return false;
   thrown_on_ = current;
   if (settings_.matches != nullptr && !settings_.matches()) return false;
-  const bool recorded =
-      settings_.catch_once && ThisThreadsMarks().Has(current);
+  const bool recorded = settings_.catch_once && ThisThreadsMarks().Has(current);
   if (!recorded) {
     try {
       Record(current);

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/process/internal/body.h"
+
+#include <cxxabi.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "remoteobj/except/internal/access.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/except/traceback.h"
+#include "remoteobj/process/interruption.h"
+#include "remoteobj/transport/internal/futex.h"
+
+namespace remoteobj {
+namespace process_internal {
+
+using transport_internal::interruption;
+
+Body::Body(SharedLog& log, const Except* errors, std::uint64_t max_backlog,
+           transport_internal::Identity owner)
+    : Interruption(ControlOf(log).interrupts),
+      log_(log),
+      control_(ControlOf(log)),
+      errors_(errors),
+      max_backlog_(max_backlog),
+      owner_(owner) {}
+
+Body::~Body() {
+  if (watcher_.joinable()) {
+    watcher_.request_stop();
+    transport_internal::FutexWakeAll(control_.interrupts);
+  }
+}
+
+// No other kind of interruption is made in this program.
+Body* Body::Current() { return static_cast<Body*>(interruption); }
+
+bool Body::Run(absl::FunctionRef<void(Body&)> call) {
+  transport_internal::Interruption* const before = std::exchange(interruption, this);
+  SetDoing(kRunning);
+  bool threw = false;
+  const TracebackScope traceback;
+  try {
+    call(*this);
+  } catch (const StopRequested&) {
+    log_.Append(kStopped, {});
+  } catch (const abi::__forced_unwind&) {
+    interruption = before;
+    throw;
+  } catch (...) {
+    threw = true;
+    RecordError();
+  }
+  SetDoing(kEnding);
+  interruption = before;
+  return !threw;
+}
+
+// Of what is being handled. If there is not even memory for that, the owner learns from the missing
+// record that something went wrong.
+void Body::RecordError() noexcept {
+  try {
+    const ErrorInfo error = CaptureCurrentException();
+    log_.Append(kThrew, PackError(error));
+    if (errors_ != nullptr) ExceptAccess::Record(*errors_, error, kDefaultGroup);
+  } catch (const std::exception& e) {
+    log_.AppendInSignalHandler(kLastWords, e.what());
+  }
+}
+
+void Body::Yield(std::string_view packed) {
+  SetDoing(kYielding);
+  // Waits for the reader, for whom the owner speaks when he goes. Where the owner dies, this
+  // process dies, too; or it is none of a daemon, and goes on alone.
+  while (!unread_ && !stop_requested() && control_.joining.load(std::memory_order_relaxed) == 0 &&
+         !log_.WaitForRoom(max_backlog_, absl::Seconds(1))) {
+    InterruptionPoint();
+    unread_ = owner_ != transport_internal::Self() && !transport_internal::Alive(owner_);
+  }
+  log_.Append(kYielded, packed);
+  control_.yields.fetch_add(1, std::memory_order_relaxed);
+  SetDoing(kRunning);
+}
+
+void Body::Return(std::string_view packed) {
+  SetDoing(kEnding);
+  log_.Append(kReturned, packed);
+}
+
+std::stop_token Body::Token() {
+  stop_.emplace();
+  watcher_ = std::jthread([this, source = *stop_](std::stop_token over) mutable {
+    while (!over.stop_requested() && !stop_requested()) {
+      const std::uint32_t seen = control_.interrupts.load(std::memory_order_acquire);
+      if (over.stop_requested() || stop_requested()) break;
+      // Woken by RequestStop(), and by the destructor, which may come just before this sleeps.
+      transport_internal::FutexWait(control_.interrupts, seen, absl::Milliseconds(100));
+    }
+    if (stop_requested()) source.request_stop();
+  });
+  return stop_->get_token();
+}
+
+std::optional<ErrorInfo> Body::NextMail() {
+  if (mail_read_ >= control_.mail.load(std::memory_order_acquire)) return std::nullopt;
+  const auto read = [&](void* data, std::size_t size) {
+    return pread(log_.memory_fd(), data, size,
+                 static_cast<off_t>(SharedLog::kOwnerOffset + mail_read_)) ==
+           static_cast<ssize_t>(size);
+  };
+  std::uint64_t size = 0;
+  if (!read(&size, sizeof size)) return std::nullopt;
+  mail_read_ += sizeof size;
+  std::string packed(size, '\0');
+  const bool whole = read(packed.data(), size);
+  mail_read_ += size;
+  if (!whole) return std::nullopt;
+  return UnpackError(packed);
+}
+
+void Body::Tell() {
+  if (auto error = NextMail()) Rethrow(*std::move(error));
+  if (!stop_requested() || std::exchange(stop_told_, true)) return;
+  if (!stop_) throw StopRequested();
+  stop_->request_stop();
+}
+
+}  // namespace process_internal
+
+using process_internal::Body;
+
+void SleepFor(absl::Duration duration) {
+  Body* const body = Body::Current();
+  if (body == nullptr) return absl::SleepFor(duration);
+  InterruptionPoint();
+  body->SetDoing(process_internal::kSleeping);
+  const absl::Time end = absl::Now() + duration;
+  for (absl::Time now = absl::Now(); now < end && !body->stop_requested(); now = absl::Now()) {
+    std::atomic<std::uint32_t> nobody_wakes{0};
+    transport_internal::FutexWait(nobody_wakes, 0, end - now);
+    InterruptionPoint();
+  }
+  body->SetDoing(process_internal::kRunning);
+}
+
+bool IsStopRequested() {
+  const Body* const body = Body::Current();
+  return body != nullptr && body->stop_requested();
+}
+
+}  // namespace remoteobj

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+//
+// The side of a function that runs for somebody: what it says goes into the log, what it is told
+// comes out of the control block.
+//
+// Threads:  Run() and all that is called in it are one thread's.
+// Errors:   none leave Run(): they go into the log.
+#ifndef REMOTEOBJ_PROCESS_INTERNAL_BODY_H_
+#define REMOTEOBJ_PROCESS_INTERNAL_BODY_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "remoteobj/except/except.h"
+#include "remoteobj/except/generator.h"
+#include "remoteobj/process/internal/control.h"
+#include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/shared_log.h"
+
+namespace remoteobj::process_internal {
+
+class Body final : public transport_internal::Interruption {
+ public:
+  // `errors` may be null. Everything outlives it. `owner` is the process that reads.
+  Body(SharedLog& log, const Except* errors, std::uint64_t max_backlog,
+       transport_internal::Identity owner);
+  ~Body();
+
+  // Runs `call`, which is to end by Return(), and writes down how it ended. Returns whether that
+  // was as it should be: not by an error.
+  bool Run(absl::FunctionRef<void(Body&)> call);
+
+  void Yield(std::string_view packed);
+  void Return(std::string_view packed);
+  // From then on it is the function that looks for stop requests.
+  std::stop_token Token();
+
+  bool stop_requested() const { return control_.stop.load(std::memory_order_relaxed) != 0; }
+  void SetDoing(Doing doing) { control_.doing.store(doing, std::memory_order_relaxed); }
+  // Of this thread; null if it runs nothing for anybody.
+  static Body* Current();
+
+ private:
+  void Tell() override;
+  void RecordError() noexcept;
+  std::optional<ErrorInfo> NextMail();
+
+  SharedLog& log_;
+  Control& control_;
+  const Except* const errors_;
+  const std::uint64_t max_backlog_;
+  const transport_internal::Identity owner_;
+  std::uint64_t mail_read_ = 0;
+  bool stop_told_ = false;
+  bool unread_ = false;  // The owner has died.
+  std::optional<std::stop_source> stop_;
+  std::jthread watcher_;  // Where there is a token.
+};
+
+// What calling F with copies of A gives; F may take a std::stop_token first.
+template <bool kTakesToken, typename F, typename... A>
+struct CallResult : std::invoke_result<F, A...> {};
+template <typename F, typename... A>
+struct CallResult<true, F, A...> : std::invoke_result<F, std::stop_token, A...> {};
+
+template <typename F, typename... A>
+inline constexpr bool kTakesToken = !std::is_invocable_v<F, A...>;
+
+template <typename F, typename... A>
+concept Callable = std::is_invocable_v<std::decay_t<F>, std::decay_t<A>...> ||
+                   std::is_invocable_v<std::decay_t<F>, std::stop_token, std::decay_t<A>...>;
+
+// What comes back: views of text as the text.
+template <typename R>
+using Owned = std::conditional_t<std::is_same_v<R, const char*> || std::is_same_v<R, char*> ||
+                                     std::is_same_v<R, std::string_view>,
+                                 std::string, R>;
+
+template <typename F, typename... A>
+using ReturnOf = std::decay_t<typename CallResult<kTakesToken<F, A...>, F, A...>::type>;
+
+template <typename F, typename... A>
+using ResultOf = Owned<ReturnOf<std::decay_t<F>, std::decay_t<A>...>>;
+
+// Calls it, and gives the body what it returns or yields.
+template <typename F, typename... A>
+void CallIn(Body& body, std::tuple<F, A...>& call) {
+  using R = ResultOf<F, A...>;
+  const auto invoke = [&]() -> decltype(auto) {
+    return std::apply(
+        [&](auto& function, auto&... arguments) -> decltype(auto) {
+          if constexpr (kTakesToken<F, A...>) {
+            return std::invoke(std::move(function), body.Token(), std::move(arguments)...);
+          } else {
+            return std::invoke(std::move(function), std::move(arguments)...);
+          }
+        },
+        call);
+  };
+  if constexpr (std::is_void_v<R>) {
+    invoke();
+    body.Return({});
+  } else if constexpr (except_internal::kIsGenerator<R>) {
+    R generator = invoke();
+    for (auto it = generator.begin(); it != generator.end(); ++it) {
+      body.Yield(Pack(*it));
+      try {
+        InterruptionPoint();
+      } catch (...) {
+        generator.Throw(std::current_exception());
+      }
+    }
+    body.Return({});
+  } else {
+    const auto& result = invoke();
+    body.Return(Pack(result));
+  }
+}
+
+}  // namespace remoteobj::process_internal
+
+#endif  // REMOTEOBJ_PROCESS_INTERNAL_BODY_H_

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+//
+// The handler calls only what is async-signal-safe: absl::Symbolize is made to be, the unwinder is
+// once it has been used (it looks up tables, without locks since glibc 2.35), and the log writes by
+// one system call. It first writes the innermost frame alone, since unwinding a broken stack may
+// end the process at once.
+#include "remoteobj/process/internal/crash.h"
+
+#include <signal.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "absl/debugging/symbolize.h"
+#include "absl/strings/str_cat.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/process/internal/control.h"
+
+namespace remoteobj::process_internal {
+namespace {
+
+constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
+constexpr int kMaxFrames = 64;
+constexpr std::size_t kLongestName = 512;
+
+SharedLog* crash_log = nullptr;
+struct sigaction actions_before[NSIG];
+std::terminate_handler terminate_before = nullptr;
+std::atomic<bool> crashing{false};
+
+// Used by the first thread that crashes only.
+struct Frames {
+  std::uintptr_t pcs[kMaxFrames];
+  int count;
+  char text[kMaxFrames * (kLongestName + 2)];
+};
+Frames frames;
+
+std::uintptr_t PcOf([[maybe_unused]] const void* context) {
+#if defined(__x86_64__)
+  return static_cast<std::uintptr_t>(
+      static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+  return static_cast<const ucontext_t*>(context)->uc_mcontext.pc;
+#else
+  return 0;
+#endif
+}
+
+_Unwind_Reason_Code AddFrame(_Unwind_Context* context, void*) {
+  int before_instruction = 0;
+  const std::uintptr_t pc = _Unwind_GetIPInfo(context, &before_instruction);
+  if (pc == 0) return _URC_END_OF_STACK;
+  if (frames.count < kMaxFrames) {
+    frames.pcs[frames.count++] = before_instruction != 0 ? pc : pc - 1;
+  }
+  return frames.count < kMaxFrames ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+// Writes the frames from `first` on, the outermost one first.
+void WriteStack(int first) {
+  std::size_t size = 0;
+  for (int i = frames.count - 1; i >= first; --i) {
+    char* const line = frames.text + size;
+    if (!absl::Symbolize(reinterpret_cast<void*>(frames.pcs[i]), line, kLongestName)) {
+      memcpy(line, "?", 2);
+    }
+    size += strnlen(line, kLongestName);
+    frames.text[size++] = '\n';
+  }
+  crash_log->AppendInSignalHandler(kStack, std::string_view(frames.text, size));
+}
+
+void OnCrash(int signal, siginfo_t* info, void* context) {
+  if (!crashing.exchange(true)) {
+    const std::uintptr_t pc = PcOf(context);
+    frames.pcs[0] = pc;
+    frames.count = 1;
+    WriteStack(0);
+    frames.count = 0;
+    _Unwind_Backtrace(&AddFrame, nullptr);
+    // Without the frames of this handler.
+    int first = 0;
+    while (first < frames.count && frames.pcs[first] != pc && frames.pcs[first] != pc - 1) ++first;
+    if (first == frames.count) first = 0;
+    WriteStack(first);
+  }
+  // What comes back when this returns, or is sent once more, meets what was there before.
+  sigaction(signal, &actions_before[signal], nullptr);
+  if (info->si_code <= 0 || signal == SIGABRT || signal == SIGTRAP || signal == SIGSYS) {
+    raise(signal);
+  }
+}
+
+[[noreturn]] void OnTerminate() {
+  std::string words = "std::terminate was called";
+  if (std::current_exception() != nullptr) {
+    try {
+      const ErrorInfo error = CaptureCurrentException();
+      absl::StrAppend(&words, " after ", error.type, " had been thrown: ", error.message);
+    } catch (...) {
+    }
+  }
+  crash_log->AppendInSignalHandler(kLastWords, words);
+  if (terminate_before != nullptr) terminate_before();
+  std::abort();
+}
+
+}  // namespace
+
+void InstallCrashHandler(SharedLog& log) {
+  crash_log = &log;
+  crashing.store(false);
+  _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, nullptr);
+  // For a stack that has overflowed.
+  static char stack[64 << 10];
+  const stack_t alternate{.ss_sp = stack, .ss_flags = 0, .ss_size = sizeof stack};
+  sigaltstack(&alternate, nullptr);
+  struct sigaction action{};
+  action.sa_sigaction = &OnCrash;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigfillset(&action.sa_mask);
+  for (const int signal : kSignals) {
+    struct sigaction before;
+    sigaction(signal, &action, &before);
+    // In a process that such a process has started the handler is there already.
+    if (before.sa_sigaction != &OnCrash) actions_before[signal] = before;
+  }
+  const std::terminate_handler before = std::set_terminate(&OnTerminate);
+  if (before != &OnTerminate) terminate_before = before;
+}
+
+}  // namespace remoteobj::process_internal

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/process/internal/output.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace remoteobj::process_internal {
+namespace {
+
+// Of stderr, in the text of a ProcessDied.
+constexpr std::size_t kEndBytes = 2048;
+
+[[noreturn]] void ThrowErrno(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+void Close(int& fd) {
+  if (fd >= 0) close(std::exchange(fd, -1));
+}
+
+std::string ReadFrom(int fd, off_t from) {
+  std::string text;
+  struct stat status;
+  if (fd < 0 || fstat(fd, &status) != 0 || status.st_size <= from) return text;
+  text.resize(static_cast<std::size_t>(status.st_size - from));
+  const ssize_t n = pread(fd, text.data(), text.size(), from);
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  return text;
+}
+
+void WriteAll(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = write(fd, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+// Writes `text` to `fd` line by line; what has no end yet stays in `line`.
+void Forward(std::string_view text, const std::string& prefix, std::string& line, int fd) {
+  for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) {
+    line.append(text.substr(0, end + 1));
+    WriteAll(fd, prefix + line);
+    line.clear();
+  }
+  line.append(text);
+}
+
+// All that the forwarding process does.
+[[noreturn]] void RunForwarder(const std::string& name, int ended, const int (&from)[2]) {
+  constexpr std::size_t kLongestLine = 1 << 16;
+  prctl(PR_SET_NAME, name.c_str());
+  for (const int number : {SIGINT, SIGTERM, SIGQUIT}) signal(number, SIG_IGN);
+  const std::string prefix = "[" + name + "] ";
+  std::string lines[2];
+  pollfd wait[] = {{from[0], POLLIN, 0}, {from[1], POLLIN, 0}, {ended, POLLIN, 0}};
+  for (bool last = false; !last;) {
+    if (poll(wait, 3, -1) < 0) continue;
+    // What it has written it wrote before it ended: one more look then.
+    last = wait[2].revents != 0 || (wait[0].fd < 0 && wait[1].fd < 0);
+    for (int i = 0; i < 2; ++i) {
+      char buffer[16 << 10];
+      for (ssize_t n; wait[i].fd >= 0 && (n = read(from[i], buffer, sizeof buffer)) != -1;) {
+        if (n == 0) wait[i].fd = -1;
+        Forward({buffer, static_cast<std::size_t>(n)}, prefix, lines[i], i + 1);
+        if (lines[i].size() > kLongestLine) Forward("\n", prefix, lines[i], i + 1);
+      }
+    }
+  }
+  for (int i = 0; i < 2; ++i) {
+    if (!lines[i].empty()) Forward("\n", prefix, lines[i], i + 1);
+  }
+  _exit(0);
+}
+
+}  // namespace
+
+OutputOf::OutputOf(Output where) : where_(where) {
+  for (int i = 0; i < 2 && where != Output::kInherit; ++i) {
+    if (where == Output::kCapture) {
+      write_[i] = memfd_create("remoteobj-output", MFD_CLOEXEC);
+      if (write_[i] < 0) ThrowErrno("remoteobj: memfd_create");
+      fcntl(write_[i], F_SETFL, O_APPEND);
+    } else {
+      int ends[2];
+      if (pipe2(ends, O_CLOEXEC) != 0) ThrowErrno("remoteobj: pipe");
+      read_[i] = ends[0];
+      write_[i] = ends[1];
+      fcntl(read_[i], F_SETFL, O_NONBLOCK);
+    }
+  }
+}
+
+OutputOf::~OutputOf() {
+  for (int& fd : write_) Close(fd);
+  for (int& fd : read_) Close(fd);
+}
+
+void OutputOf::Redirect() {
+  if (where_ == Output::kInherit) return;
+  for (int i = 0; i < 2; ++i) dup2(write_[i], i + 1);
+  for (int& fd : write_) Close(fd);
+  for (int& fd : read_) Close(fd);
+  // Written to a terminal it would be written line by line.
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+}
+
+void OutputOf::Started(const std::string& name, int fd) {
+  if (where_ != Output::kForward) return;
+  for (int& end : write_) Close(end);
+  forwarder_ = fork();
+  if (forwarder_ == 0) RunForwarder(name, fd, read_);
+  for (int& end : read_) Close(end);
+  if (forwarder_ < 0) ThrowErrno("remoteobj: fork of a process that forwards output");
+}
+
+void OutputOf::Finish() {
+  if (const pid_t forwarder = std::exchange(forwarder_, 0); forwarder > 0) {
+    while (waitpid(forwarder, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+}
+
+std::string OutputOf::Out() const {
+  return where_ == Output::kCapture ? ReadFrom(write_[0], 0) : std::string();
+}
+
+std::string OutputOf::Err() const {
+  return where_ == Output::kCapture ? ReadFrom(write_[1], 0) : std::string();
+}
+
+std::string OutputOf::EndOfErr() const {
+  struct stat status{};
+  if (where_ != Output::kCapture || fstat(write_[1], &status) != 0) return {};
+  const off_t from = std::max<off_t>(0, status.st_size - static_cast<off_t>(kEndBytes));
+  std::string text = ReadFrom(write_[1], from);
+  if (from > 0) text.erase(0, text.find('\n') + 1);
+  return text;
+}
+
+}  // namespace remoteobj::process_internal

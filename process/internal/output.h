@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+//
+// Where a process's stdout and stderr go.
+//
+// Captured, they are files in memory: the process never waits for a reader, and what it said before
+// it was killed is there. Forwarded, they are pipes to a further small process, which puts the name
+// in front of each line; it ends when the process has, even if others still hold the pipes.
+//
+// Threads:  thread-compatible, but for the reading, which is thread-safe.
+#ifndef REMOTEOBJ_PROCESS_INTERNAL_OUTPUT_H_
+#define REMOTEOBJ_PROCESS_INTERNAL_OUTPUT_H_
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "remoteobj/process/options.h"
+
+namespace remoteobj::process_internal {
+
+class OutputOf {
+ public:
+  explicit OutputOf(Output where);
+  ~OutputOf();
+  OutputOf(const OutputOf&) = delete;
+  OutputOf& operator=(const OutputOf&) = delete;
+
+  // What is to be the new process's stdout and stderr; -1 if it keeps those that there are.
+  int out() const { return write_[0]; }
+  int err() const { return write_[1]; }
+  // Makes them those of this process, which is the new one.
+  void Redirect();
+  // In the starting process, once the new one is there: `fd` is a pidfd of it.
+  void Started(const std::string& name, int fd);
+  // Waits for all that is forwarded. REQUIRES: the process has ended.
+  void Finish();
+
+  // What was captured so far: all, or the end of it, in whole lines.
+  std::string Out() const;
+  std::string Err() const;
+  std::string EndOfErr() const;
+
+ private:
+  const Output where_;
+  int write_[2] = {-1, -1};
+  int read_[2] = {-1, -1};  // Of the pipes.
+  pid_t forwarder_ = 0;
+};
+
+}  // namespace remoteobj::process_internal
+
+#endif  // REMOTEOBJ_PROCESS_INTERNAL_OUTPUT_H_

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/process/internal/process_task.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <mutex>
+#include <set>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "glog/logging.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/process/internal/crash.h"
+
+namespace remoteobj::process_internal {
+namespace {
+
+using transport_internal::Identity;
+
+// Only these: another file's buffer may hold what the parent has written and not yet flushed.
+void FlushStandardStreams() {
+  std::cout.flush();
+  std::clog.flush();
+  std::fflush(stdout);
+  std::fflush(stderr);
+}
+
+void WarnIfThreaded() {
+  static std::atomic<bool> warned{false};
+  struct stat status;
+  if (warned.load(std::memory_order_relaxed) || stat("/proc/self/task", &status) != 0) return;
+  // The links of a directory: itself, its parent, and one for each thread.
+  if (status.st_nlink <= 3 || warned.exchange(true)) return;
+  LOG(WARNING)
+      << "a process is forked from a program that has " << status.st_nlink - 2
+      << " threads: what another thread has locked at this moment (the memory allocator, a "
+         "mutex) stays locked in it for ever. Start it before the threads, or with "
+         "remoteobj::Start::kSpawn or kForkServer. This is said once.";
+}
+
+// The processes that are to be waited for when this one exits.
+struct WaitedForAtExit;
+std::set<const ProcessTask*>& waited_for_at_exit() {
+  static auto& tasks = *new std::set<const ProcessTask*>;
+  return tasks;
+}
+
+void WaitAtExit() {
+  std::vector<int> fds;
+  {
+    const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
+    for (const ProcessTask* task : waited_for_at_exit()) {
+      task->WaitForEnd(absl::InfiniteDuration());
+    }
+  }
+}
+
+// -1 at EINTR and the like, 0 at the timeout.
+int WaitReadable(int fd, std::optional<std::chrono::nanoseconds> timeout) {
+  pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
+  if (!timeout) return ppoll(&wait, 1, nullptr, nullptr);
+  const std::chrono::nanoseconds left = std::max(*timeout, std::chrono::nanoseconds::zero());
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+  const timespec spec{.tv_sec = static_cast<time_t>(seconds.count()),
+                      .tv_nsec = static_cast<long>((left - seconds).count())};
+  return ppoll(&wait, 1, &spec, nullptr);
+}
+
+}  // namespace
+
+void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& name,
+                  Identity parent, const Except* errors, absl::FunctionRef<void(Body&)> call) {
+  if (options.daemon) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // The parent may have ended before that.
+    if (getppid() != transport_internal::PidOf(parent)) raise(SIGKILL);
+  }
+  prctl(PR_SET_NAME, name.c_str());
+  program_invocation_short_name = strdup(name.c_str());  // What errors take a process's name from.
+  InstallCrashHandler(log);
+  bool good;
+  {
+    Body body(log, errors, options.max_backlog, parent);
+    good = body.Run(call);
+  }
+  FlushStandardStreams();
+  _exit(good ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+ProcessTask::ProcessTask(RunOptions options, std::string name)
+    : Task(std::move(options), std::move(name)), output_(Task::options().output) {}
+
+std::shared_ptr<ProcessTask> ProcessTask::Fork(RunOptions options, std::string name,
+                                               absl::FunctionRef<void(Body&)> call) {
+  std::shared_ptr<ProcessTask> task(new ProcessTask(std::move(options), std::move(name)));
+  WarnIfThreaded();
+  FlushStandardStreams();
+  const pid_t pid = fork();
+  if (pid == 0) {
+    task->output_.Redirect();
+    RunAsProcess(task->log(), task->options(), task->name(), task->parent_, task->shared_errors(),
+                 call);
+  }
+  if (pid < 0) throw std::system_error(errno, std::generic_category(), "fork");
+  task->Started(pid);
+  return task;
+}
+
+void ProcessTask::Started(pid_t pid) {
+  pid_ = pid;
+  fd_ = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  if (fd_ < 0 && errno != ESRCH) {
+    const int error = errno;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    throw std::system_error(error, std::generic_category(), "pidfd_open");
+  }
+  output_.Started(name(), fd_);
+  if (!options().daemon) {
+    static const int once = std::atexit(&WaitAtExit);
+    static_cast<void>(once);
+    const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
+    waited_for_at_exit().insert(this);
+  }
+}
+
+ProcessTask::~ProcessTask() {
+  if (!options().daemon) {
+    const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
+    waited_for_at_exit().erase(this);
+  }
+  if (mine() && pid_ != 0 && WaitForEnd(absl::ZeroDuration())) Reap();
+  if (fd_ >= 0) close(fd_);
+}
+
+// Any process may wait, and for one that is reaped.
+bool ProcessTask::WaitForEnd(absl::Duration timeout) const {
+  if (fd_ < 0) return true;
+  const auto start = std::chrono::steady_clock::now();
+  for (;;) {
+    std::optional<std::chrono::nanoseconds> left;
+    if (timeout != absl::InfiniteDuration()) {
+      left = absl::ToChronoNanoseconds(std::max(timeout, absl::ZeroDuration())) -
+             (std::chrono::steady_clock::now() - start);
+    }
+    const int ready = WaitReadable(fd_, left);
+    if (ready > 0) return true;
+    if (ready == 0) return false;
+    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "ppoll");
+  }
+}
+
+// How it ended. REQUIRES: it has, and this process started it.
+ProcessDied::End ProcessTask::Reap() {
+  const absl::MutexLock lock(&reap_mutex_);
+  if (end_) return *end_;
+  end_.emplace().pid = pid_;
+  siginfo_t info{};
+  int result;
+  do {
+    result = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) (info.si_code == CLD_EXITED ? end_->exit_code : end_->signal) = info.si_status;
+  output_.Finish();
+  return *end_;
+}
+
+std::optional<int> ProcessTask::exit_code() {
+  if (!mine() || !WaitForEnd(absl::ZeroDuration())) return std::nullopt;
+  SetTaken();
+  const ProcessDied::End end = Reap();
+  return end.signal ? -*end.signal : end.exit_code;
+}
+
+ProcessDied ProcessTask::Died(ProcessDied::Traces traces) {
+  const ProcessDied::End end = Reap();
+  traces.error_output = output_.EndOfErr();
+  return ProcessDied(name(), end, std::move(traces));
+}
+
+void ProcessTask::Signal(int signal) {
+  SetTaken();
+  if (fd_ >= 0) syscall(SYS_pidfd_send_signal, fd_, signal, nullptr, 0);
+}
+
+void ProcessTask::Terminate() { Signal(SIGTERM); }
+void ProcessTask::Kill() { Signal(SIGKILL); }
+
+void ProcessTask::End(absl::Duration grace) {
+  RequestStop();
+  if (WaitForEnd(grace)) return;
+  Terminate();
+  if (WaitForEnd(grace)) return;
+  Kill();
+  WaitForEnd(absl::InfiniteDuration());
+}
+
+}  // namespace remoteobj::process_internal

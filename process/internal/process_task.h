@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+//
+// A function in a process of its own, as its owner has it: started, waited for, signalled, reaped.
+//
+// Threads:  thread-safe.
+// Lifetime: whoever shares it last reaps the process, if it has ended.
+#ifndef REMOTEOBJ_PROCESS_INTERNAL_PROCESS_TASK_H_
+#define REMOTEOBJ_PROCESS_INTERNAL_PROCESS_TASK_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "remoteobj/process/internal/body.h"
+#include "remoteobj/process/internal/output.h"
+#include "remoteobj/process/internal/task.h"
+#include "remoteobj/transport/internal/identity.h"
+
+namespace remoteobj::process_internal {
+
+class ProcessTask final : public Task {
+ public:
+  // A fork of this process, which runs `call` and ends.
+  static std::shared_ptr<ProcessTask> Fork(RunOptions options, std::string name,
+                                           absl::FunctionRef<void(Body&)> call);
+  ~ProcessTask() override;
+
+  pid_t pid() const override { return pid_; }
+  bool alive() const override { return !WaitForEnd(absl::ZeroDuration()); }
+  std::optional<int> exit_code() override;
+  void Terminate() override;
+  void Kill() override;
+  void End(absl::Duration grace) override;
+  bool WaitForEnd(absl::Duration timeout) const override;
+
+  const OutputOf& output() const { return output_; }
+
+ private:
+  ProcessTask(RunOptions options, std::string name);
+
+  bool mine() const override { return parent_ == transport_internal::Self(); }
+  int end_fd() const override { return fd_; }
+  ProcessDied Died(ProcessDied::Traces traces) override;
+  ProcessDied::End Reap() ABSL_LOCKS_EXCLUDED(reap_mutex_);
+  void Started(pid_t pid);
+  void Signal(int signal);
+
+  const transport_internal::Identity parent_ = transport_internal::Self();
+  OutputOf output_;
+  pid_t pid_ = 0;
+  // A pidfd: readable once the process has ended, and never another's. -1 if it was gone at once,
+  // as it may be where SIGCHLD is ignored.
+  int fd_ = -1;
+  absl::Mutex reap_mutex_;
+  std::optional<ProcessDied::End> end_ ABSL_GUARDED_BY(reap_mutex_);
+};
+
+// All that a new process of ours does, whichever way it was started. Does not return.
+[[noreturn]] void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& name,
+                               transport_internal::Identity parent, const Except* errors,
+                               absl::FunctionRef<void(Body&)> call);
+
+}  // namespace remoteobj::process_internal
+
+#endif  // REMOTEOBJ_PROCESS_INTERNAL_PROCESS_TASK_H_

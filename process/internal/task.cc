@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/process/internal/task.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "absl/debugging/symbolize.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "glog/logging.h"
+#include "remoteobj/except/internal/access.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/transport/internal/futex.h"
+#include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/packed.h"
+
+namespace remoteobj::process_internal {
+namespace {
+
+// "Add" of "app::(anonymous namespace)::Add<>()"; empty if there is no such name.
+std::string LastName(std::string_view symbol) {
+  if (symbol.ends_with("()")) symbol.remove_suffix(2);
+  if (symbol.ends_with(" const")) symbol.remove_suffix(6);
+  if (const auto parameters = symbol.find('<'); parameters != symbol.npos) {
+    symbol = symbol.substr(0, parameters);
+  }
+  if (const auto scope = symbol.rfind("::"); scope != symbol.npos) symbol.remove_prefix(scope + 2);
+  const bool plain = std::all_of(symbol.begin(), symbol.end(),
+                                 [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+  return plain ? std::string(symbol) : std::string();
+}
+
+// How long to wait at once where a change may be missed: who waits may be interrupted, too.
+absl::Duration Slice(absl::Time deadline) {
+  const absl::Duration left = deadline - absl::Now();
+  return transport_internal::interruption == nullptr ? left
+                                                     : std::min(left, absl::Milliseconds(20));
+}
+
+std::string DoingText(std::uint32_t doing, std::uint64_t yields) {
+  const auto what = [&] {
+    switch (doing) {
+      case kStarting:
+        return "before its function began";
+      case kSleeping:
+        return "while it slept";
+      case kYielding:
+        return "while it yielded";
+      case kEnding:
+        return "while it ended";
+      default:
+        return "while its function ran";
+    }
+  };
+  return yields == 0 ? what() : absl::StrCat(what(), ", after ", yields, " yields");
+}
+
+}  // namespace
+
+std::string NameFor(const void* function, const char* fallback) {
+  char symbol[1024];
+  std::string name;
+  if (function != nullptr && absl::Symbolize(function, symbol, sizeof symbol)) {
+    name = LastName(symbol);
+  }
+  if (name.empty()) name = fallback;
+  struct Names;
+  static auto& counts = *new std::map<std::string, int>;
+  const std::scoped_lock lock(except_internal::ForkSafeMutex<Names>());
+  return absl::StrCat(name, "-", ++counts[name]);
+}
+
+Task::Task(RunOptions options, std::string name)
+    : options_(std::move(options)), name_(std::move(name)) {}
+
+void Task::CheckMine(const char* what) const {
+  if (mine()) return;
+  throw std::logic_error(absl::StrCat("process ", name_, " (pid ", pid(), ") can be ", what,
+                                      " only by the process that started it"));
+}
+
+void Task::Absorb(const SharedLog::Record& record) {
+  switch (record.kind) {
+    case kYielded:
+      yields_.emplace_back(record.data);
+      break;
+    case kReturned:
+      finished_ = true;
+      result_ = std::make_shared<const std::string>(record.data);
+      break;
+    case kStopped:
+      finished_ = true;
+      break;
+    case kThrew:
+      finished_ = true;
+      thrown_ = UnpackError(record.data);
+      break;
+    case kStack:
+      traces_.stack.clear();
+      for (std::string_view rest = record.data; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        traces_.stack.emplace_back(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+      }
+      break;
+    case kLastWords:
+      traces_.last_words = std::string(record.data);
+      break;
+    default:
+      break;
+  }
+}
+
+void Task::AbsorbAll() {
+  while (const auto record = reader_.Next()) Absorb(*record);
+}
+
+std::shared_ptr<const std::string> Task::Result() {
+  CheckMine("asked for its result");
+  const absl::MutexLock lock(&mutex_);
+  if (!finished_) AbsorbAll();
+  return result_;
+}
+
+// REQUIRES: it has ended, and all that it said is absorbed.
+void Task::CheckEnd() {
+  if (finished_ && !thrown_) return;
+  SetTaken();
+  if (!options_.raises) return;
+  if (thrown_) Rethrow(*thrown_);
+  traces_.doing = DoingText(control().doing.load(std::memory_order_relaxed),
+                            control().yields.load(std::memory_order_relaxed));
+  throw Died(traces_);
+}
+
+std::optional<std::string> Task::NextYield() {
+  CheckMine("asked for what it yields");
+  const absl::MutexLock lock(&mutex_);
+  for (bool ended = false;;) {
+    if (!yields_.empty()) {
+      std::string next = std::move(yields_.front());
+      yields_.pop_front();
+      return next;
+    }
+    if (finished_) break;
+    if (const auto record = reader_.Next()) {
+      if (record->kind == kYielded) return std::string(record->data);
+      Absorb(*record);
+      continue;
+    }
+    if (ended) break;
+    ended = !alive();
+    if (ended) continue;  // It may have said something since the last look.
+    reader_.Wait(end_fd(), Slice(absl::InfiniteFuture()));
+    InterruptionPoint();
+  }
+  CheckEnd();
+  return std::nullopt;
+}
+
+void Task::EndYields() {
+  if (mine()) RequestStop();
+}
+
+bool Task::WaitForEndOrInterruption(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (!WaitForEnd(Slice(deadline))) {
+    InterruptionPoint();
+    if (absl::Now() >= deadline) return false;
+  }
+  return true;
+}
+
+bool Task::Join(absl::Duration timeout) {
+  CheckMine("joined");
+  if (options_.on_close && !closed_.exchange(true)) options_.on_close();
+  if (control().joining.exchange(1, std::memory_order_relaxed) == 0) Interrupt();
+  if (!WaitForEndOrInterruption(timeout)) return false;
+  const absl::MutexLock lock(&mutex_);
+  AbsorbAll();
+  CheckEnd();
+  return true;
+}
+
+const Except& Task::errors() {
+  SetTaken();
+  if (shared_errors() != nullptr) return *shared_errors();
+  std::optional<ErrorInfo> thrown;
+  // Who waits for a yield holds the lock, and then there is no error yet.
+  if (mine() && mutex_.TryLock()) {
+    AbsorbAll();
+    thrown = thrown_;
+    mutex_.Unlock();
+  }
+  const absl::MutexLock lock(&errors_mutex_);
+  if (!errors_) errors_.emplace();
+  if (thrown && !std::exchange(error_recorded_, true))
+    ExceptAccess::Record(*errors_, *std::move(thrown), kDefaultGroup);
+  return *errors_;
+}
+
+void Task::Interrupt() {
+  control().interrupts.fetch_add(1, std::memory_order_release);
+  transport_internal::FutexWakeAll(control().interrupts);
+}
+
+void Task::RequestStop() {
+  control().stop.store(1, std::memory_order_relaxed);
+  Interrupt();
+}
+
+void Task::Throw(const ErrorInfo& error) {
+  const std::string packed = PackError(error);
+  const std::uint64_t size = packed.size();
+  std::string mail(reinterpret_cast<const char*>(&size), sizeof size);
+  mail += packed;
+  const absl::MutexLock lock(&tell_mutex_);
+  const std::uint64_t end = control().mail.load(std::memory_order_relaxed);
+  if (pwrite(log_.memory_fd(), mail.data(), mail.size(),
+             static_cast<off_t>(SharedLog::kOwnerOffset + end)) !=
+      static_cast<ssize_t>(mail.size())) {
+    throw std::system_error(errno, std::generic_category(),
+                            "remoteobj: write of an error to throw");
+  }
+  control().mail.store(end + mail.size(), std::memory_order_release);
+  Interrupt();
+}
+
+void Task::JoinBeforeForgetting(bool unwinding) noexcept {
+  if (!mine()) return;
+  const bool taken = taken_.load(std::memory_order_relaxed);
+  try {
+    if (unwinding) {
+      RequestStop();
+      if (!WaitForEnd(options_.grace)) End(options_.grace);
+    } else if (!Join(options_.timeout)) {
+      LOG(WARNING) << name_ << " has not ended in " << options_.timeout << ", and is ended";
+      End(options_.grace);
+    }
+  } catch (const std::exception& e) {
+    if (taken) return;
+    const RemoteError* const remote = RemoteErrorOf(e);
+    if (remote != nullptr) {
+      LOG(ERROR) << name_ << " threw what nobody took: " << *remote;
+    } else {
+      LOG(ERROR) << e.what();
+    }
+  } catch (...) {
+    LOG_IF(ERROR, !taken) << name_ << " threw what nobody took";
+  }
+}
+
+}  // namespace remoteobj::process_internal

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/process/internal/thread_task.h"
+
+#include <sys/prctl.h>
+
+#include <cstdlib>
+#include <stdexcept>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "glog/logging.h"
+
+namespace remoteobj::process_internal {
+
+ThreadTask::ThreadTask(RunOptions options, std::string name)
+    : Task(std::move(options), std::move(name)) {}
+
+std::shared_ptr<ThreadTask> ThreadTask::Begin(RunOptions options, std::string name,
+                                              std::function<void(Body&)> call) {
+  std::shared_ptr<ThreadTask> task(new ThreadTask(std::move(options), std::move(name)));
+  // Not shared with the thread: the destructor waits for it.
+  task->thread_ = std::thread([&task = *task, call = std::move(call)]() mutable {
+    prctl(PR_SET_NAME, task.name().c_str());
+    {
+      Body body(task.log(), task.shared_errors(), task.options().max_backlog, task.process_);
+      task.good_ = body.Run(call);
+      call = nullptr;
+    }
+    task.ended_.Notify();
+  });
+  return task;
+}
+
+ThreadTask::~ThreadTask() {
+  if (mine()) {
+    thread_.join();
+  } else {
+    // A fork has the object, but not the thread. A std::thread can only be leaked then.
+    new std::thread(std::move(thread_));
+  }
+}
+
+std::optional<int> ThreadTask::exit_code() {
+  if (!ended_.HasBeenNotified()) return std::nullopt;
+  return good_ ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+void ThreadTask::Terminate() {
+  throw std::logic_error(absl::StrCat(
+      "thread ", name(), " can't be ended by force: RequestStop() and Throw() ask it"));
+}
+
+void ThreadTask::Kill() { Terminate(); }
+
+void ThreadTask::End(absl::Duration grace) {
+  RequestStop();
+  if (WaitForEnd(grace)) return;
+  LOG(WARNING) << "thread " << name() << " was asked to stop " << grace
+               << " ago, and has not come to an interruption point since: waiting for it";
+  WaitForEnd(absl::InfiniteDuration());
+}
+
+bool ThreadTask::WaitForEnd(absl::Duration timeout) const {
+  return ended_.WaitForNotificationWithTimeout(timeout);
+}
+
+// For want of memory it could not say how it ended.
+ProcessDied ThreadTask::Died(ProcessDied::Traces traces) {
+  return ProcessDied(name(), {.pid = pid()}, std::move(traces));
+}
+
+}  // namespace remoteobj::process_internal

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+//
+// A function on a thread of its own, as its owner has it.
+//
+// Threads:  thread-safe.
+#ifndef REMOTEOBJ_PROCESS_INTERNAL_THREAD_TASK_H_
+#define REMOTEOBJ_PROCESS_INTERNAL_THREAD_TASK_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "remoteobj/process/internal/body.h"
+#include "remoteobj/process/internal/task.h"
+#include "remoteobj/transport/internal/identity.h"
+
+namespace remoteobj::process_internal {
+
+class ThreadTask final : public Task {
+ public:
+  static std::shared_ptr<ThreadTask> Begin(RunOptions options, std::string name,
+                                           std::function<void(Body&)> call);
+  ~ThreadTask() override;
+
+  pid_t pid() const override { return transport_internal::PidOf(process_); }
+  bool alive() const override { return !ended_.HasBeenNotified(); }
+  std::optional<int> exit_code() override;
+  // Throw std::logic_error: a thread can only be asked.
+  void Terminate() override;
+  void Kill() override;
+  void End(absl::Duration grace) override;
+  bool WaitForEnd(absl::Duration timeout) const override;
+
+ private:
+  ThreadTask(RunOptions options, std::string name);
+
+  bool mine() const override { return process_ == transport_internal::Self(); }
+  int end_fd() const override { return -1; }
+  ProcessDied Died(ProcessDied::Traces traces) override;
+
+  const transport_internal::Identity process_ = transport_internal::Self();
+  bool good_ = false;  // Written before it ends.
+  absl::Notification ended_;
+  std::thread thread_;
+};
+
+}  // namespace remoteobj::process_internal
+
+#endif  // REMOTEOBJ_PROCESS_INTERNAL_THREAD_TASK_H_

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//
+// A function in a process or on a thread, whichever is asked for when the program runs.
+//
+//   auto job = remoteobj::Job({.threaded = absl::GetFlag(FLAGS_threads)}, Add, 5, 6);
+//   job.Join();
+//   int eleven = *job.result();
+//
+// Threads:  thread-safe, but for moving and destroying.
+// Lifetime, Errors: as of a Process or a Thread.
+#ifndef REMOTEOBJ_PROCESS_JOB_H_
+#define REMOTEOBJ_PROCESS_JOB_H_
+
+#include <utility>
+
+#include "remoteobj/process/process.h"
+#include "remoteobj/process/thread.h"
+
+namespace remoteobj {
+
+template <typename R = void>
+class Job : public process_internal::Handle<R> {
+ public:
+  template <typename F, typename... A>
+    requires process_internal::Callable<F, A...>
+  Job(JobOptions options, F&& function, A&&... arguments)
+      : process_internal::Handle<R>(
+            options.threaded
+                ? process_internal::StartThread(std::move(options), std::forward<F>(function),
+                                                std::forward<A>(arguments)...)
+                : process_internal::StartProcess(std::move(options), std::forward<F>(function),
+                                                 std::forward<A>(arguments)...)) {}
+
+  // Of this process, for a thread.
+  pid_t pid() const { return this->empty() ? 0 : this->task().pid(); }
+  // Throw std::logic_error for a thread, which can only be asked: RequestStop(), Throw().
+  void Terminate() { this->task().Terminate(); }
+  void Kill() { this->task().Kill(); }
+};
+
+template <typename F, typename... A>
+  requires process_internal::Callable<F, A...>
+Job(JobOptions, F&&, A&&...) -> Job<process_internal::ResultOf<F, A...>>;
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_PROCESS_JOB_H_

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/process/process_died.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace remoteobj {
+namespace {
+
+std::string TextOf(const std::string& name, const ProcessDied::End& end,
+                   const ProcessDied::Traces& traces) {
+  std::string text = absl::StrCat("process ", name, " (pid ", end.pid, ") ");
+  if (end.signal) {
+    absl::StrAppend(&text, "was ended by signal ", *end.signal, " (", strsignal(*end.signal), ")");
+  } else if (end.exit_code) {
+    absl::StrAppend(&text, "ended with exit code ", *end.exit_code,
+                    *end.exit_code == 0 ? ", but its function had not returned" : "");
+  } else {
+    absl::StrAppend(&text, "has ended, and something else has taken its exit code");
+  }
+  if (!traces.doing.empty()) absl::StrAppend(&text, ", ", traces.doing);
+  if (!traces.last_words.empty()) absl::StrAppend(&text, ": ", traces.last_words);
+  if (!traces.stack.empty()) {
+    absl::StrAppend(&text, "\nStack (innermost frame last):\n  ",
+                    absl::StrJoin(traces.stack, "\n  "));
+  }
+  if (!traces.error_output.empty()) {
+    absl::StrAppend(&text, "\nThe end of its stderr:\n", traces.error_output);
+  }
+  return text;
+}
+
+}  // namespace
+
+ProcessDied::ProcessDied(const std::string& name, End end, Traces traces)
+    : std::runtime_error(TextOf(name, end, traces)),
+      end_(end),
+      name_(std::make_shared<const std::string>(name)),
+      traces_(std::make_shared<const Traces>(std::move(traces))) {}
+
+}  // namespace remoteobj

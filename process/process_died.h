@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+//
+// A process ended without having returned or thrown.
+//
+//   try {
+//     worker.Join();
+//   } catch (const remoteobj::ProcessDied& e) {
+//     LOG(ERROR) << e.what();               // by which signal, while doing what, where
+//     worker = StartAgain();
+//   }
+//
+// Threads:  immutable values.
+#ifndef REMOTEOBJ_PROCESS_PROCESS_DIED_H_
+#define REMOTEOBJ_PROCESS_PROCESS_DIED_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace remoteobj {
+
+class ProcessDied : public std::runtime_error {
+ public:
+  // Neither code nor signal is known if something else in this program has waited for the process.
+  struct End {
+    pid_t pid = 0;
+    std::optional<int> exit_code = {};
+    std::optional<int> signal = {};
+  };
+  // What it left behind. Each may be empty.
+  struct Traces {
+    std::string doing = {};               // "while its function ran, after 3 yields"
+    std::string last_words = {};          // Why it called std::terminate.
+    std::vector<std::string> stack = {};  // Where it crashed, innermost frame last.
+    std::string error_output = {};        // The last lines of its stderr, if they are captured.
+  };
+  ProcessDied(const std::string& name, End end, Traces traces);
+
+  pid_t pid() const { return end_.pid; }
+  std::optional<int> exit_code() const { return end_.exit_code; }
+  std::optional<int> signal() const { return end_.signal; }
+  const std::string& name() const { return *name_; }
+  const std::string& doing() const { return traces_->doing; }
+  const std::string& last_words() const { return traces_->last_words; }
+  const std::vector<std::string>& stack() const { return traces_->stack; }
+  const std::string& error_output() const { return traces_->error_output; }
+
+ private:
+  End end_;
+  // Shared, so that copying an exception can't fail.
+  std::shared_ptr<const std::string> name_;
+  std::shared_ptr<const Traces> traces_;
+};
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_PROCESS_PROCESS_DIED_H_
