@@ -555,6 +555,17 @@ TEST(ProxyTest, ProcessesRequestsUntilThereAreNone) {
   EXPECT_EQ(owner.Wait(), 0);
 }
 
+// For an owner in whose process another thread listens.
+void WaitUntilStopped(const Counter& counter, Proxy<Counter>& remote) {
+  for (;;) {
+    {
+      const std::scoped_lock lock(remote);
+      if (counter.stop) return;
+    }
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+}
+
 TEST(ProxyTest, LocksOutRemoteEvaluation) {
   Counter counter;
   Proxy remote(counter);
@@ -567,7 +578,7 @@ TEST(ProxyTest, LocksOutRemoteEvaluation) {
       if (counter.count != before) throw std::logic_error("the lock was not kept");
       if (counter.stop) return;
     }
-    while (!counter.stop) absl::SleepFor(absl::Milliseconds(1));
+    WaitUntilStopped(counter, remote);
   });
   remote.WaitUntilListening(owner);
   for (int i = 0; i < 1000; ++i) remote->Inc();
@@ -600,7 +611,7 @@ void CallWhileClosing(bool fulfill) {
       absl::SleepFor(absl::Milliseconds(1));
     }
     auto listening = remote.ListenInBackground();
-    while (!counter.stop) absl::SleepFor(absl::Milliseconds(1));
+    WaitUntilStopped(counter, remote);
   });
   remote.WaitUntilListening(owner);
   int answered = 0;
