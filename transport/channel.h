@@ -15,7 +15,9 @@
 // - Closing and calling have one order: a call is either before the close, and answered (or
 //   refused), or after it, and NotListening.
 // - When the listening process dies, those who wait get ListenerDied. Later calls get NotListening
-//   until another process opens the channel.
+//   until another process opens the channel. A call that was sent about a millisecond or less
+//   before the death, and that the listener had not begun to evaluate, may be told either. So may
+//   one that was started (Start) after a death of which nobody knew yet, and finished later.
 // - Every wait has a deadline.
 //
 // Threads:  Channel is thread-safe, and callers do not wait for one another. Of a Listener, Open,

@@ -39,6 +39,11 @@
 // spares others the 20 ms. A listener that opens looks at all slots once: there may be requests
 // which its predecessor left, and which nobody has withdrawn yet.
 //
+// A call that comes after the death of an idle listener does not know of it: to look before it is
+// sent would cost more than the call. So its first slice is short, 1 ms, and a listener that is
+// found dead after that, and has not taken the request, was dead when the call came: NotListening.
+// Whoever has waited longer than that has seen it alive meanwhile, and is told that it died.
+//
 // Death of a client. Its slot stays owned by it. When slots run short a client looks for dead
 // owners and takes their slots over: first `owner`, by compare-and-swap, so that only one does,
 // then `state`. A slot that a living listener evaluates is only abandoned: the listener frees it.
@@ -95,6 +100,7 @@ constexpr std::uint64_t kAllSlots = (std::uint64_t{1} << kSlots) - 1;
 constexpr unsigned kSynchronousSlots = kSlots / 2;
 
 constexpr absl::Duration kSlice = absl::Milliseconds(20);
+constexpr absl::Duration kFirstSlice = absl::Milliseconds(1);
 
 Phase PhaseOf(std::uint32_t state) { return static_cast<Phase>(state & kPhaseMask); }
 
@@ -107,8 +113,8 @@ bool Expired(absl::Time deadline) {
 }
 
 // How long to sleep before the next look at the world.
-absl::Duration SliceUntil(absl::Time deadline) {
-  return deadline == absl::InfiniteFuture() ? kSlice : std::min(kSlice, deadline - absl::Now());
+absl::Duration SliceUntil(absl::Time deadline, absl::Duration slice = kSlice) {
+  return deadline == absl::InfiniteFuture() ? slice : std::min(slice, deadline - absl::Now());
 }
 
 // How `process` ended, as far as this one is told. It stays waitable.
@@ -133,6 +139,9 @@ ListenerDied::End EndOf(Identity process) {
                    evaluating ? "while it evaluated the call" : "before it evaluated the call"),
       end, evaluating);
 }
+
+// Whether a call has been sent just now, so that a listener that is dead was dead before.
+enum class Age { kFresh, kOld };
 
 class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listener {
  public:
@@ -181,10 +190,10 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   bool TryReclaim(unsigned slot, Identity& living);
   std::optional<unsigned> TryReclaimOne(unsigned begin, unsigned end);
   void Send(unsigned slot, WriteRequest write, absl::Time deadline);
-  void AwaitOutcome(unsigned slot, absl::Time deadline);
+  void AwaitOutcome(unsigned slot, absl::Time deadline, Age age);
   void GiveUp(unsigned slot);
   bool NobodyAnswers(unsigned slot);
-  void CheckListenerLives(unsigned slot);
+  void CheckListenerLives(unsigned slot, Age age);
   void ReadOutcomeOf(unsigned slot, ReadOutcome read);
   void Release(unsigned slot);
   void AnnounceFreed();
@@ -357,7 +366,7 @@ void SharedMemoryChannelImpl::Ring() {
 
 // Returns when the outcome is there. Throws where it will not come, or not in time; then the slot
 // is free, or no longer this call's.
-void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline) {
+void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline, Age age) {
   thread_local Spinner spinner;
   const int peer = static_cast<int>(header().listener_cpu.load(std::memory_order_relaxed)) - 1;
   if (spinner.Spin(peer, [&] { return Named(slot); })) return;
@@ -371,11 +380,12 @@ void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline) {
       continue;
     }
     // The listener settles the state, then names the call, then wakes who sleeps on that name.
-    FutexWait(answer(slot), named, SliceUntil(deadline));
+    FutexWait(answer(slot), named, SliceUntil(deadline, age == Age::kFresh ? kFirstSlice : kSlice));
     if (Answered(slot)) break;
     InterruptionPoint();
     if (Expired(deadline)) throw DeadlineExceeded("the outcome did not come in time");
-    CheckListenerLives(slot);
+    CheckListenerLives(slot, age);
+    age = Age::kOld;
   }
 }
 
@@ -386,8 +396,8 @@ bool SharedMemoryChannelImpl::NobodyAnswers(unsigned slot) {
   return PhaseOf(now) == kRequested && !Alive(header().listener.load(std::memory_order_acquire));
 }
 
-// Throws ListenerDied if nobody is left to answer this slot.
-void SharedMemoryChannelImpl::CheckListenerLives(unsigned slot) {
+// Throws ListenerDied, or NotListening, if nobody is left to answer this slot.
+void SharedMemoryChannelImpl::CheckListenerLives(unsigned slot, Age age) {
   std::uint32_t now = state(slot).load(std::memory_order_acquire);
   const Identity listener = header().listener.load(std::memory_order_acquire);
   const bool alive = Alive(listener);
@@ -397,6 +407,9 @@ void SharedMemoryChannelImpl::CheckListenerLives(unsigned slot) {
   if (state(slot).compare_exchange_strong(now, kIdle, std::memory_order_acq_rel)) {
     // Where there is a new listener already it has noted its predecessor.
     const bool named = listener != 0 && !alive;
+    if (!evaluating && age == Age::kFresh) {
+      throw NotListening("no process listens: the last one has died");
+    }
     ThrowListenerDied(named ? listener : header().buried.load(std::memory_order_relaxed),
                       evaluating);
   }
@@ -445,7 +458,7 @@ void SharedMemoryChannelImpl::Call(WriteRequest write, ReadOutcome read, absl::T
   const auto give_up = [this](unsigned s) { GiveUp(s); };
   SlotHold hold(give_up, slot);
   Send(slot, write, deadline);
-  AwaitOutcome(slot, deadline);
+  AwaitOutcome(slot, deadline, Age::kFresh);
   hold.Forget();
   const auto release = [this](unsigned s) { Release(s); };
   SlotHold answered(release, slot);
@@ -473,9 +486,12 @@ class SharedMemoryPendingCall final : public PendingCall {
 
   void Finish(ReadOutcome read, absl::Time deadline) override {
     if (!slot_ || owner_ != Self()) throw std::logic_error("this call was finished already");
+    const Age age = absl::Now() - begun_ < kFirstSlice ? Age::kFresh : Age::kOld;
     try {
-      channel_.AwaitOutcome(*slot_, deadline);
-    } catch (const ListenerDied&) {
+      channel_.AwaitOutcome(*slot_, deadline, age);
+    } catch (const DeadlineExceeded&) {
+      throw;  // It can still come.
+    } catch (...) {
       channel_.Release(*std::exchange(slot_, std::nullopt));
       throw;
     }
@@ -489,7 +505,8 @@ class SharedMemoryPendingCall final : public PendingCall {
   SharedMemoryChannelImpl& channel_;
   std::optional<unsigned> slot_;
   const Identity owner_;
-  absl::Time next_look_ = absl::Now() + kSlice;
+  const absl::Time begun_ = absl::Now();
+  absl::Time next_look_ = begun_ + kSlice;
 };
 
 // An outcome that came at once, kept.

@@ -458,16 +458,38 @@ TEST_F(DeathTest, OfAListenerThatSleeps) {
     absl::SleepFor(absl::Milliseconds(1));
     ledger().died_at = MonotonicNanos();
     kill(listener, SIGKILL);
-    const Told told = CallOnce();
+    const Told told = CallOnce(true);
     EXPECT_TRUE(told == Told::kDiedBefore || told == Told::kNotListening ||
                 told == Told::kDiedEvaluating)
         << static_cast<int>(told);
     // From now on it is known.
-    if (told == Told::kDiedBefore) {
-      EXPECT_EQ(CallOnce(), Told::kNotListening);
-    }
+    EXPECT_EQ(CallOnce(true), Told::kNotListening);
     EXPECT_TRUE(WasKilled(Wait(listener)));
     EXPECT_FALSE(channel().listening());
+  }
+}
+
+// It used to be ListenerDied for the first call, which had waited for nothing.
+TEST_F(DeathTest, OfAnIdleListenerWasBeforeTheNextCall) {
+  const auto write = [this](RequestWriter request) {
+    const OperationsWriter operations = request.Operations(1);
+    operations.Set(0, OperationKind::kCall, "triple", 0);
+    operations.Arguments(0, 1)[0].UInt(ledger().calls.fetch_add(1));
+  };
+  for (int round = 0; round < Rounds() && !HasFailure(); ++round) {
+    const pid_t listener = Fork([this] { Listen(false); });
+    ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+    EXPECT_EQ(CallOnce(true), Told::kAnswered);
+    kill(listener, SIGKILL);
+    EXPECT_TRUE(WasKilled(Wait(listener)));
+    if (round % 2 == 0) {
+      EXPECT_EQ(CallOnce(true), Told::kNotListening);
+    } else {
+      // Of one that nobody has waited for at once it is not known when it was sent.
+      const auto call = channel().Start(write, Watchdog());
+      EXPECT_ANY_THROW(call->Finish([](const OutcomeReader&) {}, Watchdog()));
+    }
+    EXPECT_EQ(CallOnce(true), Told::kNotListening);
   }
 }
 
