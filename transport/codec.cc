@@ -1,12 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/transport/codec.h"
 
+#include <sys/mman.h>
+
 #include <map>
 #include <string>
 
 #include "absl/strings/cord.h"
 
 namespace remoteobj {
+namespace transport_internal {
+
+void ExpectToFill(void* memory, std::size_t bytes) {
+  constexpr std::size_t kWorthIt = 4 << 20;
+  constexpr std::uintptr_t kPage = 4096;
+  if (bytes < kWorthIt) return;
+  const auto address = reinterpret_cast<std::uintptr_t>(memory);
+  const std::uintptr_t begin = (address + kPage - 1) / kPage * kPage;
+  const std::uintptr_t end = (address + bytes) / kPage * kPage;
+  // A hint: where it can't be followed nothing is lost.
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
+
+}  // namespace transport_internal
+
 namespace {
 
 constexpr std::int64_t kTicksPerSecond = 4'000'000'000;

@@ -19,7 +19,8 @@
 // system_clock time points. A described class travels as its described data members (see
 // remoteobj/proxy/describe.h).
 //
-// Numbers in a vector or array travel contiguously, everything else element by element.
+// Numbers in a vector or array travel contiguously, everything else element by element. A vector or
+// array of numbers can be read from a list of numbers that fit, too.
 //
 // Threads:  no state.
 // Errors:   Decode throws BadValue, which names what was expected, what came, and where. Numbers
@@ -159,6 +160,42 @@ constexpr bool kNullable<std::unique_ptr<T>> = true;
 template <typename T>
 void EncodeNumbers(std::span<const T> numbers, ValueWriter out) {
   out.Array(ElementOf<T>(), std::as_bytes(numbers));
+}
+
+// Takes elements as they lie in memory, at its end.
+template <typename T>
+concept Appendable = requires(T t, const typename T::value_type* element) {
+  t.reserve(std::size_t{1});
+  t.insert(t.end(), element, element);
+};
+
+// Tells the kernel that fresh memory is about to be filled. Of a large vector the faults for one
+// small page after the other cost more than the copying.
+void ExpectToFill(void* memory, std::size_t bytes);
+
+// Reads `size` bytes of elements that lie contiguously: each_piece(read) calls `read` with them.
+template <typename T, typename EachPiece>
+T DecodeContiguous(std::size_t size, EachPiece&& each_piece) {
+  using Element = typename T::value_type;
+  T out;
+  if constexpr (Appendable<T>) {
+    // Not resized first, which would write everything twice.
+    out.reserve(size / sizeof(Element));
+    ExpectToFill(out.data(), size);
+    each_piece([&](std::span<const std::byte> piece) {
+      const auto* first = reinterpret_cast<const Element*>(piece.data());
+      out.insert(out.end(), first, first + piece.size() / sizeof(Element));
+    });
+  } else {
+    out.resize(size / sizeof(Element));
+    std::span<std::byte> rest = std::as_writable_bytes(std::span(out.data(), out.size()));
+    each_piece([&](std::span<const std::byte> piece) {
+      const std::size_t n = std::min(piece.size(), rest.size());
+      std::copy_n(piece.begin(), n, rest.begin());
+      rest = rest.subspan(n);
+    });
+  }
+  return out;
 }
 
 // A thing that may be absent: null, or the thing (in a list, where the thing itself may be null).
@@ -387,27 +424,36 @@ struct Codec<T> {
   }
 
   static T Decode(const ValueReader& in) {
-    T out;
     if constexpr (kContiguous) {
+      // A sender that does not know the type may have made a list of them.
+      if (in.kind() == ValueKind::kList) return DecodeEach(in);
       constexpr ElementType kType = transport_internal::ElementOf<Element>();
-      out.resize(in.ArrayBytes(kType) / sizeof(Element));
-      in.CopyArray(kType, std::as_writable_bytes(std::span(out.data(), out.size())));
+      return transport_internal::DecodeContiguous<T>(
+          in.ArrayBytes(kType), [&](auto read) { in.EachArrayPiece(kType, read); });
     } else if constexpr (kBytes) {
-      out.resize(in.DataBytes());
-      in.CopyData(std::span(out.data(), out.size()));
+      return transport_internal::DecodeContiguous<T>(in.DataBytes(),
+                                                     [&](auto read) { in.EachDataPiece(read); });
     } else if constexpr (kBits) {
+      T out;
       std::vector<std::uint8_t> bytes(in.ArrayBytes(ElementType::kBool));
       in.CopyArray(ElementType::kBool, std::as_writable_bytes(std::span(bytes)));
       for (std::uint8_t byte : bytes) out.push_back(byte != 0);
+      return out;
     } else {
-      const ListReader list = in.AsList();
-      if constexpr (requires { out.reserve(1); }) {
-        // A sender can claim many elements in few bytes: only so much before they are seen.
-        out.reserve(std::min(list.size(), 1 + (std::size_t{1} << 20) / sizeof(Element)));
-      }
-      for (std::size_t i = 0; i < list.size(); ++i) {
-        out.push_back(remoteobj::Decode<Element>(list[i]));
-      }
+      return DecodeEach(in);
+    }
+  }
+
+ private:
+  static T DecodeEach(const ValueReader& in) {
+    const ListReader list = in.AsList();
+    T out;
+    if constexpr (requires { out.reserve(1); }) {
+      // A sender can claim many elements in few bytes: only so much before they are seen.
+      out.reserve(std::min(list.size(), 1 + (std::size_t{1} << 20) / sizeof(Element)));
+    }
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      out.push_back(remoteobj::Decode<Element>(list[i]));
     }
     return out;
   }
@@ -428,6 +474,7 @@ struct Codec<std::array<T, N>> {
 
   static std::array<T, N> Decode(const ValueReader& in) {
     if constexpr (transport_internal::kIsNumber<T>) {
+      if (in.kind() == ValueKind::kList) return DecodeNumbers(in);
       constexpr ElementType kType = transport_internal::ElementOf<T>();
       if (in.ArrayBytes(kType) != N * sizeof(T)) in.Fail("an array of " + std::to_string(N));
       std::array<T, N> out;
@@ -439,12 +486,25 @@ struct Codec<std::array<T, N>> {
       in.CopyData(out);
       return out;
     } else {
-      const ListReader list = in.AsList();
-      if (list.size() != N) in.Fail("a list of " + std::to_string(N));
+      const ListReader list = ListOf(in);
       return [&]<std::size_t... I>(std::index_sequence<I...>) {
         return std::array<T, N>{remoteobj::Decode<T>(list[I])...};
       }(std::make_index_sequence<N>());
     }
+  }
+
+ private:
+  static ListReader ListOf(const ValueReader& in) {
+    const ListReader list = in.AsList();
+    if (list.size() != N) in.Fail("a list of " + std::to_string(N));
+    return list;
+  }
+
+  static std::array<T, N> DecodeNumbers(const ValueReader& in) {
+    const ListReader list = ListOf(in);
+    std::array<T, N> out;
+    for (std::size_t i = 0; i < N; ++i) out[i] = remoteobj::Decode<T>(list[i]);
+    return out;
   }
 };
 

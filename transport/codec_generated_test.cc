@@ -32,6 +32,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/internal/capnp_bytes.h"
+#include "remoteobj/transport/internal/round_trip.h"
 #include "remoteobj/transport/message.capnp.h"
 #include "remoteobj/transport/packed.h"
 
@@ -71,11 +72,7 @@ namespace remoteobj {
 namespace {
 
 using std::string_literals::operator""s;
-
-template <typename T>
-void ExpectRoundTrip(const T& value) {
-  EXPECT_EQ(Unpack<T>(Pack(value)), value);
-}
+using transport_internal::ExpectRoundTrip;
 
 template <typename T>
 bool DecodesOrIsBad(std::string_view bytes) {

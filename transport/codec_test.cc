@@ -36,6 +36,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "remoteobj/transport/internal/round_trip.h"
 #include "remoteobj/transport/packed.h"
 
 // A class whose codec is written by hand.
@@ -63,11 +64,7 @@ namespace remoteobj {
 namespace {
 
 using std::string_literals::operator""s;
-
-template <typename T>
-void ExpectRoundTrip(const T& value) {
-  EXPECT_EQ(Unpack<T>(Pack(value)), value);
-}
+using transport_internal::ExpectRoundTrip;
 
 template <typename T, typename... Values>
 void ExpectRoundTrips(const Values&... values) {
@@ -210,6 +207,20 @@ TEST(RoundTripTest, Arrays) {
   ExpectRoundTrip(std::array<std::byte, 2>{std::byte{1}, std::byte{2}});
   ExpectRoundTrip(std::array<int, 0>{});
   ExpectRoundTrip(std::array<std::string, 0>{});
+}
+
+// As one sends it who does not know the type.
+TEST(RoundTripTest, NumbersFromAListOfThem) {
+  EXPECT_EQ(Unpack<std::vector<int>>(Pack(std::list{1, -2})), (std::vector{1, -2}));
+  EXPECT_EQ(Unpack<std::vector<double>>(Pack(std::tuple(1, 2.5))), (std::vector{1.0, 2.5}));
+  EXPECT_EQ(Unpack<std::vector<int>>(Pack(std::tuple<>())), std::vector<int>());
+  EXPECT_EQ((Unpack<std::array<int, 2>>(Pack(std::list{1, -2}))), (std::array{1, -2}));
+  ExpectError<std::vector<std::int8_t>>(
+      std::list{1, 128}, "expected an integer from -128 to 127, got 128 in value[1]");
+  ExpectError<std::vector<int>>(
+      std::tuple(1, "2"s),
+      "expected an integer from -2147483648 to 2147483647, got text \"2\" in value[1]");
+  ExpectError<std::array<int, 3>>(std::list{1}, "expected a list of 3, got a list of 1");
 }
 
 template <typename T>
@@ -398,7 +409,7 @@ TEST(ErrorTest, ArraysOfAnotherType) {
   ExpectError<std::vector<bool>>(std::vector<std::uint8_t>{1},
                                  "expected an array of bool, got an array of uint8");
   ExpectError<std::vector<std::string>>(std::vector{1}, "expected a list, got an array of int32");
-  ExpectError<std::vector<int>>(std::list{1}, "expected an array of int32, got a list of 1");
+  ExpectError<std::vector<int>>(5, "expected an array of int32, got 5");
 }
 
 TEST(ErrorTest, AnotherSize) {

@@ -86,18 +86,21 @@ std::size_t BytesIn(const ListIn& chunks) {
   return size;
 }
 
-void CopyChunks(const ListIn& chunks, std::span<std::byte> out) {
-  for (std::size_t i = 0; i < chunks.size && !out.empty(); ++i) {
-    const std::span<const std::byte> chunk = chunks[i].GetBytes(0);
-    const std::size_t n = std::min(out.size(), chunk.size());
-    if (n != 0) std::memcpy(out.data(), chunk.data(), n);
-    out = out.subspan(n);
-  }
+// Copies what fits, and moves `out` on behind it.
+void CopyPiece(std::span<const std::byte> piece, std::span<std::byte>& out) {
+  const std::size_t n = std::min(out.size(), piece.size());
+  if (n != 0) std::memcpy(out.data(), piece.data(), n);
+  out = out.subspan(n);
+}
+
+void Append(std::span<const std::byte> piece, std::string& out) {
+  out.append(reinterpret_cast<const char*>(piece.data()), piece.size());
 }
 
 std::string JoinChunks(const ListIn& chunks) {
-  std::string out(BytesIn(chunks), '\0');
-  CopyChunks(chunks, std::as_writable_bytes(std::span(out)));
+  std::string out;
+  out.reserve(BytesIn(chunks));
+  for (std::size_t i = 0; i < chunks.size; ++i) Append(chunks[i].GetBytes(0), out);
   return out;
 }
 
@@ -321,8 +324,9 @@ std::string ValueReader::AsText() const {
 }
 
 std::string ValueReader::AsData() const {
-  std::string out(DataBytes(), '\0');
-  CopyData(std::as_writable_bytes(std::span(out)));
+  std::string out;
+  out.reserve(DataBytes());
+  EachDataPiece([&](std::span<const std::byte> piece) { Append(piece, out); });
   return out;
 }
 
@@ -333,12 +337,15 @@ std::size_t ValueReader::DataBytes() const {
 }
 
 void ValueReader::CopyData(std::span<std::byte> out) const {
+  EachDataPiece([&](std::span<const std::byte> piece) { CopyPiece(piece, out); });
+}
+
+void ValueReader::EachDataPiece(absl::FunctionRef<void(std::span<const std::byte>)> read) const {
   if (Is(value_, Which::kData)) {
-    const std::span<const std::byte> data = value_.GetBytes(0);
-    const std::size_t n = std::min(out.size(), data.size());
-    if (n != 0) std::memcpy(out.data(), data.data(), n);
+    read(value_.GetBytes(0));
   } else if (Is(value_, Which::kLongData)) {
-    CopyChunks(value_.GetList(0), out);
+    const ListIn chunks = value_.GetList(0);
+    for (std::size_t i = 0; i < chunks.size; ++i) read(chunks[i].GetBytes(0));
   } else {
     Fail("data");
   }
@@ -357,7 +364,13 @@ std::size_t ValueReader::ArrayBytes(ElementType type) const {
 }
 
 void ValueReader::CopyArray(ElementType type, std::span<std::byte> out) const {
-  CopyChunks(ArrayChunks(type), out);
+  EachArrayPiece(type, [&](std::span<const std::byte> piece) { CopyPiece(piece, out); });
+}
+
+void ValueReader::EachArrayPiece(ElementType type,
+                                 absl::FunctionRef<void(std::span<const std::byte>)> read) const {
+  const ListIn chunks = ArrayChunks(type);
+  for (std::size_t i = 0; i < chunks.size; ++i) read(chunks[i].GetBytes(0));
 }
 
 ListIn ValueReader::ArrayChunks(ElementType type) const {

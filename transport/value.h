@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "remoteobj/transport/internal/flat.h"
 
 namespace remoteobj {
@@ -69,6 +70,17 @@ struct Access;
 // The index of a value that is not one of several.
 inline constexpr std::size_t kNoIndex = static_cast<std::size_t>(-1);
 
+// Where a writer writes: in which message, at which word, how deep.
+class WriterPlace {
+ protected:
+  friend Access;
+  WriterPlace() = default;
+
+  Out* out_ = nullptr;
+  Position at_ = 0;
+  int depth_ = 0;
+};
+
 }  // namespace transport_internal
 
 class ListWriter;
@@ -76,7 +88,7 @@ class MapWriter;
 class RecordWriter;
 
 // Writes one value. Exactly one of its methods is called, once.
-class ValueWriter {
+class ValueWriter : private transport_internal::WriterPlace {
  public:
   void Null() const;
   void Bool(bool value) const;
@@ -97,26 +109,18 @@ class ValueWriter {
  private:
   friend transport_internal::Access;
   ValueWriter() = default;
-
-  transport_internal::Out* out_ = nullptr;
-  transport_internal::Position at_ = 0;
-  int depth_ = 0;
 };
 
-class ListWriter {
+class ListWriter : private transport_internal::WriterPlace {
  public:
   ValueWriter operator[](std::size_t index) const;
 
  private:
   friend transport_internal::Access;
   ListWriter() = default;
-
-  transport_internal::Out* out_ = nullptr;
-  transport_internal::Position at_ = 0;
-  int depth_ = 0;
 };
 
-class MapWriter {
+class MapWriter : private transport_internal::WriterPlace {
  public:
   ValueWriter Key(std::size_t index) const;
   ValueWriter Value(std::size_t index) const;
@@ -124,23 +128,15 @@ class MapWriter {
  private:
   friend transport_internal::Access;
   MapWriter() = default;
-
-  transport_internal::Out* out_ = nullptr;
-  transport_internal::Position at_ = 0;
-  int depth_ = 0;
 };
 
-class RecordWriter {
+class RecordWriter : private transport_internal::WriterPlace {
  public:
   ValueWriter Field(std::size_t index, std::string_view name) const;
 
  private:
   friend transport_internal::Access;
   RecordWriter() = default;
-
-  transport_internal::Out* out_ = nullptr;
-  transport_internal::Position at_ = 0;
-  int depth_ = 0;
 };
 
 class ListReader;
@@ -166,6 +162,11 @@ class ValueReader {
   void CopyArray(ElementType type, std::span<std::byte> out) const;
   std::size_t DataBytes() const;
   void CopyData(std::span<std::byte> out) const;
+  // The same without a copy: `read` is called with the pieces, in their order. They are aligned for
+  // every element, and valid as long as the message. Up to 256 MiB are one piece.
+  void EachArrayPiece(ElementType type,
+                      absl::FunctionRef<void(std::span<const std::byte>)> read) const;
+  void EachDataPiece(absl::FunctionRef<void(std::span<const std::byte>)> read) const;
   // The id of an object reference.
   std::uint64_t AsObject() const;
 
