@@ -85,10 +85,9 @@ class UntypedView {
  private:
   template <typename R>
   R Evaluate(const View& view) const {
-    const auto write = [&](const OperationsWriter& out) { view.Write(out); };
-    const auto print = [&] { return view.ToString(); };
-    const proxy_internal::CallSpec call{view.size(), write, print, absl::InfiniteDuration()};
-    return proxy_internal::Receive<R>([&](ReadOutcome read) { session_->Call(call, read); });
+    return proxy_internal::Receive<R>([&](ReadOutcome read) {
+      proxy_internal::CallWhole(*session_, view, absl::InfiniteDuration(), read);
+    });
   }
   View Parent() const;
   std::string_view Last() const;

@@ -147,10 +147,8 @@ View View::Extend(OperationKind kind, std::string name,
   return Extend(std::move(operation));
 }
 
-void View::Write(const OperationsWriter& out) const { Write(out, operations_.size()); }
-
-void View::Write(const OperationsWriter& out, std::size_t count) const {
-  for (std::size_t i = 0; i < count; ++i) {
+void View::Write(const OperationsWriter& out) const {
+  for (std::size_t i = 0; i < operations_.size(); ++i) {
     const Operation& operation = operations_[i];
     out.Set(i, operation.kind, operation.name, operation.hint);
     if (operation.operands != nullptr) {

@@ -175,7 +175,6 @@ class View {
 
   // Writes all operations, into the first places of `out`.
   void Write(const OperationsWriter& out) const;
-  void Write(const OperationsWriter& out, std::size_t count) const;
 
  private:
   View Extend(OperationKind kind, std::string name,

@@ -109,6 +109,14 @@ R Receive(absl::FunctionRef<void(ReadOutcome)> deliver) {
   }
 }
 
+// Evaluates a view as it is.
+inline void CallWhole(Session& session, const View& view, absl::Duration timeout,
+                      ReadOutcome read) {
+  const auto write = [&](const OperationsWriter& out) { view.Write(out); };
+  const auto print = [&] { return view.ToString(); };
+  session.Call(CallSpec{view.size(), write, print, timeout}, read);
+}
+
 inline void ReceiveItself(absl::FunctionRef<void(ReadOutcome)> deliver) {
   deliver([](const OutcomeReader& outcome) {
     ThrowIfError(outcome);
@@ -323,10 +331,9 @@ class Settable : public Readable<D, M> {
                           ? this->self().prefix().Extend(
                                 {.kind = OperationKind::kContains, .operands = last.operands})
                           : this->view().Exists();
-    const auto write = [&](const OperationsWriter& out) { view.Write(out); };
-    const auto print = [&] { return view.ToString(); };
-    const CallSpec call{view.size(), write, print, this->self().timeout()};
-    return Receive<bool>([&](ReadOutcome read) { this->self().session().Call(call, read); });
+    return Receive<bool>([&](ReadOutcome read) {
+      CallWhole(this->self().session(), view, this->self().timeout(), read);
+    });
   }
 
   // A view that can be kept, and that waits no longer than `timeout`.
@@ -406,18 +413,35 @@ class Settable : public Readable<D, M> {
   }
 };
 
-// A view of data that can be kept: an item, or what Lazy and Timeout give.
-template <typename M>
-class ValueView : public Settable<ValueView<M>, M> {
+// What a view that can be kept holds: the proxy, the way, the last step of it.
+class Kept {
  public:
-  static constexpr bool kAttribute = false;
-  static constexpr bool kReadOnly = false;
-
-  ValueView(std::shared_ptr<Session> session, View prefix, Operation last, absl::Duration timeout)
+  Kept(std::shared_ptr<Session> session, View prefix, Operation last, absl::Duration timeout)
       : session_(std::move(session)),
         prefix_(std::move(prefix)),
         last_(std::move(last)),
         timeout_(timeout) {}
+
+  Session& session() const { return *session_; }
+  const View& prefix() const { return prefix_; }
+  const Operation& last() const { return last_; }
+  absl::Duration timeout() const { return timeout_; }
+
+ private:
+  std::shared_ptr<Session> session_;
+  View prefix_;
+  Operation last_;
+  absl::Duration timeout_;
+};
+
+// A view of data that can be kept: an item, or what Lazy and Timeout give.
+template <typename M>
+class ValueView : public Kept, public Settable<ValueView<M>, M> {
+ public:
+  static constexpr bool kAttribute = false;
+  static constexpr bool kReadOnly = false;
+
+  using Kept::Kept;
   ValueView(const ValueView&) = default;
   ValueView(ValueView&&) = default;
 
@@ -435,39 +459,13 @@ class ValueView : public Settable<ValueView<M>, M> {
     this->SetTo(other.Get());
     return *this;
   }
-
-  Session& session() const { return *session_; }
-  const View& prefix() const { return prefix_; }
-  const Operation& last() const { return last_; }
-  absl::Duration timeout() const { return timeout_; }
-
- private:
-  std::shared_ptr<Session> session_;
-  View prefix_;
-  Operation last_;
-  absl::Duration timeout_;
 };
 
 // A call that is not made until it is asked for its value.
 template <typename R>
-class CallView : public Readable<CallView<R>, R> {
+class CallView : public Kept, public Readable<CallView<R>, R> {
  public:
-  CallView(std::shared_ptr<Session> session, View prefix, Operation last, absl::Duration timeout)
-      : session_(std::move(session)),
-        prefix_(std::move(prefix)),
-        last_(std::move(last)),
-        timeout_(timeout) {}
-
-  Session& session() const { return *session_; }
-  const View& prefix() const { return prefix_; }
-  const Operation& last() const { return last_; }
-  absl::Duration timeout() const { return timeout_; }
-
- private:
-  std::shared_ptr<Session> session_;
-  View prefix_;
-  Operation last_;
-  absl::Duration timeout_;
+  using Kept::Kept;
 };
 
 // The object itself, as a method gave it back.
@@ -481,10 +479,7 @@ class SelfView {
 
   // Makes the calls that are not made yet: those of an eager proxy.
   SelfView Get() const {
-    const auto write = [&](const OperationsWriter& out) { view_.Write(out); };
-    const auto print = [&] { return view_.ToString(); };
-    const CallSpec call{view_.size(), write, print, timeout_};
-    ReceiveItself([&](ReadOutcome read) { session_->Call(call, read); });
+    ReceiveItself([&](ReadOutcome read) { CallWhole(*session_, view_, timeout_, read); });
     return *this;
   }
 
@@ -704,24 +699,9 @@ class Callable
 
 // A method with a deadline.
 template <typename C, typename E>
-class MethodView : public Callable<MethodView<C, E>, C, E> {
+class MethodView : public Kept, public Callable<MethodView<C, E>, C, E> {
  public:
-  MethodView(std::shared_ptr<Session> session, View prefix, Operation last, absl::Duration timeout)
-      : session_(std::move(session)),
-        prefix_(std::move(prefix)),
-        last_(std::move(last)),
-        timeout_(timeout) {}
-
-  Session& session() const { return *session_; }
-  const View& prefix() const { return prefix_; }
-  const Operation& last() const { return last_; }
-  absl::Duration timeout() const { return timeout_; }
-
- private:
-  std::shared_ptr<Session> session_;
-  View prefix_;
-  Operation last_;
-  absl::Duration timeout_;
+  using Kept::Kept;
 };
 
 template <typename D, typename C, typename E>

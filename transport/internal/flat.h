@@ -37,7 +37,7 @@ struct Layout {
 
 inline constexpr std::uint64_t kMaxMessageWords = (std::uint64_t{1} << 29) - 1;
 
-enum ListCode : Word { kVoids = 0, kBytes = 2, kPointers = 6, kStructs = 7 };
+enum ListCode : Word { kBytes = 2, kPointers = 6, kStructs = 7 };
 
 // Memory that a message is written into.
 class Out {

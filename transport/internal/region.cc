@@ -129,12 +129,10 @@ SlotMessage::SlotMessage(Region& region, unsigned slot, Direction direction)
       region_(region),
       slot_(slot),
       direction_(direction),
-      half_(HalfOf(region.slot(slot), direction)) {
-  // What a writer left that died.
-  region_.Trim(slot_, direction_);
-}
+      half_(HalfOf(region.slot(slot), direction)) {}
 
 void SlotMessage::Reset() {
+  // What this message was so far; or at its beginning what a writer left that died.
   region_.Trim(slot_, direction_);
   base_ = half_.words;
   capacity_ = kSlotWords;
