@@ -223,6 +223,32 @@ TEST(RemoteErrorTest, CodesComeAlong) {
                                  });
 }
 
+// Its fields used to carry along all of the message that they had come in.
+TEST(RemoteErrorTest, DoesNotGrowFromHopToHop) {
+  using std::filesystem::filesystem_error;
+  const std::error_code missing(ENOENT, std::generic_category());
+  const auto hop = [](const ErrorInfo& info) {
+    try {
+      Rethrow(info);
+    } catch (...) {
+      return OverTheWire(CaptureCurrentException());
+    }
+  };
+  ErrorInfo info = OverTheWire(Captured([&] {
+    throw filesystem_error(std::string(1000, 'x'), "/from", std::string(50, '/'), missing);
+  }));
+  const std::size_t size = info.fields.size();
+  EXPECT_LT(size, 500u);
+  for (int i = 0; i < 5; ++i) {
+    info = hop(info);
+    EXPECT_EQ(info.fields.size(), size);
+  }
+  CheckRethrown<filesystem_error>(info, [&](const filesystem_error& e) {
+    EXPECT_EQ(e.path1(), "/from");
+    EXPECT_EQ(e.code(), missing);
+  });
+}
+
 TEST(RemoteErrorTest, ACodeOfAnUnknownCategoryKeepsItsNumber) {
   class Local final : public std::error_category {
    public:

@@ -20,8 +20,9 @@ struct Frame {
   std::uint32_t words;
 };
 
-// Brings the segments of a message together, by Cap'n Proto's own code.
-void WithSegments(std::span<const Word> words, absl::FunctionRef<void(In&)> read) {
+// Puts what can be reached from the root of a message, of one segment or several, into one, by
+// Cap'n Proto's own code. `words` are the message with its frame.
+std::vector<Word> Gathered(std::span<const Word> words) {
   std::vector<Word> together;
   try {
     capnp::ReaderOptions options;
@@ -39,8 +40,7 @@ void WithSegments(std::span<const Word> words, absl::FunctionRef<void(In&)> read
   } catch (const kj::Exception& e) {
     ThrowMalformed(e.getDescription().cStr());
   }
-  In in(together.data(), together.size());
-  read(in);
+  return together;
 }
 
 }  // namespace
@@ -65,19 +65,30 @@ void WithFramed(std::string_view bytes, absl::FunctionRef<void(In&)> read) {
   }
   Frame frame;
   std::memcpy(&frame, words, sizeof frame);
-  if (frame.more_segments != 0) return WithSegments({words, size}, read);
+  if (frame.more_segments != 0) {
+    const std::vector<Word> together = Gathered({words, size});
+    In in(together.data(), together.size());
+    return read(in);
+  }
   if (frame.words > size - 1) ThrowMalformed("it is cut short");
   In in(words + 1, frame.words);
   read(in);
 }
 
 std::string Extract(const StructIn& root) {
-  // All of the message, behind another root: its pointers are relative.
+  In& whole = *root.in;
+  if (whole.words != 0 && Read(whole, 0).kind() == 0 && Read(whole, 0).target == root.at) {
+    return Framed({whole.base, whole.words});
+  }
+  // All of the message, behind its frame and another root (its pointers are relative). Of that what
+  // the root leads to, or what is extracted again and again would carry the rest along.
   HeapMessage message;
+  const Frame frame{0, static_cast<std::uint32_t>(whole.words + 1)};
+  message.Set(message.Allocate(1), 0, frame);
   const Position pointer = message.Allocate(1);
-  const Position moved = message.Append({root.in->base, root.in->words});
+  const Position moved = message.Append({whole.base, whole.words});
   if (root.layout.words() != 0) message.SetStruct(pointer, moved + root.at, root.layout);
-  return Framed(message.words());
+  return Framed(Gathered(message.words()));
 }
 
 void Embed(std::string_view bytes, Out& out, Position pointer) {

@@ -20,8 +20,8 @@ std::string Framed(std::span<const Word> words);
 // make them. Throws BadValue if they are no message.
 void WithFramed(std::string_view bytes, absl::FunctionRef<void(In&)> read);
 
-// A message whose root is `root`, as bytes; and the struct that is the root of such bytes, put into
-// another message.
+// A message whose root is `root`, as bytes: what that leads to, and no more. And the struct that is
+// the root of such bytes, put into another message.
 std::string Extract(const StructIn& root);
 void Embed(std::string_view bytes, Out& out, Position pointer);
 
