@@ -4,16 +4,26 @@
 // is said there.
 #include <signal.h>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <iostream>
+#include <list>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <ostream>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -40,6 +50,7 @@ REMOTEOBJ_DESCRIBE(Base, Override)
 struct Config {
   int timeout = 3;
   std::string name;
+  bool operator==(const Config&) const = default;
 };
 REMOTEOBJ_DESCRIBE(Config, timeout, name)  // free-standing: works for types one cannot edit
 
@@ -76,8 +87,28 @@ struct Point {
   bool operator==(const Point&) const = default;
 };
 
+// Of everything that travels one.
 struct Everything {
   std::atomic<int> ticks{1};
+  std::atomic<bool> flag{false};
+  char letter = 'a';
+  std::uint64_t large = 0;
+  float narrow = 0;
+  double wide = 0;
+  std::string text;
+  Config config;
+  std::optional<Config> optional;
+  std::unique_ptr<int> pointer;
+  std::vector<double> numbers;
+  std::vector<bool> bits;
+  std::vector<std::byte> bytes;
+  std::array<int, 3> array{};
+  std::deque<std::string> deque;
+  std::list<int> list;
+  std::set<int> set;
+  std::map<int, std::string> map;
+  std::unordered_map<std::string, int> unordered_map;
+  std::unordered_set<std::string> unordered_set;
   std::variant<int, std::string> variant;
   std::pair<int, std::string> pair;
   std::tuple<int, double, bool> tuple;
@@ -87,10 +118,16 @@ struct Everything {
   absl::Status status;
   absl::StatusOr<int> status_or = 0;
   absl::flat_hash_map<std::string, std::vector<std::optional<Config>>> nested;
+  std::map<std::string, std::tuple<Colour, std::vector<std::variant<int, std::map<int, Config>>>>>
+      deep;
+  std::optional<absl::StatusOr<std::pair<absl::Time, std::vector<std::optional<absl::Duration>>>>>
+      deep_time;
   Point point;
 };
-REMOTEOBJ_DESCRIBE(Everything, ticks, variant, pair, tuple, colour, time, duration, status,
-                   status_or, nested, point)
+REMOTEOBJ_DESCRIBE(Everything, ticks, flag, letter, large, narrow, wide, text, config, optional,
+                   pointer, numbers, bits, bytes, array, deque, list, set, map, unordered_map,
+                   unordered_set, variant, pair, tuple, colour, time, duration, status, status_or,
+                   nested, deep, deep_time, point)
 
 class Safe {
  public:
@@ -293,10 +330,37 @@ TEST(FacadeTest, WhatTravelsByValue) {
   });
   remote.WaitUntilListening(worker);
   const auto check = [](const auto& view, auto value) {
+    SCOPED_TRACE(Print(view));
+    EXPECT_NE(view.Get(), value);
     view.Set(value);
     EXPECT_EQ(view.Get(), value);
   };
   check(remote->ticks, 5);
+  check(remote->flag, true);
+  check(remote->letter, 'b');
+  check(remote->large, ~std::uint64_t{0});
+  check(remote->narrow, 0.5f);
+  check(remote->wide, 0.1);
+  check(remote->text, std::string("nul \0 in it", 11));
+  check(remote->config, app::Config{5, "five"});
+  check(remote->optional, std::optional(app::Config{6, "six"}));
+  remote->optional->timeout = 7;  // Through what it holds.
+  EXPECT_EQ(remote->optional.Get()->timeout, 7);
+  remote->optional.Delete();
+  EXPECT_EQ(remote->optional.Get(), std::nullopt);
+  EXPECT_EQ(remote->pointer.Get(), nullptr);
+  remote->pointer = std::make_unique<int>(8);
+  EXPECT_EQ(*remote->pointer.Get(), 8);
+  check(remote->numbers, std::vector{1.5, -0.5});
+  check(remote->bits, std::vector{true, false, true});
+  check(remote->bytes, std::vector{std::byte{0}, std::byte{255}});
+  check(remote->array, std::array{1, 2, 3});
+  check(remote->deque, std::deque<std::string>{"a", ""});
+  check(remote->list, std::list{3, 1, 2});
+  check(remote->set, std::set{3, 1, 2});
+  check(remote->map, std::map<int, std::string>{{1, "one"}, {2, "two"}});
+  check(remote->unordered_map, std::unordered_map<std::string, int>{{"one", 1}});
+  check(remote->unordered_set, std::unordered_set<std::string>{"one", "two"});
   check(remote->variant, std::variant<int, std::string>("text"));
   check(remote->pair, std::pair(1, std::string("one")));
   check(remote->tuple, std::tuple(1, 2.5, true));
@@ -308,7 +372,62 @@ TEST(FacadeTest, WhatTravelsByValue) {
   check(remote->point, app::Point{1, 2});
   remote->nested["k"] = {std::nullopt, app::Config{9, "nine"}};
   EXPECT_EQ(remote->nested.Get().at("k").at(1)->name, "nine");
+  decltype(everything.deep) deep;
+  deep["d"] = {app::Colour::kBlue, {1, std::map<int, app::Config>{{2, {3, "three"}}}}};
+  check(remote->deep, deep);
+  decltype(everything.deep_time) deep_time;
+  deep_time.emplace(std::pair(
+      absl::UnixEpoch(), std::vector<std::optional<absl::Duration>>{absl::Nanoseconds(1), {}}));
+  check(remote->deep_time, deep_time);
+  check(remote->deep_time, decltype(deep_time)(absl::DataLossError("of time")));
+  // It is all there, and was only there.
+  EXPECT_TRUE(remote.PassTo([](app::Everything& there) {
+    return there.text.size() == 11 && there.deep.at("d") != decltype(there.deep)::mapped_type() &&
+           there.array[2] == 3 && there.deep_time->status().message() == "of time";
+  }));
+  EXPECT_EQ(everything.text, "");
+  // A client that knows no types sends numbers as a list.
+  remote.Attrs("numbers").Set(std::list{1, 2});
+  EXPECT_THAT(*remote->numbers, ElementsAre(1, 2));
+  EXPECT_THROW(remote.Attrs("array").Set(std::list<std::int64_t>{1, 2, std::int64_t{1} << 40}),
+               remoteobj::BadValue);
   remote->ticks = 0;
+  worker.Join();
+}
+
+TEST(FacadeTest, ProxiesByValueInSeveralThreads) {
+  app::Counter counter;
+  remoteobj::Proxy remote(counter);
+  remoteobj::Process worker([remote, &counter] {
+    auto listening = remote.Listen();
+    while (!counter.stop) remote.Poll(absl::InfiniteDuration());
+  });
+  remote.WaitUntilListening(worker);
+  constexpr int kThreads = 8;
+  constexpr int kCalls = 200;
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([remote, t, &wrong] {
+      const std::string mine = std::to_string(t);
+      int last = 0;
+      for (int i = 0; i < kCalls; ++i) {
+        const auto copy = remote;
+        const int count = copy->Inc();
+        if (count <= last) ++wrong;
+        last = count;
+        copy->data[mine] = i;
+        auto pending = copy->data[mine].Async();
+        if (*copy->data[mine] != i || pending.Get() != i) ++wrong;
+        if (copy.Attrs("config.timeout").Get<int>() != 3) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(*remote->count, kThreads * kCalls);
+  EXPECT_EQ(remote->data->size(), kThreads + 1u);
+  remote->stop = true;
   worker.Join();
 }
 
