@@ -26,12 +26,14 @@
 // Lifetime: the destructor waits for the process, see internal/handle.h. In a process that did not
 //           start it, such as a fork, it does nothing.
 // Errors:   std::system_error if there can be no further process, or no memory to share with it.
-// Not here: functions on threads (thread.h), asking to be stopped (interruption.h).
+// Not here: functions on threads (thread.h), asking to be stopped (interruption.h), processes that
+//           are no forks (spawn.h).
 #ifndef REMOTEOBJ_PROCESS_PROCESS_H_
 #define REMOTEOBJ_PROCESS_PROCESS_H_
 
 #include <concepts>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -41,9 +43,13 @@
 #include "remoteobj/process/internal/body.h"
 #include "remoteobj/process/internal/handle.h"
 #include "remoteobj/process/internal/process_task.h"
+#include "remoteobj/process/internal/spawned.h"
 #include "remoteobj/process/interruption.h"
 #include "remoteobj/process/options.h"
 #include "remoteobj/process/process_died.h"
+#include "remoteobj/process/spawn.h"
+#include "remoteobj/transport/descriptors.h"
+#include "remoteobj/transport/packed.h"
 
 namespace remoteobj {
 
@@ -51,11 +57,24 @@ namespace process_internal {
 
 template <typename F, typename... A>
 std::shared_ptr<Task> StartProcess(RunOptions options, F&& function, A&&... arguments) {
-  std::string name = NameOf<std::decay_t<F>>(options, function, "process");
-  std::tuple<std::decay_t<F>, std::decay_t<A>...> call(std::forward<F>(function),
-                                                       std::forward<A>(arguments)...);
-  return ProcessTask::Fork(std::move(options), std::move(name),
-                           [&](Body& body) { CallIn(body, call); });
+  using Function = std::decay_t<F>;
+  std::string name = NameOf<Function>(options, function, "process");
+  if (options.start == Start::kFork) {
+    std::tuple<Function, std::decay_t<A>...> call(std::forward<F>(function),
+                                                  std::forward<A>(arguments)...);
+    return ProcessTask::Fork(std::move(options), std::move(name),
+                             [&](Body& body) { CallIn(body, call); });
+  }
+  if constexpr (Spawnable<Function>) {
+    DescriptorScope scope;
+    std::string packed = Pack(ParametersOf<Function>(std::forward<A>(arguments)...));
+    return ProcessTask::Spawn(std::move(options), std::move(name), AddressOf<Function>(function),
+                              std::move(packed), scope.descriptors());
+  } else {
+    throw std::invalid_argument("remoteobj: process " + name +
+                                " can't be begun anew: that takes a function, not a lambda or an "
+                                "object, and parameters that have a Codec");
+  }
 }
 
 }  // namespace process_internal

@@ -315,7 +315,7 @@ TEST(FacadeTest, ErrorsComeBackAsTheirOwnType) {
     EXPECT_EQ(error->type(), "std::out_of_range");
     EXPECT_EQ(error->message(), e.what());
     EXPECT_EQ(error->pid(), worker.pid());
-    EXPECT_EQ(error->process(), "facade_test");
+    EXPECT_EQ(error->process(), worker.name());
   }
   remote->stop = true;
   worker.Join();

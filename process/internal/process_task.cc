@@ -27,6 +27,8 @@
 #include "glog/logging.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/process/internal/crash.h"
+#include "remoteobj/process/internal/fork_server.h"
+#include "remoteobj/process/internal/spawned.h"
 
 namespace remoteobj::process_internal {
 namespace {
@@ -85,7 +87,8 @@ int WaitReadable(int fd, std::optional<std::chrono::nanoseconds> timeout) {
 }  // namespace
 
 void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& name,
-                  Identity parent, const Except* errors, absl::FunctionRef<void(Body&)> call) {
+                  Identity parent, Identity owner, const Except* errors,
+                  absl::FunctionRef<void(Body&)> call) {
   if (options.daemon) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     // The parent may have ended before that.
@@ -96,7 +99,7 @@ void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& 
   InstallCrashHandler(log);
   bool good;
   {
-    Body body(log, errors, options.max_backlog, parent);
+    Body body(log, errors, options.max_backlog, owner);
     good = body.Run(call);
   }
   FlushStandardStreams();
@@ -114,17 +117,37 @@ std::shared_ptr<ProcessTask> ProcessTask::Fork(RunOptions options, std::string n
   const pid_t pid = fork();
   if (pid == 0) {
     task->output_.Redirect();
-    RunAsProcess(task->log(), task->options(), task->name(), task->parent_, task->shared_errors(),
-                 call);
+    RunAsProcess(task->log(), task->options(), task->name(), task->parent_, task->parent_,
+                 task->shared_errors(), call);
   }
   if (pid < 0) throw std::system_error(errno, std::generic_category(), "fork");
   task->Started(pid);
   return task;
 }
 
-void ProcessTask::Started(pid_t pid) {
+std::shared_ptr<ProcessTask> ProcessTask::Spawn(RunOptions options, std::string name,
+                                                const void* function, std::string arguments,
+                                                const std::vector<int>& descriptors) {
+  std::shared_ptr<ProcessTask> task(new ProcessTask(std::move(options), std::move(name)));
+  const Dispatch dispatch(task->options(), task->name(), function, std::move(arguments),
+                          descriptors, task->log());
+  FlushStandardStreams();
+  if (task->options().start == Start::kForkServer) {
+    const Forked forked =
+        ForkByServer(dispatch.descriptors(), task->output_.out(), task->output_.err());
+    task->server_ = forked.server;
+    task->Started(forked.pid, forked.fd);
+  } else {
+    task->Started(BeginAnew(kDispatchVariable, dispatch.descriptors(), task->output_.out(),
+                            task->output_.err()));
+  }
+  return task;
+}
+
+// `fd` is a pidfd, or negative where there is none yet.
+void ProcessTask::Started(pid_t pid, int fd) {
   pid_ = pid;
-  fd_ = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  fd_ = fd >= 0 ? fd : static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   if (fd_ < 0 && errno != ESRCH) {
     const int error = errno;
     kill(pid, SIGKILL);
@@ -172,12 +195,12 @@ ProcessDied::End ProcessTask::Reap() {
   const absl::MutexLock lock(&reap_mutex_);
   if (end_) return *end_;
   end_.emplace().pid = pid_;
-  siginfo_t info{};
-  int result;
-  do {
-    result = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED);
-  } while (result != 0 && errno == EINTR);
-  if (result == 0) (info.si_code == CLD_EXITED ? end_->exit_code : end_->signal) = info.si_status;
+  if (server_ != 0) {
+    const std::optional<ChildEnd> end = EndToldByServer(control().end, server_);
+    if (end) (end->exited ? end_->exit_code : end_->signal) = end->status;
+  } else if (const std::optional<ChildEnd> end = WaitForChild(pid_)) {
+    (end->exited ? end_->exit_code : end_->signal) = end->status;
+  }
   output_.Finish();
   return *end_;
 }

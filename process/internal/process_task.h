@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "remoteobj/process/internal/body.h"
@@ -24,6 +25,10 @@ class ProcessTask final : public Task {
   // A fork of this process, which runs `call` and ends.
   static std::shared_ptr<ProcessTask> Fork(RunOptions options, std::string name,
                                            absl::FunctionRef<void(Body&)> call);
+  // This program begun anew, as Dispatch tells it; by the fork server, where the options say so.
+  static std::shared_ptr<ProcessTask> Spawn(RunOptions options, std::string name,
+                                            const void* function, std::string arguments,
+                                            const std::vector<int>& descriptors);
   ~ProcessTask() override;
 
   pid_t pid() const override { return pid_; }
@@ -43,7 +48,7 @@ class ProcessTask final : public Task {
   int end_fd() const override { return fd_; }
   ProcessDied Died(ProcessDied::Traces traces) override;
   ProcessDied::End Reap() ABSL_LOCKS_EXCLUDED(reap_mutex_);
-  void Started(pid_t pid);
+  void Started(pid_t pid, int fd = -1);
   void Signal(int signal);
 
   const transport_internal::Identity parent_ = transport_internal::Self();
@@ -52,13 +57,16 @@ class ProcessTask final : public Task {
   // A pidfd: readable once the process has ended, and never another's. -1 if it was gone at once,
   // as it may be where SIGCHLD is ignored.
   int fd_ = -1;
+  transport_internal::Identity server_ = 0;  // The fork server, if that is its parent and reaps it.
   absl::Mutex reap_mutex_;
   std::optional<ProcessDied::End> end_ ABSL_GUARDED_BY(reap_mutex_);
 };
 
-// All that a new process of ours does, whichever way it was started. Does not return.
+// All that a new process of ours does, whichever way it was started. `parent` is the kernel's, with
+// whom a daemon dies; `owner` has the ProcessTask.
 [[noreturn]] void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& name,
-                               transport_internal::Identity parent, const Except* errors,
+                               transport_internal::Identity parent,
+                               transport_internal::Identity owner, const Except* errors,
                                absl::FunctionRef<void(Body&)> call);
 
 }  // namespace remoteobj::process_internal

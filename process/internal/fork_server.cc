@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+//
+// The protocol, over a socket that keeps messages apart: a request is a byte that tells whether
+// stdout and stderr come with it, and the descriptors; an answer is a pid, and a pidfd, or a
+// negative errno. One request at a time.
+#include "remoteobj/process/internal/fork_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/process/internal/control.h"
+#include "remoteobj/process/internal/spawned.h"
+#include "remoteobj/transport/internal/futex.h"
+#include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/shared_log.h"
+
+namespace remoteobj::process_internal {
+namespace {
+
+using transport_internal::Identity;
+
+constexpr std::size_t kMaxDescriptors = 250;  // The kernel takes 253 in a message.
+constexpr std::uint32_t kExited = 1 << 16;
+constexpr std::uint32_t kSignalled = 2 << 16;
+
+[[noreturn]] void ThrowErrno(int error, const char* what) {
+  throw std::system_error(error, std::generic_category(), what);
+}
+
+// Both give errno, or 0. A message has 4 bytes.
+int SendMessage(int socket, std::int32_t value, const std::vector<int>& descriptors) {
+  iovec part{&value, sizeof value};
+  std::vector<char> ancillary(CMSG_SPACE(descriptors.size() * sizeof(int)));
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (!descriptors.empty()) {
+    message.msg_control = ancillary.data();
+    message.msg_controllen = ancillary.size();
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
+    memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size() * sizeof(int));
+  }
+  ssize_t n;
+  do {
+    n = sendmsg(socket, &message, MSG_NOSIGNAL);
+  } while (n < 0 && errno == EINTR);
+  return n < 0 ? errno : 0;
+}
+
+int ReceiveMessage(int socket, std::int32_t* value, std::vector<int>* descriptors) {
+  iovec part{value, sizeof *value};
+  std::vector<char> ancillary(CMSG_SPACE((kMaxDescriptors + 3) * sizeof(int)));
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = ancillary.data();
+  message.msg_controllen = ancillary.size();
+  ssize_t n;
+  do {
+    n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return errno;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    descriptors->resize(count);
+    memcpy(descriptors->data(), CMSG_DATA(header), count * sizeof(int));
+  }
+  return n == sizeof *value ? 0 : ECONNRESET;
+}
+
+int OpenPidfd(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
+
+// The owner's side.
+
+struct Server {
+  Identity owner = 0;  // Who has begun it. In a fork there is none.
+  pid_t pid = 0;
+  Identity identity = 0;
+  int socket = -1;
+};
+struct ServerMutex;
+
+Server& TheServer() {
+  static Server server;
+  return server;
+}
+
+void Begin(Server& server) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    ThrowErrno(errno, "remoteobj: socketpair");
+  }
+  try {
+    server.pid = BeginAnew(kForkServerVariable, {ends[1]}, -1, -1);
+  } catch (...) {
+    close(ends[0]);
+    close(ends[1]);
+    throw;
+  }
+  close(ends[1]);
+  server.socket = ends[0];
+  server.identity = transport_internal::IdentityOf(server.pid);
+  server.owner = transport_internal::Self();
+}
+
+void Forget(Server& server) {
+  if (server.socket >= 0) close(std::exchange(server.socket, -1));
+  if (server.owner == transport_internal::Self()) {
+    kill(server.pid, SIGKILL);
+    WaitForChild(server.pid);
+  }
+  server.owner = 0;
+}
+
+// The server's side.
+
+struct Child {
+  pid_t pid;
+  int fd;
+  std::unique_ptr<SharedLog> log;
+};
+
+// Forks for a request, and gives what is to be answered.
+std::int32_t Fork(std::int32_t redirected, std::vector<int> descriptors, Identity self,
+                  std::list<Child>& children) {
+  const std::size_t streams = redirected != 0 ? 2 : 0;
+  if (descriptors.size() < streams + 3) return -EINVAL;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    signal(SIGINT, SIG_DFL);
+    for (std::size_t i = 0; i < streams; ++i) {
+      dup2(descriptors[i], i == 0 ? STDOUT_FILENO : STDERR_FILENO);
+    }
+    RunDispatched({descriptors.begin() + static_cast<std::ptrdiff_t>(streams), descriptors.end()},
+                  self);
+  }
+  if (pid < 0) return -errno;
+  const int fd = OpenPidfd(pid);
+  children.push_back(
+      {pid, fd,
+       std::make_unique<SharedLog>(fcntl(descriptors[streams + 1], F_DUPFD_CLOEXEC, 0), -1)});
+  return pid;
+}
+
+void TellEnd(Child& child) {
+  const std::optional<ChildEnd> end = WaitForChild(child.pid);
+  std::atomic<std::uint32_t>& word = ControlOf(*child.log).end;
+  word.store(end ? (end->exited ? kExited : kSignalled) | static_cast<std::uint32_t>(end->status)
+                 : kExited | kSignalled,
+             std::memory_order_release);
+  transport_internal::FutexWakeAll(word);
+  close(child.fd);
+}
+
+}  // namespace
+
+Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
+  if (descriptors.size() > kMaxDescriptors) {
+    ThrowErrno(E2BIG, "remoteobj: more shared memory than one process can be started with");
+  }
+  std::vector<int> sent;
+  if (out >= 0) sent = {out, err};
+  sent.insert(sent.end(), descriptors.begin(), descriptors.end());
+  const std::scoped_lock lock(except_internal::ForkSafeMutex<ServerMutex>());
+  Server& server = TheServer();
+  for (bool again = false;; again = true) {
+    if (server.owner != transport_internal::Self()) {
+      Forget(server);
+      Begin(server);
+    }
+    std::int32_t answer = 0;
+    std::vector<int> received;
+    int error = SendMessage(server.socket, out >= 0 ? 1 : 0, sent);
+    if (error == 0) error = ReceiveMessage(server.socket, &answer, &received);
+    if (error == 0 && answer < 0) ThrowErrno(-answer, "remoteobj: fork in the fork server");
+    if (error == 0 && received.size() == 1) return {answer, received[0], server.identity};
+    Forget(server);  // It has died.
+    if (again) ThrowErrno(error != 0 ? error : EPROTO, "remoteobj: the fork server");
+  }
+}
+
+void RunForkServer(int socket) {
+  prctl(PR_SET_NAME, "fork server");
+  signal(SIGINT, SIG_IGN);  // For the terminal's whole group; the owner decides.
+  const Identity self = transport_internal::Self();
+  const int owner = OpenPidfd(getppid());
+  std::list<Child> children;
+  for (;;) {
+    std::vector<pollfd> wait = {{socket, POLLIN, 0}, {owner, POLLIN, 0}};
+    for (const Child& child : children) wait.push_back({child.fd, POLLIN, 0});
+    if (poll(wait.data(), wait.size(), -1) < 0) continue;
+    std::size_t i = 2;
+    for (auto child = children.begin(); child != children.end(); ++i) {
+      if (wait[i].revents != 0) {
+        TellEnd(*child);
+        child = children.erase(child);
+      } else {
+        ++child;
+      }
+    }
+    if (wait[1].revents != 0) _exit(EXIT_SUCCESS);
+    if (wait[0].revents == 0) continue;
+    std::int32_t redirected = 0;
+    std::vector<int> descriptors;
+    if (ReceiveMessage(socket, &redirected, &descriptors) != 0) _exit(EXIT_SUCCESS);
+    const std::int32_t answer = Fork(redirected, descriptors, self, children);
+    for (const int fd : descriptors) close(fd);
+    SendMessage(socket, answer,
+                answer > 0 ? std::vector<int>{children.back().fd} : std::vector<int>{});
+  }
+}
+
+std::optional<ChildEnd> WaitForChild(pid_t pid) {
+  siginfo_t info{};
+  int result;
+  do {
+    result = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) return std::nullopt;
+  return ChildEnd{info.si_code == CLD_EXITED, info.si_status};
+}
+
+std::optional<ChildEnd> EndToldByServer(std::atomic<std::uint32_t>& end, Identity server) {
+  std::uint32_t told;
+  while ((told = end.load(std::memory_order_acquire)) == 0) {
+    // It may have told between the two looks.
+    if (!transport_internal::Alive(server) && end.load(std::memory_order_acquire) == 0) {
+      return std::nullopt;
+    }
+    transport_internal::FutexWait(end, 0, absl::Milliseconds(20));
+  }
+  if ((told & kExited) != 0 && (told & kSignalled) != 0) return std::nullopt;
+  return ChildEnd{(told & kExited) != 0, static_cast<int>(told & 0xffff)};
+}
+
+}  // namespace remoteobj::process_internal

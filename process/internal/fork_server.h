@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+//
+// A small process that is this program begun anew, and forks those that are started.
+//
+// It has one thread and little memory, so a fork of it is quick, and safe where the owner has
+// threads. It ends when the owner does, and with it those of its children that are daemons. How a
+// child has ended it writes into the child's control block, since the owner can't wait for a
+// grandchild.
+//
+// Threads:  thread-safe.
+#ifndef REMOTEOBJ_PROCESS_INTERNAL_FORK_SERVER_H_
+#define REMOTEOBJ_PROCESS_INTERNAL_FORK_SERVER_H_
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "remoteobj/transport/internal/identity.h"
+
+namespace remoteobj::process_internal {
+
+struct Forked {
+  pid_t pid = 0;
+  int fd = -1;  // A pidfd.
+  transport_internal::Identity server = 0;
+};
+
+// Has the server, which is begun if there is none, fork a process for a Dispatch with these
+// descriptors. Throws std::system_error.
+Forked ForkByServer(const std::vector<int>& descriptors, int out, int err);
+
+// All that the server does; `socket` is its end of the one to its owner.
+[[noreturn]] void RunForkServer(int socket);
+
+struct ChildEnd {
+  bool exited = false;  // Else by a signal.
+  int status = 0;
+};
+
+// Reaps a child of this process; waits for its end. Empty if another has done so.
+std::optional<ChildEnd> WaitForChild(pid_t pid);
+
+// How a child of the server has ended, as it writes it into Control::end. Waits for that, since the
+// end itself may be seen before. Empty if that server has died.
+std::optional<ChildEnd> EndToldByServer(std::atomic<std::uint32_t>& end,
+                                        transport_internal::Identity server);
+
+}  // namespace remoteobj::process_internal
+
+#endif  // REMOTEOBJ_PROCESS_INTERNAL_FORK_SERVER_H_

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/process/internal/spawned.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "remoteobj/except/internal/access.h"
+#include "remoteobj/process/internal/fork_server.h"
+#include "remoteobj/process/internal/process_task.h"
+#include "remoteobj/process/spawn.h"
+#include "remoteobj/transport/descriptors.h"
+#include "remoteobj/transport/packed.h"
+
+namespace remoteobj {
+
+void Codec<Except>::Encode(const Except& errors, ValueWriter out) {
+  out.UInt(SendDescriptor(ExceptAccess::Log(errors).memory_fd()));
+}
+
+Except Codec<Except>::Decode(const ValueReader& in) {
+  const int fd = TakeDescriptor(in.AsUInt(~std::uint64_t{0}));
+  return ExceptAccess::Make({}, std::make_shared<SharedLog>(fd, -1));
+}
+
+namespace process_internal {
+namespace {
+
+std::atomic<bool> initialized{false};
+
+struct Functions {
+  std::mutex mutex;
+  std::map<std::string, SpawnedCall, std::less<>> calls;
+  std::map<const void*, std::string> names;
+
+  static Functions& Get() {
+    static auto& functions = *new Functions;
+    return functions;
+  }
+};
+
+using Packed =
+    std::tuple<std::string, std::string, std::string, bool, std::uint64_t, std::uint64_t, bool>;
+
+std::string ReadWhole(int fd) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) throw std::system_error(errno, std::generic_category(), "fstat");
+  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+    if (n <= 0) throw std::system_error(errno, std::generic_category(), "read");
+    done += static_cast<std::size_t>(n);
+  }
+  return bytes;
+}
+
+// The descriptors that a variable names; empty if there is no such variable. It is not for others.
+std::vector<int> TakeVariable(const char* variable) {
+  std::vector<int> descriptors;
+  const char* const text = std::getenv(variable);
+  if (text == nullptr) return descriptors;
+  for (const auto part : absl::StrSplit(text, ',')) {
+    int fd = -1;
+    if (!absl::SimpleAtoi(part, &fd)) return {};
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    descriptors.push_back(fd);
+  }
+  unsetenv(variable);
+  return descriptors;
+}
+
+// Closes what came over from whoever began this process, and is none of its affair.
+void CloseAllBut(std::vector<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  unsigned from = STDERR_FILENO + 1;
+  for (const int fd : kept) {
+    const auto next = static_cast<unsigned>(fd);
+    if (next > from) close_range(from, next - 1, 0);
+    from = std::max(from, next + 1);
+  }
+  close_range(from, ~0u, 0);
+}
+
+}  // namespace
+
+bool Register(const void* function, std::string_view name, SpawnedCall call) {
+  Functions& functions = Functions::Get();
+  const std::scoped_lock lock(functions.mutex);
+  const auto [at, fresh] = functions.calls.emplace(std::string(name), call);
+  if (!fresh && at->second != call) {
+    std::fprintf(stderr,
+                 "remoteobj: two functions are registered to be spawned under one name:\n%s\n",
+                 std::string(name).c_str());
+    std::abort();
+  }
+  functions.names.emplace(function, name);
+  return true;
+}
+
+Dispatch::Dispatch(const RunOptions& options, const std::string& name, const void* function,
+                   std::string arguments, const std::vector<int>& descriptors,
+                   const SharedLog& log) {
+  if (!initialized.load(std::memory_order_relaxed)) {
+    throw std::logic_error(
+        absl::StrCat("process ", name,
+                     " can't be begun anew: call remoteobj::Init(&argc, &argv) first in main(), "
+                     "which would run otherwise instead of its function"));
+  }
+  Packed packed;
+  {
+    Functions& functions = Functions::Get();
+    const std::scoped_lock lock(functions.mutex);
+    const auto at = functions.names.find(function);
+    if (at == functions.names.end()) {
+      throw std::logic_error(
+          absl::StrCat("process ", name,
+                       " can't be begun anew: its function is not registered; write "
+                       "REMOTEOBJ_REGISTER_FUNCTION after it"));
+    }
+    packed = {name,
+              at->second,
+              std::move(arguments),
+              options.daemon,
+              options.max_backlog,
+              transport_internal::Self(),
+              options.errors.has_value()};
+  }
+  const int memory = memfd_create("remoteobj-start", MFD_CLOEXEC);
+  if (memory < 0)
+    throw std::system_error(errno, std::generic_category(), "remoteobj: memfd_create");
+  descriptors_ = {memory, log.memory_fd(), log.wake_fd()};
+  descriptors_.insert(descriptors_.end(), descriptors.begin(), descriptors.end());
+  if (options.errors) descriptors_.push_back(ExceptAccess::Log(*options.errors).memory_fd());
+  const std::string bytes = Pack(packed);
+  for (std::string_view rest = bytes; !rest.empty();) {
+    const ssize_t n = write(memory, rest.data(), rest.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      const int error = errno;
+      close(memory);
+      throw std::system_error(error, std::generic_category(), "remoteobj: write of arguments");
+    }
+    rest.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+Dispatch::~Dispatch() { close(descriptors_[0]); }
+
+void RunDispatched(const std::vector<int>& descriptors, transport_internal::Identity parent) {
+  if (descriptors.size() < 3) _exit(EXIT_FAILURE);
+  CloseAllBut(descriptors);
+  // Both live as long as the process.
+  auto& log = *new SharedLog(descriptors[1], descriptors[2]);
+  new DescriptorScope({descriptors.begin() + 3, descriptors.end()});
+  auto [name, function, arguments, daemon, max_backlog, owner, shares_errors] =
+      Unpack<Packed>(ReadWhole(descriptors[0]));
+  close(descriptors[0]);
+  std::optional<Except> errors;
+  if (shares_errors) {
+    const int fd = TakeDescriptor(descriptors.size() - 4);
+    errors = ExceptAccess::Make({}, std::make_shared<SharedLog>(fd, -1));
+  }
+  RunOptions options;
+  options.daemon = daemon;
+  options.max_backlog = max_backlog;
+  RunAsProcess(log, options, name, parent != 0 ? parent : owner, owner, errors ? &*errors : nullptr,
+               [&](Body& body) {
+                 SpawnedCall call = nullptr;
+                 {
+                   Functions& functions = Functions::Get();
+                   const std::scoped_lock lock(functions.mutex);
+                   if (const auto at = functions.calls.find(function);
+                       at != functions.calls.end()) {
+                     call = at->second;
+                   }
+                 }
+                 if (call == nullptr) {
+                   throw std::logic_error(
+                       absl::StrCat("the program that was begun anew has no function ", function));
+                 }
+                 call(body, arguments);
+               });
+}
+
+pid_t BeginAnew(const char* variable, const std::vector<int>& descriptors, int out, int err) {
+  std::vector<char*> environment;
+  const std::string prefix = absl::StrCat(variable, "=");
+  for (char** each = environ; *each != nullptr; ++each) {
+    if (std::string_view(*each).substr(0, prefix.size()) != prefix) environment.push_back(*each);
+  }
+  std::string assignment = prefix + absl::StrJoin(descriptors, ",");
+  environment.push_back(assignment.data());
+  environment.push_back(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  // Onto itself: that keeps it open in the new image.
+  for (const int fd : descriptors) posix_spawn_file_actions_adddup2(&actions, fd, fd);
+  if (out >= 0) posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+  if (err >= 0) posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+  char* const arguments[] = {program_invocation_name, nullptr};
+  pid_t pid = 0;
+  const int error =
+      posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, arguments, environment.data());
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) {
+    throw std::system_error(error, std::generic_category(), "remoteobj: this program begun anew");
+  }
+  return pid;
+}
+
+}  // namespace process_internal
+
+void Init(int* /*argc*/, char*** /*argv*/) {
+  using process_internal::TakeVariable;
+  process_internal::initialized.store(true, std::memory_order_relaxed);
+  if (const auto descriptors = TakeVariable(process_internal::kDispatchVariable);
+      !descriptors.empty()) {
+    process_internal::RunDispatched(descriptors, 0);
+  }
+  if (const auto descriptors = TakeVariable(process_internal::kForkServerVariable);
+      !descriptors.empty()) {
+    process_internal::RunForkServer(descriptors[0]);
+  }
+}
+
+}  // namespace remoteobj

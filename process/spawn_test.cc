@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+//
+// Has a main of its own, which begins with Init(): it is what is begun anew.
+#include "remoteobj/process/spawn.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "remoteobj/except/except.h"
+#include "remoteobj/except/generator.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/process/process.h"
+
+namespace app {
+
+int of_this_image = 0;
+
+int Add(int x, int y) { return x + y; }
+int OfThisImage() { return of_this_image; }
+std::map<std::string, int> Count(const std::vector<std::string>& words) {
+  std::map<std::string, int> counts;
+  for (const std::string& word : words) ++counts[word];
+  return counts;
+}
+remoteobj::Generator<int> Range(int n) {
+  for (int i = 0; i < n; ++i) co_yield i;
+}
+void Fail(std::string text) { throw std::out_of_range(text); }
+void Crash() { raise(SIGSEGV); }
+void End(int code) { _exit(code); }
+void Record(remoteobj::Except errors, std::string text) {
+  errors("work", {.raises = false}, [&] { throw std::invalid_argument(text); });
+}
+int UntilAsked(std::stop_token stop, int value) {
+  while (!stop.stop_requested()) remoteobj::SleepFor(absl::Hours(1));
+  return value;
+}
+void SleepForEver() { remoteobj::SleepFor(absl::InfiniteDuration()); }
+void Print() {
+  std::cout << "out\n";
+  std::cerr << "err\n";
+}
+// How many descriptors are open, besides the three streams and the one that this is looked up with.
+std::vector<std::string> Descriptors() {
+  std::vector<std::string> all;
+  DIR* const dir = opendir("/proc/self/fd");
+  while (const dirent* entry = readdir(dir)) {
+    const int fd = std::atoi(entry->d_name);
+    if (entry->d_name[0] == '.' || fd <= 2 || fd == dirfd(dir)) continue;
+    char target[256] = {};
+    if (readlinkat(dirfd(dir), entry->d_name, target, sizeof target - 1) > 0) all.push_back(target);
+  }
+  closedir(dir);
+  return all;
+}
+int Nested(int n) {
+  if (n == 0) return 0;
+  remoteobj::Process inner({.start = remoteobj::Start::kSpawn}, Add, n, 1);
+  inner.Join();
+  return *inner.result();
+}
+int NotRegistered() { return 1; }
+
+REMOTEOBJ_REGISTER_FUNCTION(Add)
+REMOTEOBJ_REGISTER_FUNCTION(OfThisImage)
+REMOTEOBJ_REGISTER_FUNCTION(Count)
+REMOTEOBJ_REGISTER_FUNCTION(Range)
+REMOTEOBJ_REGISTER_FUNCTION(Fail)
+REMOTEOBJ_REGISTER_FUNCTION(Crash)
+REMOTEOBJ_REGISTER_FUNCTION(End)
+REMOTEOBJ_REGISTER_FUNCTION(Record)
+REMOTEOBJ_REGISTER_FUNCTION(UntilAsked)
+REMOTEOBJ_REGISTER_FUNCTION(SleepForEver)
+REMOTEOBJ_REGISTER_FUNCTION(Print)
+REMOTEOBJ_REGISTER_FUNCTION(Descriptors)
+REMOTEOBJ_REGISTER_FUNCTION(Nested)
+
+}  // namespace app
+
+namespace remoteobj {
+namespace {
+
+using testing::HasSubstr;
+using testing::UnorderedElementsAre;
+
+class SpawnTest : public testing::TestWithParam<Start> {
+ protected:
+  static ProcessOptions Options() { return {.start = GetParam()}; }
+};
+
+TEST_P(SpawnTest, ResultsComeBack) {
+  Process sum(Options(), app::Add, 5, 6);
+  sum.Join();
+  EXPECT_EQ(sum.result(), 11);
+  EXPECT_EQ(sum.exit_code(), 0);
+  EXPECT_THAT(sum.name(), HasSubstr("Add-"));
+  Process counts(Options(), app::Count, std::vector<std::string>{"a", "b", "a"});
+  counts.Join();
+  EXPECT_EQ(counts.result(), (std::map<std::string, int>{{"a", 2}, {"b", 1}}));
+}
+
+TEST_P(SpawnTest, NothingOfThisImageIsThere) {
+  app::of_this_image = 17;
+  Process process(Options(), app::OfThisImage);
+  process.Join();
+  EXPECT_EQ(process.result(), 0);
+}
+
+TEST_P(SpawnTest, YieldsComeBack) {
+  Process process(Options(), app::Range, 100);
+  int expected = 0;
+  for (const int i : process.result()) EXPECT_EQ(i, expected++);
+  EXPECT_EQ(expected, 100);
+  Process waits({.start = GetParam(), .max_backlog = 100}, app::Range, 1000);
+  expected = 0;
+  for (const int i : waits.result()) EXPECT_EQ(i, expected++);
+  EXPECT_EQ(expected, 1000);
+}
+
+TEST_P(SpawnTest, ErrorsComeBack) {
+  Process process(Options(), app::Fail, "too far");
+  try {
+    process.Join();
+    FAIL();
+  } catch (const std::out_of_range& e) {
+    EXPECT_STREQ(e.what(), "too far");
+    EXPECT_EQ(RemoteErrorOf(e)->pid(), process.pid());
+    EXPECT_EQ(RemoteErrorOf(e)->process(), process.name());
+  }
+  EXPECT_EQ(process.exit_code(), 1);
+}
+
+TEST_P(SpawnTest, TellsHowItDied) {
+  Process crashed(Options(), app::Crash);
+  try {
+    crashed.Join();
+    FAIL();
+  } catch (const ProcessDied& e) {
+    ASSERT_FALSE(e.stack().empty());
+    bool named = false;
+    for (const std::string& frame : e.stack()) named |= frame.find("Crash") != frame.npos;
+    EXPECT_TRUE(named) << e.what();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    EXPECT_EQ(e.signal(), SIGSEGV);
+#endif
+  }
+  Process ended(Options(), app::End, 3);
+  EXPECT_THROW(ended.Join(), ProcessDied);
+  EXPECT_EQ(ended.exit_code(), 3);
+  Process killed(Options(), app::SleepForEver);
+  killed.Kill();
+  EXPECT_THROW(killed.Join(), ProcessDied);
+  EXPECT_EQ(killed.exit_code(), -SIGKILL);
+}
+
+TEST_P(SpawnTest, AnExceptIsAnArgument) {
+  Except errors;
+  Process process(Options(), app::Record, errors, "recorded");
+  process.Join();
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors.Last()->group(), "work");
+  EXPECT_THROW(errors.RaiseAny("work"), std::invalid_argument);
+  // And where what it throws itself is recorded.
+  Process failed({.raises = false, .start = GetParam(), .errors = errors}, app::Fail, "second");
+  failed.Join();
+  ASSERT_EQ(errors.size(), 2u);
+  EXPECT_EQ(errors.Last()->message(), "second");
+}
+
+TEST_P(SpawnTest, IsAskedToStopAndMadeToThrow) {
+  Process asked(Options(), app::UntilAsked, 5);
+  asked.RequestStop();
+  asked.Join();
+  EXPECT_EQ(asked.result(), 5);
+  Process thrown(Options(), app::SleepForEver);
+  thrown.Throw(std::invalid_argument("stop it"));
+  EXPECT_THROW(thrown.Join(), std::invalid_argument);
+}
+
+TEST_P(SpawnTest, OutputIsCaptured) {
+  Process process({.start = GetParam(), .output = Output::kCapture}, app::Print);
+  process.Join();
+  EXPECT_EQ(process.output(), "out\n");
+  EXPECT_EQ(process.error_output(), "err\n");
+}
+
+TEST_P(SpawnTest, OutputIsForwarded) {
+  testing::internal::CaptureStdout();
+  {
+    Process process({.name = "cam", .start = GetParam(), .output = Output::kForward}, app::Print);
+    process.Join();
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "[cam] out\n");
+}
+
+TEST_P(SpawnTest, OnlyWhatIsMeantToBeInheritedIs) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  Process warm(Options(), app::Add, 1, 2);
+  Except errors;
+  Process other(Options(), app::SleepForEver);
+  Process process({.start = GetParam(), .errors = errors}, app::Descriptors);
+  process.Join();
+  // Its own log, of two, and the Except's.
+  EXPECT_THAT(*process.result(),
+              UnorderedElementsAre(HasSubstr("log"), HasSubstr("eventfd"), HasSubstr("log")));
+  other.Kill();
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST_P(SpawnTest, FromAProgramThatHasThreads) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([i] {
+      for (int j = 0; j < 5; ++j) {
+        // Not a daemon: it would end with this thread.
+        Process process({.daemon = false, .start = GetParam()}, app::Add, i, j);
+        process.Join();
+        EXPECT_EQ(process.result(), i + j);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_P(SpawnTest, Nested) {
+  Process process(Options(), app::Nested, 4);
+  process.Join();
+  EXPECT_EQ(process.result(), 5);
+}
+
+TEST_P(SpawnTest, FromAFork) {
+  Process fork([] {
+    Process process({.start = GetParam()}, app::Add, 1, 2);
+    process.Join();
+    return *process.result();
+  });
+  fork.Join();
+  EXPECT_EQ(fork.result(), 3);
+}
+
+TEST_P(SpawnTest, WhatCanNotBeSpawnedIsRefused) {
+  EXPECT_THROW(Process(Options(), app::NotRegistered), std::logic_error);
+  EXPECT_THROW(Process(Options(), [] {}), std::invalid_argument);
+}
+
+TEST_P(SpawnTest, DaemonsDieWithTheirOwner) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  Process owner([&] {
+    Process daemon({.start = GetParam()}, app::SleepForEver);
+    const pid_t pid = daemon.pid();
+    if (write(ends[1], &pid, sizeof pid) != sizeof pid) _exit(9);
+    for (;;) pause();
+  });
+  pid_t pid = 0;
+  ASSERT_EQ(read(ends[0], &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
+  EXPECT_EQ(kill(pid, 0), 0);
+  owner.Kill();
+  EXPECT_THROW(owner.Join(), ProcessDied);
+  while (kill(pid, 0) == 0) {
+    // A zombie, until whoever has become its parent has waited for it.
+    char path[64], state = ' ';
+    std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    if (std::FILE* file = std::fopen(path, "r")) {
+      if (std::fscanf(file, "%*d %*[^)]) %c", &state) != 1) state = ' ';
+      std::fclose(file);
+    }
+    if (state == 'Z') break;
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  close(ends[0]);
+  close(ends[1]);
+}
+
+int OpenDescriptors() {
+  int count = 0;
+  for (int fd = 0; fd < 1024; ++fd) {
+    pollfd ask{.fd = fd, .events = 0, .revents = 0};
+    if (poll(&ask, 1, 0) == 0 || (ask.revents & POLLNVAL) == 0) ++count;
+  }
+  return count;
+}
+
+TEST_P(SpawnTest, LeavesNothingBehind) {
+  Process(Options(), app::Add, 1, 2).Join();
+  const int before = OpenDescriptors();
+  for (int i = 0; i < 30; ++i) Process(Options(), app::Add, 1, 2).Join();
+  EXPECT_EQ(OpenDescriptors(), before);
+  siginfo_t info{};
+  const int result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+  EXPECT_TRUE(result != 0 || info.si_pid == 0) << "a zombie: " << info.si_pid;
+}
+
+INSTANTIATE_TEST_SUITE_P(Starts, SpawnTest, testing::Values(Start::kSpawn, Start::kForkServer),
+                         [](const auto& start) {
+                           return start.param == Start::kSpawn ? "Spawn" : "ForkServer";
+                         });
+
+TEST(ForkServerTest, ItsDeathIsSurvived) {
+  Process first({.start = Start::kForkServer}, app::SleepForEver);
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/stat", first.pid());
+  std::FILE* file = std::fopen(path, "r");
+  ASSERT_NE(file, nullptr);
+  int server = 0;
+  ASSERT_EQ(std::fscanf(file, "%*d %*[^)]) %*c %d", &server), 1);
+  std::fclose(file);
+  ASSERT_EQ(kill(server, SIGKILL), 0);
+  EXPECT_THROW(first.Join(), ProcessDied) << "a daemon of its parent, which is the server";
+  Process second({.start = Start::kForkServer}, app::Add, 1, 2);
+  second.Join();
+  EXPECT_EQ(second.result(), 3);
+}
+
+}  // namespace
+}  // namespace remoteobj
+
+int main(int argc, char** argv) {
+  remoteobj::Init(&argc, &argv);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
