@@ -3,6 +3,7 @@
 
 #include <mutex>
 #include <optional>
+#include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -25,12 +26,24 @@ struct PassedFunctions {
   }
 };
 
+// Code travels between forks of one image only. In another one, be it of the same program, the same
+// address may be something else; so what travels is mixed with a number that each image draws.
+std::uint64_t ImageMark() {
+  static const std::uint64_t mark = [] {
+    std::random_device random;
+    return std::uint64_t{random()} << 32 | random();
+  }();
+  return mark;
+}
+
 const PassedFunction& FindPassedFunction(std::uint64_t code) {
-  const auto* function = reinterpret_cast<const PassedFunction*>(code);
+  const auto* function = reinterpret_cast<const PassedFunction*>(code ^ ImageMark());
   PassedFunctions& functions = PassedFunctions::Get();
   const std::scoped_lock lock(functions.mutex);
   if (!functions.known.contains(function)) {
-    throw BadValue("PassTo names a function that this program does not have");
+    throw BadValue(
+        "PassTo names a function that this process does not have: code travels only "
+        "between forks of one process");
   }
   return *function;
 }
@@ -292,7 +305,7 @@ std::uint64_t RegisterPassedFunction(const PassedFunction* function) {
   PassedFunctions& functions = PassedFunctions::Get();
   const std::scoped_lock lock(functions.mutex);
   functions.known.insert(function);
-  return reinterpret_cast<std::uint64_t>(function);
+  return reinterpret_cast<std::uint64_t>(function) ^ ImageMark();
 }
 
 const MemberInfo* FindMember(const TypeInfo*& type, std::string_view name, std::uint16_t hint,

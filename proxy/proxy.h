@@ -110,6 +110,11 @@ class Proxy {
       : session_(std::make_shared<proxy_internal::Session>(&object, proxy_internal::TypeOf<T>(),
                                                            options)) {}
 
+  // Gives the proxy an object in this process, to listen with: in one that was begun anew
+  // (Start::kSpawn) and got the proxy as an argument there is none yet.
+  // REQUIRES: this process does not listen; `object` outlives every use of the proxy in it.
+  void Bind(T& object) { session_->Bind(&object); }
+
   // The object on the other side.
   proxy_internal::Arrow<T> operator->() const {
     return proxy_internal::Arrow<T>(proxy_internal::Node{session_.get(), View()});
@@ -202,7 +207,19 @@ class Proxy {
   }
 
  private:
+  friend Codec<Proxy>;
+  explicit Proxy(std::shared_ptr<proxy_internal::Session> session) : session_(std::move(session)) {}
+
   std::shared_ptr<proxy_internal::Session> session_;
+};
+
+// As an argument of a process that is being started, and nowhere else.
+template <typename T>
+struct Codec<Proxy<T>> {
+  static void Encode(const Proxy<T>& proxy, ValueWriter out) { proxy.session_->Send(out); }
+  static Proxy<T> Decode(const ValueReader& in) {
+    return Proxy<T>(std::make_shared<proxy_internal::Session>(proxy_internal::TypeOf<T>(), in));
+  }
 };
 
 template <typename T>

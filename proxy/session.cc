@@ -8,12 +8,15 @@
 #include <atomic>
 #include <new>
 #include <stdexcept>
+#include <string>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/in_process_channel.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/shared_memory_channel.h"
@@ -67,9 +70,34 @@ std::recursive_mutex& ForkSafeMutex::Here() {
 Session::Session(void* object, const TypeInfo& type, ProxyOptions options)
     : object_(object), type_(type), options_(options), channel_(SharedMemoryChannel::Create()) {}
 
+// The type's name, the memory, and the options.
+using Sent = std::tuple<std::string, std::uint64_t, bool, bool, absl::Duration>;
+
+Session::Session(const TypeInfo& type, const ValueReader& sent) : type_(type) {
+  const auto [name, memory, fulfill_final, eager, timeout] = Codec<Sent>::Decode(sent);
+  if (name != type.name()) {
+    throw BadValue(absl::StrCat("expected a proxy of ", type.name(), ", got one of ", name));
+  }
+  options_ = {.fulfill_final = fulfill_final, .eager = eager, .timeout = timeout};
+  channel_ = SharedMemoryChannel::Attach(TakeDescriptor(memory));
+}
+
 Session::~Session() = default;
 
-Listener& Session::listener() { return static_cast<SharedMemoryChannel&>(*channel_).listener(); }
+void Session::Send(ValueWriter out) const {
+  Codec<Sent>::Encode({type_.name(), SendDescriptor(channel_->fd()), options_.fulfill_final,
+                       options_.eager, options_.timeout},
+                      out);
+}
+
+void Session::CheckBound() const {
+  if (object_ == nullptr) {
+    throw std::logic_error(
+        absl::StrCat("this process has no ", type_.name(), " behind the proxy: Bind() one"));
+  }
+}
+
+Listener& Session::listener() { return channel_->listener(); }
 
 void Session::Handle(const RequestReader& request, OutcomeWriter& outcome) {
   const std::scoped_lock lock(mutex_);
@@ -106,6 +134,7 @@ std::unique_ptr<PendingCall> Session::Start(const CallSpec& call) {
 }
 
 void Session::CallLocal(const CallSpec& call, ReadOutcome read) {
+  CheckBound();
   const auto write = [&](RequestWriter request) { call.write(request.Operations(call.size)); };
   const auto handle = [this](const RequestReader& request, OutcomeWriter& outcome) {
     Handle(request, outcome);
@@ -132,7 +161,10 @@ void Session::WaitUntilListening(pid_t pid, absl::Duration timeout) {
   }
 }
 
-void Session::Open() { listener().Open(); }
+void Session::Open() {
+  CheckBound();
+  listener().Open();
+}
 
 bool Session::Serve(absl::Time deadline) {
   return listener().Serve(

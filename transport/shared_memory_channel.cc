@@ -145,6 +145,11 @@ enum class Age { kFresh, kOld };
 
 class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listener {
  public:
+  SharedMemoryChannelImpl() = default;
+  explicit SharedMemoryChannelImpl(int fd) : region_(fd) {}
+
+  int fd() const override { return region_.fd(); }
+
   // Channel
   void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override;
   std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override;
@@ -772,6 +777,10 @@ void SharedMemoryChannelImpl::Close(Final final, Handler handler) {
 
 std::shared_ptr<SharedMemoryChannel> SharedMemoryChannel::Create() {
   return std::make_shared<SharedMemoryChannelImpl>();
+}
+
+std::shared_ptr<SharedMemoryChannel> SharedMemoryChannel::Attach(int fd) {
+  return std::make_shared<SharedMemoryChannelImpl>(fd);
 }
 
 }  // namespace remoteobj

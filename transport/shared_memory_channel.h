@@ -31,6 +31,12 @@ class SharedMemoryChannel : public Channel {
  public:
   // Throws std::system_error if the memory cannot be had.
   static std::shared_ptr<SharedMemoryChannel> Create();
+  // The same channel in a process that is no fork: by the descriptor of its memory, which it owns
+  // from then on.
+  static std::shared_ptr<SharedMemoryChannel> Attach(int fd);
+
+  // Of its memory; closed at exec.
+  virtual int fd() const = 0;
 
   virtual Listener& listener() = 0;
 

@@ -17,6 +17,8 @@
 #include "absl/time/time.h"
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/shared_memory_channel.h"
 
 namespace remoteobj {
 
@@ -60,11 +62,14 @@ struct CallSpec {
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(void* object, const TypeInfo& type, ProxyOptions options);
+  // Of another image, as Send() has written it; here it has no object yet.
+  Session(const TypeInfo& type, const ValueReader& sent);
   virtual ~Session();
 
   const ProxyOptions& options() const { return options_; }
   const TypeInfo& type() const { return type_; }
-  void* object() const { return object_; }
+  // REQUIRES: this process does not listen.
+  void Bind(void* object) { object_ = object; }
   ForkSafeMutex& mutex() { return mutex_; }
 
   // Evaluates where the listener is: in another process, or right here if it is this one.
@@ -78,6 +83,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // `pid` is a process that may end before it listens, or 0.
   void WaitUntilListening(pid_t pid, absl::Duration timeout);
 
+  // As an argument of a process that is being started.
+  void Send(ValueWriter out) const;
+
   void Open();
   // Serves one call. False if there was none until the deadline, or after Wake.
   bool Serve(absl::Time deadline);
@@ -89,11 +97,13 @@ class Session : public std::enable_shared_from_this<Session> {
   void Handle(const RequestReader& request, OutcomeWriter& outcome);
   absl::Time DeadlineOf(const CallSpec& call) const;
 
-  void* const object_;
+  void CheckBound() const;
+
+  void* object_ = nullptr;
   const TypeInfo& type_;
-  const ProxyOptions options_;
+  ProxyOptions options_;
   ForkSafeMutex mutex_;
-  const std::shared_ptr<Channel> channel_;
+  std::shared_ptr<SharedMemoryChannel> channel_;
 };
 
 // Throws what `outcome` says, if it is an error.

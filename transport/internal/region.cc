@@ -44,6 +44,13 @@ Region::Region() {
     errno = error;
     ThrowErrno("remoteobj: ftruncate of shared memory");
   }
+  Map();
+  new (header_) Header;
+}
+
+Region::Region(int fd) : fd_(fd) { Map(); }
+
+void Region::Map() {
   memory_ = mmap(nullptr, kBaseBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
   if (memory_ == MAP_FAILED) {
     const int error = errno;
@@ -51,7 +58,7 @@ Region::Region() {
     errno = error;
     ThrowErrno("remoteobj: mmap of shared memory");
   }
-  header_ = new (memory_) Header;
+  header_ = static_cast<Header*>(memory_);
   // The memory is cleared, which is what a Slot begins as: one that is never used costs no page.
   slots_ = reinterpret_cast<Slot*>(static_cast<std::byte*>(memory_) + sizeof(Header));
 }

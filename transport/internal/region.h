@@ -87,6 +87,8 @@ class Region {
  public:
   // Throws std::system_error if there is no memory for it.
   Region();
+  // The same memory as another Region's, by its fd(), which this one owns from then on.
+  explicit Region(int fd);
   ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
@@ -102,6 +104,7 @@ class Region {
   void Trim(unsigned slot, Direction direction) noexcept;
 
  private:
+  void Map();
   std::uint64_t OffsetOf(unsigned slot, Direction direction) const;
   // Null, with errno, if there is no address space.
   std::byte* TryWindow(unsigned slot, Direction direction) noexcept;
