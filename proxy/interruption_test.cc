@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+//
+// Waiting in a proxy is an interruption point of whoever runs for another.
+#include <unistd.h>
+
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "remoteobj/process/process.h"
+#include "remoteobj/process/thread.h"
+#include "remoteobj/proxy/proxy.h"
+
+namespace lab {
+
+struct Machine {
+  int Slow() {
+    for (;;) pause();
+  }
+  // Where the one who evaluates is interrupted it is not the caller's affair.
+  int Sleeps() {
+    remoteobj::SleepFor(absl::Milliseconds(300));
+    return ++count;
+  }
+  int count = 0;
+};
+REMOTEOBJ_DESCRIBE(Machine, Slow, Sleeps, count)
+
+}  // namespace lab
+
+namespace remoteobj {
+namespace {
+
+using lab::Machine;
+
+struct Case {
+  const char* name;
+  std::function<void(Proxy<Machine>&)> wait;
+  bool listened = true;  // By another process, which never answers.
+};
+
+const Case kCases[] = {
+    {"ACall", [](Proxy<Machine>& remote) { remote->Slow(); }},
+    {"AFuture", [](Proxy<Machine>& remote) { remote->Slow.Async().Get(); }},
+    {"WaitingForAListener", [](Proxy<Machine>& remote) { remote.WaitUntilListening(); }, false},
+    {"Poll",
+     [](Proxy<Machine>& remote) {
+       auto listening = remote.Listen();
+       for (;;) remote.Poll(absl::InfiniteDuration());
+     },
+     false},
+    {"ProcessRequests",
+     [](Proxy<Machine>& remote) {
+       auto listening = remote.Listen();
+       for (;;) remote.ProcessRequests();
+     },
+     false},
+};
+
+class InterruptionTest : public testing::TestWithParam<Case> {};
+
+TEST_P(InterruptionTest, EndsTheWait) {
+  Machine machine;
+  Proxy<Machine> remote(machine);
+  std::optional<Process<>> listener;
+  if (GetParam().listened) {
+    listener.emplace([&] {
+      auto listening = remote.ListenInBackground();
+      for (;;) pause();
+    });
+    remote.WaitUntilListening(*listener);
+  }
+  for (const bool stop : {true, false}) {
+    Process waiting([&] { GetParam().wait(remote); });
+    absl::SleepFor(absl::Milliseconds(30));  // It may be waiting by then, or come to it later.
+    if (stop) {
+      waiting.RequestStop();
+      EXPECT_TRUE(waiting.Join());
+      EXPECT_EQ(waiting.exit_code(), 0);
+    } else {
+      waiting.Throw(std::out_of_range("stop it"));
+      EXPECT_THROW(waiting.Join(), std::out_of_range);
+    }
+  }
+  if (listener) listener->Kill();
+}
+
+INSTANTIATE_TEST_SUITE_P(Waits, InterruptionTest, testing::ValuesIn(kCases),
+                         [](const auto& wait) { return wait.param.name; });
+
+TEST(ProxyInterruptionTest, IsNotWhatACallerGets) {
+  Machine machine;
+  Proxy<Machine> remote(machine);
+  Process listener([&] {
+    auto listening = remote.Listen();
+    remote.Poll(absl::InfiniteDuration());
+    remote.Poll(absl::InfiniteDuration());
+  });
+  remote.WaitUntilListening(listener);
+  auto call = remote->Sleeps.Async();
+  absl::SleepFor(absl::Milliseconds(50));
+  listener.Throw(std::out_of_range("for the listener"));
+  EXPECT_EQ(call.Get(), 1);
+  EXPECT_THROW(listener.Join(), std::out_of_range);
+}
+
+TEST(ProxyInterruptionTest, OfAThread) {
+  Machine machine;
+  Proxy<Machine> remote(machine);
+  Process listener([&] {
+    auto listening = remote.ListenInBackground();
+    for (;;) pause();
+  });
+  remote.WaitUntilListening(listener);
+  Thread waiting([&] { remote->Slow(); });
+  absl::SleepFor(absl::Milliseconds(20));
+  waiting.RequestStop();
+  EXPECT_TRUE(waiting.Join());
+  listener.Kill();
+}
+
+}  // namespace
+}  // namespace remoteobj
