@@ -163,8 +163,9 @@ std::vector<std::string> TracebackOf(const std::exception_ptr& exception) {
     for (std::size_t i = trace.size; i-- > 0;) {
       frames.push_back(except_internal::FrameName(trace.pcs[i]));
     }
-    frames.erase(frames.begin(),
-                 std::find_if_not(frames.begin(), frames.end(), &except_internal::IsMachinery));
+    // Where all of it looks like machinery, a user's function is inlined into it.
+    const auto user = std::ranges::find_if_not(frames, &except_internal::IsMachinery);
+    if (user != frames.end()) frames.erase(frames.begin(), user);
     // A sanitizer's own __cxa_throw stands before ours.
     while (!frames.empty() && frames.back().find("__cxa_throw") != std::string::npos)
       frames.pop_back();
