@@ -4,6 +4,9 @@
 // once it has been used (it looks up tables, without locks since glibc 2.35), and the log writes by
 // one system call. It first writes the innermost frame alone, since unwinding a broken stack may
 // end the process at once.
+//
+// absl::Symbolize keeps files open, and a fork shares their position with its parent; so nothing else
+// here uses it, and the files are this process's own unless the program itself has used it before.
 #include "remoteobj/process/internal/crash.h"
 
 #include <signal.h>

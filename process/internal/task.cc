@@ -10,12 +10,12 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/debugging/symbolize.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "glog/logging.h"
 #include "remoteobj/except/internal/access.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/except/internal/symbols.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/interruption.h"
@@ -24,13 +24,10 @@
 namespace remoteobj::process_internal {
 namespace {
 
-// "Add" of "app::(anonymous namespace)::Add<>()"; empty if there is no such name.
+// "Add" of "app::(anonymous namespace)::Add()"; empty if there is no such name.
 std::string LastName(std::string_view symbol) {
   if (symbol.ends_with("()")) symbol.remove_suffix(2);
   if (symbol.ends_with(" const")) symbol.remove_suffix(6);
-  if (const auto parameters = symbol.find('<'); parameters != symbol.npos) {
-    symbol = symbol.substr(0, parameters);
-  }
   if (const auto scope = symbol.rfind("::"); scope != symbol.npos) symbol.remove_prefix(scope + 2);
   const bool plain = std::all_of(symbol.begin(), symbol.end(),
                                  [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
@@ -65,10 +62,10 @@ std::string DoingText(std::uint32_t doing, std::uint64_t yields) {
 }  // namespace
 
 std::string NameFor(const void* function, const char* fallback) {
-  char symbol[1024];
   std::string name;
-  if (function != nullptr && absl::Symbolize(function, symbol, sizeof symbol)) {
-    name = LastName(symbol);
+  if (function != nullptr) {
+    name = LastName(except_internal::ShortName(
+        except_internal::SymbolAt(reinterpret_cast<std::uintptr_t>(function))));
   }
   if (name.empty()) name = fallback;
   struct Names;
