@@ -17,11 +17,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <mutex>
-#include <set>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "absl/time/clock.h"
 #include "glog/logging.h"
@@ -56,20 +55,18 @@ void WarnIfThreaded() {
          "remoteobj::Start::kSpawn or kForkServer. This is said once.";
 }
 
-// The processes that are to be waited for when this one exits.
+// The processes that are to be waited for when this one exits, each with the one that started it:
+// a fork, which has a copy of this, waits for its own only.
 struct WaitedForAtExit;
-std::set<const ProcessTask*>& waited_for_at_exit() {
-  static auto& tasks = *new std::set<const ProcessTask*>;
+std::map<const ProcessTask*, Identity>& waited_for_at_exit() {
+  static auto& tasks = *new std::map<const ProcessTask*, Identity>;
   return tasks;
 }
 
 void WaitAtExit() {
-  std::vector<int> fds;
-  {
-    const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
-    for (const ProcessTask* task : waited_for_at_exit()) {
-      task->WaitForEnd(absl::InfiniteDuration());
-    }
+  const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
+  for (const auto& [task, parent] : waited_for_at_exit()) {
+    if (parent == transport_internal::Self()) task->WaitForEnd(absl::InfiniteDuration());
   }
 }
 
@@ -160,7 +157,7 @@ void ProcessTask::Started(pid_t pid, int fd) {
     static const int once = std::atexit(&WaitAtExit);
     static_cast<void>(once);
     const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
-    waited_for_at_exit().insert(this);
+    waited_for_at_exit().emplace(this, parent_);
   }
 }
 
