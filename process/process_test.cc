@@ -102,7 +102,8 @@ Generator<int> FailsAfter(int n) {
 }
 
 [[gnu::noinline]] void WriteNowhere() {
-  volatile int* volatile nowhere = nullptr;
+  // Not null, which UBSan would find first.
+  volatile int* volatile nowhere = reinterpret_cast<volatile int*>(4096);
   *nowhere = 1;
 }
 
