@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // The handler calls only what is async-signal-safe: absl::Symbolize is made to be, the unwinder is
-// once it has been used (it looks up tables, without locks since glibc 2.35), and the log writes by
-// one system call. It first writes the innermost frame alone, since unwinding a broken stack may
-// end the process at once.
+// once it has been used (it looks up tables, without locks since glibc 2.35), which Body::Run()
+// sees to, and the log writes by one system call. It first writes the innermost frame alone, since
+// unwinding a broken stack may end the process at once.
 //
-// absl::Symbolize keeps files open, and a fork shares their position with its parent; so nothing else
-// here uses it, and the files are this process's own unless the program itself has used it before.
+// absl::Symbolize keeps files open, and a fork shares their position with its parent; so nothing
+// else here uses it, and the files are this process's own unless the program itself has used it
+// before.
 #include "remoteobj/process/internal/crash.h"
 
 #include <signal.h>
@@ -121,7 +122,6 @@ void OnCrash(int signal, siginfo_t* info, void* context) {
 void InstallCrashHandler(SharedLog& log) {
   crash_log = &log;
   crashing.store(false);
-  _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, nullptr);
   // For a stack that has overflowed.
   static char stack[64 << 10];
   const stack_t alternate{.ss_sp = stack, .ss_flags = 0, .ss_size = sizeof stack};

@@ -25,6 +25,7 @@
 #include "absl/time/clock.h"
 #include "glog/logging.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/except/traceback.h"
 #include "remoteobj/process/internal/crash.h"
 #include "remoteobj/process/internal/fork_server.h"
 #include "remoteobj/process/internal/spawned.h"
@@ -111,6 +112,10 @@ std::shared_ptr<ProcessTask> ProcessTask::Fork(RunOptions options, std::string n
   std::shared_ptr<ProcessTask> task(new ProcessTask(std::move(options), std::move(name)));
   WarnIfThreaded();
   FlushStandardStreams();
+  // What tracebacks need is looked up once, here, and not in each child.
+  if (!except_internal::traceback_warm.load(std::memory_order_relaxed)) {
+    except_internal::WarmUpTraceback();
+  }
   const pid_t pid = fork();
   if (pid == 0) {
     task->output_.Redirect();

@@ -62,15 +62,17 @@ std::string DoingText(std::uint32_t doing, std::uint64_t yields) {
 }  // namespace
 
 std::string NameFor(const void* function, const char* fallback) {
-  std::string name;
-  if (function != nullptr) {
-    name = LastName(except_internal::ShortName(
-        except_internal::SymbolAt(reinterpret_cast<std::uintptr_t>(function))));
-  }
-  if (name.empty()) name = fallback;
   struct Names;
+  // Looked up once, since that reads the program's file. Empty for those that have none.
+  static auto& names = *new std::map<const void*, std::string>;
   static auto& counts = *new std::map<std::string, int>;
   const std::scoped_lock lock(except_internal::ForkSafeMutex<Names>());
+  const auto [known, is_new] = names.try_emplace(function);
+  if (is_new && function != nullptr) {
+    known->second = LastName(except_internal::ShortName(
+        except_internal::SymbolAt(reinterpret_cast<std::uintptr_t>(function))));
+  }
+  const std::string name = known->second.empty() ? fallback : known->second;
   return absl::StrCat(name, "-", ++counts[name]);
 }
 
