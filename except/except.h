@@ -154,6 +154,7 @@ class ErrorGatherer {
  private:
   template <typename F>
   friend class Wrapped;
+  friend struct ExceptAccess;
 
   except_internal::Settings With(const ExceptOptions& options) const;
 

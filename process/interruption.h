@@ -18,23 +18,19 @@
 // RequestStop() shows as StopRequested, unless the function takes a std::stop_token, and Throw() as
 // what it threw.
 //
+// A function may catch these. What is swallowed is not said again, but for a stop request, which
+// RequestStop() says as often as it is called; contexts of an Except let that pass.
+//
+// Call SleepFor() with its namespace: for an absl::Duration the compiler finds absl::SleepFor, too.
+//
 // Threads:  each is interrupted on its own. A thread that is not one of ours never is.
 #ifndef REMOTEOBJ_PROCESS_INTERRUPTION_H_
 #define REMOTEOBJ_PROCESS_INTERRUPTION_H_
-
-#include <stdexcept>
 
 #include "absl/time/time.h"
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj {
-
-// Ends a function whose owner has asked it to stop. Let it pass: Join() then returns as if the
-// function had returned, and there is no result.
-class StopRequested : public std::runtime_error {
- public:
-  StopRequested() : runtime_error("the owner has asked to stop") {}
-};
 
 // Sleeps, unless it is interrupted. Returns early if the function takes a std::stop_token and is
 // asked to stop.

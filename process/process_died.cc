@@ -4,8 +4,15 @@
 #include <signal.h>
 #include <string.h>
 
+#include <exception>
+#include <tuple>
+#include <typeinfo>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/transport/packed.h"
 
 namespace remoteobj {
 namespace {
@@ -32,6 +39,24 @@ std::string TextOf(const std::string& name, const ProcessDied::End& end,
   }
   return text;
 }
+
+std::string FieldsOf(const std::exception& e) {
+  const auto& died = dynamic_cast<const ProcessDied&>(e);
+  return Pack(std::tuple(died.name(), died.pid(), died.exit_code(), died.signal(), died.doing(),
+                         died.last_words(), died.stack(), died.error_output()));
+}
+
+[[noreturn]] void RethrowProcessDied(ErrorInfo info) {
+  using Fields = std::tuple<std::string, pid_t, std::optional<int>, std::optional<int>, std::string,
+                            std::string, std::vector<std::string>, std::string>;
+  auto [name, pid, exit_code, signal, doing, last_words, stack, error_output] =
+      Unpack<Fields>(info.fields);
+  ProcessDied error(name, {pid, exit_code, signal}, {doing, last_words, stack, error_output});
+  throw except_internal::Rethrown<ProcessDied>(std::move(error), std::move(info));
+}
+
+[[maybe_unused]] const bool registered =
+    except_internal::Register(typeid(ProcessDied), {&FieldsOf, &RethrowProcessDied});
 
 }  // namespace
 

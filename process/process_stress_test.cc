@@ -192,6 +192,8 @@ void KillAtAnyInstant(std::minstd_rand& random, const F& before_death) {
     Process process({.name = "victim"}, RecordAndYield, errors, progress.get());
     const auto live = absl::Microseconds(random() % (round % 2 == 0 ? 2'000 : 15'000));
     const auto die = [&] {
+      // Every other one dies only when it has come so far.
+      while (round % 2 == 1 && progress->yielded == 0) absl::SleepFor(absl::Microseconds(100));
       absl::SleepFor(live);
       before_death(process.pid(), errors);
       process.Kill();

@@ -854,6 +854,153 @@ TEST(ProcessTest, IsUsedByManyThreads) {
   for (std::thread& thread : threads) thread.join();
 }
 
+TEST(ProcessTest, ContextsLetAStopRequestPass) {
+  Except errors;
+  Pipe ready;
+  Process process([&] {
+    for (;;) {
+      errors("work", {.raises = false}, [&] {
+        ready.Write("r");
+        remoteobj::SleepFor(absl::InfiniteDuration());
+      });
+    }
+  });
+  ready.Read(1);
+  process.RequestStop();
+  EXPECT_TRUE(process.Join());
+  EXPECT_TRUE(errors.empty()) << errors;
+}
+
+TEST(ProcessTest, AStopRequestThatWasSwallowedCanBeRepeated) {
+  Pipe ready;
+  Process process([&] {
+    try {
+      ready.Write("r");
+      remoteobj::SleepFor(absl::InfiniteDuration());
+    } catch (...) {
+    }
+    ready.Write("r");
+    for (;;) InterruptionPoint();
+  });
+  for (int i = 0; i < 2; ++i) {
+    ready.Read(1);
+    process.RequestStop();
+  }
+  EXPECT_TRUE(process.Join());
+}
+
+TEST(ProcessTest, ADestructorLeavesTheInterruptionToItsOwner) {
+  Pipe ready, pids;
+  Process outer([&] {
+    Process inner({.grace = absl::Milliseconds(10)}, [&] {
+      ready.Write("r");
+      SleepForEver();
+    });
+    pids.Write(std::to_string(inner.pid()) + "\n");
+  });
+  const pid_t inner = std::stoi(ReadLine(pids));
+  ready.Read(1);
+  absl::SleepFor(absl::Milliseconds(20));  // It waits in the destructor.
+  outer.RequestStop();
+  EXPECT_TRUE(outer.Join());
+  EXPECT_FALSE(Exists(inner));
+}
+
+TEST(ProcessTest, WhatThrowsOnCloseDoesNotLeaveTheProcess) {
+  testing::internal::CaptureStderr();
+  pid_t pid;
+  {
+    Process process(
+        {.on_close = [] { throw std::runtime_error("on close"); }, .grace = absl::Milliseconds(10)},
+        &SleepForEver);
+    pid = process.pid();
+  }
+  EXPECT_FALSE(Exists(pid));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("on close"));
+}
+
+TEST(ProcessTest, AnExitWaitsForNoReader) {
+  Process program([] {
+    new Process({.daemon = false, .max_backlog = 100}, Range, 10'000);
+    std::exit(5);
+  });
+  EXPECT_EQ(ErrorOf(program).exit_code(), 5);
+}
+
+TEST(ProcessTest, AWorkerWaitsForThoseThatAreNoDaemons) {
+  Pipe end;
+  Process worker([&] {
+    new Process({.daemon = false}, [&] {
+      absl::SleepFor(absl::Milliseconds(30));
+      end.Write("x");
+    });
+  });
+  worker.Join();
+  end.CloseWriting();
+  EXPECT_EQ(end.Read(), "x");
+}
+
+TEST(ProcessTest, WhatIsJoinedIsNoZombie) {
+  Process process({.output = Output::kForward}, Add, 1, 2);
+  process.Join();
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+  EXPECT_EQ(process.result(), 3);
+}
+
+TEST(ProcessTest, ADeathTravelsAsItself) {
+  Process outer([] {
+    Process inner({.name = "inner"}, [] { raise(SIGKILL); });
+    inner.Join();
+  });
+  const ProcessDied error = ErrorOf(outer);
+  EXPECT_EQ(error.name(), "inner");
+  EXPECT_EQ(error.signal(), SIGKILL);
+  EXPECT_EQ(outer.exit_code(), 1);
+}
+
+TEST(ProcessTest, WhatAContextHasRecordedIsRecordedOnce) {
+  Except errors;
+  Process process({.raises = false, .errors = errors},
+                  [&] { errors("init", [] { throw std::runtime_error("once"); }); });
+  process.Join();
+  EXPECT_EQ(errors.size(), 1u) << errors;
+}
+
+TEST(ProcessTest, AGeneratorThatWaitsForRoomIsMadeToThrow) {
+  Process process({.max_backlog = 10}, []() -> Generator<int> {
+    for (int i = 0;; ++i) {
+      bool caught = false;
+      try {
+        co_yield i;
+      } catch (const std::out_of_range&) {
+        caught = true;
+      }
+      if (caught) {
+        co_yield -1;
+        co_return;
+      }
+    }
+  });
+  absl::SleepFor(absl::Milliseconds(20));  // It waits for a reader.
+  process.Throw(std::out_of_range("thrown in"));
+  int last = 0;
+  for (const int i : process.result()) last = i;
+  EXPECT_EQ(last, -1);
+}
+
+TEST(ProcessTest, TheStackOfAnotherForkIsNotItsOwn) {
+  Process process([] {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      WriteNowhere();
+      _exit(0);
+    }
+    waitpid(pid, nullptr, 0);
+    raise(SIGKILL);
+  });
+  EXPECT_TRUE(ErrorOf(process).stack().empty());
+}
+
 int OpenDescriptors() {
   int count = 0;
   for (int fd = 0; fd < 1024; ++fd) {

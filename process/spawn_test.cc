@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +19,9 @@
 #include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -55,6 +58,14 @@ int UntilAsked(std::stop_token stop, int value) {
   return value;
 }
 void SleepForEver() { remoteobj::SleepFor(absl::InfiniteDuration()); }
+void PrintAndDie() {
+  std::printf("said before\n");
+  raise(SIGKILL);
+}
+bool Swallows(remoteobj::Except errors) {
+  errors([] { throw std::out_of_range("recorded"); });
+  return true;
+}
 void Print() {
   std::cout << "out\n";
   std::cerr << "err\n";
@@ -91,6 +102,8 @@ REMOTEOBJ_REGISTER_FUNCTION(Record)
 REMOTEOBJ_REGISTER_FUNCTION(UntilAsked)
 REMOTEOBJ_REGISTER_FUNCTION(SleepForEver)
 REMOTEOBJ_REGISTER_FUNCTION(Print)
+REMOTEOBJ_REGISTER_FUNCTION(PrintAndDie)
+REMOTEOBJ_REGISTER_FUNCTION(Swallows)
 REMOTEOBJ_REGISTER_FUNCTION(Descriptors)
 REMOTEOBJ_REGISTER_FUNCTION(Nested)
 
@@ -201,6 +214,36 @@ TEST_P(SpawnTest, OutputIsCaptured) {
   process.Join();
   EXPECT_EQ(process.output(), "out\n");
   EXPECT_EQ(process.error_output(), "err\n");
+}
+
+TEST_P(SpawnTest, WhatItSaidBeforeItWasKilledIsThere) {
+  Process process({.start = GetParam(), .output = Output::kCapture}, app::PrintAndDie);
+  EXPECT_THROW(process.Join(), ProcessDied);
+  EXPECT_EQ(process.output(), "said before\n");
+}
+
+TEST_P(SpawnTest, AnExceptKeepsItsOptions) {
+  Except errors({.raises = false});
+  Process process(Options(), app::Swallows, errors);
+  process.Join();
+  EXPECT_EQ(process.result(), true);
+  EXPECT_EQ(errors.size(), 1u);
+  const ExceptFor<std::out_of_range> picky;
+  EXPECT_THROW(Process(Options(), app::Swallows, picky), BadValue) << "types are code";
+}
+
+TEST_P(SpawnTest, NoDescriptorOfTheOwnerIsKeptOpen) {
+  // The fork server begins here, if there is none, and would keep what it was begun with.
+  Process owner([] {
+    int ends[2];
+    if (pipe(ends) != 0) _exit(9);  // To be inherited, by whoever does.
+    Process process({.start = GetParam()}, app::SleepForEver);
+    close(ends[1]);
+    char byte;
+    return read(ends[0], &byte, 1) == 0;  // The end, though the process and the server live.
+  });
+  owner.Join();
+  EXPECT_EQ(owner.result(), true);
 }
 
 TEST_P(SpawnTest, OutputIsForwarded) {
@@ -331,6 +374,28 @@ TEST(ForkServerTest, ItsDeathIsSurvived) {
   Process second({.start = Start::kForkServer}, app::Add, 1, 2);
   second.Join();
   EXPECT_EQ(second.result(), 3);
+}
+
+TEST(ForkServerTest, WhatCanNotBeStartedLeavesTheOthersAlone) {
+  Process owner([] {
+    const rlimit limit{.rlim_cur = 60, .rlim_max = 60};
+    setrlimit(RLIMIT_NOFILE, &limit);
+    std::vector<Process<>> running;
+    try {
+      for (;;) running.emplace_back(ProcessOptions{.start = Start::kForkServer}, app::SleepForEver);
+    } catch (const std::system_error&) {
+    }
+    absl::SleepFor(absl::Milliseconds(20));
+    int alive = 0;
+    for (Process<>& process : running) {
+      alive += process.alive() ? 1 : 0;
+      process.Kill();
+    }
+    return std::pair(running.size(), alive);
+  });
+  owner.Join();
+  EXPECT_GT(owner.result()->first, 3u);
+  EXPECT_EQ(static_cast<int>(owner.result()->first), owner.result()->second);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
@@ -16,8 +17,8 @@
 namespace remoteobj::proxy_internal {
 namespace {
 
+struct PassedFunctionsMutex;
 struct PassedFunctions {
-  std::mutex mutex;
   std::set<const PassedFunction*> known;
 
   static PassedFunctions& Get() {
@@ -39,7 +40,7 @@ std::uint64_t ImageMark() {
 const PassedFunction& FindPassedFunction(std::uint64_t code) {
   const auto* function = reinterpret_cast<const PassedFunction*>(code ^ ImageMark());
   PassedFunctions& functions = PassedFunctions::Get();
-  const std::scoped_lock lock(functions.mutex);
+  const std::scoped_lock lock(except_internal::ForkSafeMutex<PassedFunctionsMutex>());
   if (!functions.known.contains(function)) {
     throw BadValue(
         "PassTo names a function that this process does not have: code travels only "
@@ -303,7 +304,7 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
 
 std::uint64_t RegisterPassedFunction(const PassedFunction* function) {
   PassedFunctions& functions = PassedFunctions::Get();
-  const std::scoped_lock lock(functions.mutex);
+  const std::scoped_lock lock(except_internal::ForkSafeMutex<PassedFunctionsMutex>());
   functions.known.insert(function);
   return reinterpret_cast<std::uint64_t>(function) ^ ImageMark();
 }

@@ -26,9 +26,10 @@ struct Machine {
     remoteobj::SleepFor(absl::Milliseconds(300));
     return ++count;
   }
+  int Inc() { return ++count; }
   int count = 0;
 };
-REMOTEOBJ_DESCRIBE(Machine, Slow, Sleeps, count)
+REMOTEOBJ_DESCRIBE(Machine, Slow, Sleeps, Inc, count)
 
 }  // namespace lab
 
@@ -106,6 +107,29 @@ TEST(ProxyInterruptionTest, IsNotWhatACallerGets) {
   listener.Throw(std::out_of_range("for the listener"));
   EXPECT_EQ(call.Get(), 1);
   EXPECT_THROW(listener.Join(), std::out_of_range);
+}
+
+// The listener goes on with the call, in its slot, which is no one else's until it has.
+TEST(ProxyInterruptionTest, AnInterruptedFutureDoesNotGiveItsSlotAway) {
+  Machine machine;
+  Proxy<Machine> remote(machine);
+  Process listener([&] {
+    auto listening = remote.Listen();
+    for (;;) remote.Poll(absl::InfiniteDuration());
+  });
+  remote.WaitUntilListening(listener);
+  Thread waiting([&] {
+    try {
+      remote->Sleeps.Async().Get();
+    } catch (const std::out_of_range&) {
+    }
+    return remote->Inc.Async().Get();
+  });
+  absl::SleepFor(absl::Milliseconds(50));
+  waiting.Throw(std::out_of_range("stop it"));
+  waiting.Join();
+  EXPECT_EQ(waiting.result(), 2) << "each call was evaluated once";
+  listener.Kill();
 }
 
 TEST(ProxyInterruptionTest, OfAThread) {

@@ -18,9 +18,18 @@
 
 #include <atomic>
 #include <cstdint>
+#include <stdexcept>
 #include <utility>
 
 namespace remoteobj {
+
+// Ends a function whose owner has asked it to stop. Let it pass: Join() then returns as if the
+// function had returned, and there is no result.
+class StopRequested : public std::runtime_error {
+ public:
+  StopRequested() : runtime_error("the owner has asked to stop") {}
+};
+
 namespace transport_internal {
 
 // What may interrupt a thread: a word, which may lie in shared memory, and changes whenever there

@@ -387,18 +387,21 @@ std::optional<SharedLog::Record> SharedLog::Reader::Take(unsigned index) {
   const RecordHeader head = *cursor.head;
   const std::uint64_t begin = cursor.next;
   const std::uint64_t data = begin + sizeof head;
+  const auto size = static_cast<std::size_t>(head.size);
+  const bool buffered = data >= cursor.at && data + size <= cursor.at + cursor.size;
+  if (!buffered && (large_size_ < size || (large_size_ > kKeptBuffer && size <= kKeptBuffer))) {
+    large_size_ = 0;
+    large_.reset();
+    large_ =
+        std::make_unique_for_overwrite<char[]>(size);  // If it fails, the record is still there.
+    large_size_ = size;
+  }
   cursor.head.reset();
   cursor.next = data + Align8(head.size);
-  const auto size = static_cast<std::size_t>(head.size);
   const char* at = nullptr;
-  if (data >= cursor.at && data + size <= cursor.at + cursor.size) {
+  if (buffered) {
     at = cursor.buffer.get() + (data - cursor.at);
   } else {
-    if (large_size_ < size || (large_size_ > kKeptBuffer && size <= kKeptBuffer)) {
-      large_.reset();
-      large_ = std::make_unique_for_overwrite<char[]>(size);
-      large_size_ = size;
-    }
     if (!ReadAt(log_.memory_fd_, OffsetOf(index) + data, large_.get(), size)) return std::nullopt;
     at = large_.get();
   }

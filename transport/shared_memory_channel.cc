@@ -497,7 +497,8 @@ class SharedMemoryPendingCall final : public PendingCall {
     } catch (const DeadlineExceeded&) {
       throw;  // It can still come.
     } catch (...) {
-      channel_.Release(*std::exchange(slot_, std::nullopt));
+      // Also where the listener goes on with it: this thread was interrupted.
+      channel_.GiveUp(*std::exchange(slot_, std::nullopt));
       throw;
     }
     const unsigned slot = *std::exchange(slot_, std::nullopt);

@@ -21,6 +21,8 @@ struct ExceptAccess {
 
   static SharedLog& Log(const Except& errors) { return *errors.log_; }
 
+  static except_internal::Settings Defaults(const Except& errors) { return errors.defaults_; }
+
   static void Record(const Except& errors, ErrorInfo info, std::string_view group) {
     info.group = group;
     errors.store().Record(std::move(info), nullptr);

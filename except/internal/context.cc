@@ -9,6 +9,7 @@
 #include "glog/logging.h"
 #include "remoteobj/except/internal/uncancelled.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::except_internal {
 namespace {
@@ -64,6 +65,8 @@ void WriteToGlog(const RemoteError& error, bool with_traceback) {
   LOG(ERROR) << text.str();
 }
 
+bool WasRecorded(const std::exception_ptr& exception) { return ThisThreadsMarks().Has(exception); }
+
 void Context::Enter() { ThisThreadsMarks().Enter(); }
 
 void Context::Leave() { ThisThreadsMarks().Leave(thrown_on_); }
@@ -74,6 +77,7 @@ bool Context::Swallows() {
   // stopped.
   if (current == nullptr) return false;
   thrown_on_ = current;
+  if (CurrentIsA<StopRequested>()) return false;  // No error, and not this context's affair.
   if (settings_.matches != nullptr && !settings_.matches()) return false;
   const bool recorded = settings_.catch_once && ThisThreadsMarks().Has(current);
   if (!recorded) {

@@ -68,6 +68,9 @@ class Context {
   std::exception_ptr thrown_on_;  // What leaves the context, if something does.
 };
 
+// Whether a context of this thread has recorded it, as far as that is remembered.
+bool WasRecorded(const std::exception_ptr& exception);
+
 void WriteToGlog(const RemoteError& error, bool with_traceback);
 
 // What a context gives for a function that returns R.

@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "remoteobj/except/internal/access.h"
+#include "remoteobj/except/internal/context.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/process/interruption.h"
@@ -66,7 +67,9 @@ void Body::RecordError() noexcept {
   try {
     const ErrorInfo error = CaptureCurrentException();
     log_.Append(kThrew, PackError(error));
-    if (errors_ != nullptr) ExceptAccess::Record(*errors_, error, kDefaultGroup);
+    if (errors_ != nullptr && !except_internal::WasRecorded(std::current_exception())) {
+      ExceptAccess::Record(*errors_, error, kDefaultGroup);
+    }
   } catch (const std::exception& e) {
     log_.AppendInSignalHandler(kLastWords, e.what());
   }
@@ -76,9 +79,9 @@ void Body::Yield(std::string_view packed) {
   SetDoing(kYielding);
   // Waits for the reader, for whom the owner speaks when he goes. Where the owner dies, this
   // process dies, too; or it is none of a daemon, and goes on alone.
-  while (!unread_ && !stop_requested() && control_.joining.load(std::memory_order_relaxed) == 0 &&
+  while (!unread_ && !stop_requested() && !transport_internal::Interrupted() &&
+         control_.joining.load(std::memory_order_relaxed) == 0 &&
          !log_.WaitForRoom(max_backlog_, absl::Seconds(1))) {
-    InterruptionPoint();
     unread_ = owner_ != transport_internal::Self() && !transport_internal::Alive(owner_);
   }
   log_.Append(kYielded, packed);
@@ -123,10 +126,18 @@ std::optional<ErrorInfo> Body::NextMail() {
 }
 
 void Body::Tell() {
-  if (auto error = NextMail()) Rethrow(*std::move(error));
-  if (!stop_requested() || std::exchange(stop_told_, true)) return;
-  if (!stop_) throw StopRequested();
-  stop_->request_stop();
+  if (auto error = NextMail()) {
+    SetDoing(kRunning);
+    Rethrow(*std::move(error));
+  }
+  const std::uint32_t stops = control_.stop.load(std::memory_order_relaxed);
+  if (stops == std::exchange(stops_told_, stops)) return;
+  if (stop_) {
+    stop_->request_stop();
+  } else {
+    SetDoing(kRunning);
+    throw StopRequested();
+  }
 }
 
 }  // namespace process_internal

@@ -62,7 +62,7 @@ class Body final : public transport_internal::Interruption {
   const std::uint64_t max_backlog_;
   const transport_internal::Identity owner_;
   std::uint64_t mail_read_ = 0;
-  bool stop_told_ = false;
+  std::uint32_t stops_told_ = 0;
   bool unread_ = false;  // The owner has died.
   std::optional<std::stop_source> stop_;
   std::jthread watcher_;  // Where there is a token.

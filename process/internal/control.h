@@ -28,7 +28,7 @@ enum Doing : std::uint32_t { kStarting, kRunning, kSleeping, kYielding, kEnding 
 struct Control {
   // Grows whenever one of the next three changes; who waits in the function's side sleeps on it.
   std::atomic<std::uint32_t> interrupts;
-  std::atomic<std::uint32_t> stop;
+  std::atomic<std::uint32_t> stop;  // How often it was asked to.
   // The owner joins, so nobody may be left to read: RunOptions::max_backlog holds no more.
   std::atomic<std::uint32_t> joining;
   // Bytes of errors to be thrown, which lie in the file from SharedLog::kOwnerOffset on: each one a

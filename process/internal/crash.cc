@@ -35,6 +35,7 @@ constexpr int kMaxFrames = 64;
 constexpr std::size_t kLongestName = 512;
 
 SharedLog* crash_log = nullptr;
+pid_t crash_pid = 0;  // A fork of this process has this handler, too, but another story to tell.
 struct sigaction actions_before[NSIG];
 std::terminate_handler terminate_before = nullptr;
 std::atomic<bool> crashing{false};
@@ -83,7 +84,7 @@ void WriteStack(int first) {
 }
 
 void OnCrash(int signal, siginfo_t* info, void* context) {
-  if (!crashing.exchange(true)) {
+  if (getpid() == crash_pid && !crashing.exchange(true)) {
     const std::uintptr_t pc = PcOf(context);
     frames.pcs[0] = pc;
     frames.count = 1;
@@ -112,7 +113,7 @@ void OnCrash(int signal, siginfo_t* info, void* context) {
     } catch (...) {
     }
   }
-  crash_log->AppendInSignalHandler(kLastWords, words);
+  if (getpid() == crash_pid) crash_log->AppendInSignalHandler(kLastWords, words);
   if (terminate_before != nullptr) terminate_before();
   std::abort();
 }
@@ -121,6 +122,7 @@ void OnCrash(int signal, siginfo_t* info, void* context) {
 
 void InstallCrashHandler(SharedLog& log) {
   crash_log = &log;
+  crash_pid = getpid();
   crashing.store(false);
   // For a stack that has overflowed.
   static char stack[64 << 10];

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -137,6 +138,8 @@ void Forget(Server& server) {
 
 // The server's side.
 
+rlimit before_server{};  // Of descriptors, which its children are to have.
+
 struct Child {
   pid_t pid;
   int fd;
@@ -148,9 +151,19 @@ std::int32_t Fork(std::int32_t redirected, std::vector<int> descriptors, Identit
                   std::list<Child>& children) {
   const std::size_t streams = redirected != 0 ? 2 : 0;
   if (descriptors.size() < streams + 3) return -EINVAL;
+  // First all that may fail, while there is no child yet.
+  const int memory = fcntl(descriptors[streams + 1], F_DUPFD_CLOEXEC, 0);
+  if (memory < 0) return -errno;
+  Child child{0, -1, nullptr};
+  try {
+    child.log = std::make_unique<SharedLog>(memory, -1);
+  } catch (const std::system_error& e) {
+    return -e.code().value();
+  }
   const pid_t pid = fork();
   if (pid == 0) {
     signal(SIGINT, SIG_DFL);
+    if (before_server.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &before_server);
     for (std::size_t i = 0; i < streams; ++i) {
       dup2(descriptors[i], i == 0 ? STDOUT_FILENO : STDERR_FILENO);
     }
@@ -158,10 +171,15 @@ std::int32_t Fork(std::int32_t redirected, std::vector<int> descriptors, Identit
                   self);
   }
   if (pid < 0) return -errno;
-  const int fd = OpenPidfd(pid);
-  children.push_back(
-      {pid, fd,
-       std::make_unique<SharedLog>(fcntl(descriptors[streams + 1], F_DUPFD_CLOEXEC, 0), -1)});
+  child.pid = pid;
+  child.fd = OpenPidfd(pid);
+  if (child.fd < 0) {
+    const int error = errno;
+    kill(pid, SIGKILL);
+    WaitForChild(pid);
+    return -error;
+  }
+  children.push_back(std::move(child));
   return pid;
 }
 
@@ -196,6 +214,11 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
     int error = SendMessage(server.socket, out >= 0 ? 1 : 0, sent);
     if (error == 0) error = ReceiveMessage(server.socket, &answer, &received);
     if (error == 0 && answer < 0) ThrowErrno(-answer, "remoteobj: fork in the fork server");
+    if (error == 0 && received.empty()) {
+      // No descriptor is left here to take it. The server is well, and reaps it.
+      kill(answer, SIGKILL);
+      ThrowErrno(EMFILE, "remoteobj: the descriptor of a process of the fork server");
+    }
     if (error == 0 && received.size() == 1) return {answer, received[0], server.identity};
     Forget(server);  // It has died.
     if (again) ThrowErrno(error != 0 ? error : EPROTO, "remoteobj: the fork server");
@@ -205,6 +228,13 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
 void RunForkServer(int socket) {
   prctl(PR_SET_NAME, "fork server");
   signal(SIGINT, SIG_IGN);  // For the terminal's whole group; the owner decides.
+  // Each child takes two.
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    before_server = limit;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
   const Identity self = transport_internal::Self();
   const int owner = OpenPidfd(getppid());
   std::list<Child> children;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -17,6 +18,9 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+
+#include "absl/time/clock.h"
+#include "remoteobj/process/internal/close_all_but.h"
 
 namespace remoteobj::process_internal {
 namespace {
@@ -65,21 +69,27 @@ void Forward(std::string_view text, const std::string& prefix, std::string& line
 [[noreturn]] void RunForwarder(const std::string& name, int ended, const int (&from)[2]) {
   constexpr std::size_t kLongestLine = 1 << 16;
   prctl(PR_SET_NAME, name.c_str());
+  CloseAllBut({from[0], from[1], ended});
   for (const int number : {SIGINT, SIGTERM, SIGQUIT}) signal(number, SIG_IGN);
   const std::string prefix = "[" + name + "] ";
   std::string lines[2];
   pollfd wait[] = {{from[0], POLLIN, 0}, {from[1], POLLIN, 0}, {ended, POLLIN, 0}};
   for (bool last = false; !last;) {
     if (poll(wait, 3, -1) < 0) continue;
-    // What it has written it wrote before it ended: one more look then.
+    // What it has written it wrote before it ended; others may write on.
     last = wait[2].revents != 0 || (wait[0].fd < 0 && wait[1].fd < 0);
     for (int i = 0; i < 2; ++i) {
-      char buffer[16 << 10];
-      for (ssize_t n; wait[i].fd >= 0 && (n = read(from[i], buffer, sizeof buffer)) != -1;) {
+      int left = 0;
+      if (last) ioctl(from[i], FIONREAD, &left);
+      do {
+        char buffer[16 << 10];
+        const ssize_t n = wait[i].fd < 0 ? -1 : read(from[i], buffer, sizeof buffer);
         if (n == 0) wait[i].fd = -1;
+        if (n <= 0) break;
         Forward({buffer, static_cast<std::size_t>(n)}, prefix, lines[i], i + 1);
         if (lines[i].size() > kLongestLine) Forward("\n", prefix, lines[i], i + 1);
-      }
+        left -= static_cast<int>(n);
+      } while (left > 0);
     }
   }
   for (int i = 0; i < 2; ++i) {
@@ -107,6 +117,10 @@ OutputOf::OutputOf(Output where) : where_(where) {
 }
 
 OutputOf::~OutputOf() {
+  if (forwarder_ > 0 && starter_ == transport_internal::Self()) {
+    kill(forwarder_, SIGKILL);
+    Finish(absl::Seconds(1));
+  }
   for (int& fd : write_) Close(fd);
   for (int& fd : read_) Close(fd);
 }
@@ -116,24 +130,28 @@ void OutputOf::Redirect() {
   for (int i = 0; i < 2; ++i) dup2(write_[i], i + 1);
   for (int& fd : write_) Close(fd);
   for (int& fd : read_) Close(fd);
-  // Written to a terminal it would be written line by line.
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
 }
 
 void OutputOf::Started(const std::string& name, int fd) {
   if (where_ != Output::kForward) return;
   for (int& end : write_) Close(end);
+  starter_ = transport_internal::Self();
   forwarder_ = fork();
   if (forwarder_ == 0) RunForwarder(name, fd, read_);
   for (int& end : read_) Close(end);
   if (forwarder_ < 0) ThrowErrno("remoteobj: fork of a process that forwards output");
 }
 
-void OutputOf::Finish() {
-  if (const pid_t forwarder = std::exchange(forwarder_, 0); forwarder > 0) {
-    while (waitpid(forwarder, nullptr, 0) < 0 && errno == EINTR) {
-    }
+bool OutputOf::Finish(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (forwarder_ > 0) {
+    const pid_t pid = waitpid(forwarder_, nullptr, WNOHANG);
+    if (pid == forwarder_ || (pid < 0 && errno != EINTR)) forwarder_ = 0;
+    if (forwarder_ == 0) break;
+    if (absl::Now() >= deadline) return false;
+    absl::SleepFor(absl::Microseconds(200));
   }
+  return true;
 }
 
 std::string OutputOf::Out() const {

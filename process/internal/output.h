@@ -14,7 +14,9 @@
 
 #include <string>
 
+#include "absl/time/time.h"
 #include "remoteobj/process/options.h"
+#include "remoteobj/transport/internal/identity.h"
 
 namespace remoteobj::process_internal {
 
@@ -32,8 +34,9 @@ class OutputOf {
   void Redirect();
   // In the starting process, once the new one is there: `fd` is a pidfd of it.
   void Started(const std::string& name, int fd);
-  // Waits for all that is forwarded. REQUIRES: the process has ended.
-  void Finish();
+  // Waits until all is forwarded, which may wait for who reads that. Returns whether it is.
+  // REQUIRES: the process has ended.
+  bool Finish(absl::Duration timeout);
 
   // What was captured so far: all, or the end of it, in whole lines.
   std::string Out() const;
@@ -45,6 +48,7 @@ class OutputOf {
   int write_[2] = {-1, -1};
   int read_[2] = {-1, -1};  // Of the pipes.
   pid_t forwarder_ = 0;
+  transport_internal::Identity starter_ = 0;  // Its parent.
 };
 
 }  // namespace remoteobj::process_internal

@@ -59,16 +59,24 @@ void WarnIfThreaded() {
 // The processes that are to be waited for when this one exits, each with the one that started it:
 // a fork, which has a copy of this, waits for its own only.
 struct WaitedForAtExit;
-std::map<const ProcessTask*, Identity>& waited_for_at_exit() {
-  static auto& tasks = *new std::map<const ProcessTask*, Identity>;
+std::map<const ProcessTask*, std::pair<std::weak_ptr<ProcessTask>, Identity>>&
+waited_for_at_exit() {
+  static auto& tasks =
+      *new std::map<const ProcessTask*, std::pair<std::weak_ptr<ProcessTask>, Identity>>;
   return tasks;
 }
 
 void WaitAtExit() {
-  const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
-  for (const auto& [task, parent] : waited_for_at_exit()) {
-    if (parent == transport_internal::Self()) task->WaitForEnd(absl::InfiniteDuration());
+  std::vector<std::shared_ptr<ProcessTask>> tasks;
+  {
+    const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
+    for (const auto& [_, task] : waited_for_at_exit()) {
+      if (task.second != transport_internal::Self()) continue;
+      if (auto living = task.first.lock()) tasks.push_back(std::move(living));
+    }
   }
+  for (const auto& task : tasks) task->StopWaitingForReaders();
+  for (const auto& task : tasks) task->WaitForEnd(absl::InfiniteDuration());
 }
 
 // -1 at EINTR and the like, 0 at the timeout.
@@ -94,12 +102,15 @@ void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& 
   }
   prctl(PR_SET_NAME, name.c_str());
   program_invocation_short_name = strdup(name.c_str());  // What errors take a process's name from.
+  // Written to a terminal it would be written line by line.
+  if (options.output != Output::kInherit) std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   InstallCrashHandler(log);
   bool good;
   {
     Body body(log, errors, options.max_backlog, owner);
     good = body.Run(call);
   }
+  WaitAtExit();
   FlushStandardStreams();
   _exit(good ? EXIT_SUCCESS : EXIT_FAILURE);
 }
@@ -157,12 +168,18 @@ void ProcessTask::Started(pid_t pid, int fd) {
     }
     throw std::system_error(error, std::generic_category(), "pidfd_open");
   }
-  output_.Started(name(), fd_);
+  try {
+    output_.Started(name(), fd_);
+  } catch (...) {
+    Kill();
+    WaitForEnd(absl::InfiniteDuration());
+    throw;
+  }
   if (!options().daemon) {
     static const int once = std::atexit(&WaitAtExit);
     static_cast<void>(once);
     const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
-    waited_for_at_exit().emplace(this, parent_);
+    waited_for_at_exit().emplace(this, std::pair(weak_from_this(), parent_));
   }
 }
 
@@ -203,7 +220,8 @@ ProcessDied::End ProcessTask::Reap() {
   } else if (const std::optional<ChildEnd> end = WaitForChild(pid_)) {
     (end->exited ? end_->exit_code : end_->signal) = end->status;
   }
-  output_.Finish();
+  // Not for longer, where nobody reads what is forwarded.
+  output_.Finish(absl::Seconds(1));
   return *end_;
 }
 

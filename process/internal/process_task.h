@@ -20,7 +20,7 @@
 
 namespace remoteobj::process_internal {
 
-class ProcessTask final : public Task {
+class ProcessTask final : public Task, public std::enable_shared_from_this<ProcessTask> {
  public:
   // A fork of this process, which runs `call` and ends.
   static std::shared_ptr<ProcessTask> Fork(RunOptions options, std::string name,
@@ -46,6 +46,7 @@ class ProcessTask final : public Task {
 
   bool mine() const override { return parent_ == transport_internal::Self(); }
   int end_fd() const override { return fd_; }
+  void Ended() override { Reap(); }
   ProcessDied Died(ProcessDied::Traces traces) override;
   ProcessDied::End Reap() ABSL_LOCKS_EXCLUDED(reap_mutex_);
   void Started(pid_t pid, int fd = -1);

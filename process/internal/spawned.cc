@@ -25,6 +25,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "remoteobj/except/internal/access.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/process/internal/close_all_but.h"
 #include "remoteobj/process/internal/fork_server.h"
 #include "remoteobj/process/internal/process_task.h"
 #include "remoteobj/process/spawn.h"
@@ -33,13 +35,30 @@
 
 namespace remoteobj {
 
+namespace {
+
+// The memory, and the options but for the types, which are code.
+using SentExcept = std::tuple<std::uint64_t, bool, bool, bool, bool>;
+
+}  // namespace
+
 void Codec<Except>::Encode(const Except& errors, ValueWriter out) {
-  out.UInt(SendDescriptor(ExceptAccess::Log(errors).memory_fd()));
+  const except_internal::Settings settings = ExceptAccess::Defaults(errors);
+  if (settings.matches != nullptr) {
+    throw BadValue(
+        "an Except that records some types only can't be sent: give the types where it is "
+        "used");
+  }
+  Codec<SentExcept>::Encode({SendDescriptor(ExceptAccess::Log(errors).memory_fd()), settings.raises,
+                             settings.catch_once, settings.log, settings.log_traceback},
+                            out);
 }
 
 Except Codec<Except>::Decode(const ValueReader& in) {
-  const int fd = TakeDescriptor(in.AsUInt(~std::uint64_t{0}));
-  return ExceptAccess::Make({}, std::make_shared<SharedLog>(fd, -1));
+  const auto [memory, raises, catch_once, log, log_traceback] = Codec<SentExcept>::Decode(in);
+  return ExceptAccess::Make(
+      {.raises = raises, .catch_once = catch_once, .log = log, .log_traceback = log_traceback},
+      std::make_shared<SharedLog>(TakeDescriptor(memory), -1));
 }
 
 namespace process_internal {
@@ -47,8 +66,8 @@ namespace {
 
 std::atomic<bool> initialized{false};
 
+struct FunctionsMutex;
 struct Functions {
-  std::mutex mutex;
   std::map<std::string, SpawnedCall, std::less<>> calls;
   std::map<const void*, std::string> names;
 
@@ -58,8 +77,8 @@ struct Functions {
   }
 };
 
-using Packed =
-    std::tuple<std::string, std::string, std::string, bool, std::uint64_t, std::uint64_t, bool>;
+using Packed = std::tuple<std::string, std::string, std::string, bool, std::uint64_t, Output,
+                          std::uint64_t, bool>;
 
 std::string ReadWhole(int fd) {
   struct stat status;
@@ -89,23 +108,11 @@ std::vector<int> TakeVariable(const char* variable) {
   return descriptors;
 }
 
-// Closes what came over from whoever began this process, and is none of its affair.
-void CloseAllBut(std::vector<int> kept) {
-  std::sort(kept.begin(), kept.end());
-  unsigned from = STDERR_FILENO + 1;
-  for (const int fd : kept) {
-    const auto next = static_cast<unsigned>(fd);
-    if (next > from) close_range(from, next - 1, 0);
-    from = std::max(from, next + 1);
-  }
-  close_range(from, ~0u, 0);
-}
-
 }  // namespace
 
 bool Register(const void* function, std::string_view name, SpawnedCall call) {
   Functions& functions = Functions::Get();
-  const std::scoped_lock lock(functions.mutex);
+  const std::scoped_lock lock(except_internal::ForkSafeMutex<FunctionsMutex>());
   const auto [at, fresh] = functions.calls.emplace(std::string(name), call);
   if (!fresh && at->second != call) {
     std::fprintf(stderr,
@@ -129,7 +136,7 @@ Dispatch::Dispatch(const RunOptions& options, const std::string& name, const voi
   Packed packed;
   {
     Functions& functions = Functions::Get();
-    const std::scoped_lock lock(functions.mutex);
+    const std::scoped_lock lock(except_internal::ForkSafeMutex<FunctionsMutex>());
     const auto at = functions.names.find(function);
     if (at == functions.names.end()) {
       throw std::logic_error(
@@ -142,6 +149,7 @@ Dispatch::Dispatch(const RunOptions& options, const std::string& name, const voi
               std::move(arguments),
               options.daemon,
               options.max_backlog,
+              options.output,
               transport_internal::Self(),
               options.errors.has_value()};
   }
@@ -172,7 +180,7 @@ void RunDispatched(const std::vector<int>& descriptors, transport_internal::Iden
   // Both live as long as the process.
   auto& log = *new SharedLog(descriptors[1], descriptors[2]);
   new DescriptorScope({descriptors.begin() + 3, descriptors.end()});
-  auto [name, function, arguments, daemon, max_backlog, owner, shares_errors] =
+  auto [name, function, arguments, daemon, max_backlog, output, owner, shares_errors] =
       Unpack<Packed>(ReadWhole(descriptors[0]));
   close(descriptors[0]);
   std::optional<Except> errors;
@@ -183,12 +191,13 @@ void RunDispatched(const std::vector<int>& descriptors, transport_internal::Iden
   RunOptions options;
   options.daemon = daemon;
   options.max_backlog = max_backlog;
+  options.output = output;
   RunAsProcess(log, options, name, parent != 0 ? parent : owner, owner, errors ? &*errors : nullptr,
                [&](Body& body) {
                  SpawnedCall call = nullptr;
                  {
                    Functions& functions = Functions::Get();
-                   const std::scoped_lock lock(functions.mutex);
+                   const std::scoped_lock lock(except_internal::ForkSafeMutex<FunctionsMutex>());
                    if (const auto at = functions.calls.find(function);
                        at != functions.calls.end()) {
                      call = at->second;
@@ -240,6 +249,7 @@ void Init(int* /*argc*/, char*** /*argv*/) {
   }
   if (const auto descriptors = TakeVariable(process_internal::kForkServerVariable);
       !descriptors.empty()) {
+    process_internal::CloseAllBut({descriptors[0]});
     process_internal::RunForkServer(descriptors[0]);
   }
 }

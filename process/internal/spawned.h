@@ -49,6 +49,8 @@ struct Parameters<R (*)(P...)> {
 };
 template <typename R, typename... P>
 struct Parameters<R (*)(std::stop_token, P...)> : Parameters<R (*)(P...)> {};
+template <typename R, typename... P>
+struct Parameters<R (*)(P...) noexcept> : Parameters<R (*)(P...)> {};
 
 template <typename F>
 using ParametersOf = typename Parameters<F>::Tuple;

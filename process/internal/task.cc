@@ -157,7 +157,9 @@ std::optional<std::string> Task::NextYield() {
     if (ended) break;
     ended = !alive();
     if (ended) continue;  // It may have said something since the last look.
-    reader_.Wait(end_fd(), Slice(absl::InfiniteFuture()));
+    // A thread has nothing that becomes readable when it ends without a word.
+    reader_.Wait(end_fd(), Slice(end_fd() >= 0 ? absl::InfiniteFuture()
+                                               : absl::Now() + absl::Milliseconds(20)));
     InterruptionPoint();
   }
   CheckEnd();
@@ -168,20 +170,24 @@ void Task::EndYields() {
   if (mine()) RequestStop();
 }
 
-bool Task::WaitForEndOrInterruption(absl::Duration timeout) {
+void Task::BeforeJoining() {
+  if (options_.on_close && !closed_.exchange(true)) options_.on_close();
+  StopWaitingForReaders();
+}
+
+void Task::StopWaitingForReaders() {
+  if (control().joining.exchange(1, std::memory_order_relaxed) == 0) Interrupt();
+}
+
+bool Task::Join(absl::Duration timeout) {
+  CheckMine("joined");
+  BeforeJoining();
   const absl::Time deadline = absl::Now() + timeout;
   while (!WaitForEnd(Slice(deadline))) {
     InterruptionPoint();
     if (absl::Now() >= deadline) return false;
   }
-  return true;
-}
-
-bool Task::Join(absl::Duration timeout) {
-  CheckMine("joined");
-  if (options_.on_close && !closed_.exchange(true)) options_.on_close();
-  if (control().joining.exchange(1, std::memory_order_relaxed) == 0) Interrupt();
-  if (!WaitForEndOrInterruption(timeout)) return false;
+  Ended();
   const absl::MutexLock lock(&mutex_);
   AbsorbAll();
   CheckEnd();
@@ -211,7 +217,7 @@ void Task::Interrupt() {
 }
 
 void Task::RequestStop() {
-  control().stop.store(1, std::memory_order_relaxed);
+  control().stop.fetch_add(1, std::memory_order_relaxed);
   Interrupt();
 }
 
@@ -234,17 +240,30 @@ void Task::Throw(const ErrorInfo& error) {
 
 void Task::JoinBeforeForgetting(bool unwinding) noexcept {
   if (!mine()) return;
-  const bool taken = taken_.load(std::memory_order_relaxed);
   try {
-    if (unwinding) {
-      RequestStop();
-      if (!WaitForEnd(options_.grace)) End(options_.grace);
-    } else if (!Join(options_.timeout)) {
-      LOG(WARNING) << name_ << " has not ended in " << options_.timeout << ", and is ended";
+    bool ended = false;
+    try {
+      BeforeJoining();
+      const absl::Time deadline = unwinding ? absl::InfinitePast() : absl::Now() + options_.timeout;
+      // Who is interrupted here is told at his next interruption point, not by a destructor.
+      do {
+        ended = WaitForEnd(std::max(Slice(deadline), absl::ZeroDuration()));
+      } while (!ended && !transport_internal::Interrupted() && absl::Now() < deadline);
+      LOG_IF(WARNING, !ended && !unwinding && !transport_internal::Interrupted())
+          << name_ << " has not ended in " << options_.timeout << ", and is ended";
+    } catch (const std::exception& e) {
+      LOG(ERROR) << name_ << " is ended, since what is called on closing it threw: " << e.what();
+    }
+    if (!ended) {
+      SetTaken();
       End(options_.grace);
     }
+    Ended();
+    if (taken_.load(std::memory_order_relaxed)) return;
+    const absl::MutexLock lock(&mutex_);
+    AbsorbAll();
+    CheckEnd();
   } catch (const std::exception& e) {
-    if (taken) return;
     const RemoteError* const remote = RemoteErrorOf(e);
     if (remote != nullptr) {
       LOG(ERROR) << name_ << " threw what nobody took: " << *remote;
@@ -252,7 +271,7 @@ void Task::JoinBeforeForgetting(bool unwinding) noexcept {
       LOG(ERROR) << e.what();
     }
   } catch (...) {
-    LOG_IF(ERROR, !taken) << name_ << " threw what nobody took";
+    LOG(ERROR) << name_ << " can't be joined";
   }
 }
 

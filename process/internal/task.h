@@ -56,6 +56,8 @@ class Task {
 
   bool Join(absl::Duration timeout);
   const Except& errors();
+  // From now on what it yields waits for no reader.
+  void StopWaitingForReaders();
   void RequestStop();
   void Throw(const ErrorInfo& error);
 
@@ -81,10 +83,11 @@ class Task {
  private:
   virtual bool mine() const = 0;   // Started by this process.
   virtual int end_fd() const = 0;  // Readable when it has ended; -1 if it says so itself.
+  virtual void Ended() {}          // Called when it has; maybe several times.
   virtual ProcessDied Died(ProcessDied::Traces traces) = 0;
 
   void CheckMine(const char* what) const;
-  bool WaitForEndOrInterruption(absl::Duration timeout);
+  void BeforeJoining();
   void Absorb(const SharedLog::Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AbsorbAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Throws if it failed.

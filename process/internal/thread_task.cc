@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 
@@ -21,17 +22,19 @@ std::shared_ptr<ThreadTask> ThreadTask::Begin(RunOptions options, std::string na
   // Not shared with the thread: the destructor waits for it.
   task->thread_ = std::thread([&task = *task, call = std::move(call)]() mutable {
     prctl(PR_SET_NAME, task.name().c_str());
+    // Also where the thread is ended by pthread_exit.
+    const absl::Cleanup notify = [&task] { task.ended_.Notify(); };
     {
       Body body(task.log(), task.shared_errors(), task.options().max_backlog, task.process_);
       task.good_ = body.Run(call);
       call = nullptr;
     }
-    task.ended_.Notify();
   });
   return task;
 }
 
 ThreadTask::~ThreadTask() {
+  if (!thread_.joinable()) return;
   if (mine()) {
     thread_.join();
   } else {

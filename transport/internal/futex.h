@@ -41,10 +41,12 @@ inline void FutexWait(std::atomic<std::uint32_t>& word, std::uint32_t value,
     timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
     end = absl::ToTimespec(absl::DurationFromTimespec(end) + timeout);
-    if (syscall(SYS_futex_waitv, words, 2, 0, &end, CLOCK_MONOTONIC) >= 0 || errno != ENOSYS)
+    if (syscall(SYS_futex_waitv, words, 2, 0, &end, CLOCK_MONOTONIC) >= 0 || errno == EAGAIN ||
+        errno == ETIMEDOUT || errno == EINTR) {
       return;
+    }
 #endif
-    // Before Linux 5.16 only one word can be waited on.
+    // Before Linux 5.16, or where a sandbox forbids it, only one word can be waited on.
     if (Interrupted()) return;
     timeout = std::min(timeout, absl::Milliseconds(20));
   }
