@@ -29,6 +29,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/process/spawn.h"
 #include "remoteobj/process/thread.h"
 #include "remoteobj/testing/forked.h"
 
@@ -41,6 +42,7 @@ using remoteobj_testing::Forked;
 // --- From the start to the result ---
 
 int Add(int x, int y) { return x + y; }
+REMOTEOBJ_REGISTER_FUNCTION(Add)
 
 void ForkAndWait() {
   const pid_t pid = fork();
@@ -87,7 +89,11 @@ void Starts(const std::string& title, int rounds) {
           {"Process, Join(), result()", [] { StartAndJoin({}); }},
           {"the same, named", [] { StartAndJoin({.name = "adder"}); }},
           {"the same, its output captured",
-           [] { StartAndJoin({.output = remoteobj::Output::kCapture}); }}});
+           [] { StartAndJoin({.output = remoteobj::Output::kCapture}); }},
+          {"the same, from the fork server",
+           [] { StartAndJoin({.start = remoteobj::Start::kForkServer}); }},
+          {"the same, the program begun anew",
+           [] { StartAndJoin({.start = remoteobj::Start::kSpawn}); }}});
 }
 
 // --- Errors ---
@@ -267,12 +273,14 @@ void Bandwidth(std::size_t bytes) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  remoteobj::Init(&argc, &argv);
   Starts("from the start to the result", 2000);
   Errors(2000);
-  {
-    std::vector<char> touched(std::size_t{256} << 20, 1);
-    Starts("the same from a program with 256 MiB of touched memory", 100);
+  for (const std::size_t mebibytes : {256, 4096}) {
+    const std::vector<char> touched(mebibytes << 20, 1);
+    Starts("the same from a program with " + std::to_string(mebibytes) + " MiB of touched memory",
+           mebibytes > 1024 ? 30 : 100);
   }
   Ints();
   Bandwidth(64 << 10);
