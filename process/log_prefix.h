@@ -6,8 +6,8 @@
 //
 //   I20261122 06:54:17.213954  1009 camera driver.cc:253] …
 //
-// It is glog's own prefix with the name of the Process in it, or of the program. Forks inherit it; a
-// program that begins processes anew calls InitGoogleLogging() before remoteobj::Init().
+// It is glog's own prefix with the name of the Process in it, or of the program. Forks inherit it;
+// a program that begins processes anew calls InitGoogleLogging() before remoteobj::Init().
 //
 // Threads:  thread-safe.
 // Source:   glog's LogMessage::Init(); since glog 0.7 it is
