@@ -249,97 +249,11 @@ TEST_F(ProcessStressTest, StoppedForAWhileAndKilledLeavesAPrefix) {
   });
 }
 
-// --- Join() always returns ---
-
-TEST_F(ProcessStressTest, JoinReturnsWithALargeResult) {
-  const std::size_t size = Much(128 << 20, 1 << 30);
-  Process process([](std::size_t n) { return std::string(n, 'x'); }, size);
-  EXPECT_TRUE(process.Join());
-  const auto result = process.result();
-  ASSERT_TRUE(result);
-  EXPECT_EQ(result->size(), size);
-  EXPECT_EQ(result->find_first_not_of('x'), std::string::npos);
-}
+// --- Nothing is left ---
 
 Generator<int> Range(int n) {
   for (int i = 0; i < n; ++i) co_yield i;
 }
-
-TEST_F(ProcessStressTest, JoinReturnsWithYieldsThatNobodyReads) {
-  const int count = static_cast<int>(Much(100'000, 1'000'000));
-  {
-    Process forgotten(Range, count);
-  }
-  Process process(Range, count);
-  EXPECT_TRUE(process.Join());
-  int next = 0;
-  for (const int i : process.result()) {
-    ASSERT_EQ(i, next++);
-  }
-  EXPECT_EQ(next, count);
-}
-
-TEST_F(ProcessStressTest, JoinReturnsWithLargeErrorsThatNobodyReads) {
-  const int count = static_cast<int>(Much(50, 1'000));
-  constexpr std::size_t kSize = 1 << 20;
-  const Except errors;
-  Process process([&] {
-    for (int i = 0; i < count; ++i) {
-      errors({.raises = false}, [&] { throw std::runtime_error(TextOf(i, kSize)); });
-    }
-  });
-  EXPECT_TRUE(process.Join());
-  ASSERT_EQ(errors.size(), static_cast<std::size_t>(count));
-  int i = 0;
-  for (const RemoteError& error : errors) {
-    ASSERT_TRUE(error.message() == TextOf(i++, kSize));
-  }
-}
-
-TEST_F(ProcessStressTest, AProcessThatIgnoresSigtermIsKilled) {
-  Pipe ready;
-  const auto ignore = [&] {
-    signal(SIGTERM, SIG_IGN);
-    ready.Write('r');
-    SleepLong();
-  };
-  Process process(ignore);
-  ready.Read();
-  process.Terminate(absl::Milliseconds(10));
-  EXPECT_EQ(process.exit_code(), -SIGKILL);
-  // Also one that is stopped, and so does nothing at all.
-  Process stopped(ignore);
-  ready.Read();
-  kill(stopped.pid(), SIGSTOP);
-  stopped.Terminate(absl::Milliseconds(10));
-  EXPECT_EQ(stopped.exit_code(), -SIGKILL);
-  // And by the destructor.
-  Process late({.timeout = absl::Milliseconds(1), .grace = absl::Milliseconds(10)}, ignore);
-  ready.Read();
-  EXPECT_FALSE(late.Join());
-}
-
-TEST_F(ProcessStressTest, JoinReturnsWhileAGrandchildHoldsTheOutput) {
-  for (const Output output : {Output::kForward, Output::kCapture, Output::kInherit}) {
-    SCOPED_TRACE(static_cast<int>(output));
-    Pipe pids;
-    Process process({.name = "parent", .output = output}, [&] {
-      const pid_t pid = fork();
-      if (pid == 0) SleepLong();
-      pids.Write(pid);
-      if (output == Output::kCapture) std::fprintf(stderr, "said\n");
-      return 1;
-    });
-    EXPECT_TRUE(process.Join());
-    EXPECT_EQ(process.result(), 1);
-    EXPECT_EQ(process.error_output(), output == Output::kCapture ? "said\n" : "");
-    const pid_t grandchild = pids.Read<pid_t>();
-    kill(grandchild, SIGKILL);
-    EXPECT_EQ(waitpid(grandchild, nullptr, 0), grandchild) << "it is ours when its parent is gone";
-  }
-}
-
-// --- Nothing is left ---
 
 TEST_F(ProcessStressTest, StartsLeaveNothing) {
   const int before = OpenDescriptors();
@@ -489,6 +403,93 @@ TEST_F(ProcessStressTest, NonDaemonsAreNotWaitedForByAForkThatHasACopy) {
   watchdog.RequestStop();
   watchdog.Join();
   stop.Write('x');
+}
+
+// --- Join() always returns ---
+// The large ones come last: the allocator keeps memory, and each fork takes longer then.
+
+TEST_F(ProcessStressTest, AProcessThatIgnoresSigtermIsKilled) {
+  Pipe ready;
+  const auto ignore = [&] {
+    signal(SIGTERM, SIG_IGN);
+    ready.Write('r');
+    SleepLong();
+  };
+  Process process(ignore);
+  ready.Read();
+  process.Terminate(absl::Milliseconds(10));
+  EXPECT_EQ(process.exit_code(), -SIGKILL);
+  // Also one that is stopped, and so does nothing at all.
+  Process stopped(ignore);
+  ready.Read();
+  kill(stopped.pid(), SIGSTOP);
+  stopped.Terminate(absl::Milliseconds(10));
+  EXPECT_EQ(stopped.exit_code(), -SIGKILL);
+  // And by the destructor.
+  Process late({.timeout = absl::Milliseconds(1), .grace = absl::Milliseconds(10)}, ignore);
+  ready.Read();
+  EXPECT_FALSE(late.Join());
+}
+
+TEST_F(ProcessStressTest, JoinReturnsWhileAGrandchildHoldsTheOutput) {
+  for (const Output output : {Output::kForward, Output::kCapture, Output::kInherit}) {
+    SCOPED_TRACE(static_cast<int>(output));
+    Pipe pids;
+    Process process({.name = "parent", .output = output}, [&] {
+      const pid_t pid = fork();
+      if (pid == 0) SleepLong();
+      pids.Write(pid);
+      if (output == Output::kCapture) std::fprintf(stderr, "said\n");
+      return 1;
+    });
+    EXPECT_TRUE(process.Join());
+    EXPECT_EQ(process.result(), 1);
+    EXPECT_EQ(process.error_output(), output == Output::kCapture ? "said\n" : "");
+    const pid_t grandchild = pids.Read<pid_t>();
+    kill(grandchild, SIGKILL);
+    EXPECT_EQ(waitpid(grandchild, nullptr, 0), grandchild) << "it is ours when its parent is gone";
+  }
+}
+
+TEST_F(ProcessStressTest, JoinReturnsWithALargeResult) {
+  const std::size_t size = Much(128 << 20, 1 << 30);
+  Process process([](std::size_t n) { return std::string(n, 'x'); }, size);
+  EXPECT_TRUE(process.Join());
+  const auto result = process.result();
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->size(), size);
+  EXPECT_EQ(result->find_first_not_of('x'), std::string::npos);
+}
+
+TEST_F(ProcessStressTest, JoinReturnsWithYieldsThatNobodyReads) {
+  const int count = static_cast<int>(Much(100'000, 1'000'000));
+  {
+    Process forgotten(Range, count);
+  }
+  Process process(Range, count);
+  EXPECT_TRUE(process.Join());
+  int next = 0;
+  for (const int i : process.result()) {
+    ASSERT_EQ(i, next++);
+  }
+  EXPECT_EQ(next, count);
+}
+
+TEST_F(ProcessStressTest, JoinReturnsWithLargeErrorsThatNobodyReads) {
+  const int count = static_cast<int>(Much(50, 1'000));
+  constexpr std::size_t kSize = 1 << 20;
+  const Except errors;
+  Process process([&] {
+    for (int i = 0; i < count; ++i) {
+      errors({.raises = false}, [&] { throw std::runtime_error(TextOf(i, kSize)); });
+    }
+  });
+  EXPECT_TRUE(process.Join());
+  ASSERT_EQ(errors.size(), static_cast<std::size_t>(count));
+  int i = 0;
+  for (const RemoteError& error : errors) {
+    ASSERT_TRUE(error.message() == TextOf(i++, kSize));
+  }
 }
 
 }  // namespace
