@@ -41,9 +41,7 @@
 namespace remoteobj {
 namespace {
 
-using transport_internal::Alive;
 using transport_internal::Identity;
-using transport_internal::Self;
 
 constexpr unsigned kLanes = 32;
 constexpr std::uint64_t kPage = 4096;
@@ -98,7 +96,7 @@ bool ReadAt(int fd, std::uint64_t offset, char* data, std::size_t size) {
 
 // Positions are in bytes from the lane's beginning, and only grow.
 struct alignas(64) SharedLog::Lane {
-  std::atomic<Identity> owner;       // Acquired and released with the lane.
+  std::atomic<Identity> owner;       // A stamp; 0: none. Acquired and released with the lane.
   std::atomic<std::uint64_t> tail;   // Released by the owner after the record's bytes.
   std::atomic<std::uint64_t> begin;  // Where what was not cleared begins. Acquire and release,
                                      // since it is moved before the bytes below it are given back.
@@ -164,7 +162,6 @@ void SharedLog::Map() {
   static_assert(sizeof(Header) <= kExtraOffset && std::atomic<std::uint64_t>::is_always_lock_free);
   // Cleared memory is a Header as it begins.
   header_ = static_cast<Header*>(memory);
-  Self();  // What it has to find out is not to be found out in a signal handler.
 }
 
 SharedLog::~SharedLog() {
@@ -177,7 +174,7 @@ void* SharedLog::extra() const { return reinterpret_cast<char*>(header_) + kExtr
 
 SharedLog::Lane& SharedLog::TakeLane(std::uint64_t* offset) noexcept {
   static constinit thread_local unsigned last = 0;
-  const Identity self = Self();
+  const Identity self = transport_internal::StampOfSelf();
   for (unsigned round = 0;; ++round) {
     for (unsigned i = 0; i < kLanes; ++i) {
       const unsigned index = (last + i) % kLanes;
@@ -185,7 +182,7 @@ SharedLog::Lane& SharedLog::TakeLane(std::uint64_t* offset) noexcept {
       Identity owner = lane.owner.load(std::memory_order_relaxed);
       // Whether an owner lives is a system call away, so it is asked only where all lanes are
       // taken.
-      if (owner != 0 && (round == 0 || owner == self || Alive(owner))) continue;
+      if (owner != 0 && (round == 0 || transport_internal::StampIsAlive(owner))) continue;
       if (lane.owner.compare_exchange_strong(owner, self, std::memory_order_acquire)) {
         last = index;
         *offset = OffsetOf(index);

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
 #include <string>
 
 #include "absl/debugging/symbolize.h"
@@ -31,12 +32,13 @@ namespace remoteobj::process_internal {
 namespace {
 
 constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
+constexpr std::size_t kSignalCount = std::size(kSignals);
 constexpr int kMaxFrames = 64;
 constexpr std::size_t kLongestName = 512;
 
 SharedLog* crash_log = nullptr;
 pid_t crash_pid = 0;  // A fork of this process has this handler, too, but another story to tell.
-struct sigaction actions_before[NSIG];
+struct sigaction actions_before[kSignalCount];
 std::terminate_handler terminate_before = nullptr;
 std::atomic<bool> crashing{false};
 
@@ -98,7 +100,9 @@ void OnCrash(int signal, siginfo_t* info, void* context) {
     WriteStack(first);
   }
   // What comes back when this returns, or is sent once more, meets what was there before.
-  sigaction(signal, &actions_before[signal], nullptr);
+  for (std::size_t i = 0; i < kSignalCount; ++i) {
+    if (kSignals[i] == signal) sigaction(signal, &actions_before[i], nullptr);
+  }
   if (info->si_code <= 0 || signal == SIGABRT || signal == SIGTRAP || signal == SIGSYS) {
     raise(signal);
   }
@@ -132,11 +136,11 @@ void InstallCrashHandler(SharedLog& log) {
   action.sa_sigaction = &OnCrash;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigfillset(&action.sa_mask);
-  for (const int signal : kSignals) {
+  for (std::size_t i = 0; i < kSignalCount; ++i) {
     struct sigaction before;
-    sigaction(signal, &action, &before);
+    sigaction(kSignals[i], &action, &before);
     // In a process that such a process has started the handler is there already.
-    if (before.sa_sigaction != &OnCrash) actions_before[signal] = before;
+    if (before.sa_sigaction != &OnCrash) actions_before[i] = before;
   }
   const std::terminate_handler before = std::set_terminate(&OnTerminate);
   if (before != &OnTerminate) terminate_before = before;

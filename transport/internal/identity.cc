@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -31,6 +32,9 @@ std::atomic<Identity>* Cache() {
   }();
   return cache;
 }
+
+// USER_HZ, which the kernel has promised to programs for ever.
+constexpr unsigned long long kTicksPerSecond = 100;
 
 enum class Stat { kRuns, kEnded, kUnknown };
 
@@ -85,18 +89,44 @@ Identity FindSelf() {
   return self;
 }
 
-bool Alive(Identity process) {
+namespace {
+
+// Whether there is a process of that pid that was started when `matches` says.
+template <typename F>
+bool AliveIf(Identity process, const F& matches) {
   if (process == 0) return false;
   unsigned long long start;
   switch (ReadStat(PidOf(process), &start)) {
     case Stat::kRuns:
-      return Make(PidOf(process), start) == process;
+      return matches(Make(PidOf(process), start));
     case Stat::kEnded:
       return false;
     case Stat::kUnknown:
       return true;  // There is one of that pid; a living one is not to be taken for dead.
   }
   return false;
+}
+
+}  // namespace
+
+bool Alive(Identity process) {
+  return AliveIf(process, [&](Identity found) { return found == process; });
+}
+
+Identity StampOfSelf() {
+  // As proc(5) counts: in hundredths of a second, by the clock that goes on in suspension.
+  timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  const auto ticks =
+      static_cast<unsigned long long>(now.tv_sec) * kTicksPerSecond +
+      static_cast<unsigned long long>(now.tv_nsec) / (1'000'000'000 / kTicksPerSecond);
+  return Make(getpid(), ticks);
+}
+
+bool StampIsAlive(Identity stamp) {
+  // The pid is the same, so the times are compared. One that has got the pid since was started
+  // later.
+  return AliveIf(stamp, [&](Identity found) { return found <= stamp; });
 }
 
 }  // namespace remoteobj::transport_internal

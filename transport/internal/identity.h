@@ -38,6 +38,14 @@ Identity IdentityOf(pid_t pid);
 // Whether that process still runs. A zombie does not. A few microseconds.
 bool Alive(Identity process);
 
+// This process at this moment: its pid, and the time since boot, in the form of an Identity but not
+// one. For words that are held briefly: a child that has just been forked would look itself up for
+// its first Self(), which takes longer than all else that it may have to do. Async-signal-safe.
+Identity StampOfSelf();
+// Whether the process that made the stamp still runs: there is one of that pid, and it was started
+// before. A few microseconds.
+bool StampIsAlive(Identity stamp);
+
 inline pid_t PidOf(Identity process) { return static_cast<pid_t>(process & ((1u << 22) - 1)); }
 
 }  // namespace remoteobj::transport_internal

@@ -2,6 +2,7 @@
 #include "remoteobj/transport/internal/identity.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -130,6 +131,35 @@ TEST(IdentityTest, AProcessWhoseMainThreadHasEndedIsAlive) {
   waitpid(pid, &status, 0);
   EXPECT_EQ(status, 0);
   EXPECT_FALSE(Alive(child));
+}
+
+TEST(IdentityTest, AStampIsAliveAsLongAsItsProcess) {
+  EXPECT_TRUE(StampIsAlive(StampOfSelf()));
+  EXPECT_FALSE(StampIsAlive(0));
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const Identity stamp = StampOfSelf();  // At once: in the tick in which it was started.
+    if (write(ends[1], &stamp, sizeof stamp) != sizeof stamp) _exit(1);
+    for (;;) pause();
+  }
+  Identity stamp = 0;
+  ASSERT_EQ(read(ends[0], &stamp, sizeof stamp), static_cast<ssize_t>(sizeof stamp));
+  EXPECT_EQ(PidOf(stamp), pid);
+  EXPECT_TRUE(StampIsAlive(stamp));
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+  EXPECT_FALSE(StampIsAlive(stamp));
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST(IdentityTest, AStampIsNotOfALaterProcessOfThatPid) {
+  const Identity self = Self();
+  EXPECT_TRUE(StampIsAlive(self)) << "a stamp of the moment in which it was started";
+  constexpr Identity kTick = Identity{1} << 22;
+  EXPECT_FALSE(StampIsAlive(self - kTick));
 }
 
 }  // namespace
