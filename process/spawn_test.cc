@@ -377,6 +377,10 @@ TEST(ForkServerTest, ItsDeathIsSurvived) {
 }
 
 TEST(ForkServerTest, WhatCanNotBeStartedLeavesTheOthersAlone) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "UBSan looks at objects through a pipe, and takes them for broken where no "
+                  "descriptor is left for one";
+#endif
   Process owner([] {
     const rlimit limit{.rlim_cur = 60, .rlim_max = 60};
     setrlimit(RLIMIT_NOFILE, &limit);
