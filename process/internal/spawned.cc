@@ -180,18 +180,23 @@ void RunDispatched(const std::vector<int>& descriptors, transport_internal::Iden
   // Both live as long as the process.
   auto& log = *new SharedLog(descriptors[1], descriptors[2]);
   new DescriptorScope({descriptors.begin() + 3, descriptors.end()});
-  auto [name, function, arguments, daemon, max_backlog, output, owner, shares_errors] =
-      Unpack<Packed>(ReadWhole(descriptors[0]));
+  const Packed packed = Unpack<Packed>(ReadWhole(descriptors[0]));
+  // Not structured bindings, which a lambda can't have in Clang 14.
+  const std::string& name = std::get<0>(packed);
+  const std::string& function = std::get<1>(packed);
+  const std::string& arguments = std::get<2>(packed);
+  RunOptions options;
+  options.daemon = std::get<3>(packed);
+  options.max_backlog = std::get<4>(packed);
+  options.output = std::get<5>(packed);
+  const transport_internal::Identity owner = std::get<6>(packed);
+  const bool shares_errors = std::get<7>(packed);
   close(descriptors[0]);
   std::optional<Except> errors;
   if (shares_errors) {
     const int fd = TakeDescriptor(descriptors.size() - 4);
     errors = ExceptAccess::Make({}, std::make_shared<SharedLog>(fd, -1));
   }
-  RunOptions options;
-  options.daemon = daemon;
-  options.max_backlog = max_backlog;
-  options.output = output;
   RunAsProcess(log, options, name, parent != 0 ? parent : owner, owner, errors ? &*errors : nullptr,
                [&](Body& body) {
                  SpawnedCall call = nullptr;
