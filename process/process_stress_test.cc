@@ -7,7 +7,6 @@
 // REMOTEOBJ_ROUNDS says how often each kind of death is tried, and with 1000 or more everything has
 // its full size. The time that something takes is not asserted: who hangs runs into the test's
 // timeout.
-#include <dirent.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -33,9 +32,12 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/testing/descriptors.h"
 
 namespace remoteobj {
 namespace {
+
+using remoteobj_testing::OpenDescriptors;
 
 int Rounds() {
   const char* rounds = std::getenv("REMOTEOBJ_ROUNDS");
@@ -49,14 +51,6 @@ std::size_t Much(std::size_t some, std::size_t all) { return Rounds() >= 1000 ? 
 void SleepLong() {
   absl::SleepFor(absl::Minutes(2));
   _exit(98);
-}
-
-int OpenDescriptors() {
-  int count = 0;
-  DIR* directory = opendir("/proc/self/fd");
-  while (readdir(directory) != nullptr) ++count;
-  closedir(directory);
-  return count;
 }
 
 // Bytes from other processes to the test. Reading ends when nobody has the other end any more.

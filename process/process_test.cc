@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/process/process.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -27,9 +26,12 @@
 #include "glog/logging.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "remoteobj/testing/descriptors.h"
 
 namespace remoteobj {
 namespace {
+
+using remoteobj_testing::OpenDescriptors;
 
 using testing::HasSubstr;
 using testing::MatchesRegex;
@@ -1001,15 +1003,6 @@ TEST(ProcessTest, TheStackOfAnotherForkIsNotItsOwn) {
     raise(SIGKILL);
   });
   EXPECT_TRUE(ErrorOf(process).stack().empty());
-}
-
-int OpenDescriptors() {
-  int count = 0;
-  for (int fd = 0; fd < 1024; ++fd) {
-    pollfd ask{.fd = fd, .events = 0, .revents = 0};
-    if (poll(&ask, 1, 0) == 0 || (ask.revents & POLLNVAL) == 0) ++count;
-  }
-  return count;
 }
 
 TEST(ProcessTest, LeavesNothingBehind) {

@@ -5,7 +5,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -32,6 +31,7 @@
 #include "remoteobj/except/generator.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/testing/descriptors.h"
 
 namespace app {
 
@@ -111,6 +111,8 @@ REMOTEOBJ_REGISTER_FUNCTION(Nested)
 
 namespace remoteobj {
 namespace {
+
+using remoteobj_testing::OpenDescriptors;
 
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
@@ -334,15 +336,6 @@ TEST_P(SpawnTest, DaemonsDieWithTheirOwner) {
   }
   close(ends[0]);
   close(ends[1]);
-}
-
-int OpenDescriptors() {
-  int count = 0;
-  for (int fd = 0; fd < 1024; ++fd) {
-    pollfd ask{.fd = fd, .events = 0, .revents = 0};
-    if (poll(&ask, 1, 0) == 0 || (ask.revents & POLLNVAL) == 0) ++count;
-  }
-  return count;
 }
 
 TEST_P(SpawnTest, LeavesNothingBehind) {

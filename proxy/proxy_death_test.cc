@@ -4,7 +4,6 @@
 //
 // Each test runs its rounds, REMOTEOBJ_DEATH_ROUNDS of them where that is set. What is injected is
 // a real SIGKILL, at a point that the processes tell of through shared memory.
-#include <dirent.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -23,6 +22,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/descriptors.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/internal/faults.h"
 
@@ -56,6 +56,8 @@ REMOTEOBJ_DESCRIBE(Machine, Inc, Wait, count, stop)
 namespace remoteobj {
 namespace {
 
+using remoteobj_testing::OpenDescriptors;
+
 using lab::board;
 using lab::Machine;
 using remoteobj_testing::Forked;
@@ -65,14 +67,6 @@ using transport_internal::FaultPoint;
 int Rounds() {
   const char* rounds = std::getenv("REMOTEOBJ_DEATH_ROUNDS");
   return rounds == nullptr ? 20 : std::atoi(rounds);
-}
-
-int OpenDescriptors() {
-  int count = 0;
-  DIR* dir = opendir("/proc/self/fd");
-  while (readdir(dir) != nullptr) ++count;
-  closedir(dir);
-  return count;
 }
 
 template <typename F>

@@ -2,10 +2,10 @@
 //
 // An append-only log in shared memory, for what must survive the process that says it.
 //
-//   remoteobj::SharedLog log;                              // shared with processes forked after
-//   this if (fork() == 0) {
-//     log.Append(kProgress, "half of it");                 // safe when it returns, whatever comes
-//     next raise(SIGKILL);
+//   remoteobj::SharedLog log;             // shared with processes forked after this line
+//   if (fork() == 0) {
+//     log.Append(kProgress, "half of it");  // safe when it returns, whatever comes next
+//     raise(SIGKILL);
 //   }
 //   remoteobj::SharedLog::Reader reader(log);
 //   while (auto record = reader.Next()) Use(record->kind, record->data);

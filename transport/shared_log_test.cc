@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/transport/shared_log.h"
 
-#include <dirent.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>

@@ -6,7 +6,6 @@
 //
 // REMOTEOBJ_DEATH_ROUNDS says how often each kind of death is tried. How long it took to notice is
 // printed and recorded, not asserted: only a call of more than ten seconds is taken for a hang.
-#include <dirent.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -31,6 +30,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "remoteobj/testing/descriptors.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/internal/faults.h"
@@ -40,6 +40,8 @@
 
 namespace remoteobj {
 namespace {
+
+using remoteobj_testing::OpenDescriptors;
 
 using transport_internal::FaultPoint;
 using transport_internal::MonotonicNanos;
@@ -85,14 +87,6 @@ void Raise(std::atomic<std::int64_t>& most, std::int64_t value) {
   std::int64_t now = most.load();
   while (value > now && !most.compare_exchange_weak(now, value)) {
   }
-}
-
-int OpenDescriptors() {
-  int count = 0;
-  DIR* directory = opendir("/proc/self/fd");
-  while (readdir(directory) != nullptr) ++count;
-  closedir(directory);
-  return count;
 }
 
 // The hook kills this process when it comes to a point for the nth time.

@@ -164,8 +164,7 @@ void ProcessTask::Started(pid_t pid, int fd) {
   if (fd_ < 0 && errno != ESRCH) {
     const int error = errno;
     kill(pid, SIGKILL);
-    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    WaitForChild(pid);
     throw std::system_error(error, std::generic_category(), "pidfd_open");
   }
   try {
