@@ -11,7 +11,7 @@
 // Threads:  immutable values.
 // Errors:   each kind is what a caller would do next: reconnect (ListenerDied), wait or go without
 //           (NotListening), retry or give up (DeadlineExceeded), mend the call (BadValue,
-//           NotDescribed).
+//           NotDescribed), get the object anew (StaleReference).
 // Not here: what the object itself threw, see remoteobj/except/remote_error.h.
 #ifndef REMOTEOBJ_TRANSPORT_ERRORS_H_
 #define REMOTEOBJ_TRANSPORT_ERRORS_H_
@@ -70,6 +70,12 @@ class BadValue : public std::runtime_error {
 
 // A name that the class's description does not have, or an operation that the type does not.
 class NotDescribed : public std::runtime_error {
+ public:
+  using runtime_error::runtime_error;
+};
+
+// A reference to an object that is gone: its manager was started anew since, or nobody kept it.
+class StaleReference : public std::runtime_error {
  public:
   using runtime_error::runtime_error;
 };

@@ -386,6 +386,18 @@ std::uint64_t ValueReader::AsObject() const {
   return value_.GetStruct(0).Get<std::uint64_t>(0);
 }
 
+std::string_view ValueReader::ObjectType() const {
+  if (!Is(value_, Which::kObject)) Fail("a reference to an object");
+  return value_.GetStruct(0).GetText(0);
+}
+
+ElementType ValueReader::element_type() const {
+  if (!Is(value_, Which::kArray)) Fail("an array");
+  const auto type = value_.GetStruct(0).Get<ElementType>(0);
+  if (static_cast<std::size_t>(type) >= std::size(kElementSize)) Fail("an array of a known type");
+  return type;
+}
+
 ListReader ValueReader::AsList() const& {
   CheckDepth(depth_ + 1);
   if (!Is(value_, Which::kList)) Fail("a list");

@@ -160,6 +160,8 @@ class ValueReader {
   // The size in bytes of an array of `type`; and its copy into `out`, which has that size.
   std::size_t ArrayBytes(ElementType type) const;
   void CopyArray(ElementType type, std::span<std::byte> out) const;
+  // The type of an array's elements.
+  ElementType element_type() const;
   std::size_t DataBytes() const;
   void CopyData(std::span<std::byte> out) const;
   // The same without a copy: `read` is called with the pieces, in their order. They are aligned for
@@ -167,8 +169,9 @@ class ValueReader {
   void EachArrayPiece(ElementType type,
                       absl::FunctionRef<void(std::span<const std::byte>)> read) const;
   void EachDataPiece(absl::FunctionRef<void(std::span<const std::byte>)> read) const;
-  // The id of an object reference.
+  // The id of an object reference, and the type that it is said to have.
   std::uint64_t AsObject() const;
+  std::string_view ObjectType() const;
 
   // Not of a temporary, which they refer to.
   ListReader AsList() const&;
@@ -245,6 +248,8 @@ class RecordReader {
   ValueReader Field(std::size_t index, std::string_view name) const;
   bool Has(std::string_view name) const;
   std::string_view type() const;
+  // The name of the field at `index`. REQUIRES: index < size().
+  std::string_view name(std::size_t index) const { return fields_[index].GetText(0); }
 
  private:
   friend transport_internal::Access;

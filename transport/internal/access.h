@@ -5,6 +5,8 @@
 #define REMOTEOBJ_TRANSPORT_INTERNAL_ACCESS_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "remoteobj/transport/internal/flat.h"
@@ -73,6 +75,23 @@ struct Access {
     return in;
   }
   static const StructIn& StructOf(const ValueReader& in) { return in.value_; }
+
+  // Puts a whole value, as AnyValue keeps it, where `writer` writes.
+  static void Graft(std::span<const Word> words, const ValueWriter& writer) {
+    constexpr Position kBody = kValueLayout.data + kValueLayout.pointers;
+    Out& out = *writer.out_;
+    const Position at = writer.at_;
+    Word pointer = words[kValueLayout.data];
+    if (pointer != 0) {
+      // Relative to the word behind it, where what was behind it now is not.
+      const Position body = out.Append(words.subspan(kBody));
+      const std::uint32_t moved = (static_cast<std::uint32_t>(pointer) >> 2) + body - (at + kBody);
+      pointer = (pointer & ~Word{0xffffffff}) | static_cast<std::uint32_t>(moved << 2) |
+                (pointer & 3);
+    }
+    for (unsigned i = 0; i < kValueLayout.data; ++i) out.Set(at + i, 0, words[i]);
+    out.Set(at + kValueLayout.data, 0, pointer);
+  }
 
   static RequestWriter Request(Out& out, Position at) {
     RequestWriter writer;

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+//
+// References to objects that stay where they are, as parts of values.
+//
+//   remoteobj::Codec<std::shared_ptr<remoteobj::Referent>>::Encode(counter, out);   // only its id
+//
+// A value says no more of an object than its id and its type. What keeps it alive on the way, and
+// what an id means where it arrives, is up to whoever carries the value: it sets a ReferenceScope
+// around its encoding and decoding. Without one such a value can't be sent.
+//
+// Threads:  a scope is the calling thread's.
+// Errors:   BadValue where no scope is set; StaleReference for an object that is gone.
+#ifndef REMOTEOBJ_TRANSPORT_REFERENCES_H_
+#define REMOTEOBJ_TRANSPORT_REFERENCES_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/errors.h"
+
+namespace remoteobj {
+
+class Channel;
+
+// What a reference refers to. It lives as long as anybody has it, here or elsewhere.
+class Referent {
+ public:
+  Referent(std::uint64_t id, std::string type) : id_(id), type_(std::move(type)) {}
+  virtual ~Referent() = default;
+  Referent(const Referent&) = delete;
+  Referent& operator=(const Referent&) = delete;
+
+  std::uint64_t id() const { return id_; }
+  const std::string& type() const { return type_; }
+  // How it is called. Valid as long as this.
+  virtual Channel& channel() = 0;
+
+ private:
+  const std::uint64_t id_;
+  const std::string type_;
+};
+
+// While one lives, values that are encoded and decoded on this thread may hold references.
+class ReferenceScope {
+ public:
+  ReferenceScope() : before_(std::exchange(current_, this)) {}
+  ReferenceScope(const ReferenceScope&) = delete;
+  ReferenceScope& operator=(const ReferenceScope&) = delete;
+
+  // Null if there is none.
+  static ReferenceScope* CurrentOrNull() { return current_; }
+  // Throws BadValue if there is none.
+  static ReferenceScope& Current() {
+    if (current_ == nullptr) {
+      throw BadValue(
+          "a reference to an object of a manager can be sent to that manager, and to processes "
+          "that are being started, and nowhere else");
+    }
+    return *current_;
+  }
+
+  // The reference is being written: sees to it that its object lives until the receiver has it.
+  virtual void Send(std::shared_ptr<Referent> referent) = 0;
+  // What a reference that is being read refers to. Throws StaleReference if it is gone.
+  virtual std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view type) = 0;
+
+ protected:
+  ~ReferenceScope() { current_ = before_; }
+
+ private:
+  static inline constinit thread_local ReferenceScope* current_ = nullptr;
+
+  ReferenceScope* const before_;
+};
+
+template <>
+struct Codec<std::shared_ptr<Referent>> {
+  static void Encode(const std::shared_ptr<Referent>& referent, ValueWriter out) {
+    if (referent == nullptr) throw BadValue("a reference to no object");
+    ReferenceScope::Current().Send(referent);
+    out.Object(referent->id(), referent->type());
+  }
+  static std::shared_ptr<Referent> Decode(const ValueReader& in) {
+    return ReferenceScope::Current().Receive(in.AsObject(), in.ObjectType());
+  }
+};
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_TRANSPORT_REFERENCES_H_
