@@ -297,6 +297,8 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
                                   kMaxOperations, " are evaluated"));
     }
     Evaluation(request, outcome).Step(0, {.object = object, .type = &type});
+  } catch (const LeftEvaluation&) {
+    throw;
   } catch (...) {
     outcome.Error(CaptureCurrentException());
   }

@@ -5,7 +5,8 @@
 //
 // Only what is described can be reached: a name that is not in the description, or an operation
 // that a type does not have, is NotDescribed. Whatever the object throws, and whatever is wrong
-// with the request, becomes an error outcome; the evaluator itself never throws.
+// with the request, becomes an error outcome; the evaluator itself never throws (but see
+// LeftEvaluation).
 //
 // Threads:  no state. The caller sees to it that the object is not used at the same time.
 #ifndef REMOTEOBJ_PROXY_EVALUATE_H_
@@ -21,6 +22,9 @@ namespace remoteobj::proxy_internal {
 
 // The longest chain: it is walked by recursion, since what a step gives may be a temporary of it.
 inline constexpr std::size_t kMaxOperations = 1000;
+
+// What a method throws that is to be called again later: the one exception that Evaluate lets pass.
+struct LeftEvaluation {};
 
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
               OutcomeWriter& outcome);

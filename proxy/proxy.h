@@ -36,6 +36,7 @@
 #include "remoteobj/proxy/internal/members.h"
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/view.h"
+#include "remoteobj/transport/references.h"
 
 namespace remoteobj {
 
@@ -109,6 +110,10 @@ class Proxy {
   explicit Proxy(T& object, ProxyOptions options = {})
       : session_(std::make_shared<proxy_internal::Session>(&object, proxy_internal::TypeOf<T>(),
                                                            options)) {}
+
+  // Of an object that is elsewhere for good. Throws BadValue if it is no T.
+  explicit Proxy(const Reference& reference, ProxyOptions options = {})
+      : session_(proxy_internal::SessionOf(proxy_internal::TypeOf<T>(), reference, options)) {}
 
   // Gives the proxy an object in this process, to listen with: in one that was begun anew
   // (Start::kSpawn) and got the proxy as an argument there is none yet.
@@ -213,11 +218,17 @@ class Proxy {
   std::shared_ptr<proxy_internal::Session> session_;
 };
 
-// As an argument of a process that is being started, and nowhere else.
+// As an argument of a process that is being started, and nowhere else. A proxy of an object of a
+// manager: as a part of any value that goes to that manager, or comes from it.
 template <typename T>
 struct Codec<Proxy<T>> {
-  static void Encode(const Proxy<T>& proxy, ValueWriter out) { proxy.session_->Send(out); }
+  static void Encode(const Proxy<T>& proxy, ValueWriter out) {
+    const std::shared_ptr<Referent>& referent = proxy.session_->referent();
+    if (referent != nullptr) return Codec<Reference>::Encode({referent}, out);
+    proxy.session_->Send(out);
+  }
   static Proxy<T> Decode(const ValueReader& in) {
+    if (in.kind() == ValueKind::kObject) return Proxy<T>(Codec<Reference>::Decode(in));
     return Proxy<T>(std::make_shared<proxy_internal::Session>(proxy_internal::TypeOf<T>(), in));
   }
 };

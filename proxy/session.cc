@@ -68,7 +68,13 @@ std::recursive_mutex& ForkSafeMutex::Here() {
 // Session
 
 Session::Session(void* object, const TypeInfo& type, ProxyOptions options)
-    : object_(object), type_(type), options_(options), channel_(SharedMemoryChannel::Create()) {}
+    : object_(object), type_(type), options_(options), own_channel_(SharedMemoryChannel::Create()), channel_(own_channel_.get()) {}
+
+Session::Session(const TypeInfo& type, std::shared_ptr<Referent> referent, ProxyOptions options)
+    : type_(type),
+      options_(options),
+      referent_(std::move(referent)),
+      channel_(&referent_->channel()) {}
 
 // The type's name, the memory, and the options.
 using Sent = std::tuple<std::string, std::uint64_t, bool, bool, absl::Duration>;
@@ -79,13 +85,14 @@ Session::Session(const TypeInfo& type, const ValueReader& sent) : type_(type) {
     throw BadValue(absl::StrCat("expected a proxy of ", type.name(), ", got one of ", name));
   }
   options_ = {.fulfill_final = fulfill_final, .eager = eager, .timeout = timeout};
-  channel_ = SharedMemoryChannel::Attach(TakeDescriptor(memory));
+  own_channel_ = SharedMemoryChannel::Attach(TakeDescriptor(memory));
+  channel_ = own_channel_.get();
 }
 
 Session::~Session() = default;
 
 void Session::Send(ValueWriter out) const {
-  Codec<Sent>::Encode({type_.name(), SendDescriptor(channel_->fd()), options_.fulfill_final,
+  Codec<Sent>::Encode({type_.name(), SendDescriptor(own_channel_->fd()), options_.fulfill_final,
                        options_.eager, options_.timeout},
                       out);
 }
@@ -97,7 +104,13 @@ void Session::CheckBound() const {
   }
 }
 
-Listener& Session::listener() { return channel_->listener(); }
+Listener& Session::listener() {
+  if (own_channel_ == nullptr) {
+    throw std::logic_error(
+        absl::StrCat("this ", type_.name(), " is an object of a manager, which listens for it"));
+  }
+  return own_channel_->listener();
+}
 
 void Session::Handle(const RequestReader& request, OutcomeWriter& outcome) {
   const std::scoped_lock lock(mutex_);
@@ -178,6 +191,15 @@ void Session::Close() {
   listener().Close(
       options_.fulfill_final ? Final::kFulfill : Final::kRefuse,
       [this](const RequestReader& request, OutcomeWriter& outcome) { Handle(request, outcome); });
+}
+
+std::shared_ptr<Session> SessionOf(const TypeInfo& type, const Reference& reference,
+                                   ProxyOptions options) {
+  if (reference.referent->type() != type.name()) {
+    throw BadValue(absl::StrCat("expected a proxy of ", type.name(), ", got one of ",
+                                reference.referent->type()));
+  }
+  return std::make_shared<Session>(type, reference.referent, options);
 }
 
 void ThrowIfError(const OutcomeReader& outcome) {

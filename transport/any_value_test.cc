@@ -119,10 +119,10 @@ class Scope final : public ReferenceScope {
 TEST(AnyValue, KeepsTheObjectsThatItRefersTo) {
   std::shared_ptr<Referent> thing = std::make_shared<Thing>(7, "Thing");
   const std::weak_ptr<Referent> alive = thing;
-  std::optional<AnyValue> value = AnyValue::Of(std::vector<std::shared_ptr<Referent>>{thing});
+  std::optional<AnyValue> value = AnyValue::Of(std::vector<Reference>{{thing}});
   thing.reset();
   EXPECT_FALSE(alive.expired());
-  EXPECT_EQ(value->As<std::vector<std::shared_ptr<Referent>>>()[0]->id(), 7u);
+  EXPECT_EQ(value->As<std::vector<Reference>>()[0].referent->id(), 7u);
   std::optional<AnyValue> copy;
   {
     const Scope scope(alive.lock());
@@ -144,7 +144,7 @@ TEST(AnyValue, KeepsTheObjectsThatItRefersTo) {
 
 TEST(AnyValue, AReferenceNeedsSomebodyToCarryIt) {
   const std::shared_ptr<Referent> thing = std::make_shared<Thing>(7, "Thing");
-  const AnyValue value = AnyValue::Of(thing);
+  const AnyValue value = AnyValue::Of(Reference{thing});
   EXPECT_THROW(PackValue([&](ValueWriter out) { Encode(value, out); }), BadValue);
 }
 

@@ -2,7 +2,7 @@
 //
 // References to objects that stay where they are, as parts of values.
 //
-//   remoteobj::Codec<std::shared_ptr<remoteobj::Referent>>::Encode(counter, out);   // only its id
+//   Encode(Reference{counter}, out);                  // its id and its type, and no more
 //
 // A value says no more of an object than its id and its type. What keeps it alive on the way, and
 // what an id means where it arrives, is up to whoever carries the value: it sets a ReferenceScope
@@ -77,15 +77,20 @@ class ReferenceScope {
   ReferenceScope* const before_;
 };
 
+// A reference as a value of its own.
+struct Reference {
+  std::shared_ptr<Referent> referent;
+};
+
 template <>
-struct Codec<std::shared_ptr<Referent>> {
-  static void Encode(const std::shared_ptr<Referent>& referent, ValueWriter out) {
-    if (referent == nullptr) throw BadValue("a reference to no object");
-    ReferenceScope::Current().Send(referent);
-    out.Object(referent->id(), referent->type());
+struct Codec<Reference> {
+  static void Encode(const Reference& reference, ValueWriter out) {
+    if (reference.referent == nullptr) throw BadValue("a reference to no object");
+    ReferenceScope::Current().Send(reference.referent);
+    out.Object(reference.referent->id(), reference.referent->type());
   }
-  static std::shared_ptr<Referent> Decode(const ValueReader& in) {
-    return ReferenceScope::Current().Receive(in.AsObject(), in.ObjectType());
+  static Reference Decode(const ValueReader& in) {
+    return {ReferenceScope::Current().Receive(in.AsObject(), in.ObjectType())};
   }
 };
 

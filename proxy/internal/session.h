@@ -18,6 +18,7 @@
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/references.h"
 #include "remoteobj/transport/shared_memory_channel.h"
 
 namespace remoteobj {
@@ -64,7 +65,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(void* object, const TypeInfo& type, ProxyOptions options);
   // Of another image, as Send() has written it; here it has no object yet.
   Session(const TypeInfo& type, const ValueReader& sent);
-  virtual ~Session();
+  // An object that is elsewhere for good. Nobody listens here.
+  Session(const TypeInfo& type, std::shared_ptr<Referent> referent, ProxyOptions options);
+  ~Session();
 
   const ProxyOptions& options() const { return options_; }
   const TypeInfo& type() const { return type_; }
@@ -82,6 +85,9 @@ class Session : public std::enable_shared_from_this<Session> {
   pid_t listener_pid() const { return channel_->listener_pid(); }
   // `pid` is a process that may end before it listens, or 0.
   void WaitUntilListening(pid_t pid, absl::Duration timeout);
+
+  // What it refers to, if that is elsewhere for good; else null.
+  const std::shared_ptr<Referent>& referent() const { return referent_; }
 
   // As an argument of a process that is being started.
   void Send(ValueWriter out) const;
@@ -103,8 +109,14 @@ class Session : public std::enable_shared_from_this<Session> {
   const TypeInfo& type_;
   ProxyOptions options_;
   ForkSafeMutex mutex_;
-  std::shared_ptr<SharedMemoryChannel> channel_;
+  std::shared_ptr<SharedMemoryChannel> own_channel_;  // Null if the object is elsewhere for good.
+  std::shared_ptr<Referent> referent_;
+  Channel* channel_;  // Of one of the two.
 };
+
+// Throws BadValue if the reference is to an object of another type.
+std::shared_ptr<Session> SessionOf(const TypeInfo& type, const Reference& reference,
+                                   ProxyOptions options);
 
 // Throws what `outcome` says, if it is an error.
 void ThrowIfError(const OutcomeReader& outcome);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+//
+// What a manager has at a moment, for people: its objects, its clients, and who waits.
+#ifndef REMOTEOBJ_MANAGER_INSPECTION_H_
+#define REMOTEOBJ_MANAGER_INSPECTION_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "remoteobj/proxy/describe.h"
+
+namespace remoteobj {
+
+struct ClientInfo {
+  std::uint64_t id = 0;
+  std::int32_t pid = 0;  // 0 if it is on another machine.
+  std::string address = {};
+};
+REMOTEOBJ_DESCRIBE(ClientInfo, id, pid, address)
+
+struct ObjectInfo {
+  std::uint64_t id = 0;
+  std::string type_id = {};
+  std::string type = {};
+  std::string name = {};         // As it was published; empty if it was not.
+  std::uint64_t references = 0;  // Clients, names, values and calls that keep it.
+  std::uint64_t waiting = 0;     // Calls that wait in it.
+};
+REMOTEOBJ_DESCRIBE(ObjectInfo, id, type_id, type, name, references, waiting)
+
+struct Inspection {
+  std::vector<ObjectInfo> objects = {};
+  std::vector<ClientInfo> clients = {};
+  std::uint64_t threads = 0;  // That have been begun for users' types.
+};
+REMOTEOBJ_DESCRIBE(Inspection, objects, clients, threads)
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_MANAGER_INSPECTION_H_

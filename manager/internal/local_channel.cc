@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/internal/local_channel.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "remoteobj/manager/internal/object_server.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/messages.h"
+
+namespace remoteobj::manager_internal {
+namespace {
+
+using transport_internal::In;
+using transport_internal::OutcomeIn;
+using transport_internal::RequestOn;
+
+class LocalScope final : public ReferenceScope {
+ public:
+  explicit LocalScope(ObjectServer& server) : server_(server) {}
+  // The caller keeps it alive.
+  void Send(std::shared_ptr<Referent>) override {}
+  std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
+    return server_.Find(id);
+  }
+
+ private:
+  ObjectServer& server_;
+};
+
+class LocalCall final : public PendingCall {
+ public:
+  LocalCall(ObjectServer& server, ClientId client, std::shared_ptr<Entry> entry,
+            WriteRequest write, absl::Time deadline)
+      : server_(server), signal_(std::make_shared<Signal>()) {
+    auto request = std::make_unique<HeapMessage>();
+    {
+      const LocalScope scope(server);
+      write(RequestOn(*request,
+                      deadline == absl::InfiniteFuture() ? 0 : absl::ToUnixNanos(deadline)));
+    }
+    call_ = server.Begin(client, std::move(entry), std::move(request), [signal = signal_] {
+      const absl::MutexLock lock(&signal->mutex);
+      signal->set = true;
+    });
+  }
+  ~LocalCall() override {
+    if (call_ != nullptr) call_->Cancel();
+  }
+
+  bool ready() override { return call_ == nullptr || call_->finished(); }
+
+  void Finish(ReadOutcome read, absl::Time deadline) override {
+    if (call_ == nullptr) throw std::logic_error("this call was finished already");
+    while (!call_->finished()) {
+      const absl::Time until = std::min(deadline, server_.NextTimeout());
+      {
+        const absl::MutexLock lock(&signal_->mutex);
+        signal_->mutex.AwaitWithDeadline(absl::Condition(&signal_->set), until);
+      }
+      server_.RunTimeouts();
+      if (!call_->finished() && absl::Now() >= deadline) {
+        throw DeadlineExceeded("the outcome did not come in time");
+      }
+    }
+    const std::shared_ptr<Call> call = std::exchange(call_, nullptr);
+    const LocalScope scope(server_);
+    In message = call->outcome().Read();
+    read(OutcomeIn(message));
+    call->Received();
+  }
+
+ private:
+  struct Signal {
+    absl::Mutex mutex;
+    bool set = false;
+  };
+
+  ObjectServer& server_;
+  const std::shared_ptr<Signal> signal_;
+  std::shared_ptr<Call> call_;
+};
+
+class LocalChannel final : public Channel {
+ public:
+  LocalChannel(ObjectServer& server, Entry& entry, ClientId client)
+      : server_(server), entry_(entry), client_(client) {}
+
+  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+    LocalCall(server_, client_, entry_.shared_from_this(), write, deadline).Finish(read, deadline);
+  }
+  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override {
+    return std::make_unique<LocalCall>(server_, client_, entry_.shared_from_this(), write,
+                                       deadline);
+  }
+  bool listening() override { return true; }
+  pid_t listener_pid() override { return getpid(); }
+  // It is called as from elsewhere, not directly.
+  bool listening_here() override { return false; }
+  bool WaitUntilListening(absl::Time) override { return true; }
+
+ private:
+  ObjectServer& server_;
+  Entry& entry_;
+  const ClientId client_;
+};
+
+}  // namespace
+
+std::unique_ptr<Channel> NewLocalChannel(ObjectServer& server, Entry& entry, ClientId client) {
+  return std::make_unique<LocalChannel>(server, entry, client);
+}
+
+}  // namespace remoteobj::manager_internal

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/internal/object_server.h"
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/except/type_name.h"
+#include "remoteobj/manager/errors.h"
+#include "remoteobj/manager/internal/local_channel.h"
+#include "remoteobj/manager/internal/root.h"
+#include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/proxy/internal/type_info_of.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/access.h"
+#include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/interruption.h"
+
+namespace remoteobj::manager_internal {
+namespace {
+
+using transport_internal::Access;
+using transport_internal::In;
+using transport_internal::RequestIn;
+
+constinit thread_local Call* current_call = nullptr;
+
+// The references of a request and its outcome.
+class ServerScope final : public ReferenceScope {
+ public:
+  ServerScope(ObjectServer& server, std::vector<std::shared_ptr<Entry>>& sent)
+      : server_(server), sent_(sent) {}
+
+  void Send(std::shared_ptr<Referent> referent) override {
+    auto entry = std::dynamic_pointer_cast<Entry>(std::move(referent));
+    if (entry == nullptr) throw BadValue("a reference to an object of another manager");
+    sent_.push_back(std::move(entry));
+  }
+  std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
+    return server_.Find(id);
+  }
+
+ private:
+  ObjectServer& server_;
+  std::vector<std::shared_ptr<Entry>>& sent_;
+};
+
+class Current {
+ public:
+  explicit Current(Call& call) : before_(std::exchange(current_call, &call)) {}
+  ~Current() { current_call = before_; }
+  Current(const Current&) = delete;
+  Current& operator=(const Current&) = delete;
+
+ private:
+  Call* const before_;
+};
+
+RegisteredType RootType(ObjectServer& server) {
+  return {.name = TypeName<Root>(),
+          .info = &proxy_internal::TypeOf<Root>(),
+          .make = [&server](const ListReader&) { return std::make_shared<Root>(server); },
+          .built_in = true};
+}
+
+}  // namespace
+
+// Registry
+
+void Registry::Add(std::string type_id, RegisteredType type) {
+  const auto [at, added] = types_.try_emplace(std::move(type_id), std::move(type));
+  if (!added) throw std::logic_error(absl::StrCat("the type ", at->first, " is registered already"));
+}
+
+const RegisteredType& Registry::Find(std::string_view type_id) const {
+  const auto at = types_.find(type_id);
+  if (at == types_.end()) {
+    throw std::invalid_argument(
+        absl::StrCat("the manager has no type \"", std::string(type_id), "\": register it"));
+  }
+  return at->second;
+}
+
+// WaitList
+
+void WaitList::WakeOne() {
+  if (calls_.empty()) return;
+  Call& call = *calls_.front();
+  call.server_.mutex_.AssertHeld();
+  call.server_.StopWaiting(call);
+  call.server_.woken_.push_back(&call);
+}
+
+void WaitList::WakeAll() {
+  while (!calls_.empty()) WakeOne();
+}
+
+// CurrentCall
+
+CurrentCall::CurrentCall() : call_(*current_call) {}
+
+ClientId CurrentCall::client() const { return call_.client_; }
+
+void CurrentCall::Wait(WaitList& list, absl::Duration timeout) {
+  call_.list_ = &list;
+  call_.until_ =
+      timeout == absl::InfiniteDuration() ? absl::InfiniteFuture() : call_.begun_ + timeout;
+  throw proxy_internal::LeftEvaluation();
+}
+
+bool CurrentCall::timed_out() const { return call_.timed_out_; }
+bool CurrentCall::waited() const { return call_.waited_; }
+std::any& CurrentCall::memory() { return call_.memory_; }
+
+void CurrentCall::IfNotReceived(std::function<void()> give_back) {
+  call_.give_back_.push_back(std::move(give_back));
+}
+
+void CurrentCall::LeavesSomething() {
+  ObjectServer& server = call_.server_;
+  server.mutex_.AssertHeld();
+  const auto client = server.clients_.find(call_.client_);
+  if (client != server.clients_.end()) {
+    client->second.left.try_emplace(call_.entry_->id(), call_.entry_);
+  }
+}
+
+// Entry
+
+Entry::Entry(ObjectServer& server, std::uint64_t id, std::string type_id, std::string type,
+             const RegisteredType& how, std::shared_ptr<void> object)
+    : Referent(id, std::move(type)),
+      server_(server),
+      type_id_(std::move(type_id)),
+      how_(how),
+      object_(std::move(object)),
+      channel_(NewLocalChannel(server, *this)) {}
+
+Entry::~Entry() { server_.Forget(*this); }
+
+// Call
+
+Call::Call(ObjectServer& server, ClientId client, std::shared_ptr<Entry> entry, Done done)
+    : server_(server), client_(client), entry_(std::move(entry)), done_(std::move(done)) {}
+
+Call::~Call() {
+  if (!give_back_.empty()) server_.GiveBack(*this);
+}
+
+bool Call::finished() {
+  const absl::MutexLock lock(&server_.mutex_);
+  return finished_;
+}
+
+void Call::Received() { give_back_.clear(); }
+
+void Call::Cancel() {
+  std::shared_ptr<Call> kept;
+  const absl::MutexLock lock(&server_.mutex_);
+  done_ = nullptr;
+  if (list_ == nullptr) return;
+  server_.StopWaiting(*this);
+  finished_ = true;
+}
+
+// ObjectServer
+
+ObjectServer::ObjectServer(Registry registry, Options options)
+    : registry_([&] {
+        registry.Add("", RootType(*this));
+        return std::move(registry);
+      }()),
+      pool_(options.max_threads) {
+  const RegisteredType& how = registry_.Find("");
+  root_ = std::make_shared<Entry>(*this, 0, "", how.name, how, std::make_shared<Root>(*this));
+}
+
+ObjectServer::~ObjectServer() = default;
+
+ClientId ObjectServer::AddClient(ClientInfo info) {
+  const absl::MutexLock lock(&mutex_);
+  info.id = ++last_client_;
+  const ClientId id = info.id;
+  clients_.emplace(id, Client{.info = std::move(info), .left = {}});
+  return id;
+}
+
+void ObjectServer::RemoveClient(ClientId client) {
+  // Let go of after the lock.
+  std::vector<std::shared_ptr<Entry>> left;
+  const absl::MutexLock lock(&mutex_);
+  const auto at = clients_.find(client);
+  if (at == clients_.end()) return;
+  for (const auto& [id, weak] : at->second.left) {
+    if (auto entry = weak.lock()) {
+      entry->shared()->ClientGone(client);
+      left.push_back(std::move(entry));
+    }
+  }
+  clients_.erase(at);
+  RunWoken();
+}
+
+std::shared_ptr<Entry> ObjectServer::Find(std::uint64_t id) {
+  if (id == 0) return root_;
+  const absl::MutexLock lock(&table_mutex_);
+  const auto at = table_.find(id);
+  std::shared_ptr<Entry> entry = at == table_.end() ? nullptr : at->second.lock();
+  if (entry == nullptr) {
+    throw StaleReference(absl::StrCat("object ", id, id > last_id_ ? " is of another manager, or of "
+                                                                     "this one before it restarted"
+                                                                   : " is gone: nobody kept it"));
+  }
+  return entry;
+}
+
+std::shared_ptr<Entry> ObjectServer::Make(std::string_view type_id, std::string_view type,
+                                          const ListReader& arguments) {
+  const RegisteredType& how = registry_.Find(type_id);
+  if (how.make == nullptr || type_id.empty()) {
+    throw std::invalid_argument(
+        absl::StrCat("the manager makes no \"", std::string(type_id), "\" for others"));
+  }
+  std::shared_ptr<void> object = how.make(arguments);
+  const absl::MutexLock lock(&table_mutex_);
+  const std::uint64_t id = ++last_id_;
+  auto entry =
+      std::make_shared<Entry>(*this, id, std::string(type_id),
+                              how.built_in ? std::string(type) : how.name, how, std::move(object));
+  table_.emplace(id, entry);
+  return entry;
+}
+
+void ObjectServer::Forget(Entry& entry) {
+  {
+    const absl::MutexLock lock(&table_mutex_);
+    table_.erase(entry.id());
+  }
+  // A user's destructor is a user's code: not under a lock that may be held here.
+  if (!entry.how().built_in && entry.how().run == Run::kOnThread) {
+    pool_.Run([object = std::move(entry.object_)]() mutable { object.reset(); });
+  }
+}
+
+bool ObjectServer::IsFor(const RequestReader& request, std::string_view method) {
+  return request.size() == 2 && request[0].name() == method;
+}
+
+// To make an object of a user's type is to call its constructor.
+Run ObjectServer::RunOf(const Entry& entry, const RequestReader& request) const {
+  if (!entry.how().built_in) return entry.how().run;
+  const std::size_t at = entry.id() != 0              ? 2
+                         : IsFor(request, "create")        ? 0
+                         : IsFor(request, "get_or_create") ? 1
+                                                           : 2;
+  if (at == 2) return Run::kInServer;
+  const std::string type_id = Decode<std::string>(request[1].Arguments()[at]);
+  const RegisteredType& made = registry_.Find(type_id);
+  return made.built_in ? Run::kInServer : made.run;
+}
+
+void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request) const {
+  for (std::size_t i = 0; i < request.size(); ++i) {
+    if (request[i].kind() == OperationKind::kPassTo) {
+      throw BadValue(
+          "PassTo can't reach an object of a manager: code travels only between forks of one "
+          "process");
+    }
+  }
+  if (!entry.how().exposed || request.size() == 0) return;
+  const OperationReader first = request[0];
+  const bool member = first.kind() == OperationKind::kGetAttribute ||
+                      first.kind() == OperationKind::kSetAttribute ||
+                      first.kind() == OperationKind::kDeleteAttribute;
+  if (!member || !entry.how().exposed->contains(first.name())) {
+    throw NotExposed(absl::StrCat(entry.type_id(), " does not expose ",
+                                  member ? std::string(first.name()) : "its bases and items"));
+  }
+}
+
+bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_wait) {
+  const Current current(call);
+  const transport_internal::Uninterrupted uninterrupted;
+  OutcomeWriter outcome = Access::Outcome(call.outcome_);
+  call.references_.clear();
+  const ServerScope scope(*this, call.references_);
+  try {
+    CheckExposed(*call.entry_, request);
+    proxy_internal::Evaluate(call.entry_->object(), *call.entry_->how().info, request, outcome);
+  } catch (const proxy_internal::LeftEvaluation&) {
+    if (may_wait) return false;
+    call.list_ = nullptr;
+    return false;
+  } catch (...) {
+    outcome.Error(CaptureCurrentException());
+  }
+  if (call.outcome_.used() == 0) outcome.Value().Null();
+  return true;
+}
+
+void ObjectServer::EvaluateLocked(Call& call) {
+  In in = call.request_->Read();
+  const bool first = !call.waited_;
+  if (Evaluate(call, RequestIn(in), /*may_wait=*/true)) return Finish(call);
+  // One that was woken and has to wait on keeps its place: it was the first.
+  WaitList& list = *call.list_;
+  call.place_ = list.calls_.insert(first ? list.calls_.end() : list.calls_.begin(), &call);
+  call.waited_ = true;
+  if (call.until_ != absl::InfiniteFuture()) timeouts_.emplace(call.until_, &call);
+}
+
+void ObjectServer::Finish(Call& call) {
+  call.finished_ = true;
+  if (call.done_ != nullptr) std::exchange(call.done_, nullptr)();
+}
+
+void ObjectServer::StopWaiting(Call& call) {
+  std::exchange(call.list_, nullptr)->calls_.erase(call.place_);
+  if (call.until_ != absl::InfiniteFuture()) timeouts_.erase({call.until_, &call});
+}
+
+void ObjectServer::RunWoken() {
+  while (!woken_.empty()) {
+    Call& call = *woken_.front();
+    woken_.pop_front();
+    EvaluateLocked(call);
+  }
+}
+
+std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::unique_ptr<HeapMessage> request,
+                                          Call::Done done) {
+  In in = request->Read();
+  return Begin(client, Find(RequestIn(in).target()), std::move(request), std::move(done));
+}
+
+std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry> entry,
+                                          std::unique_ptr<HeapMessage> message, Call::Done done) {
+  const auto call = std::make_shared<Call>(*this, client, std::move(entry), std::move(done));
+  call->request_ = std::move(message);
+  In in = call->request_->Read();
+  std::optional<Run> run;
+  try {
+    const RequestReader request = RequestIn(in);
+    if (request.deadline_ns() != 0 && absl::FromUnixNanos(request.deadline_ns()) < absl::Now()) {
+      throw DeadlineExceeded("the request came too late");
+    }
+    run = RunOf(*call->entry_, request);
+  } catch (...) {
+    Access::Outcome(call->outcome_).Error(CaptureCurrentException());
+  }
+  if (run == Run::kOnThread) {
+    bool begin;
+    {
+      const absl::MutexLock lock(&mutex_);
+      call->entry_->line_.push_back(call);
+      begin = call->entry_->line_.size() == 1;
+    }
+    if (begin) pool_.Run([this, entry = call->entry_] { RunLine(entry); });
+    return call;
+  }
+  if (run && !call->entry_->how().built_in) {
+    In again = call->request_->Read();
+    Evaluate(*call, RequestIn(again), /*may_wait=*/false);
+    run.reset();
+  }
+  const absl::MutexLock lock(&mutex_);
+  // What is finished here is known to the caller at once.
+  Call::Done done_later = std::exchange(call->done_, nullptr);
+  if (run) {
+    EvaluateLocked(*call);
+    RunWoken();
+  } else {
+    Finish(*call);
+  }
+  if (!call->finished_) call->done_ = std::move(done_later);
+  return call;
+}
+
+std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader& request) {
+  const auto call = std::make_shared<Call>(*this, client, Find(request.target()), nullptr);
+  if (RunOf(*call->entry_, request) == Run::kOnThread) return nullptr;
+  if (!call->entry_->how().built_in) {
+    if (!Evaluate(*call, request, /*may_wait=*/false)) return nullptr;
+    call->finished_ = true;
+    return call;
+  }
+  const absl::MutexLock lock(&mutex_);
+  if (!Evaluate(*call, request, /*may_wait=*/false)) return nullptr;
+  call->finished_ = true;
+  RunWoken();
+  return call;
+}
+
+// Evaluates what stands in line at an object, one after the other.
+void ObjectServer::RunLine(const std::shared_ptr<Entry>& entry) {
+  for (;;) {
+    std::shared_ptr<Call> call;
+    {
+      const absl::MutexLock lock(&mutex_);
+      call = entry->line_.front();
+    }
+    In in = call->request_->Read();
+    Evaluate(*call, RequestIn(in), /*may_wait=*/false);
+    const absl::MutexLock lock(&mutex_);
+    Finish(*call);
+    entry->line_.pop_front();
+    if (entry->line_.empty()) return;
+  }
+}
+
+void ObjectServer::GiveBack(Call& call) {
+  const absl::MutexLock lock(&mutex_);
+  for (auto& give_back : call.give_back_) give_back();
+  call.give_back_.clear();
+  RunWoken();
+}
+
+absl::Time ObjectServer::NextTimeout() {
+  const absl::MutexLock lock(&mutex_);
+  return timeouts_.empty() ? absl::InfiniteFuture() : timeouts_.begin()->first;
+}
+
+void ObjectServer::RunTimeouts() {
+  const absl::MutexLock lock(&mutex_);
+  const absl::Time now = absl::Now();
+  while (!timeouts_.empty() && timeouts_.begin()->first <= now) {
+    Call& call = *timeouts_.begin()->second;
+    StopWaiting(call);
+    call.timed_out_ = true;
+    EvaluateLocked(call);
+    call.timed_out_ = false;
+    RunWoken();
+  }
+}
+
+Inspection ObjectServer::Inspect() {
+  mutex_.AssertHeld();
+  const std::map<std::uint64_t, std::string> names = static_cast<Root*>(root_->object())->ids();
+  Inspection inspection;
+  {
+    std::vector<std::shared_ptr<Entry>> entries;
+    {
+      const absl::MutexLock lock(&table_mutex_);
+      for (const auto& [id, weak] : table_) {
+        if (auto entry = weak.lock()) entries.push_back(std::move(entry));
+      }
+    }
+    std::sort(entries.begin(), entries.end(),
+              [](const auto& a, const auto& b) { return a->id() < b->id(); });
+    for (const std::shared_ptr<Entry>& entry : entries) {
+      const auto name = names.find(entry->id());
+      SharedObject* shared = entry->shared();
+      inspection.objects.push_back(
+          {.id = entry->id(),
+           .type_id = entry->type_id(),
+           .type = entry->type(),
+           .name = name == names.end() ? "" : name->second,
+           .references = static_cast<std::uint64_t>(entry.use_count() - 1),
+           .waiting = (shared == nullptr ? 0 : shared->waiting()) + entry->line_.size()});
+    }
+  }
+  for (const auto& [id, client] : clients_) inspection.clients.push_back(client.info);
+  std::sort(inspection.clients.begin(), inspection.clients.end(),
+            [](const auto& a, const auto& b) { return a.id < b.id; });
+  inspection.threads = pool_.threads();
+  return inspection;
+}
+
+std::size_t ObjectServer::object_count() {
+  const absl::MutexLock lock(&table_mutex_);
+  return table_.size();
+}
+
+}  // namespace remoteobj::manager_internal

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+//
+// The objects of a manager, and the calls to them; whoever brings the calls.
+//
+//   ObjectServer server(BuiltInTypes());
+//   const ClientId client = server.AddClient({.pid = pid});
+//   std::shared_ptr<Call> call = server.Begin(client, std::move(request), [] { … });
+//   … when it is finished: call->outcome(), call->references(), call->Received()
+//   server.RemoveClient(client);                      // it died, or said goodbye
+//
+// Built-in objects are evaluated under one lock, one after the other: they hold values of others'
+// and run no code of theirs. Objects of users' types are evaluated outside of it: on a thread of
+// the pool, one call at a time for each object, or right where the call comes in.
+//
+// Threads:  thread-safe.
+// Lifetime: outlives its calls and its objects. An object lives as long as anybody has its Entry: a
+//           client, a call, a name, or a value in another object.
+#ifndef REMOTEOBJ_MANAGER_INTERNAL_OBJECT_SERVER_H_
+#define REMOTEOBJ_MANAGER_INTERNAL_OBJECT_SERVER_H_
+
+#include <any>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "remoteobj/manager/inspection.h"
+#include "remoteobj/manager/internal/call.h"
+#include "remoteobj/manager/internal/registry.h"
+#include "remoteobj/manager/internal/worker_pool.h"
+#include "remoteobj/transport/any_value.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/internal/heap_message.h"
+#include "remoteobj/transport/references.h"
+
+namespace remoteobj::manager_internal {
+
+using transport_internal::HeapMessage;
+
+class ObjectServer;
+class Root;
+
+// An object, by its number.
+class Entry final : public Referent, public std::enable_shared_from_this<Entry> {
+ public:
+  Entry(ObjectServer& server, std::uint64_t id, std::string type_id, std::string type,
+        const RegisteredType& how, std::shared_ptr<void> object);
+  ~Entry() override;
+
+  const std::string& type_id() const { return type_id_; }
+  const RegisteredType& how() const { return how_; }
+  void* object() const { return object_.get(); }
+  // Null for a type that does not wait.
+  SharedObject* shared() const {
+    return how_.shared == nullptr ? nullptr : how_.shared(object_.get());
+  }
+
+  // Calls it within the server's process, as a client would: from a method of a user's type.
+  Channel& channel() override { return *channel_; }
+
+ private:
+  friend class ObjectServer;
+
+  ObjectServer& server_;
+  const std::string type_id_;
+  const RegisteredType& how_;
+  std::shared_ptr<void> object_;
+  const std::unique_ptr<Channel> channel_;
+  // Of a type that runs on threads: calls in order, the first of which is being evaluated. Guarded
+  // by the server's mutex.
+  std::deque<std::shared_ptr<Call>> line_;
+};
+
+// A request on its way to its outcome.
+class Call final : public std::enable_shared_from_this<Call> {
+ public:
+  using Done = std::function<void()>;
+
+  Call(ObjectServer& server, ClientId client, std::shared_ptr<Entry> entry, Done done);
+  // Gives back what has not been received. Not while it waits: Cancel() it first.
+  ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  bool finished();
+  // REQUIRES: finished, as do references() and Received().
+  HeapMessage& outcome() { return outcome_; }
+  // The objects that the outcome refers to.
+  const std::vector<std::shared_ptr<Entry>>& references() const { return references_; }
+  // The client has the outcome: what was handed over to it is its own.
+  void Received();
+  // Nobody wants the outcome: it waits no longer, and Done is not called any more.
+  void Cancel();
+
+ private:
+  friend class CurrentCall;
+  friend class ObjectServer;
+  friend class WaitList;
+
+  ObjectServer& server_;
+  const ClientId client_;
+  const std::shared_ptr<Entry> entry_;
+  const absl::Time begun_ = absl::Now();
+  std::unique_ptr<HeapMessage> request_;
+  HeapMessage outcome_;
+  std::vector<std::shared_ptr<Entry>> references_;
+  std::vector<std::function<void()>> give_back_;
+  std::any memory_;
+  Done done_;  // Guarded by the server's mutex, as what follows. Null once it is called.
+  bool finished_ = false;
+  bool waited_ = false;
+  bool timed_out_ = false;
+  WaitList* list_ = nullptr;  // Where it waits.
+  std::list<Call*>::iterator place_;
+  absl::Time until_ = absl::InfiniteFuture();  // For how long it waits.
+};
+
+class ObjectServer {
+ public:
+  struct Options {
+    // Of users' types that run on threads.
+    std::size_t max_threads = 64;
+  };
+
+  explicit ObjectServer(Registry registry) : ObjectServer(std::move(registry), Options()) {}
+  ObjectServer(Registry registry, Options options);
+  ~ObjectServer();
+  ObjectServer(const ObjectServer&) = delete;
+  ObjectServer& operator=(const ObjectServer&) = delete;
+
+  // Clients
+
+  ClientId AddClient(ClientInfo info);
+  // Releases what it has left in objects. Its calls have been cancelled before.
+  void RemoveClient(ClientId client);
+
+  // Objects
+
+  // The object of that number; 0 is the root, by which all others are made. Throws StaleReference.
+  std::shared_ptr<Entry> Find(std::uint64_t id);
+  std::shared_ptr<Entry> Make(std::string_view type_id, std::string_view type,
+                              const ListReader& arguments);
+
+  // Calls
+
+  // `done` is called once, when it is finished, on whichever thread finishes it and with the
+  // server's lock held: it only notes that. Not at all if it is finished when this returns.
+  std::shared_ptr<Call> Begin(ClientId client, std::unique_ptr<HeapMessage> request,
+                              Call::Done done);
+  std::shared_ptr<Call> Begin(ClientId client, std::shared_ptr<Entry> entry,
+                              std::unique_ptr<HeapMessage> request, Call::Done done);
+  // Evaluates at once, or gives null: it would have to wait, or to go to another thread.
+  std::shared_ptr<Call> TryNow(ClientId client, const RequestReader& request);
+
+  // When the next call has waited long enough, and those that have by now.
+  absl::Time NextTimeout();
+  void RunTimeouts();
+
+  // What there is, for people and tests.
+  Inspection Inspect();
+  std::size_t object_count();
+
+ private:
+  friend class Call;
+  friend class CurrentCall;
+  friend class Entry;
+  friend class Root;
+  friend class WaitList;
+
+  struct Client {
+    ClientInfo info;
+    // In what it has left something.
+    std::map<std::uint64_t, std::weak_ptr<Entry>> left;
+  };
+
+  static bool IsFor(const RequestReader& request, std::string_view method);
+  Run RunOf(const Entry& entry, const RequestReader& request) const;
+  void CheckExposed(const Entry& entry, const RequestReader& request) const;
+  // Returns whether it is finished; else it waits. Under the lock for built-in types.
+  bool Evaluate(Call& call, const RequestReader& request, bool may_wait);
+  void EvaluateLocked(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RunWoken() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Finish(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StopWaiting(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RunLine(const std::shared_ptr<Entry>& entry);
+  void GiveBack(Call& call) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Forget(Entry& entry);
+
+  const Registry registry_;
+
+  // Of the table of objects. Taken last.
+  absl::Mutex table_mutex_;
+  std::unordered_map<std::uint64_t, std::weak_ptr<Entry>> table_ ABSL_GUARDED_BY(table_mutex_);
+  std::uint64_t last_id_ ABSL_GUARDED_BY(table_mutex_) = 0;
+
+  // Of all that waits, and of built-in objects.
+  absl::Mutex mutex_;
+  std::unordered_map<ClientId, Client> clients_ ABSL_GUARDED_BY(mutex_);
+  ClientId last_client_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<Call*> woken_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::pair<absl::Time, Call*>> timeouts_ ABSL_GUARDED_BY(mutex_);
+
+  WorkerPool pool_;
+  std::shared_ptr<Entry> root_;  // Last, for it goes first.
+};
+
+}  // namespace remoteobj::manager_internal
+
+#endif  // REMOTEOBJ_MANAGER_INTERNAL_OBJECT_SERVER_H_

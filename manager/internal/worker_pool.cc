@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/internal/worker_pool.h"
+
+#include <pthread.h>
+
+#include <utility>
+
+namespace remoteobj::manager_internal {
+
+WorkerPool::~WorkerPool() {
+  std::vector<std::thread> threads;
+  {
+    const absl::MutexLock lock(&mutex_);
+    stop_ = true;
+    queue_.clear();
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) {
+    // What runs here may have let go of the server last.
+    thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
+  }
+}
+
+void WorkerPool::Run(std::function<void()> work) {
+  const absl::MutexLock lock(&mutex_);
+  if (stop_) return;
+  queue_.push_back(std::move(work));
+  if (queue_.size() > idle_ && threads_.size() < max_threads_) {
+    threads_.emplace_back([this] { Work(); });
+  }
+}
+
+std::size_t WorkerPool::threads() {
+  const absl::MutexLock lock(&mutex_);
+  return threads_.size();
+}
+
+void WorkerPool::Work() {
+  pthread_setname_np(pthread_self(), "remoteobj-work");
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stop_ || !queue_.empty();
+  };
+  for (;;) {
+    std::function<void()> work;
+    {
+      const absl::MutexLock lock(&mutex_);
+      ++idle_;
+      mutex_.Await(absl::Condition(&ready));
+      --idle_;
+      if (stop_) return;
+      work = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    work();
+  }
+}
+
+}  // namespace remoteobj::manager_internal

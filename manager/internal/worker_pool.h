@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//
+// Threads that run what users' types do, so that nobody else waits for it.
+//
+// A thread is begun when there is work and none is idle, up to a limit; then work waits in line.
+//
+// Threads:  thread-safe.
+// Lifetime: the destructor waits for what runs, and forgets what has not begun.
+#ifndef REMOTEOBJ_MANAGER_INTERNAL_WORKER_POOL_H_
+#define REMOTEOBJ_MANAGER_INTERNAL_WORKER_POOL_H_
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace remoteobj::manager_internal {
+
+class WorkerPool {
+ public:
+  explicit WorkerPool(std::size_t max_threads) : max_threads_(max_threads) {}
+  ~WorkerPool();
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  void Run(std::function<void()> work);
+  std::size_t threads();
+
+ private:
+  void Work();
+
+  const std::size_t max_threads_;
+  absl::Mutex mutex_;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace remoteobj::manager_internal
+
+#endif  // REMOTEOBJ_MANAGER_INTERNAL_WORKER_POOL_H_
