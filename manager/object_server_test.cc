@@ -72,9 +72,8 @@ namespace {
 
 template <typename T>
 RegisteredType TypeFor(std::function<std::shared_ptr<void>(const ListReader&)> make) {
-  RegisteredType type{.name = TypeName<T>(),
-                      .info = &proxy_internal::TypeOf<T>(),
-                      .make = std::move(make)};
+  RegisteredType type{
+      .name = TypeName<T>(), .info = &proxy_internal::TypeOf<T>(), .make = std::move(make)};
   if constexpr (std::is_base_of_v<SharedObject, T>) {
     type.shared = [](void* object) -> SharedObject* { return static_cast<T*>(object); };
     type.built_in = true;
@@ -132,7 +131,8 @@ TEST_F(ObjectServerTest, MakesObjectsAndForgetsThem) {
     EXPECT_EQ(root_->object_count(), 1u);
   }
   EXPECT_EQ(root_->object_count(), 0u);
-  EXPECT_THROW(root_->create("Bar", "", AnyValue::Of(std::vector<AnyValue>{})), std::invalid_argument);
+  EXPECT_THROW(root_->create("Bar", "", AnyValue::Of(std::vector<AnyValue>{})),
+               std::invalid_argument);
   EXPECT_THROW(root_->create("", "", AnyValue::Of(std::vector<AnyValue>{})), std::invalid_argument);
 }
 

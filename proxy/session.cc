@@ -68,7 +68,11 @@ std::recursive_mutex& ForkSafeMutex::Here() {
 // Session
 
 Session::Session(void* object, const TypeInfo& type, ProxyOptions options)
-    : object_(object), type_(type), options_(options), own_channel_(SharedMemoryChannel::Create()), channel_(own_channel_.get()) {}
+    : object_(object),
+      type_(type),
+      options_(options),
+      own_channel_(SharedMemoryChannel::Create()),
+      channel_(own_channel_.get()) {}
 
 Session::Session(const TypeInfo& type, std::shared_ptr<Referent> referent, ProxyOptions options)
     : type_(type),

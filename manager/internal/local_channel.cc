@@ -36,8 +36,8 @@ class LocalScope final : public ReferenceScope {
 
 class LocalCall final : public PendingCall {
  public:
-  LocalCall(ObjectServer& server, ClientId client, std::shared_ptr<Entry> entry,
-            WriteRequest write, absl::Time deadline)
+  LocalCall(ObjectServer& server, ClientId client, std::shared_ptr<Entry> entry, WriteRequest write,
+            absl::Time deadline)
       : server_(server), signal_(std::make_shared<Signal>()) {
     auto request = std::make_unique<HeapMessage>();
     {

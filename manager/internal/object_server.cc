@@ -72,7 +72,8 @@ RegisteredType RootType(ObjectServer& server) {
 
 void Registry::Add(std::string type_id, RegisteredType type) {
   const auto [at, added] = types_.try_emplace(std::move(type_id), std::move(type));
-  if (!added) throw std::logic_error(absl::StrCat("the type ", at->first, " is registered already"));
+  if (!added)
+    throw std::logic_error(absl::StrCat("the type ", at->first, " is registered already"));
 }
 
 const RegisteredType& Registry::Find(std::string_view type_id) const {
@@ -210,9 +211,10 @@ std::shared_ptr<Entry> ObjectServer::Find(std::uint64_t id) {
   const auto at = table_.find(id);
   std::shared_ptr<Entry> entry = at == table_.end() ? nullptr : at->second.lock();
   if (entry == nullptr) {
-    throw StaleReference(absl::StrCat("object ", id, id > last_id_ ? " is of another manager, or of "
-                                                                     "this one before it restarted"
-                                                                   : " is gone: nobody kept it"));
+    throw StaleReference(absl::StrCat("object ", id,
+                                      id > last_id_ ? " is of another manager, or of "
+                                                      "this one before it restarted"
+                                                    : " is gone: nobody kept it"));
   }
   return entry;
 }
@@ -252,7 +254,7 @@ bool ObjectServer::IsFor(const RequestReader& request, std::string_view method) 
 // To make an object of a user's type is to call its constructor.
 Run ObjectServer::RunOf(const Entry& entry, const RequestReader& request) const {
   if (!entry.how().built_in) return entry.how().run;
-  const std::size_t at = entry.id() != 0              ? 2
+  const std::size_t at = entry.id() != 0                   ? 2
                          : IsFor(request, "create")        ? 0
                          : IsFor(request, "get_or_create") ? 1
                                                            : 2;

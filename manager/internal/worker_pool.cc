@@ -37,9 +37,8 @@ std::size_t WorkerPool::threads() {
 
 void WorkerPool::Work() {
   pthread_setname_np(pthread_self(), "remoteobj-work");
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return stop_ || !queue_.empty();
-  };
+  const auto ready = [this]()
+                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stop_ || !queue_.empty(); };
   for (;;) {
     std::function<void()> work;
     {

@@ -86,8 +86,8 @@ struct Access {
       // Relative to the word behind it, where what was behind it now is not.
       const Position body = out.Append(words.subspan(kBody));
       const std::uint32_t moved = (static_cast<std::uint32_t>(pointer) >> 2) + body - (at + kBody);
-      pointer = (pointer & ~Word{0xffffffff}) | static_cast<std::uint32_t>(moved << 2) |
-                (pointer & 3);
+      pointer =
+          (pointer & ~Word{0xffffffff}) | static_cast<std::uint32_t>(moved << 2) | (pointer & 3);
     }
     for (unsigned i = 0; i < kValueLayout.data; ++i) out.Set(at + i, 0, words[i]);
     out.Set(at + kValueLayout.data, 0, pointer);

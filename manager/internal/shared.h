@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//
+// What the typed proxies of built-in objects (Dict, Queue, Lock, …) have in common: a reference,
+// and calls by name.
+//
+//   template <typename T>
+//   class Box : public Shared {
+//    public:
+//     static constexpr std::string_view kTypeId = "Box";
+//     static std::string Type() { return absl::StrCat("Box<", TypeName<T>(), ">"); }
+//     explicit Box(const Reference& reference) : Shared(reference, Type()) {}
+//     T get() const { return Call<T>("get"); }
+//   };
+#ifndef REMOTEOBJ_MANAGER_INTERNAL_SHARED_H_
+#define REMOTEOBJ_MANAGER_INTERNAL_SHARED_H_
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "remoteobj/proxy/internal/members.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/references.h"
+
+namespace remoteobj::manager_internal {
+
+class Shared {
+ public:
+  // Two are equal if they are of the same object, whatever it has in it.
+  friend bool operator==(const Shared& a, const Shared& b) { return a.referent_ == b.referent_; }
+  // <Remote Dict<std::string, int> 3>
+  friend std::ostream& operator<<(std::ostream& out, const Shared& shared) {
+    return out << "<Remote " << shared.referent_->type() << " " << shared.referent_->id() << ">";
+  }
+
+  const std::shared_ptr<Referent>& referent() const { return referent_; }
+
+ protected:
+  // Throws BadValue if the object is of another type.
+  Shared(const Reference& reference, std::string_view type);
+
+  // Calls a method, and gives what it returns. Throws what it throws, as its own type.
+  template <typename R, typename... A>
+  R Call(std::string_view method, const A&... arguments) const {
+    const auto write = [&](RequestWriter request) {
+      const OperationsWriter operations = request.Operations(2);
+      operations.Set(0, OperationKind::kGetAttribute, method, 0);
+      operations.Set(1, OperationKind::kCall, {}, 0);
+      if constexpr (sizeof...(A) != 0) {
+        proxy_internal::EncodeAll<std::decay_t<const A&>...>(operations.Arguments(1, sizeof...(A)),
+                                                             0, arguments...);
+      }
+    };
+    return proxy_internal::Receive<R>([&](ReadOutcome read) { CallNamed(method, write, read); });
+  }
+
+ private:
+  void CallNamed(std::string_view method, WriteRequest write, ReadOutcome read) const;
+
+  std::shared_ptr<Referent> referent_;
+};
+
+// Names the calling thread to locks that know their owner: unique in this process, never reused.
+std::uint64_t ThisThread();
+
+template <typename T>
+concept SharedType = std::derived_from<T, Shared> && requires { T::kTypeId; };
+
+}  // namespace remoteobj::manager_internal
+
+namespace remoteobj {
+
+// A proxy of a manager's object as a part of any value that goes to that manager, or comes from it.
+template <manager_internal::SharedType T>
+struct Codec<T> {
+  static void Encode(const T& shared, ValueWriter out) {
+    Codec<Reference>::Encode({shared.referent()}, out);
+  }
+  static T Decode(const ValueReader& in) { return T(Codec<Reference>::Decode(in)); }
+};
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_MANAGER_INTERNAL_SHARED_H_
