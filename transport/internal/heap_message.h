@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <span>
 
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/flat.h"
@@ -18,6 +19,13 @@ class HeapMessage final : public Out {
   HeapMessage() : Out(inline_, kInlineWords) {}
 
   In Read() const { return In(words().data(), used_); }
+
+  // Begins anew with so many words, which are 0, for others to write.
+  std::span<Word> Prepare(std::uint64_t words) {
+    Reset();
+    Allocate(words);
+    return {base_, words};
+  }
 
  private:
   static constexpr std::size_t kInlineWords = 128;

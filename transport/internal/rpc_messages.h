@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+//
+// Messages of one piece, as parts of Cap'n Proto's own messages, and back.
+#ifndef REMOTEOBJ_TRANSPORT_INTERNAL_RPC_MESSAGES_H_
+#define REMOTEOBJ_TRANSPORT_INTERNAL_RPC_MESSAGES_H_
+
+#include <limits>
+#include <span>
+
+#include "capnp/message.h"
+#include "kj/common.h"
+#include "remoteobj/transport/internal/flat.h"
+#include "remoteobj/transport/internal/heap_message.h"
+
+namespace remoteobj::transport_internal {
+
+// A message of our own making, for Cap'n Proto to read. It refers to `words`.
+class OwnMessage {
+ public:
+  explicit OwnMessage(std::span<const Word> words)
+      : segment_(kj::arrayPtr(reinterpret_cast<const capnp::word*>(words.data()), words.size())),
+        reader_(kj::arrayPtr(&segment_, 1), Unlimited()) {}
+
+  template <typename Struct>
+  typename Struct::Reader Root() {
+    return reader_.getRoot<Struct>();
+  }
+
+ private:
+  static capnp::ReaderOptions Unlimited() {
+    capnp::ReaderOptions options;
+    options.traversalLimitInWords = std::numeric_limits<std::uint64_t>::max();
+    options.nestingLimit = 1024;
+    return options;
+  }
+
+  const kj::ArrayPtr<const capnp::word> segment_;
+  capnp::SegmentArrayMessageReader reader_;
+};
+
+// Copies what another has sent, all of it checked on the way. Throws kj::Exception if it is
+// malformed.
+template <typename Reader>
+void CopyTo(HeapMessage& out, const Reader& from) {
+  const std::span<Word> words = out.Prepare(from.totalSize().wordCount + 1);
+  capnp::FlatMessageBuilder builder(
+      kj::arrayPtr(reinterpret_cast<capnp::word*>(words.data()), words.size()));
+  builder.setRoot(from);
+}
+
+}  // namespace remoteobj::transport_internal
+
+#endif  // REMOTEOBJ_TRANSPORT_INTERNAL_RPC_MESSAGES_H_

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+#
+# The objects of a manager, as Cap'n Proto capabilities: what its clients say to it once both sides
+# have proved who they are (transport/internal/hello.h).
+#
+# A capability keeps its object alive: it goes with the client that has it, however that ends. How
+# this may evolve: as message.capnp.
+
+@0xc0d4b86a4f1e9d27;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("remoteobj::schema");
+
+using import "message.capnp".Request;
+using import "message.capnp".Outcome;
+
+# What a client has first.
+interface Session {
+  # Says who the client is. The server calls it back.
+  enter @0 (peer :Peer) -> ();
+
+  # An object by its number; 0 is the one by which all others are found. It may be any that some
+  # other client has: all who are let in trust one another so far.
+  object @1 (id :UInt64) -> (object :Object);
+
+  # Ends a call that waits: its outcome is not wanted any more. A call that the server does not know,
+  # because it has ended, is no error.
+  cancel @2 (call :UInt64) -> ();
+
+  # Nothing: whether the other side is there.
+  ping @3 () -> ();
+}
+
+interface Object {
+  # One chain of operations, in one round trip. `call` is a number of the client's own, for cancel.
+  # `now` is the sender's clock, in nanoseconds since the Unix epoch: the request's deadline is
+  # by that clock.
+  call @0 (call :UInt64, now :Int64, request :Request) -> (outcome :Outcome,
+                                                          references :List(Object),
+                                                          receipt :Receipt);
+}
+
+# Something that was handed over with an outcome: an item of a queue, a lock. It goes back when this
+# capability is dropped without a word.
+interface Receipt {
+  # The client has it.
+  received @0 () -> ();
+}
+
+interface Peer {
+  # The server closes. It has answered all calls that it has evaluated, and will evaluate no more.
+  goodbye @0 () -> ();
+}
