@@ -11,7 +11,7 @@
 // Threads:  immutable values.
 // Errors:   each kind is what a caller would do next: reconnect (ListenerDied), wait or go without
 //           (NotListening), retry or give up (DeadlineExceeded), mend the call (BadValue,
-//           NotDescribed), get the object anew (StaleReference).
+//           NotDescribed) or the key (AuthenticationError), get the object anew (StaleReference).
 // Not here: what the object itself threw, see remoteobj/except/remote_error.h.
 #ifndef REMOTEOBJ_TRANSPORT_ERRORS_H_
 #define REMOTEOBJ_TRANSPORT_ERRORS_H_
@@ -76,6 +76,13 @@ class NotDescribed : public std::runtime_error {
 
 // A reference to an object that is gone: its manager was started anew since, or nobody kept it.
 class StaleReference : public std::runtime_error {
+ public:
+  using runtime_error::runtime_error;
+};
+
+// The two sides of a connection do not have the same key, or one of them has none. Says which side
+// failed; to try again is of no use before the key is mended.
+class AuthenticationError : public std::runtime_error {
  public:
   using runtime_error::runtime_error;
 };
