@@ -270,6 +270,7 @@ TEST(RemoteErrorTest, OursComeAsThemselves) {
   CheckOwnType(DeadlineExceeded("late"));
   CheckOwnType(BadValue("bad"));
   CheckOwnType(NotDescribed("unknown"));
+  CheckOwnType(AuthenticationError("another key"));
   CheckOwnType<ListenerDied>(ListenerDied("died", {.pid = 12, .signal = 9}, true),
                              [](const ListenerDied& e) {
                                EXPECT_EQ(e.pid(), 12);
@@ -558,6 +559,7 @@ TEST(RemoteErrorTest, BecomesAStatus) {
   check(ListenerDied("died", {.pid = 1}, false), StatusCode::kAborted, "died");
   check(DeadlineExceeded("late"), StatusCode::kDeadlineExceeded, "late");
   check(NotDescribed("what"), StatusCode::kUnimplemented, "what");
+  check(AuthenticationError("what"), StatusCode::kUnauthenticated, "what");
   check(BadValue("bad"), StatusCode::kInvalidArgument, "bad");
   check(absl::BadStatusOrAccess(absl::DataLossError("lost")), StatusCode::kDataLoss, "lost");
   check(std::out_of_range("far"), StatusCode::kOutOfRange, "far");

@@ -25,6 +25,8 @@
 //   72  u64 _                    72  u64 purpose: _ so far
 //                                80  u8[32] proof
 //
+// Flags: 1 for a side that has a key, 2 for one that offers or wants shared memory.
+//
 // A proof is HMAC-SHA256 of a label of its direction and of all bytes of the connection before it,
 // in both directions. So it proves the key, and fits one connection and one direction only: who
 // repeats what another has sent, or sends a proof back to where it came from, gets nowhere; and
@@ -34,7 +36,8 @@
 // What it does not do:
 //   - It protects the hello, and not what comes after. Somebody who can change the bytes on their
 //     way can let two honest sides prove their keys to each other and then speak in their place.
-//     Where that is to be feared the connection must be TLS, or a Unix socket.
+//     Where that is to be feared the connection must be TLS whose certificate the client checks,
+//     or a Unix socket.
 //   - Whoever listens to a hello can try keys at home, as fast as a computer can. A key must be
 //     random (32 bytes of getrandom), not a password.
 //   - All who have the key are equal: a client that has it could pose as the server.
