@@ -36,12 +36,18 @@ class Referent {
 
   std::uint64_t id() const { return id_; }
   const std::string& type() const { return type_; }
-  // How it is called. Valid as long as this.
+  // Where it is called. Valid as long as this.
   virtual Channel& channel() = 0;
+
+ protected:
+  // What was not known when it was made.
+  void SetType(std::string_view type) {
+    if (type_.empty()) type_ = type;
+  }
 
  private:
   const std::uint64_t id_;
-  const std::string type_;
+  std::string type_;
 };
 
 // While one lives, values that are encoded and decoded on this thread may hold references.

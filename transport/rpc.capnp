@@ -16,8 +16,9 @@ using import "message.capnp".Outcome;
 
 # What a client has first.
 interface Session {
-  # Says who the client is. The server calls it back.
-  enter @0 (peer :Peer) -> ();
+  # What a client asks first: it is answered when the server closes. By then it has answered all
+  # calls that it has evaluated, and will evaluate no more.
+  closed @0 () -> ();
 
   # An object by its number; 0 is the one by which all others are found. It may be any that some
   # other client has: all who are let in trust one another so far.
@@ -36,8 +37,14 @@ interface Object {
   # `now` is the sender's clock, in nanoseconds since the Unix epoch: the request's deadline is
   # by that clock.
   call @0 (call :UInt64, now :Int64, request :Request) -> (outcome :Outcome,
-                                                          references :List(Object),
+                                                          references :List(Held),
                                                           receipt :Receipt);
+
+  # An object that the outcome refers to.
+  struct Held {
+    id @0 :UInt64;
+    object @1 :Object;
+  }
 }
 
 # Something that was handed over with an outcome: an item of a queue, a lock. It goes back when this
@@ -45,9 +52,4 @@ interface Object {
 interface Receipt {
   # The client has it.
   received @0 () -> ();
-}
-
-interface Peer {
-  # The server closes. It has answered all calls that it has evaluated, and will evaluate no more.
-  goodbye @0 () -> ();
 }

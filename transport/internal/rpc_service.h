@@ -35,7 +35,8 @@ class RpcAnswer {
  public:
   virtual ~RpcAnswer() = default;
   virtual bool ready() = 0;
-  // REQUIRES: ready, as those below.
+  // Whether it was not evaluated, since the service has closed. REQUIRES: ready, as those below.
+  virtual bool refused() { return false; }
   virtual HeapMessage& outcome() = 0;
   virtual const std::vector<std::shared_ptr<Referent>>& references() = 0;
   // Whether Received() is to be called once the client has the outcome.
@@ -49,8 +50,8 @@ class RpcSession {
   virtual ~RpcSession() = default;
   // The object of that number. Throws StaleReference.
   virtual std::shared_ptr<Referent> Find(std::uint64_t id) = 0;
-  // `done` is called once, from any thread, when the answer is ready; not if it is so at once. It
-  // does little, and may be called with locks held.
+  // `done` is called once, from any thread, when the answer is ready; not if it is so at once, nor
+  // after the answer was destroyed. It does little, and may be called with locks held.
   virtual std::unique_ptr<RpcAnswer> Begin(const std::shared_ptr<Referent>& object,
                                            std::unique_ptr<HeapMessage> request,
                                            std::function<void()> done) = 0;

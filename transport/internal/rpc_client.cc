@@ -1,0 +1,756 @@
+// SPDX-License-Identifier: MIT
+//
+// A connection has a KJ event loop that is no thread's. Whoever waits for an answer drives it: it
+// enters the loop, does what others have left in the inbox, runs events until its answer is there,
+// and sleeps on the socket between them. Others that wait meanwhile sleep until their answer is
+// there, or until nobody drives.
+//
+//   inbox   what is to be done in the loop: calls to be sent, objects to be let go
+//   wake    an eventfd, by which the one who drives is told of the inbox
+//
+// All that belongs to KJ lives in Wire, and is touched in the loop only.
+#include "remoteobj/transport/internal/rpc_client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <stdexcept>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "capnp/capability.h"
+#include "capnp/rpc-twoparty.h"
+#include "kj/async-io.h"
+#include "kj/async.h"
+#include "kj/exception.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/hello.h"
+#include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/internal/rpc_messages.h"
+#include "remoteobj/transport/internal/socket.h"
+#include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/message.capnp.h"
+#include "remoteobj/transport/rpc.capnp.h"
+
+namespace remoteobj::transport_internal {
+namespace {
+
+// A socket as a stream of KJ's, without a port of KJ's: whoever drives says when it is ready.
+class SocketStream final : public kj::AsyncIoStream {
+ public:
+  explicit SocketStream(int fd) : fd_(fd) {}
+
+  short events() const {
+    return static_cast<short>((readable_.get() != nullptr ? POLLIN : 0) |
+                              (writable_.get() != nullptr ? POLLOUT : 0));
+  }
+  void Ready(short events) {
+    if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) Fulfill(readable_);
+    if ((events & (POLLOUT | POLLHUP | POLLERR)) != 0) Fulfill(writable_);
+  }
+
+  kj::Promise<std::size_t> tryRead(void* buffer, std::size_t least, std::size_t most) override {
+    return ReadOn(static_cast<char*>(buffer), least, most, 0);
+  }
+  // Of these two each version of KJ has one.
+  kj::Promise<void> write(const void* buffer, std::size_t size) {
+    return WriteOn({static_cast<const char*>(buffer), size}, {});
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::byte> bytes) {
+    return write(bytes.begin(), bytes.size());
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    if (pieces.size() == 0) return kj::READY_NOW;
+    const auto first = pieces.front();
+    return WriteOn({reinterpret_cast<const char*>(first.begin()), first.size()},
+                   pieces.slice(1, pieces.size()));
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
+  void shutdownWrite() override { shutdown(fd_, SHUT_WR); }
+  void abortRead() override { shutdown(fd_, SHUT_RD); }
+
+ private:
+  using Fulfiller = kj::Own<kj::PromiseFulfiller<void>>;
+
+  static void Fulfill(Fulfiller& waiting) {
+    if (waiting.get() == nullptr) return;
+    Fulfiller ready = kj::mv(waiting);
+    ready->fulfill();
+  }
+  static kj::Promise<void> When(Fulfiller& waiting) {
+    auto made = kj::newPromiseAndFulfiller<void>();
+    waiting = kj::mv(made.fulfiller);
+    return kj::mv(made.promise);
+  }
+
+  kj::Promise<std::size_t> ReadOn(char* buffer, std::size_t least, std::size_t most,
+                                  std::size_t had) {
+    for (;;) {
+      const ssize_t got = recv(fd_, buffer + had, most - had, 0);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && errno == EAGAIN) break;
+      if (got < 0) return KJ_EXCEPTION(DISCONNECTED, "the connection was lost");
+      had += static_cast<std::size_t>(got);
+      if (got == 0 || had >= least) return had;
+    }
+    return When(readable_).then([=, this] { return ReadOn(buffer, least, most, had); });
+  }
+
+  kj::Promise<void> WriteOn(std::span<const char> now,
+                            kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> later) {
+    for (;;) {
+      while (now.empty()) {
+        if (later.size() == 0) return kj::READY_NOW;
+        const auto next = later.front();
+        now = {reinterpret_cast<const char*>(next.begin()), next.size()};
+        later = later.slice(1, later.size());
+      }
+      const int more = later.size() == 0 ? 0 : MSG_MORE;
+      const ssize_t sent = send(fd_, now.data(), now.size(), MSG_NOSIGNAL | more);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0 && errno == EAGAIN) break;
+      // The end is for the reading side to tell: what the other has said before it hung up is to be
+      // heard, which KJ would not do after a failure to write.
+      if (sent < 0) return kj::READY_NOW;
+      now = now.subspan(static_cast<std::size_t>(sent));
+    }
+    return When(writable_).then([=, this] { return WriteOn(now, later); });
+  }
+
+  const int fd_;
+  Fulfiller readable_;
+  Fulfiller writable_;
+};
+
+// Longer a manager that is asked whether it is there does not take.
+constexpr absl::Duration kPing = absl::Seconds(5);
+
+// A capability, by a number: so that it can be named outside of the loop.
+using Handle = std::uint64_t;
+
+// A call, from its request to its outcome. Guarded by the connection's mutex, but for what is
+// written before `done`.
+struct Exchange {
+  std::uint64_t number = 0;
+  Handle object = 0;
+  HeapMessage request;
+  HeapMessage outcome;
+  // The objects that the outcome refers to.
+  std::vector<std::pair<std::uint64_t, Handle>> references;
+  std::optional<Handle> receipt;
+  std::exception_ptr error;
+  bool done = false;
+  bool given_up = false;
+};
+
+}  // namespace
+
+// The objects that a message leads to, by their number.
+class RemoteObject;
+
+class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
+ public:
+  explicit RpcConnection(const RpcClientOptions& options);
+  ~RpcConnection();
+
+  const HelloPeer& server() const { return server_; }
+  pid_t server_pid() const { return server_pid_; }
+  // Of this process, and not lost.
+  bool usable() const { return process_ == getpid() && !lost_.load() && !goodbye_.load(); }
+  const std::string& address() const { return address_; }
+
+  Handle Find(std::uint64_t id, absl::Time deadline);
+  void Ping(absl::Time deadline);
+  // Sends it. `exchange` is finished by Finish, or given up.
+  void Send(const std::shared_ptr<Exchange>& exchange);
+  // Waits until it is done. Throws what went wrong with it, or DeadlineExceeded.
+  void Finish(Exchange& exchange, absl::Time deadline);
+  bool ready(Exchange& exchange);
+  void GiveUp(const std::shared_ptr<Exchange>& exchange);
+  // These do not wait.
+  void Release(Handle handle);
+  void Received(Handle receipt);
+  std::uint64_t NewNumber() { return numbers_.fetch_add(1); }
+
+ private:
+  class Wire;
+  using Work = std::function<void(Wire&)>;
+
+  void Post(Work work);
+  void DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadline);
+  void Drive(absl::FunctionRef<bool()> done, absl::Time deadline);
+  void RunInbox();
+  void Nudge();
+  void FinishWell(Exchange& exchange);
+  void FinishWith(Exchange& exchange, const kj::Exception& e);
+  [[noreturn]] void ThrowLost() const;
+
+  const pid_t process_ = getpid();
+  const std::string address_;
+  Socket socket_;
+  Socket wake_;
+  HelloPeer server_;
+  pid_t server_pid_ = 0;
+  std::atomic<bool> lost_{false};
+  std::atomic<bool> goodbye_{false};
+  std::atomic<std::uint64_t> numbers_{1};
+
+  absl::Mutex mutex_;
+  absl::CondVar changed_;  // An exchange is done, or nobody drives any more.
+  bool driven_ ABSL_GUARDED_BY(mutex_) = false;
+  int followers_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<Work> inbox_ ABSL_GUARDED_BY(mutex_);
+
+  std::unique_ptr<kj::EventLoop> loop_;
+  std::unique_ptr<Wire> wire_;  // Of who drives.
+};
+
+class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
+ public:
+  Wire(int fd, std::size_t max_message_bytes, RpcConnection& connection)
+      : stream(fd),
+        network_(stream, capnp::rpc::twoparty::Side::CLIENT, Limits(max_message_bytes)),
+        rpc_(capnp::makeRpcClient(network_)),
+        session(Bootstrap(rpc_)),
+        tasks(*this) {
+    tasks.add(session.closedRequest().send().then(
+        [&connection](auto&&) { connection.goodbye_.store(true); }));
+    tasks.add(network_.onDisconnect().then([this] { lost = true; }));
+  }
+
+  Handle Keep(schema::Object::Client object) {
+    objects.emplace(++last, kj::mv(object));
+    return last;
+  }
+
+  SocketStream stream;
+
+ private:
+  static capnp::ReaderOptions Limits(std::size_t max_message_bytes) {
+    capnp::ReaderOptions limits;
+    limits.traversalLimitInWords = max_message_bytes / sizeof(Word);
+    limits.nestingLimit = 1024;
+    return limits;
+  }
+  static schema::Session::Client Bootstrap(capnp::RpcSystem<capnp::rpc::twoparty::VatId>& rpc) {
+    capnp::MallocMessageBuilder message(8);
+    auto vat = message.initRoot<capnp::rpc::twoparty::VatId>();
+    vat.setSide(capnp::rpc::twoparty::Side::SERVER);
+    return rpc.bootstrap(vat).castAs<schema::Session>();
+  }
+  // Of the calls whose outcome nobody looks at.
+  void taskFailed(kj::Exception&&) override {}
+
+  capnp::TwoPartyVatNetwork network_;
+  capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc_;
+
+ public:
+  schema::Session::Client session;
+  std::unordered_map<Handle, schema::Object::Client> objects;
+  std::unordered_map<Handle, schema::Receipt::Client> receipts;
+  Handle last = 0;
+  bool lost = false;
+  kj::TaskSet tasks;  // First to go: its promises hold on to the rest.
+};
+
+RpcConnection::RpcConnection(const RpcClientOptions& options)
+    : address_(options.address.ToString()) {
+  const absl::Time deadline = absl::Now() + options.connect_timeout;
+  socket_ = ConnectTo(options.address, deadline);
+  wake_ = Socket(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (wake_.fd() < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+
+  static const HelloId* const id = new HelloId(RandomHelloId());
+  ClientHello hello({.key = options.key, .pid = static_cast<std::uint32_t>(process_), .id = *id});
+  HelloGreeting greeting;
+  ReadAll(socket_.fd(), greeting, deadline, nullptr);
+  WriteAll(socket_.fd(), hello.Answer(greeting), deadline);
+  HelloReply reply;
+  ReadAll(socket_.fd(), reply, deadline, nullptr);
+  server_ = hello.Finish(reply);
+  const auto credentials = CredentialsOf(socket_.fd());
+  server_pid_ = credentials ? credentials->pid : static_cast<pid_t>(server_.pid);
+
+  loop_ = std::make_unique<kj::EventLoop>();
+  const kj::WaitScope scope(*loop_);
+  wire_ = std::make_unique<Wire>(socket_.fd(), options.max_message_bytes, *this);
+  loop_->run();
+}
+
+RpcConnection::~RpcConnection() {
+  if (process_ != getpid()) {
+    // A copy in a forked child: the loop is the parent's.
+    static_cast<void>(loop_.release());
+    static_cast<void>(wire_.release());
+    return;
+  }
+  {
+    kj::WaitScope scope(*loop_);
+    wire_.reset();
+    loop_->run();
+    scope.cancelAllDetached();
+  }
+}
+
+void RpcConnection::ThrowLost() const {
+  if (goodbye_.load()) {
+    throw NotListening(absl::StrCat("the manager at ", address_, " has closed"));
+  }
+  throw ListenerDied(absl::StrCat("the connection to the manager at ", address_, " was lost"),
+                     {.pid = server_pid_}, /*evaluating=*/true);
+}
+
+// Does `work` in the loop: soon, by whoever drives.
+void RpcConnection::Post(Work work) {
+  const absl::MutexLock lock(&mutex_);
+  inbox_.push_back(std::move(work));
+  if (driven_) Nudge();
+}
+
+void RpcConnection::Nudge() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_.fd(), &one, sizeof one);
+}
+
+void RpcConnection::RunInbox() {
+  std::vector<Work> inbox;
+  {
+    const absl::MutexLock lock(&mutex_);
+    inbox.swap(inbox_);
+  }
+  for (Work& work : inbox) work(*wire_);
+}
+
+// Drives the loop. REQUIRES: this thread has `driven_`.
+void RpcConnection::Drive(absl::FunctionRef<bool()> done, absl::Time deadline) {
+  kj::WaitScope scope(*loop_);
+  for (;;) {
+    RunInbox();
+    loop_->run();
+    // Not before: by now it is known, too, whether the server has said goodbye.
+    if (wire_->lost) lost_.store(true);
+    if (done() || lost_.load()) return;
+    pollfd wait[2] = {{socket_.fd(), wire_->stream.events(), 0}, {wake_.fd(), POLLIN, 0}};
+    absl::Duration slice = std::min(deadline - absl::Now(), absl::Hours(1));
+    if (interruption != nullptr) slice = std::min(slice, absl::Milliseconds(20));
+    const timespec timeout = absl::ToTimespec(std::max(slice, absl::ZeroDuration()));
+    const int ready = ppoll(wait, 2, &timeout, nullptr);
+    if (ready > 0) {
+      if (wait[1].revents != 0) {
+        std::uint64_t count;
+        [[maybe_unused]] const ssize_t got = read(wake_.fd(), &count, sizeof count);
+      }
+      wire_->stream.Ready(wait[0].revents);
+      continue;
+    }
+    if (Interrupted() || absl::Now() >= deadline) {
+      if (deadline != absl::InfiniteFuture() || Interrupted()) return;
+    }
+  }
+}
+
+// Until `done`, which is looked at under the mutex; or until the deadline, an interruption, or the
+// loss of the connection.
+void RpcConnection::DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadline) {
+  mutex_.Lock();
+  while (!done() && !lost_.load()) {
+    if (driven_) {
+      ++followers_;
+      const absl::Time slice = interruption == nullptr
+                                   ? deadline
+                                   : std::min(deadline, absl::Now() + absl::Milliseconds(20));
+      changed_.WaitWithDeadline(&mutex_, slice);
+      --followers_;
+    } else {
+      driven_ = true;
+      mutex_.Unlock();
+      const auto locked_done = [&] {
+        const absl::MutexLock lock(&mutex_);
+        return done();
+      };
+      Drive(locked_done, deadline);
+      mutex_.Lock();
+      driven_ = false;
+      if (followers_ > 0) changed_.SignalAll();
+    }
+    if (absl::Now() >= deadline || Interrupted()) break;
+  }
+  mutex_.Unlock();
+}
+
+void RpcConnection::FinishWell(Exchange& exchange) {
+  const absl::MutexLock lock(&mutex_);
+  exchange.done = true;
+  if (followers_ > 0) changed_.SignalAll();
+}
+
+void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
+  const absl::MutexLock lock(&mutex_);
+  const std::string what = e.getDescription().cStr();
+  try {
+    if (e.getType() == kj::Exception::Type::DISCONNECTED) {
+      wire_->lost = true;
+      return;
+    }
+    if (e.getType() == kj::Exception::Type::OVERLOADED) {
+      throw NotListening("the listener closed, and refused the call");
+    }
+    if (what.find("stale") != std::string::npos) throw StaleReference(what);
+    throw BadValue(absl::StrCat("the manager refused the call: ", what));
+  } catch (...) {
+    exchange.error = std::current_exception();
+  }
+  exchange.done = true;
+  if (followers_ > 0) changed_.SignalAll();
+}
+
+Handle RpcConnection::Find(std::uint64_t id, absl::Time deadline) {
+  const auto exchange = std::make_shared<Exchange>();
+  Post([this, id, exchange](Wire& wire) {
+    auto request = wire.session.objectRequest();
+    request.setId(id);
+    wire.tasks.add(request.send().then(
+        [this, exchange, &wire](capnp::Response<schema::Session::ObjectResults>&& results) {
+          exchange->object = wire.Keep(results.getObject());
+          FinishWell(*exchange);
+        },
+        [this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
+  });
+  Finish(*exchange, deadline);
+  return exchange->object;
+}
+
+void RpcConnection::Ping(absl::Time deadline) {
+  const auto exchange = std::make_shared<Exchange>();
+  Post([this, exchange](Wire& wire) {
+    wire.tasks.add(wire.session.pingRequest().send().then(
+        [this, exchange](auto&&) { FinishWell(*exchange); },
+        [this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
+  });
+  Finish(*exchange, deadline);
+}
+
+void RpcConnection::Send(const std::shared_ptr<Exchange>& exchange) {
+  Post([this, exchange](Wire& wire) {
+    const auto object = wire.objects.find(exchange->object);
+    auto request = object->second.callRequest(capnp::MessageSize{exchange->request.used() + 8, 0});
+    request.setCall(exchange->number);
+    request.setNow(absl::ToUnixNanos(absl::Now()));
+    request.setRequest(OwnMessage(exchange->request.words()).Root<schema::Request>());
+    wire.tasks.add(request.send().then(
+        [this, exchange, &wire](capnp::Response<schema::Object::CallResults>&& results) {
+          if (exchange->given_up) return;
+          CopyTo(exchange->outcome, results.getOutcome());
+          for (auto reference : results.getReferences()) {
+            exchange->references.emplace_back(reference.getId(), wire.Keep(reference.getObject()));
+          }
+          if (results.hasReceipt()) {
+            wire.receipts.emplace(++wire.last, results.getReceipt());
+            exchange->receipt = wire.last;
+          }
+          FinishWell(*exchange);
+        },
+        [this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
+  });
+}
+
+bool RpcConnection::ready(Exchange& exchange) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (exchange.done || lost_.load()) return true;
+  }
+  DriveUntil([&] { return exchange.done; }, absl::InfinitePast());
+  const absl::MutexLock lock(&mutex_);
+  return exchange.done || lost_.load();
+}
+
+void RpcConnection::Finish(Exchange& exchange, absl::Time deadline) {
+  DriveUntil([&] { return exchange.done; }, deadline);
+  std::exception_ptr error;
+  bool done;
+  {
+    const absl::MutexLock lock(&mutex_);
+    done = exchange.done;
+    error = exchange.error;
+  }
+  if (error != nullptr) std::rethrow_exception(error);
+  if (done) return;
+  if (lost_.load()) ThrowLost();
+  InterruptionPoint();
+  throw DeadlineExceeded("the outcome did not come in time");
+}
+
+// What has come for it is let go; what has not is not wanted.
+void RpcConnection::GiveUp(const std::shared_ptr<Exchange>& exchange) {
+  if (!usable()) return;
+  Post([exchange](Wire& wire) {
+    if (!exchange->done) {
+      exchange->given_up = true;
+      auto request = wire.session.cancelRequest();
+      request.setCall(exchange->number);
+      wire.tasks.add(request.send().ignoreResult());
+    }
+    for (const auto& [id, handle] : exchange->references) wire.objects.erase(handle);
+    exchange->references.clear();
+    if (exchange->receipt) wire.receipts.erase(*exchange->receipt);
+  });
+  DriveUntil([] { return false; }, absl::InfinitePast());
+}
+
+void RpcConnection::Release(Handle handle) {
+  if (!usable()) return;
+  Post([handle](Wire& wire) { wire.objects.erase(handle); });
+  DriveUntil([] { return false; }, absl::InfinitePast());
+}
+
+void RpcConnection::Received(Handle receipt) {
+  Post([receipt](Wire& wire) {
+    const auto at = wire.receipts.find(receipt);
+    wire.tasks.add(at->second.receivedRequest().send().ignoreResult());
+    wire.receipts.erase(at);
+  });
+  DriveUntil([] { return false; }, absl::InfinitePast());
+}
+
+// An object of the server. Its capability is one connection's; on another it is asked for again.
+class RemoteObject final : public Referent,
+                           public Channel,
+                           public std::enable_shared_from_this<RemoteObject> {
+ public:
+  RemoteObject(std::shared_ptr<RpcClient> client, std::uint64_t id, std::string type,
+               std::shared_ptr<RpcConnection> connection, Handle handle)
+      : Referent(id, std::move(type)),
+        client_(std::move(client)),
+        server_(connection->server().id),
+        connection_(std::move(connection)),
+        handle_(handle) {}
+  ~RemoteObject() override { connection_->Release(handle_); }
+
+  using Referent::SetType;
+
+  Channel& channel() override { return *this; }
+  const RpcClient& client() const { return *client_; }
+
+  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+    Start(write, deadline)->Finish(read, deadline);
+  }
+  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override;
+
+  bool listening() override { return client_->Ping(absl::Now() + kPing); }
+  pid_t listener_pid() override { return listening() ? client_->server_pid() : 0; }
+  bool listening_here() override { return false; }
+  bool WaitUntilListening(absl::Time deadline) override;
+
+ private:
+  // Where it is now.
+  std::pair<std::shared_ptr<RpcConnection>, Handle> Place(absl::Time deadline);
+
+  const std::shared_ptr<RpcClient> client_;
+  const HelloId server_;  // Of which it is.
+  absl::Mutex mutex_;
+  std::shared_ptr<RpcConnection> connection_ ABSL_GUARDED_BY(mutex_);
+  Handle handle_ ABSL_GUARDED_BY(mutex_);
+};
+
+namespace {
+
+// The references of a request: they live as long as the caller keeps them.
+class RequestScope final : public ReferenceScope {
+ public:
+  explicit RequestScope(const RpcClient& client) : client_(client) {}
+  void Send(std::shared_ptr<Referent> referent) override {
+    const auto object = std::dynamic_pointer_cast<RemoteObject>(referent);
+    if (object == nullptr || &object->client() != &client_) {
+      throw BadValue("a reference to an object of another manager");
+    }
+    kept_.push_back(std::move(referent));
+  }
+  std::shared_ptr<Referent> Receive(std::uint64_t, std::string_view) override {
+    throw BadValue("a request is being written, not read");
+  }
+  std::vector<std::shared_ptr<Referent>> Kept() { return std::move(kept_); }
+
+ private:
+  const RpcClient& client_;
+  std::vector<std::shared_ptr<Referent>> kept_;
+};
+
+// The references of an outcome, each with its capability. Those that nobody takes are let go.
+class OutcomeScope final : public ReferenceScope {
+ public:
+  OutcomeScope(const std::shared_ptr<RpcClient>& client,
+               const std::shared_ptr<RpcConnection>& connection,
+               const std::vector<std::pair<std::uint64_t, Handle>>& references) {
+    for (const auto& [id, handle] : references) {
+      objects_.emplace(id, std::make_shared<RemoteObject>(client, id, "", connection, handle));
+    }
+  }
+  void Send(std::shared_ptr<Referent>) override {
+    throw BadValue("an outcome is being read, not written");
+  }
+  std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view type) override {
+    const auto at = objects_.find(id);
+    if (at == objects_.end()) throw BadValue("a reference without its object");
+    at->second->SetType(type);
+    return at->second;
+  }
+
+ private:
+  std::unordered_map<std::uint64_t, std::shared_ptr<RemoteObject>> objects_;
+};
+
+class RpcPendingCall final : public PendingCall {
+ public:
+  RpcPendingCall(std::shared_ptr<RpcClient> client, std::shared_ptr<RpcConnection> connection,
+                 std::shared_ptr<Exchange> exchange, std::vector<std::shared_ptr<Referent>> kept)
+      : client_(std::move(client)),
+        connection_(std::move(connection)),
+        exchange_(std::move(exchange)),
+        kept_(std::move(kept)) {}
+  ~RpcPendingCall() override {
+    if (exchange_ != nullptr) connection_->GiveUp(exchange_);
+  }
+
+  bool ready() override { return exchange_ == nullptr || connection_->ready(*exchange_); }
+
+  void Finish(ReadOutcome read, absl::Time deadline) override {
+    if (exchange_ == nullptr) throw std::logic_error("this call was finished already");
+    try {
+      connection_->Finish(*exchange_, deadline);
+    } catch (const DeadlineExceeded&) {
+      throw;  // It can still come.
+    } catch (...) {
+      connection_->GiveUp(std::exchange(exchange_, nullptr));
+      throw;
+    }
+    const std::shared_ptr<Exchange> exchange = std::exchange(exchange_, nullptr);
+    {
+      const OutcomeScope scope(client_, connection_, exchange->references);
+      exchange->references.clear();
+      In in = exchange->outcome.Read();
+      try {
+        read(OutcomeIn(in));
+      } catch (...) {
+        // An error of the object's own is an outcome as any other.
+        if (exchange->receipt) connection_->GiveUp(exchange);
+        throw;
+      }
+    }
+    if (exchange->receipt) connection_->Received(*exchange->receipt);
+  }
+
+ private:
+  const std::shared_ptr<RpcClient> client_;
+  const std::shared_ptr<RpcConnection> connection_;
+  std::shared_ptr<Exchange> exchange_;
+  const std::vector<std::shared_ptr<Referent>> kept_;  // That the request refers to.
+};
+
+}  // namespace
+
+std::pair<std::shared_ptr<RpcConnection>, Handle> RemoteObject::Place(absl::Time deadline) {
+  const absl::MutexLock lock(&mutex_);
+  if (!connection_->usable()) {
+    std::shared_ptr<RpcConnection> connection = client_->Connection();
+    if (id() != 0 && connection->server().id != server_) {
+      throw StaleReference(absl::StrCat("the manager at ", connection->address(),
+                                        " was started anew: object ", id(), " is gone"));
+    }
+    handle_ = connection->Find(id(), deadline);
+    connection_ = std::move(connection);
+  }
+  return {connection_, handle_};
+}
+
+std::unique_ptr<PendingCall> RemoteObject::Start(WriteRequest write, absl::Time deadline) {
+  const auto exchange = std::make_shared<Exchange>();
+  std::vector<std::shared_ptr<Referent>> kept;
+  {
+    RequestScope scope(*client_);
+    const RequestWriter request = RequestOn(
+        exchange->request, deadline == absl::InfiniteFuture() ? 0 : absl::ToUnixNanos(deadline));
+    request.SetTarget(id());
+    write(request);
+    kept = scope.Kept();
+  }
+  if (absl::Now() >= deadline) throw DeadlineExceeded("the call was not sent in time");
+  auto [connection, handle] = Place(deadline);
+  exchange->object = handle;
+  exchange->number = connection->NewNumber();
+  connection->Send(exchange);
+  // It is on its way when this returns, even if nobody waits for its outcome.
+  auto pending =
+      std::make_unique<RpcPendingCall>(client_, std::move(connection), exchange, std::move(kept));
+  return pending;
+}
+
+bool RemoteObject::WaitUntilListening(absl::Time deadline) {
+  for (;;) {
+    try {
+      client_->Connection();
+      return true;
+    } catch (const NotListening&) {
+    }
+    if (absl::Now() >= deadline) return false;
+    absl::SleepFor(absl::Milliseconds(10));
+    InterruptionPoint();
+  }
+}
+
+// RpcClient
+
+std::shared_ptr<RpcClient> RpcClient::Connect(RpcClientOptions options) {
+  auto client = std::make_shared<RpcClient>(std::move(options));
+  client->Connection();
+  return client;
+}
+
+std::shared_ptr<RpcConnection> RpcClient::Connection() {
+  const absl::MutexLock lock(&mutex_);
+  if (connection_ == nullptr || !connection_->usable()) {
+    connection_ = std::make_shared<RpcConnection>(options_);
+  }
+  return connection_;
+}
+
+void RpcClient::Disconnect() {
+  const absl::MutexLock lock(&mutex_);
+  connection_.reset();
+}
+
+bool RpcClient::Ping(absl::Time deadline) {
+  try {
+    Connection()->Ping(deadline);
+    return true;
+  } catch (const NotListening&) {
+  } catch (const ListenerDied&) {
+  } catch (const DeadlineExceeded&) {
+  }
+  return false;
+}
+
+pid_t RpcClient::server_pid() {
+  const absl::MutexLock lock(&mutex_);
+  return connection_ == nullptr ? 0 : connection_->server_pid();
+}
+
+std::shared_ptr<Referent> RpcClient::Object(std::uint64_t id, std::string_view type,
+                                            absl::Time deadline) {
+  std::shared_ptr<RpcConnection> connection = Connection();
+  const Handle handle = connection->Find(id, deadline);
+  return std::make_shared<RemoteObject>(shared_from_this(), id, std::string(type),
+                                        std::move(connection), handle);
+}
+
+}  // namespace remoteobj::transport_internal

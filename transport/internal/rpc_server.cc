@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: MIT
+//
+// A connection is: accepted, the hello, then Cap'n Proto RPC until either side hangs up.
+//
+//   Link        what one client has here: its session, and its calls that are not answered yet
+//   Connection  the stream of it; owns the RPC system, and closes the link when it ends
+//   ObjectCap   an object as one client has it
+//
+// Capabilities and calls may outlive their connection by a turn of the loop; they hold the link,
+// which says then that it is closed.
+#include "remoteobj/transport/internal/rpc_server.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <stdexcept>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "capnp/capability.h"
+#include "capnp/rpc-twoparty.h"
+#include "glog/logging.h"
+#include "kj/async-io.h"
+#include "kj/async-unix.h"
+#include "kj/async.h"
+#include "kj/exception.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/rpc_messages.h"
+#include "remoteobj/transport/internal/socket.h"
+#include "remoteobj/transport/message.capnp.h"
+#include "remoteobj/transport/rpc.capnp.h"
+
+namespace remoteobj::transport_internal {
+namespace {
+
+// A goodbye is given time to be written; and on a network to be read, where a reset, for what the
+// client has sent meanwhile, could take it away again.
+constexpr kj::Duration kGoodbyeHere = 5 * kj::MILLISECONDS;
+constexpr kj::Duration kGoodbyeThere = 50 * kj::MILLISECONDS;
+// How long a client that was let in just now may take to ask for it.
+constexpr kj::Duration kAsk = 1 * kj::SECONDS;
+
+kj::Duration ToKj(absl::Duration duration) {
+  return std::max<std::int64_t>(0, absl::ToInt64Nanoseconds(duration)) * kj::NANOSECONDS;
+}
+
+// A call that is not answered yet.
+struct Waiting {
+  std::unique_ptr<RpcAnswer> answer;
+  kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+};
+
+// What one client has here. Closed, when the client has gone, by taking the session away.
+struct Link {
+  explicit Link(RpcServer& loop) : server(loop) {}
+
+  RpcServer& server;
+  std::function<void()> after_call;
+  std::unique_ptr<RpcSession> session;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Waiting>> waiting;
+  // The client has asked to be told when the server closes; and is told.
+  kj::PromiseFulfillerPair<void> asked = kj::newPromiseAndFulfiller<void>();
+  kj::PromiseFulfillerPair<void> closed = kj::newPromiseAndFulfiller<void>();
+
+  void Cancel(std::uint64_t call) {
+    const auto at = waiting.find(call);
+    if (at == waiting.end()) return;
+    const std::shared_ptr<Waiting> ended = std::move(at->second);
+    waiting.erase(at);
+    ended->answer.reset();
+    ended->fulfiller->fulfill();
+  }
+  void Close() {
+    while (!waiting.empty()) Cancel(waiting.begin()->first);
+    session.reset();
+  }
+};
+
+constinit thread_local RpcServer* this_loop = nullptr;
+
+class ReceiptCap final : public schema::Receipt::Server {
+ public:
+  ReceiptCap(std::shared_ptr<Link> link, std::unique_ptr<RpcAnswer> answer)
+      : link_(std::move(link)), answer_(std::move(answer)) {}
+
+  kj::Promise<void> received(ReceivedContext) override {
+    if (answer_ != nullptr) answer_->Received();
+    answer_.reset();
+    return kj::READY_NOW;
+  }
+
+ private:
+  const std::shared_ptr<Link> link_;
+  std::unique_ptr<RpcAnswer> answer_;
+};
+
+class ObjectCap final : public schema::Object::Server {
+ public:
+  ObjectCap(std::shared_ptr<Link> link, std::shared_ptr<Referent> object)
+      : link_(std::move(link)), object_(std::move(object)) {}
+
+  kj::Promise<void> call(CallContext context) override {
+    if (link_->session == nullptr) KJ_FAIL_REQUIRE("the client has gone");
+    auto params = context.getParams();
+    auto request = std::make_unique<HeapMessage>();
+    CopyTo(*request, params.getRequest());
+    AdjustDeadline(*request, params.getNow());
+    const std::uint64_t number = params.getCall();
+    context.releaseParams();
+
+    auto waiting = std::make_shared<Waiting>();
+    waiting->answer = link_->session->Begin(object_, std::move(request), DoneFor(waiting));
+    link_->after_call();
+    if (waiting->answer->ready()) {
+      Reply(link_, *waiting, context);
+      return kj::READY_NOW;
+    }
+    auto ready = kj::newPromiseAndFulfiller<void>();
+    waiting->fulfiller = kj::mv(ready.fulfiller);
+    link_->waiting[number] = waiting;
+    return ready.promise.then([link = link_, number, waiting, context]() mutable {
+      const auto at = link->waiting.find(number);
+      if (at != link->waiting.end() && at->second == waiting) link->waiting.erase(at);
+      if (waiting->answer == nullptr) KJ_FAIL_REQUIRE("the call was given up");
+      Reply(link, *waiting, context);
+    });
+  }
+
+ private:
+  // Called from any thread, where nothing of the answer may go: so it does not hold on to it.
+  std::function<void()> DoneFor(const std::shared_ptr<Waiting>& waiting) {
+    return [server = &link_->server, weak = std::weak_ptr<Waiting>(waiting)] {
+      const auto fulfill = [weak] {
+        const std::shared_ptr<Waiting> waiting = weak.lock();
+        if (waiting != nullptr && waiting->fulfiller.get() != nullptr) {
+          waiting->fulfiller->fulfill();
+        }
+      };
+      if (this_loop == server) {
+        fulfill();
+      } else {
+        server->Post(fulfill);
+      }
+    };
+  }
+
+  // The request's deadline is by the sender's clock, which on another machine is another.
+  static void AdjustDeadline(HeapMessage& request, std::int64_t now) {
+    In in = request.Read();
+    const StructIn root = Root(in);
+    const auto deadline = root.Get<std::int64_t>(8);
+    const std::int64_t ahead = now - absl::ToUnixNanos(absl::Now());
+    constexpr std::int64_t kAlike = 1'000'000'000;
+    if (deadline == 0 || (ahead < kAlike && ahead > -kAlike)) return;
+    request.Set(root.at, 8, std::max<std::int64_t>(1, deadline - ahead));
+  }
+
+  static void Reply(const std::shared_ptr<Link>& link, Waiting& waiting, CallContext& context) {
+    RpcAnswer& answer = *waiting.answer;
+    if (answer.refused()) kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "refused"));
+    HeapMessage& outcome = answer.outcome();
+    const std::vector<std::shared_ptr<Referent>>& references = answer.references();
+    auto results = context.getResults(
+        capnp::MessageSize{outcome.used() + 16, static_cast<unsigned>(references.size() + 1)});
+    results.setOutcome(OwnMessage(outcome.words()).Root<schema::Outcome>());
+    if (!references.empty()) {
+      auto list = results.initReferences(static_cast<unsigned>(references.size()));
+      for (unsigned i = 0; i < references.size(); ++i) {
+        list[i].setId(references[i]->id());
+        list[i].setObject(kj::heap<ObjectCap>(link, references[i]));
+      }
+    }
+    if (answer.hands_over()) {
+      results.setReceipt(kj::heap<ReceiptCap>(link, std::move(waiting.answer)));
+    }
+  }
+
+  const std::shared_ptr<Link> link_;
+  const std::shared_ptr<Referent> object_;
+};
+
+class SessionCap final : public schema::Session::Server {
+ public:
+  explicit SessionCap(std::shared_ptr<Link> link) : link_(std::move(link)) {}
+
+  kj::Promise<void> closed(ClosedContext) override {
+    KJ_REQUIRE(link_->asked.fulfiller->isWaiting(), "this was asked already");
+    link_->asked.fulfiller->fulfill();
+    return kj::mv(link_->closed.promise);
+  }
+  kj::Promise<void> object(ObjectContext context) override {
+    if (link_->session == nullptr) KJ_FAIL_REQUIRE("the client has gone");
+    try {
+      context.getResults().setObject(
+          kj::heap<ObjectCap>(link_, link_->session->Find(context.getParams().getId())));
+    } catch (const StaleReference& e) {
+      KJ_FAIL_REQUIRE("stale", e.what());
+    }
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> cancel(CancelContext context) override {
+    link_->Cancel(context.getParams().getCall());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
+
+ private:
+  const std::shared_ptr<Link> link_;
+};
+
+}  // namespace
+
+class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
+ public:
+  Impl(RpcServer& self, RpcService& service, RpcServerOptions options)
+      : self_(self),
+        service_(service),
+        options_(std::move(options)),
+        bound_(options_.address),
+        event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (event_.fd() < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    if (options_.key.empty() && !options_.address.IsLocalOnly()) {
+      throw std::invalid_argument(absl::StrCat(
+          "to listen at ", options_.address.ToString(),
+          ", where other machines can connect, takes a key: anybody could do anything"));
+    }
+    id_ = RandomHelloId();
+    socket_ = ListenAt(options_.address, bound_);
+  }
+  ~Impl() {
+    if (bound_.kind() == Address::Kind::kUnix) unlink(bound_.path().c_str());
+  }
+
+  const Address& address() const { return bound_; }
+
+  void Run();
+  void Stop() {
+    stop_.store(true);
+    Ring();
+  }
+  void Post(std::function<void()> work) {
+    {
+      const std::scoped_lock lock(inbox_mutex_);
+      inbox_.push_back(std::move(work));
+    }
+    Ring();
+  }
+
+ private:
+  class Connection;
+
+  void Ring() {
+    const std::uint64_t one = 1;
+    // It can only fail where it is rung already.
+    [[maybe_unused]] const ssize_t written = write(event_.fd(), &one, sizeof one);
+  }
+  kj::Promise<void> ReadInbox();
+  kj::Promise<void> Accept();
+  void RearmTimer();
+  void taskFailed(kj::Exception&& e) override;
+
+  RpcServer& self_;
+  RpcService& service_;
+  const RpcServerOptions options_;
+  Address bound_;
+  HelloId id_ = {};
+  Socket event_;
+  Socket socket_;
+  std::atomic<bool> stop_{false};
+  std::mutex inbox_mutex_;
+  std::vector<std::function<void()>> inbox_;  // Guarded by inbox_mutex_.
+
+  // Of the running loop.
+  kj::AsyncIoContext* io_ = nullptr;
+  kj::TaskSet* tasks_ = nullptr;
+  kj::UnixEventPort::FdObserver* event_ready_ = nullptr;
+  kj::UnixEventPort::FdObserver* accept_ready_ = nullptr;
+  kj::Own<kj::PromiseFulfiller<void>> stopped_;
+  std::list<Connection*> half_open_;
+  std::list<Connection*> connections_;
+  absl::Time armed_ = absl::InfiniteFuture();
+  bool closing_ = false;
+};
+
+class RpcServer::Impl::Connection {
+ public:
+  Connection(Impl& server, Socket socket)
+      : server_(server),
+        socket_(std::move(socket)),
+        stream_(server.io_->lowLevelProvider->wrapSocketFd(
+            socket_.fd(), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
+                              kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK)),
+        hello_({.key = server.options_.key,
+                .shared_memory = false,
+                .pid = static_cast<std::uint32_t>(getpid()),
+                .id = server.id_}),
+        link_(std::make_shared<Link>(server.self_)) {
+    auto dropped = kj::newPromiseAndFulfiller<void>();
+    dropped_ = kj::mv(dropped.promise);
+    drop_ = kj::mv(dropped.fulfiller);
+    link_->after_call = [&server] { server.RearmTimer(); };
+    half_open_ = server_.half_open_.insert(server_.half_open_.end(), this);
+    is_half_open_ = true;
+  }
+  ~Connection() {
+    if (is_half_open_) server_.half_open_.erase(half_open_);
+    if (is_open_) server_.connections_.erase(open_);
+    link_->Close();
+  }
+
+  // Until the client has gone, or Drop().
+  kj::Promise<void> Serve() {
+    auto& timer = server_.io_->provider->getTimer();
+    return timer.timeoutAfter(ToKj(server_.options_.hello_timeout), Greet())
+        .then([this] { return Speak(); })
+        .exclusiveJoin(kj::mv(dropped_));
+  }
+  void Drop() { drop_->fulfill(); }
+
+  // Whether the client has been let in, so that it may have sent a call.
+  bool let_in() const { return link_->session != nullptr; }
+  // Tells the client that what is not answered by now will not be. REQUIRES: let_in().
+  kj::Promise<void> Goodbye() {
+    auto& timer = server_.io_->provider->getTimer();
+    const bool here = CredentialsOf(socket_.fd()).has_value();
+    return timer.timeoutAfter(kAsk, kj::mv(link_->asked.promise))
+        .then([&timer, link = link_, here] {
+          link->closed.fulfiller->fulfill();
+          return timer.afterDelay(here ? kGoodbyeHere : kGoodbyeThere);
+        })
+        .catch_([](kj::Exception&&) {});
+  }
+
+ private:
+  kj::Promise<void> Greet() {
+    const auto& greeting = hello_.Greeting();
+    return stream_->write(greeting.data(), greeting.size())
+        .then([this] { return stream_->read(answer_.data(), answer_.size()); })
+        .then([this]() -> kj::Promise<void> {
+          if (server_.closing_) {
+            // Who is told nothing has sent no call.
+            Drop();
+            return kj::READY_NOW;
+          }
+          PeerInfo peer{.address = NameOfPeer(socket_.fd())};
+          const auto credentials = CredentialsOf(socket_.fd());
+          if (credentials) peer.pid = credentials->pid;
+          const bool allowed =
+              !credentials || credentials->uid == geteuid() || server_.options_.other_users;
+          const ServerHello::Verdict verdict = hello_.Check(answer_, [&](const HelloPeer&) {
+            return allowed ? HelloStatus::kOk : HelloStatus::kNotAllowed;
+          });
+          reply_ = verdict.reply;
+          const bool accepted = verdict.accepted();
+          if (accepted) {
+            peer.id = verdict.client.id;
+            link_->session = server_.service_.Connected(peer);
+          } else {
+            LOG_EVERY_N(WARNING, 100)
+                << "a client (" << peer.address << ") was not let in: " << verdict.reason;
+          }
+          return stream_->write(reply_.data(), reply_.size()).then([this, accepted] {
+            server_.half_open_.erase(half_open_);
+            is_half_open_ = false;
+            if (!accepted) Drop();
+          });
+        });
+  }
+
+  kj::Promise<void> Speak() {
+    if (link_->session == nullptr) return kj::READY_NOW;
+    open_ = server_.connections_.insert(server_.connections_.end(), this);
+    is_open_ = true;
+    capnp::ReaderOptions limits;
+    limits.traversalLimitInWords = server_.options_.max_message_bytes / sizeof(Word);
+    limits.nestingLimit = 1024;
+    network_ =
+        kj::heap<capnp::TwoPartyVatNetwork>(*stream_, capnp::rpc::twoparty::Side::SERVER, limits);
+    rpc_ = kj::heap<capnp::RpcSystem<capnp::rpc::twoparty::VatId>>(
+        capnp::makeRpcServer(*network_, kj::heap<SessionCap>(link_)));
+    return network_->onDisconnect();
+  }
+
+  Impl& server_;
+  Socket socket_;
+  kj::Own<kj::AsyncIoStream> stream_;
+  ServerHello hello_;
+  HelloAnswer answer_ = {};
+  HelloReply reply_ = {};
+  std::shared_ptr<Link> link_;
+  kj::Promise<void> dropped_ = nullptr;
+  kj::Own<kj::PromiseFulfiller<void>> drop_;
+  std::list<Connection*>::iterator half_open_;
+  std::list<Connection*>::iterator open_;
+  bool is_half_open_ = false;
+  bool is_open_ = false;
+  kj::Own<capnp::TwoPartyVatNetwork> network_;
+  kj::Own<capnp::RpcSystem<capnp::rpc::twoparty::VatId>> rpc_;
+};
+
+void RpcServer::Impl::taskFailed(kj::Exception&& e) {
+  // A client that hangs up or speaks nonsense is no event; the others are served on.
+  VLOG(1) << "a connection ended: " << e.getDescription().cStr();
+}
+
+kj::Promise<void> RpcServer::Impl::ReadInbox() {
+  std::uint64_t count;
+  while (read(event_.fd(), &count, sizeof count) > 0) {
+  }
+  std::vector<std::function<void()>> work;
+  {
+    const std::scoped_lock lock(inbox_mutex_);
+    work.swap(inbox_);
+  }
+  for (auto& one : work) one();
+  RearmTimer();
+  if (stop_.load()) {
+    stopped_->fulfill();
+    return kj::READY_NOW;
+  }
+  return event_ready_->whenBecomesReadable().then([this] { return ReadInbox(); });
+}
+
+kj::Promise<void> RpcServer::Impl::Accept() {
+  for (;;) {
+    const int fd = accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) {
+      auto connection = kj::heap<Connection>(*this, Socket(fd));
+      auto served = connection->Serve();
+      tasks_->add(served.attach(kj::mv(connection)));
+      if (half_open_.size() > options_.max_half_open) half_open_.front()->Drop();
+      continue;
+    }
+    if (errno == EAGAIN) break;
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+      // One that says nothing yet makes room. Without one the others have to go on without more.
+      if (!half_open_.empty()) half_open_.front()->Drop();
+      return io_->provider->getTimer().afterDelay(10 * kj::MILLISECONDS).then([this] {
+        return Accept();
+      });
+    }
+  }
+  return accept_ready_->whenBecomesReadable().then([this] { return Accept(); });
+}
+
+void RpcServer::Impl::RearmTimer() {
+  const absl::Time next = service_.NextTimeout();
+  if (next >= armed_) return;
+  armed_ = next;
+  tasks_->add(io_->provider->getTimer().afterDelay(ToKj(next - absl::Now())).then([this, next] {
+    // An earlier one may have been armed since, and have left this one to be forgotten.
+    if (armed_ != next) return;
+    armed_ = absl::InfiniteFuture();
+    service_.RunTimeouts();
+    RearmTimer();
+  }));
+}
+
+void RpcServer::Impl::Run() {
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  io_ = &io;
+  RpcServer* const before = std::exchange(this_loop, &self_);
+  {
+    kj::UnixEventPort::FdObserver event_ready(io.unixEventPort, event_.fd(),
+                                              kj::UnixEventPort::FdObserver::OBSERVE_READ);
+    kj::UnixEventPort::FdObserver accept_ready(io.unixEventPort, socket_.fd(),
+                                               kj::UnixEventPort::FdObserver::OBSERVE_READ);
+    event_ready_ = &event_ready;
+    accept_ready_ = &accept_ready;
+    auto stopped = kj::newPromiseAndFulfiller<void>();
+    stopped_ = kj::mv(stopped.fulfiller);
+    {
+      kj::TaskSet tasks(*this);
+      tasks_ = &tasks;
+      kj::Promise<void> inbox =
+          ReadInbox().eagerlyEvaluate([this](kj::Exception&& e) { stopped_->reject(kj::mv(e)); });
+      {
+        kj::Promise<void> accept =
+            Accept().eagerlyEvaluate([this](kj::Exception&& e) { stopped_->reject(kj::mv(e)); });
+        stopped.promise.wait(io.waitScope);
+      }
+      closing_ = true;
+      shutdown(socket_.fd(), SHUT_RDWR);  // From now on nobody listens.
+      kj::Vector<kj::Promise<void>> goodbyes;
+      for (const auto* list : {&connections_, &half_open_}) {
+        for (Connection* connection : *list) {
+          if (connection->let_in()) goodbyes.add(connection->Goodbye());
+        }
+      }
+      kj::joinPromises(goodbyes.releaseAsArray()).wait(io.waitScope);
+    }
+    tasks_ = nullptr;
+  }
+  socket_ = Socket();
+  this_loop = before;
+  io_ = nullptr;
+}
+
+RpcServer::RpcServer(RpcService& service, RpcServerOptions options)
+    : impl_(std::make_unique<Impl>(*this, service, std::move(options))) {}
+RpcServer::~RpcServer() = default;
+
+const Address& RpcServer::address() const { return impl_->address(); }
+void RpcServer::Run() { impl_->Run(); }
+void RpcServer::Stop() { impl_->Stop(); }
+void RpcServer::Post(std::function<void()> work) { impl_->Post(std::move(work)); }
+
+}  // namespace remoteobj::transport_internal

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/transport/rpc_channel.h"
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <stdexcept>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/access.h"
+#include "remoteobj/transport/internal/heap_message.h"
+#include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/internal/rpc_client.h"
+#include "remoteobj/transport/internal/rpc_server.h"
+#include "remoteobj/transport/internal/rpc_service.h"
+
+namespace remoteobj {
+namespace {
+
+using transport_internal::Access;
+using transport_internal::HeapMessage;
+using transport_internal::In;
+using transport_internal::PeerInfo;
+using transport_internal::RpcAnswer;
+using transport_internal::RpcServer;
+using transport_internal::RpcService;
+using transport_internal::RpcSession;
+
+// A request in the queue, and what becomes of it.
+struct Queued {
+  std::unique_ptr<HeapMessage> request;
+  HeapMessage outcome;
+  std::function<void()> done;  // Guarded by the queue's mutex, as what follows.
+  bool ready = false;
+  bool refused = false;
+  bool given_up = false;
+};
+
+// Requests that have arrived, between the thread that takes them and the one that serves.
+class Queue final : public RpcService {
+ public:
+  std::unique_ptr<RpcSession> Connected(const PeerInfo&) override;
+
+  bool Serve(Listener::Handler handler, absl::Time deadline) {
+    std::shared_ptr<Queued> call;
+    {
+      const absl::MutexLock lock(&mutex_);
+      const auto work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return wake_ || !calls_.empty();
+      };
+      mutex_.AwaitWithDeadline(absl::Condition(&work), deadline);
+      if (calls_.empty()) {
+        wake_ = false;
+        return false;
+      }
+      call = std::move(calls_.front());
+      calls_.pop_front();
+    }
+    Answer(call, handler);
+    return true;
+  }
+  void Wake() {
+    const absl::MutexLock lock(&mutex_);
+    wake_ = true;
+  }
+  // From now on what arrives is refused.
+  void Close(Final final, Listener::Handler handler) {
+    std::deque<std::shared_ptr<Queued>> last;
+    {
+      const absl::MutexLock lock(&mutex_);
+      closed_ = true;
+      last.swap(calls_);
+    }
+    for (const std::shared_ptr<Queued>& call : last) {
+      if (final == Final::kFulfill) {
+        Answer(call, handler);
+      } else {
+        call->refused = true;
+        Finish(call);
+      }
+    }
+  }
+
+  std::shared_ptr<Queued> Add(std::unique_ptr<HeapMessage> request, std::function<void()> done) {
+    auto call = std::make_shared<Queued>();
+    call->request = std::move(request);
+    const absl::MutexLock lock(&mutex_);
+    if (closed_) {
+      call->ready = call->refused = true;
+    } else {
+      call->done = std::move(done);
+      calls_.push_back(call);
+    }
+    return call;
+  }
+  void GiveUp(Queued& call) {
+    const absl::MutexLock lock(&mutex_);
+    call.given_up = true;
+    call.done = nullptr;
+  }
+  bool ready(Queued& call) {
+    const absl::MutexLock lock(&mutex_);
+    return call.ready;
+  }
+
+ private:
+  void Answer(const std::shared_ptr<Queued>& call, Listener::Handler handler) {
+    OutcomeWriter outcome = Access::Outcome(call->outcome);
+    try {
+      In in = call->request->Read();
+      const RequestReader request = transport_internal::RequestIn(in);
+      bool given_up;
+      {
+        const absl::MutexLock lock(&mutex_);
+        given_up = call->given_up;
+      }
+      if (given_up || (request.deadline_ns() != 0 &&
+                       absl::FromUnixNanos(request.deadline_ns()) <= absl::Now())) {
+        outcome.Error(
+            {.type = "remoteobj::DeadlineExceeded", .message = "the request came too late"});
+      } else {
+        handler(request, outcome);
+      }
+    } catch (const BadValue& e) {
+      outcome.Error({.type = "remoteobj::BadValue", .message = e.what()});
+    }
+    if (call->outcome.used() == 0) outcome.Value().Null();
+    Finish(call);
+  }
+  void Finish(const std::shared_ptr<Queued>& call) {
+    const absl::MutexLock lock(&mutex_);
+    call->ready = true;
+    if (call->done != nullptr) std::exchange(call->done, nullptr)();
+  }
+
+  absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool wake_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<std::shared_ptr<Queued>> calls_ ABSL_GUARDED_BY(mutex_);
+};
+
+class QueueAnswer final : public RpcAnswer {
+ public:
+  QueueAnswer(Queue& queue, std::shared_ptr<Queued> call) : queue_(queue), call_(std::move(call)) {}
+  ~QueueAnswer() override { queue_.GiveUp(*call_); }
+  bool ready() override { return queue_.ready(*call_); }
+  bool refused() override { return call_->refused; }
+  HeapMessage& outcome() override { return call_->outcome; }
+  const std::vector<std::shared_ptr<Referent>>& references() override { return none_; }
+  bool hands_over() override { return false; }
+  void Received() override {}
+
+ private:
+  Queue& queue_;
+  const std::shared_ptr<Queued> call_;
+  const std::vector<std::shared_ptr<Referent>> none_;
+};
+
+// The one object that there is.
+class Target final : public Referent {
+ public:
+  Target() : Referent(0, "") {}
+  Channel& channel() override { throw std::logic_error("a listener does not call itself"); }
+};
+
+class QueueSession final : public RpcSession {
+ public:
+  explicit QueueSession(Queue& queue) : queue_(queue) {}
+  std::shared_ptr<Referent> Find(std::uint64_t id) override {
+    if (id != 0) throw StaleReference("there is one object only");
+    return std::make_shared<Target>();
+  }
+  std::unique_ptr<RpcAnswer> Begin(const std::shared_ptr<Referent>&,
+                                   std::unique_ptr<HeapMessage> request,
+                                   std::function<void()> done) override {
+    return std::make_unique<QueueAnswer>(queue_, queue_.Add(std::move(request), std::move(done)));
+  }
+  std::unique_ptr<RpcAnswer> TryNow(const RequestReader&) override { return nullptr; }
+
+ private:
+  Queue& queue_;
+};
+
+std::unique_ptr<RpcSession> Queue::Connected(const PeerInfo&) {
+  return std::make_unique<QueueSession>(*this);
+}
+
+class RpcChannelImpl final : public RpcChannel, public Listener {
+ public:
+  explicit RpcChannelImpl(Options options)
+      : options_(std::move(options)),
+        client_(
+            std::make_shared<transport_internal::RpcClient>(transport_internal::RpcClientOptions{
+                .address = options_.address, .key = options_.key})) {}
+  ~RpcChannelImpl() override {
+    if (is_open()) Close(Final::kRefuse, [](const RequestReader&, OutcomeWriter&) {});
+  }
+
+  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+    object(deadline)->channel().Call(write, read, deadline);
+  }
+  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override {
+    return object(deadline)->channel().Start(write, deadline);
+  }
+  bool listening() override { return client_->Ping(absl::Now() + absl::Seconds(5)); }
+  pid_t listener_pid() override { return listening() ? client_->server_pid() : 0; }
+  bool listening_here() override { return is_open(); }
+  bool WaitUntilListening(absl::Time deadline) override {
+    while (!listening()) {
+      if (absl::Now() >= deadline) return false;
+      absl::SleepFor(absl::Milliseconds(2));
+    }
+    return true;
+  }
+
+  Listener& listener() override { return *this; }
+
+  void Open() override {
+    if (is_open()) throw std::logic_error("this channel has a listener already");
+    auto open = std::make_unique<OpenEnd>();
+    try {
+      open->server = std::make_unique<RpcServer>(
+          open->queue,
+          transport_internal::RpcServerOptions{.address = options_.address, .key = options_.key});
+    } catch (const std::system_error& e) {
+      if (e.code() != std::errc::address_in_use) throw;
+      throw std::logic_error(absl::StrCat("this channel has a listener already: ", e.what()));
+    }
+    open->thread = std::thread([server = open->server.get()] { server->Run(); });
+    open_ = std::move(open);
+    opener_ = getpid();
+  }
+  bool is_open() override { return open_ != nullptr && opener_ == getpid(); }
+  bool Serve(Handler handler, absl::Time deadline) override {
+    return open_->queue.Serve(handler, deadline);
+  }
+  void Wake() override { open_->queue.Wake(); }
+  void Close(Final final, Handler handler) override {
+    if (!is_open()) return;
+    open_->queue.Close(final, handler);
+    open_->server->Stop();
+    open_->thread.join();
+    open_.reset();
+  }
+
+ private:
+  struct OpenEnd {
+    Queue queue;
+    std::unique_ptr<RpcServer> server;
+    std::thread thread;
+  };
+
+  // Known since the first call.
+  std::shared_ptr<Referent> object(absl::Time deadline) {
+    const absl::MutexLock lock(&mutex_);
+    if (object_ == nullptr) object_ = client_->Object(0, "", deadline);
+    return object_;
+  }
+
+  const Options options_;
+  const std::shared_ptr<transport_internal::RpcClient> client_;
+  absl::Mutex mutex_;
+  std::shared_ptr<Referent> object_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<OpenEnd> open_;
+  pid_t opener_ = 0;
+};
+
+}  // namespace
+
+std::shared_ptr<RpcChannel> RpcChannel::Create(Options options) {
+  return std::make_shared<RpcChannelImpl>(std::move(options));
+}
+
+}  // namespace remoteobj
