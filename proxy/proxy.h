@@ -181,6 +181,9 @@ class Proxy {
                                                                  : absl::Now() + timeout);
   }
 
+  // What it refers to, if that is an object of a manager; else null.
+  const std::shared_ptr<Referent>& referent() const { return session_->referent(); }
+
   // Whether a living process listens.
   bool listening() const { return session_->listening(); }
   // Its pid, or 0.

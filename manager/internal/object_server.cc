@@ -31,7 +31,7 @@ constinit thread_local Call* current_call = nullptr;
 // The references of a request and its outcome.
 class ServerScope final : public ReferenceScope {
  public:
-  ServerScope(ObjectServer& server, std::vector<std::shared_ptr<Entry>>& sent)
+  ServerScope(ObjectServer& server, std::vector<std::shared_ptr<Referent>>& sent)
       : server_(server), sent_(sent) {}
 
   void Send(std::shared_ptr<Referent> referent) override {
@@ -45,15 +45,15 @@ class ServerScope final : public ReferenceScope {
 
  private:
   ObjectServer& server_;
-  std::vector<std::shared_ptr<Entry>>& sent_;
+  std::vector<std::shared_ptr<Referent>>& sent_;
 };
 
-class Current {
+class Evaluating {
  public:
-  explicit Current(Call& call) : before_(std::exchange(current_call, &call)) {}
-  ~Current() { current_call = before_; }
-  Current(const Current&) = delete;
-  Current& operator=(const Current&) = delete;
+  explicit Evaluating(Call& call) : before_(std::exchange(current_call, &call)) {}
+  ~Evaluating() { current_call = before_; }
+  Evaluating(const Evaluating&) = delete;
+  Evaluating& operator=(const Evaluating&) = delete;
 
  private:
   Call* const before_;
@@ -83,6 +83,15 @@ const RegisteredType& Registry::Find(std::string_view type_id) const {
         absl::StrCat("the manager has no type \"", std::string(type_id), "\": register it"));
   }
   return at->second;
+}
+
+std::pair<std::string_view, const RegisteredType&> Registry::FindByName(
+    std::string_view name) const {
+  for (const auto& [type_id, type] : types_) {
+    if (type.name == name && !type.built_in) return {type_id, type};
+  }
+  throw std::invalid_argument(
+      absl::StrCat("the manager has no type ", std::string(name), ": register it"));
 }
 
 // WaitList
@@ -226,7 +235,27 @@ std::shared_ptr<Entry> ObjectServer::Make(std::string_view type_id, std::string_
     throw std::invalid_argument(
         absl::StrCat("the manager makes no \"", std::string(type_id), "\" for others"));
   }
-  std::shared_ptr<void> object = how.make(arguments);
+  return Add(type_id, type, how, how.make(arguments));
+}
+
+std::shared_ptr<Entry> ObjectServer::Share(std::string_view type, std::shared_ptr<void> object) {
+  const auto [type_id, how] = registry_.FindByName(type);
+  return Add(type_id, type, how, std::move(object));
+}
+
+ObjectServer& ObjectServer::Current() {
+  if (current_call == nullptr) {
+    throw std::logic_error("this is to be called by a method of an object of a manager");
+  }
+  return current_call->server_;
+}
+
+void ObjectServer::OnShutdown(std::function<void()> on_shutdown) {
+  static_cast<Root*>(root_->object())->set_on_shutdown(std::move(on_shutdown));
+}
+
+std::shared_ptr<Entry> ObjectServer::Add(std::string_view type_id, std::string_view type,
+                                         const RegisteredType& how, std::shared_ptr<void> object) {
   const absl::MutexLock lock(&table_mutex_);
   const std::uint64_t id = ++last_id_;
   auto entry =
@@ -284,7 +313,7 @@ void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request
 }
 
 bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_wait) {
-  const Current current(call);
+  const Evaluating evaluating(call);
   const transport_internal::Uninterrupted uninterrupted;
   OutcomeWriter outcome = Access::Outcome(call.outcome_);
   call.references_.clear();

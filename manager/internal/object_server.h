@@ -2,7 +2,7 @@
 //
 // The objects of a manager, and the calls to them; whoever brings the calls.
 //
-//   ObjectServer server(BuiltInTypes());
+//   ObjectServer server(registry);
 //   const ClientId client = server.AddClient({.pid = pid});
 //   std::shared_ptr<Call> call = server.Begin(client, std::move(request), [] { … });
 //   … when it is finished: call->outcome(), call->references(), call->Received()
@@ -98,7 +98,9 @@ class Call final : public std::enable_shared_from_this<Call> {
   // REQUIRES: finished, as do references() and Received().
   HeapMessage& outcome() { return outcome_; }
   // The objects that the outcome refers to.
-  const std::vector<std::shared_ptr<Entry>>& references() const { return references_; }
+  const std::vector<std::shared_ptr<Referent>>& references() const { return references_; }
+  // Whether something was handed over with it, which comes back if it is not received.
+  bool hands_over() const { return !give_back_.empty(); }
   // The client has the outcome: what was handed over to it is its own.
   void Received();
   // Nobody wants the outcome: it waits no longer, and Done is not called any more.
@@ -115,7 +117,7 @@ class Call final : public std::enable_shared_from_this<Call> {
   const absl::Time begun_ = absl::Now();
   std::unique_ptr<HeapMessage> request_;
   HeapMessage outcome_;
-  std::vector<std::shared_ptr<Entry>> references_;
+  std::vector<std::shared_ptr<Referent>> references_;
   std::vector<std::function<void()>> give_back_;
   std::any memory_;
   Done done_;  // Guarded by the server's mutex, as what follows. Null once it is called.
@@ -152,6 +154,12 @@ class ObjectServer {
   std::shared_ptr<Entry> Find(std::uint64_t id);
   std::shared_ptr<Entry> Make(std::string_view type_id, std::string_view type,
                               const ListReader& arguments);
+  // An object that is there already, of the registered type of that name.
+  std::shared_ptr<Entry> Share(std::string_view type, std::shared_ptr<void> object);
+  // The one whose object the calling thread is evaluating a call to. Throws std::logic_error.
+  static ObjectServer& Current();
+  // Calls it when a client asks the manager to end.
+  void OnShutdown(std::function<void()> on_shutdown);
 
   // Calls
 
@@ -196,6 +204,8 @@ class ObjectServer {
   void StopWaiting(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunLine(const std::shared_ptr<Entry>& entry);
   void GiveBack(Call& call) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::shared_ptr<Entry> Add(std::string_view type_id, std::string_view type,
+                             const RegisteredType& how, std::shared_ptr<void> object);
   void Forget(Entry& entry);
 
   const Registry registry_;

@@ -50,13 +50,12 @@ class Registry {
   void Add(std::string type_id, RegisteredType type);
   // Throws std::invalid_argument if there is none.
   const RegisteredType& Find(std::string_view type_id) const;
+  // The first of users' types of that name, with its id. Throws std::invalid_argument.
+  std::pair<std::string_view, const RegisteredType&> FindByName(std::string_view name) const;
 
  private:
   std::map<std::string, RegisteredType, std::less<>> types_;
 };
-
-// A registry with the built-in types.
-Registry BuiltInTypes();
 
 }  // namespace manager_internal
 }  // namespace remoteobj

@@ -136,17 +136,17 @@ void Await(int fd, short events, absl::Time deadline) {
 
 }  // namespace
 
-Socket::Socket(int fd) : fd_(fd) {
+Socket::Socket(int fd) : fd_(fd), process_(getpid()) {
   OpenSockets& open = OpenSockets::Get();
   const std::scoped_lock lock(open.mutex);
   open.fds.insert(fd);
 }
 
 Socket::~Socket() {
-  if (fd_ < 0) return;
+  // In a forked child it is closed, and its number may be another's by now.
+  if (fd_ < 0 || process_ != getpid()) return;
   OpenSockets& open = OpenSockets::Get();
   const std::scoped_lock lock(open.mutex);
-  // In a forked child the number may have become somebody else's.
   if (open.fds.erase(fd_) != 0) close(fd_);
 }
 

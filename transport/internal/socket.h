@@ -30,9 +30,10 @@ class Socket {
   // Takes the descriptor.
   explicit Socket(int fd);
   ~Socket();
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)), process_(other.process_) {}
   Socket& operator=(Socket&& other) noexcept {
     std::swap(fd_, other.fd_);
+    std::swap(process_, other.process_);
     return *this;
   }
 
@@ -41,6 +42,7 @@ class Socket {
 
  private:
   int fd_ = -1;
+  pid_t process_ = 0;  // Which has it.
 };
 
 // Listens. A unix socket's file that nobody listens at any more is replaced. `bound` becomes the

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+//
+// An ObjectServer as what an RPC server serves.
+#ifndef REMOTEOBJ_MANAGER_INTERNAL_MANAGER_SERVICE_H_
+#define REMOTEOBJ_MANAGER_INTERNAL_MANAGER_SERVICE_H_
+
+#include <memory>
+
+#include "absl/time/time.h"
+#include "remoteobj/manager/internal/object_server.h"
+#include "remoteobj/transport/internal/rpc_service.h"
+
+namespace remoteobj::manager_internal {
+
+class ManagerService final : public transport_internal::RpcService {
+ public:
+  explicit ManagerService(ObjectServer& server) : server_(server) {}
+
+  std::unique_ptr<transport_internal::RpcSession> Connected(
+      const transport_internal::PeerInfo& peer) override;
+  absl::Time NextTimeout() override { return server_.NextTimeout(); }
+  void RunTimeouts() override { server_.RunTimeouts(); }
+
+ private:
+  ObjectServer& server_;
+};
+
+}  // namespace remoteobj::manager_internal
+
+#endif  // REMOTEOBJ_MANAGER_INTERNAL_MANAGER_SERVICE_H_

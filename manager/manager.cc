@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/manager.h"
+
+#include <signal.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "remoteobj/except/generator.h"
+#include "remoteobj/manager/internal/built_in_types.h"
+#include "remoteobj/manager/internal/manager_service.h"
+#include "remoteobj/process/process.h"
+#include "remoteobj/transport/address.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/rpc_client.h"
+#include "remoteobj/transport/internal/rpc_server.h"
+
+namespace remoteobj {
+namespace {
+
+using manager_internal::ObjectServer;
+using manager_internal::Root;
+using transport_internal::RpcClient;
+using transport_internal::RpcServer;
+
+std::string RandomBytes(std::size_t size) {
+  std::string bytes(size, '\0');
+  if (getrandom(bytes.data(), size, 0) != static_cast<ssize_t>(size)) {
+    throw std::system_error(errno, std::generic_category(), "getrandom");
+  }
+  return bytes;
+}
+
+// Before main, so that all forks of the program have the same.
+[[maybe_unused]] const std::string& authkey_at_start = ProcessAuthkey();
+
+Address NewAddress() {
+  return Address::Parse(
+      absl::StrCat("unix-abstract:remoteobj-", absl::BytesToHexString(RandomBytes(16))));
+}
+
+}  // namespace
+
+const std::string& ProcessAuthkey() {
+  static const std::string* const key = new std::string(RandomBytes(32));
+  return *key;
+}
+
+class Manager::Impl {
+ public:
+  Impl(Address address, ManagerOptions options, bool connect_only)
+      : options_(std::move(options)), connect_only_(connect_only), address_(std::move(address)) {
+    if (!connect_only_) manager_internal::AddBuiltInTypes(registry_);
+  }
+  ~Impl() {
+    try {
+      if (process_) Shutdown();
+    } catch (const std::exception&) {
+      // It is killed then.
+    }
+  }
+
+  void AddType(std::string type_id, manager_internal::RegisteredType type) {
+    const absl::MutexLock lock(&mutex_);
+    if (connect_only_) {
+      throw std::logic_error(
+          "types are registered where the manager is started, not where one "
+          "connects to it");
+    }
+    if (state_ != State::kInitial) {
+      throw std::logic_error("types are registered before the manager is started");
+    }
+    registry_.Add(std::move(type_id), std::move(type));
+  }
+
+  void Start() {
+    const absl::MutexLock lock(&mutex_);
+    StartLocked();
+  }
+
+  void Serve() {
+    {
+      const absl::MutexLock lock(&mutex_);
+      CheckStartable();
+      state_ = State::kServing;
+    }
+    ServeHere();
+    const absl::MutexLock lock(&mutex_);
+    state_ = State::kShutDown;
+  }
+
+  const Proxy<Root>& root() {
+    const absl::MutexLock lock(&mutex_);
+    if (state_ == State::kShutDown) throw std::logic_error("this manager has shut down");
+    if (!root_) connect_only_ ? Connect() : StartLocked();
+    return *root_;
+  }
+
+  void Shutdown() {
+    const absl::MutexLock lock(&mutex_);
+    if (connect_only_) {
+      throw std::logic_error("a manager that was only connected to is not this one's to end");
+    }
+    if (!process_) return;
+    state_ = State::kShutDown;
+    try {
+      (*root_)->shutdown.Timeout(options_.shutdown_timeout)();
+    } catch (const std::runtime_error&) {
+      // It is gone, or does not answer.
+    }
+    addresses_.reset();
+    if (!WaitFor(options_.shutdown_timeout)) {
+      process_->Terminate();
+      if (!WaitFor(options_.shutdown_timeout)) process_->Kill();
+      WaitFor(absl::InfiniteDuration());
+    }
+    process_.reset();
+  }
+
+  bool Join(absl::Duration timeout) {
+    {
+      const absl::MutexLock lock(&mutex_);
+      if (!process_) return true;
+    }
+    return WaitFor(timeout);
+  }
+
+  std::string address() {
+    const absl::MutexLock lock(&mutex_);
+    return address_.ToString();
+  }
+  pid_t pid() {
+    const absl::MutexLock lock(&mutex_);
+    return client_ == nullptr ? 0 : client_->server_pid();
+  }
+
+  void Connect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    client_ = RpcClient::Connect({.address = address_,
+                                  .key = options_.authkey,
+                                  .connect_timeout = options_.connect_timeout});
+    root_.emplace(
+        Reference{client_->Object(0, TypeName<Root>(), absl::Now() + options_.connect_timeout)});
+  }
+  void ConnectNow() {
+    const absl::MutexLock lock(&mutex_);
+    Connect();
+  }
+
+ private:
+  enum class State { kInitial, kStarted, kServing, kShutDown };
+
+  void CheckStartable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (connect_only_) throw std::logic_error("this manager runs somewhere else");
+    if (state_ == State::kShutDown) throw std::logic_error("this manager has shut down");
+    if (state_ != State::kInitial) throw std::logic_error("this manager was started already");
+  }
+
+  void StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CheckStartable();
+    const auto serve = [this]() -> Generator<std::string> {
+      // Only shutdown ends it, not a Ctrl-C that is meant for the program.
+      signal(SIGINT, SIG_IGN);
+      ObjectServer server(std::move(registry_), ServerOptions());
+      manager_internal::ManagerService service(server);
+      RpcServer rpc(service, RpcOptions());
+      server.OnShutdown([&rpc] { rpc.Stop(); });
+      if (options_.initializer) options_.initializer();
+      co_yield rpc.address().ToString();
+      rpc.Run();
+    };
+    process_.emplace(RunOptions{.name = "manager", .daemon = true}, serve);
+    state_ = State::kStarted;
+    try {
+      addresses_.emplace(process_->result());
+      auto first = addresses_->begin();
+      if (first == addresses_->end()) throw NotListening("the manager ended as it began");
+      address_ = Address::Parse(*first);
+      Connect();
+    } catch (...) {
+      state_ = State::kShutDown;
+      addresses_.reset();
+      process_->Kill();
+      process_.reset();
+      throw;
+    }
+  }
+
+  void ServeHere() {
+    ObjectServer server(std::move(registry_), ServerOptions());
+    manager_internal::ManagerService service(server);
+    RpcServer rpc(service, RpcOptions());
+    server.OnShutdown([&rpc] { rpc.Stop(); });
+    if (options_.initializer) options_.initializer();
+    {
+      const absl::MutexLock lock(&mutex_);
+      address_ = rpc.address();
+    }
+    rpc.Run();
+  }
+
+  ObjectServer::Options ServerOptions() const {
+    return {.max_threads = static_cast<std::size_t>(std::max(1, options_.max_threads))};
+  }
+  transport_internal::RpcServerOptions RpcOptions() const {
+    return {.address = address_, .key = options_.authkey, .other_users = options_.other_users};
+  }
+
+  // REQUIRES: it was started.
+  bool WaitFor(absl::Duration timeout) {
+    try {
+      return process_->Join(timeout);
+    } catch (const std::exception&) {
+      return true;  // How it ended is of no interest.
+    }
+  }
+
+  const ManagerOptions options_;
+  const bool connect_only_;
+  absl::Mutex mutex_;
+  State state_ ABSL_GUARDED_BY(mutex_) = State::kInitial;
+  Address address_;
+  manager_internal::Registry registry_;
+  std::optional<Process<Generator<std::string>>> process_;
+  std::optional<Generator<std::string>> addresses_;
+  std::shared_ptr<RpcClient> client_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Proxy<Root>> root_ ABSL_GUARDED_BY(mutex_);
+};
+
+Manager::Manager(std::string_view address, ManagerOptions options)
+    : impl_(std::make_unique<Impl>(address.empty() ? NewAddress() : Address::Parse(address),
+                                   std::move(options), /*connect_only=*/false)) {}
+Manager::Manager(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Manager::~Manager() = default;
+Manager::Manager(Manager&&) noexcept = default;
+Manager& Manager::operator=(Manager&&) noexcept = default;
+
+Manager Manager::Connect(std::string_view address, ManagerOptions options) {
+  auto impl = std::make_unique<Impl>(Address::Parse(address), std::move(options),
+                                     /*connect_only=*/true);
+  impl->ConnectNow();
+  return Manager(std::move(impl));
+}
+
+void Manager::Start() { impl_->Start(); }
+void Manager::ServeForever() { impl_->Serve(); }
+void Manager::Shutdown() { impl_->Shutdown(); }
+bool Manager::Join(absl::Duration timeout) { return impl_->Join(timeout); }
+std::string Manager::address() const { return impl_->address(); }
+pid_t Manager::pid() const { return impl_->pid(); }
+const Proxy<Root>& Manager::root() const { return impl_->root(); }
+void Manager::AddType(std::string type_id, manager_internal::RegisteredType type) {
+  impl_->AddType(std::move(type_id), std::move(type));
+}
+
+}  // namespace remoteobj

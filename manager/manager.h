@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+//
+// A Manager is a process that owns objects which others share: on one machine or many.
+//
+//   remoteobj::Manager manager;                            // starts at the first use
+//   auto counts = manager.Dict<std::string, int>();
+//   auto jobs = manager.Queue<Job>(/*maxsize=*/10);
+//   remoteobj::Process worker([&] {                        // proxies may be used anywhere
+//     counts[jobs->get().name] += 1;                       // atomic, in the manager
+//   });
+//
+// A manager that others find by its address, and what they find in it by name:
+//
+//   remoteobj::Manager here("tcp:0.0.0.0:7000", {.authkey = key});
+//   here.Start();                                          // or ServeForever(), in this process
+//   here.Publish("jobs", here.Queue<std::string>());
+//
+//   auto there = remoteobj::Manager::Connect("tcp:10.0.0.7:7000", {.authkey = key});
+//   auto jobs = there.Get<remoteobj::Queue<std::string>>("jobs");
+//
+// Objects of one's own types (a described class, whose methods run in the manager):
+//
+//   manager.Register<Foo>("Foo", {.exposed = {"bar"}});    // before it starts
+//   remoteobj::Proxy<Foo> foo = manager.Create<Foo>("Foo");
+//
+// Threads:  thread-safe, once it is started.
+// Lifetime: the manager's process ends with this object, or with the process that started it. An
+//           object lives as long as anybody has a proxy of it, or it has a name, or it is part of
+//           another. Whoever has died has nothing any more: no proxies, no locks, no place in line.
+// Errors:   AuthenticationError, NotListening where there is none, ListenerDied where it is lost
+//           during a call, StaleReference for objects of a manager that was started anew.
+//           std::logic_error for what does not fit the state: registering after the start, say.
+// Not here: the types of objects, see the headers beside this one.
+#ifndef REMOTEOBJ_MANAGER_MANAGER_H_
+#define REMOTEOBJ_MANAGER_MANAGER_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "remoteobj/except/type_name.h"
+#include "remoteobj/manager/errors.h"
+#include "remoteobj/manager/inspection.h"
+#include "remoteobj/manager/internal/object_server.h"
+#include "remoteobj/manager/internal/registry.h"
+#include "remoteobj/manager/internal/root.h"
+#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/proxy/proxy.h"
+#include "remoteobj/transport/any_value.h"
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/references.h"
+
+namespace remoteobj {
+
+template <typename K, typename V>
+class Dict;
+template <typename T>
+class List;
+template <typename T>
+class Set;
+template <typename T>
+class Value;
+template <typename T>
+class Array;
+class Namespace;
+template <typename T>
+class Queue;
+template <typename T>
+class JoinableQueue;
+class Lock;
+class RLock;
+class Semaphore;
+class BoundedSemaphore;
+class Event;
+class Condition;
+class Barrier;
+
+// The key of this process and of those that it forks: 32 bytes, drawn when the program starts.
+const std::string& ProcessAuthkey();
+
+struct ManagerOptions {
+  // Both sides prove to each other that they have it; it is never sent. 32 random bytes, not a
+  // password: who listens to a connection can try keys at home.
+  std::string authkey = ProcessAuthkey();
+  // Called in the manager's process, before it serves.
+  std::function<void()> initializer = {};
+  // Between asking, SIGTERM and SIGKILL.
+  absl::Duration shutdown_timeout = absl::Seconds(1);
+  // For connecting, and for making a lost connection again.
+  absl::Duration connect_timeout = absl::Seconds(10);
+  // Whether other users of this machine may connect to a unix socket.
+  bool other_users = false;
+  // Of users' types that run on threads, in the manager's process.
+  int max_threads = 64;
+};
+
+// How a type of a user's is made and reached.
+template <typename T, typename... A>
+struct RegisterOptions {
+  // The members that may be reached; empty: all that are described.
+  std::vector<std::string> exposed = {};
+  // Empty: T(A...).
+  std::function<std::unique_ptr<T>(A...)> factory = {};
+  Run run = Run::kOnThread;
+};
+
+class Manager {
+ public:
+  // At an address of its own, where only this machine finds it.
+  Manager() : Manager("", {}) {}
+  explicit Manager(ManagerOptions options) : Manager("", std::move(options)) {}
+  // unix:PATH, unix-abstract:NAME or tcp:HOST:PORT, where port 0 has one chosen. Throws
+  // std::invalid_argument for another, and for one beyond this machine without a key.
+  explicit Manager(std::string_view address, ManagerOptions options = {});
+  // Ends it, if this object has started it.
+  ~Manager();
+  Manager(Manager&&) noexcept;
+  Manager& operator=(Manager&&) noexcept;
+
+  // One that runs somewhere else.
+  static Manager Connect(std::string_view address, ManagerOptions options = {});
+
+  // Starts the process, a fork of this one. Throws what it threw where it can't listen.
+  void Start();
+  // Serves in this process and thread, until a client asks it to end.
+  void ServeForever();
+  // Ends the process: asks it, then SIGTERM, then SIGKILL. Does nothing the second time. Throws
+  // std::logic_error for a manager that it has only connected to.
+  void Shutdown();
+  // Waits for the process to end. Returns false if it runs on.
+  bool Join(absl::Duration timeout = absl::InfiniteDuration());
+
+  // Where it is; with the port that was chosen once it is started.
+  std::string address() const;
+  // The manager's process, or 0.
+  pid_t pid() const;
+
+  // A type that it can make, by T(A...) or by the factory. Before it is started.
+  template <typename T, typename... A>
+  void Register(std::string type_id, RegisterOptions<T, A...> options = {});
+
+  // A new object of a built-in type (Create<remoteobj::Queue<int>>(10)) or of a user's.
+  template <manager_internal::SharedType P, typename... A>
+  P Create(const A&... arguments) const {
+    return P(root()->create(std::string(P::kTypeId), P::Type(), Arguments(arguments...)));
+  }
+  template <typename T, typename... A>
+  Proxy<T> Create(std::string_view type_id, const A&... arguments) const {
+    return Proxy<T>(root()->create(std::string(type_id), TypeName<T>(), Arguments(arguments...)));
+  }
+
+  // Gives an object a name, for others to get, and keeps it until it is taken away. Throws
+  // std::invalid_argument if another has that name.
+  template <typename P>
+  void Publish(const std::string& name, const P& proxy) const {
+    root()->publish(name, ReferenceOf(proxy));
+  }
+  // Throws std::out_of_range if there is none of that name.
+  void Unpublish(const std::string& name) const { root()->unpublish(name); }
+  std::vector<std::string> Names() const { return root()->names(); }
+  // P is Queue<int>, say, or Proxy<Foo>. Throws std::out_of_range for a name that there is not,
+  // BadValue for an object of another type.
+  template <typename P>
+  P Get(const std::string& name) const {
+    return P(root()->get(name));
+  }
+  // That of the name, or a new one.
+  template <manager_internal::SharedType P, typename... A>
+  P GetOrCreate(const std::string& name, const A&... arguments) const {
+    return P(
+        root()->get_or_create(name, std::string(P::kTypeId), P::Type(), Arguments(arguments...)));
+  }
+
+  Inspection Inspect() const { return root()->inspect(); }
+  std::uint64_t object_count() const { return root()->object_count(); }
+
+  // The built-in types. Their headers are to be included, too.
+  template <typename K, typename V, typename... A>
+  remoteobj::Dict<K, V> Dict(const A&... contents) const {
+    return Create<remoteobj::Dict<K, V>>(contents...);
+  }
+  template <typename T, typename... A>
+  remoteobj::List<T> List(const A&... contents) const {
+    return Create<remoteobj::List<T>>(contents...);
+  }
+  template <typename T, typename... A>
+  remoteobj::Set<T> Set(const A&... contents) const {
+    return Create<remoteobj::Set<T>>(contents...);
+  }
+  template <typename T>
+  remoteobj::Value<T> Value(const T& value) const {
+    return Create<remoteobj::Value<T>>(value);
+  }
+  template <typename T>
+  remoteobj::Array<T> Array(const std::vector<T>& contents) const {
+    return Create<remoteobj::Array<T>>(contents);
+  }
+  template <typename N = remoteobj::Namespace>
+  N Namespace() const {
+    return Create<N>();
+  }
+  // At most `maxsize` items; any number if it is not positive.
+  template <typename T>
+  remoteobj::Queue<T> Queue(std::int64_t maxsize = 0) const {
+    return Create<remoteobj::Queue<T>>(maxsize);
+  }
+  template <typename T>
+  remoteobj::JoinableQueue<T> JoinableQueue(std::int64_t maxsize = 0) const {
+    return Create<remoteobj::JoinableQueue<T>>(maxsize);
+  }
+  template <typename L = remoteobj::Lock>
+  L Lock() const {
+    return Create<L>();
+  }
+  template <typename L = remoteobj::RLock>
+  L RLock() const {
+    return Create<L>();
+  }
+  template <typename S = remoteobj::Semaphore>
+  S Semaphore(std::int64_t value = 1) const {
+    return Create<S>(value);
+  }
+  template <typename S = remoteobj::BoundedSemaphore>
+  S BoundedSemaphore(std::int64_t value = 1) const {
+    return Create<S>(value);
+  }
+  template <typename E = remoteobj::Event>
+  E Event() const {
+    return Create<E>();
+  }
+  // With a lock of its own, or one that is there: a Lock or an RLock.
+  template <typename C = remoteobj::Condition>
+  C Condition() const {
+    return Create<C>();
+  }
+  template <typename C = remoteobj::Condition, typename L>
+  C Condition(const L& lock) const {
+    return Create<C>(lock);
+  }
+  template <typename B = remoteobj::Barrier>
+  B Barrier(std::int64_t parties, absl::Duration timeout = absl::InfiniteDuration()) const {
+    return Create<B>(parties, timeout);
+  }
+
+ private:
+  class Impl;
+  explicit Manager(std::unique_ptr<Impl> impl);
+
+  // Starts it, if nobody has.
+  const Proxy<manager_internal::Root>& root() const;
+  void AddType(std::string type_id, manager_internal::RegisteredType type);
+
+  template <typename... A>
+  static AnyValue Arguments(const A&... arguments) {
+    return AnyValue([&](ValueWriter out) {
+      const ListWriter list = out.List(sizeof...(A));
+      std::size_t i = 0;
+      (Encode<std::decay_t<const A&>>(arguments, list[i++]), ...);
+    });
+  }
+  template <typename P>
+  static Reference ReferenceOf(const P& proxy) {
+    return {proxy.referent()};
+  }
+
+  std::unique_ptr<Impl> impl_;
+};
+
+// For methods of objects of a manager: makes an object that is there already one of the manager's,
+// to be returned as a reference. T is a registered type.
+template <typename T>
+Proxy<T> Share(std::shared_ptr<T> object) {
+  return Proxy<T>(
+      Reference{manager_internal::ObjectServer::Current().Share(TypeName<T>(), std::move(object))});
+}
+
+template <typename T, typename... A>
+void Manager::Register(std::string type_id, RegisterOptions<T, A...> options) {
+  manager_internal::RegisteredType type{.name = TypeName<T>(),
+                                        .info = &proxy_internal::TypeOf<T>()};
+  type.make =
+      [factory = std::move(options.factory)](const ListReader& arguments) -> std::shared_ptr<void> {
+    if (arguments.size() != sizeof...(A)) {
+      throw BadValue(TypeName<T>() + " is made of " + std::to_string(sizeof...(A)) +
+                     " arguments, not of " + std::to_string(arguments.size()));
+    }
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      std::tuple<std::decay_t<A>...> received{Decode<std::decay_t<A>>(arguments[I])...};
+      if (factory) return std::shared_ptr<T>(factory(std::get<I>(std::move(received))...));
+      if constexpr (std::is_constructible_v<T, A...>) {
+        return std::make_shared<T>(std::get<I>(std::move(received))...);
+      } else {
+        throw std::logic_error(TypeName<T>() +
+                               " is registered without a factory, and is not made "
+                               "of these arguments");
+        return std::shared_ptr<T>();
+      }
+    }(std::index_sequence_for<A...>());
+  };
+  if (!options.exposed.empty()) {
+    type.exposed.emplace(options.exposed.begin(), options.exposed.end());
+  }
+  type.run = options.run;
+  AddType(std::move(type_id), std::move(type));
+}
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_MANAGER_MANAGER_H_

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/manager.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "remoteobj/manager/errors.h"
+#include "remoteobj/proxy/describe.h"
+#include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/errors.h"
+
+namespace remoteobj {
+namespace {
+
+struct Foo {
+  Foo() = default;
+  explicit Foo(int start) : value(start) {}
+  int Add(int n) { return value += n; }
+  int Where() { return getpid(); }
+  int Hidden() { return 1; }
+  void Fail() { throw std::out_of_range("as told"); }
+  int value = 0;
+};
+REMOTEOBJ_DESCRIBE(Foo, Add, Where, Hidden, Fail, value)
+
+// Makes others.
+struct Shop {
+  Proxy<Foo> Make(int start) { return Share(std::make_shared<Foo>(start)); }
+  int Sum(const std::vector<Proxy<Foo>>& foos) {
+    int sum = 0;
+    for (const Proxy<Foo>& foo : foos) sum += *foo->value;
+    return sum;
+  }
+};
+REMOTEOBJ_DESCRIBE(Shop, Make, Sum)
+
+Manager NewManager() {
+  Manager manager;
+  manager.Register<Foo, int>("Foo", {.exposed = {"Add", "Where", "Fail", "value"}});
+  manager.Register<Shop>("Shop");
+  return manager;
+}
+
+TEST(ManagerTest, OwnsObjectsOfUsersTypes) {
+  Manager manager = NewManager();
+  manager.Start();
+  EXPECT_EQ(manager.object_count(), 0u);
+  {
+    const Proxy<Foo> foo = manager.Create<Foo>("Foo", 10);
+    EXPECT_EQ(foo->Add(5), 15);
+    EXPECT_EQ(foo->Where(), manager.pid());
+    EXPECT_NE(foo->Where(), getpid());
+    foo->value = 3;
+    EXPECT_EQ(*foo->value, 3);
+    EXPECT_THROW(foo->Hidden(), NotExposed);
+    EXPECT_THROW(foo->Fail(), std::out_of_range);
+    EXPECT_EQ(manager.object_count(), 1u);
+  }
+  EXPECT_EQ(manager.object_count(), 0u);
+}
+
+TEST(ManagerTest, ResultsAndArgumentsAreReferences) {
+  Manager manager = NewManager();
+  const Proxy<Shop> shop = manager.Create<Shop>("Shop");
+  const Proxy<Foo> one = shop->Make(1);
+  const Proxy<Foo> two = shop->Make(2);
+  EXPECT_EQ(one->Add(10), 11);
+  EXPECT_EQ(shop->Sum({one, two, one}), 24);
+  EXPECT_EQ(manager.object_count(), 3u);
+}
+
+TEST(ManagerTest, ForkedProcessesUseTheSameObjects) {
+  Manager manager = NewManager();
+  const Proxy<Foo> foo = manager.Create<Foo>("Foo", 0);
+  constexpr int kProcesses = 3;
+  {
+    std::vector<std::unique_ptr<remoteobj_testing::Forked>> children;
+    for (int i = 0; i < kProcesses; ++i) {
+      children.push_back(std::make_unique<remoteobj_testing::Forked>([&] {
+        for (int n = 0; n < 100; ++n) foo->Add(1);
+      }));
+    }
+    for (auto& child : children) EXPECT_EQ(child->Wait(), 0);
+  }
+  EXPECT_EQ(*foo->value, 100 * kProcesses);
+  EXPECT_EQ(manager.Inspect().clients.size(), 1u);
+}
+
+TEST(ManagerTest, NamesAreForOthers) {
+  Manager manager = NewManager();
+  const Proxy<Foo> foo = manager.Create<Foo>("Foo", 7);
+  manager.Publish("foo", foo);
+  const Manager there = Manager::Connect(manager.address());
+  EXPECT_EQ(*there.Get<Proxy<Foo>>("foo")->value, 7);
+  EXPECT_EQ(there.Names(), std::vector<std::string>{"foo"});
+  EXPECT_THROW(there.Get<Proxy<Foo>>("bar"), std::out_of_range);
+  EXPECT_THROW(there.Get<Proxy<Shop>>("foo"), BadValue);
+}
+
+TEST(ManagerTest, ManyThreadsOfOneClient) {
+  Manager manager = NewManager();
+  const Proxy<Foo> foo = manager.Create<Foo>("Foo", 0);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 100; ++n) foo->Add(1);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(*foo->value, 400);
+}
+
+TEST(ManagerTest, States) {
+  Manager manager = NewManager();
+  EXPECT_EQ(manager.pid(), 0);
+  manager.Start();
+  EXPECT_NE(manager.pid(), 0);
+  EXPECT_THROW(manager.Start(), std::logic_error);
+  EXPECT_THROW(manager.ServeForever(), std::logic_error);
+  EXPECT_THROW(manager.Register<Foo>("Late"), std::logic_error);
+  Manager there = Manager::Connect(manager.address());
+  EXPECT_THROW(there.Shutdown(), std::logic_error);
+  EXPECT_THROW(there.Start(), std::logic_error);
+  EXPECT_THROW(there.Register<Foo>("Foo"), std::logic_error);
+  const Proxy<Foo> foo = manager.Create<Foo>("Foo", 1);
+  manager.Shutdown();
+  manager.Shutdown();
+  EXPECT_THROW(manager.Create<Foo>("Foo", 1), std::logic_error);
+  EXPECT_THROW(*foo->value, NotListening);
+  EXPECT_THROW(there.Names(), NotListening);
+  EXPECT_THROW(Manager::Connect(manager.address()), NotListening);
+}
+
+TEST(ManagerTest, TellsOfItsDeath) {
+  Manager manager = NewManager();
+  const Proxy<Foo> foo = manager.Create<Foo>("Foo", 1);
+  kill(manager.pid(), SIGKILL);
+  EXPECT_THROW(for (;;) foo->Add(1), ListenerDied);
+  EXPECT_THROW(foo->Add(1), NotListening);
+}
+
+TEST(ManagerTest, AnotherKeyStaysOut) {
+  Manager manager("", {.authkey = "the key"});
+  manager.Start();
+  EXPECT_THROW(Manager::Connect(manager.address(), {.authkey = "another"}), AuthenticationError);
+  EXPECT_THROW(Manager::Connect(manager.address(), {.authkey = ""}), AuthenticationError);
+  EXPECT_THROW(Manager::Connect(manager.address()), AuthenticationError);
+  EXPECT_EQ(Manager::Connect(manager.address(), {.authkey = "the key"}).object_count(), 0u);
+  EXPECT_THROW(Manager("tcp:0.0.0.0:0", {.authkey = ""}).Start(), std::invalid_argument);
+  EXPECT_THROW(Manager("here"), std::invalid_argument);
+}
+
+TEST(ManagerTest, OverTcp) {
+  Manager manager("tcp:127.0.0.1:0");
+  manager.Register<Foo, int>("Foo");
+  manager.Start();
+  EXPECT_NE(manager.address(), "tcp:127.0.0.1:0");
+  const Manager there = Manager::Connect(manager.address());
+  const Proxy<Foo> foo = there.Create<Foo>("Foo", 3);
+  EXPECT_EQ(foo->Add(1), 4);
+}
+
+TEST(ManagerTest, AClientThatDiesHasNothingAnyMore) {
+  Manager manager = NewManager();
+  manager.Start();
+  {
+    remoteobj_testing::Forked client([&] {
+      const Manager there = Manager::Connect(manager.address());
+      std::vector<Proxy<Foo>> foos;
+      for (int i = 0; i < 10; ++i) foos.push_back(there.Create<Foo>("Foo", i));
+      there.Publish("ready", foos[0]);
+      pause();
+    });
+    for (;;) {
+      if (!manager.Names().empty()) break;
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    EXPECT_EQ(manager.object_count(), 10u);
+    client.Kill();
+  }
+  while (manager.object_count() != 1) absl::SleepFor(absl::Milliseconds(1));
+  manager.Unpublish("ready");
+  EXPECT_EQ(manager.object_count(), 0u);
+}
+
+}  // namespace
+}  // namespace remoteobj
