@@ -56,6 +56,7 @@
 
 #include <sched.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <bit>
 #include <cstring>
@@ -67,6 +68,7 @@
 #include "absl/time/clock.h"
 #include "remoteobj/transport/internal/faults.h"
 #include "remoteobj/transport/internal/futex.h"
+#include "remoteobj/transport/internal/heap_message.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/messages.h"
 #include "remoteobj/transport/internal/packed.h"
@@ -98,6 +100,11 @@ constexpr std::uint64_t kAllSlots = (std::uint64_t{1} << kSlots) - 1;
 // Of the slots, those that asynchronous calls leave to the others. So a program that starts many
 // and finishes none can still make calls.
 constexpr unsigned kSynchronousSlots = kSlots / 2;
+
+// In a Half of an outcome, beside 0 for an answer and 1 for a refusal: the caller has read it.
+constexpr std::uint32_t kReceived = 2;
+constexpr int kNoBell = -1;
+constexpr std::uint64_t kMostPolledBytes = std::uint64_t{1} << 30;
 
 constexpr absl::Duration kSlice = absl::Milliseconds(20);
 constexpr absl::Duration kFirstSlice = absl::Milliseconds(1);
@@ -145,8 +152,8 @@ enum class Age { kFresh, kOld };
 
 class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listener {
  public:
-  SharedMemoryChannelImpl() = default;
-  explicit SharedMemoryChannelImpl(int fd) : region_(fd) {}
+  explicit SharedMemoryChannelImpl(int bell) : bell_(bell) {}
+  SharedMemoryChannelImpl(int fd, int bell) : region_(fd), bell_(bell) {}
 
   int fd() const override { return region_.fd(); }
 
@@ -164,6 +171,11 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   // SharedMemoryChannel
   Listener& listener() override { return *this; }
   int free_slots() override;
+  bool Poll(transport_internal::PolledHandler& handler) override;
+  bool called() override;
+  int caller_cpu() override;
+  bool Arm() override;
+  std::optional<bool> Received(unsigned slot) override;
 
   // Listener
   void Open() override;
@@ -208,7 +220,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   bool Take(unsigned slot);
   void Tidy();
   void Evaluate(unsigned slot, Handler handler);
-  void Answer(unsigned slot, Phase how);
+  bool Answer(unsigned slot, Phase how);
   void Sleep(absl::Time deadline);
   void Ring();
 
@@ -222,6 +234,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   }
 
   Region region_;
+  const int bell_;  // Of a polled channel; else negative.
 
   // Of the listening process.
   std::atomic<bool> wake_{false};
@@ -365,7 +378,13 @@ void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time
 void SharedMemoryChannelImpl::Ring() {
   if (header().sleeping.load(std::memory_order_seq_cst) != 0 &&
       header().sleeping.exchange(0, std::memory_order_seq_cst) != 0) {
-    FutexWake(header().sleeping, 1);
+    if (bell_ < 0) {
+      FutexWake(header().sleeping, 1);
+    } else {
+      const std::uint64_t one = 1;
+      // It can only fail where it has been rung already.
+      [[maybe_unused]] const ssize_t written = write(bell_, &one, sizeof one);
+    }
   }
 }
 
@@ -441,10 +460,15 @@ void SharedMemoryChannelImpl::GiveUp(unsigned slot) {
 void SharedMemoryChannelImpl::ReadOutcomeOf(unsigned slot, ReadOutcome read) {
   At(FaultPoint::kClientHasOutcome);
   if (region_.slot(slot).outcome.call != 0) {
+    if (bell_ >= 0 && (header().doorbell.load(std::memory_order_relaxed) & kOpen) != 0) {
+      throw transport_internal::GoAnotherWay();
+    }
     throw NotListening("the listener closed, and refused the call");
   }
   In message = ReadSlot(region_, slot, Direction::kOutcome);
   read(OutcomeIn(message));
+  // What was handed over is this caller's from here on.
+  if (bell_ >= 0) region_.slot(slot).outcome.call = kReceived;
 }
 
 void SharedMemoryChannelImpl::Release(unsigned index) {
@@ -609,8 +633,8 @@ bool SharedMemoryChannelImpl::Take(unsigned slot) {
   return false;
 }
 
-// Tells the client, or frees the slot of one that has left.
-void SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
+// Tells the client, and gives true; or frees the slot of one that has left.
+bool SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
   At(FaultPoint::kListenerEvaluated);
   Slot& slot = region_.slot(index);
   slot.outcome.call = how == kRefused ? 1 : 0;
@@ -622,10 +646,10 @@ void SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
       At(FaultPoint::kListenerSettled);
       answer(index).store(call, std::memory_order_release);
       if ((now & kSleeper) != 0) FutexWake(answer(index), 1);
-      return;
+      return true;
     }
   }
-  if (PhaseOf(now) != kAbandoned) return;
+  if (PhaseOf(now) != kAbandoned) return false;
   // First the slot becomes this process's: whoever has left it may live on, and if this process
   // dies halfway the slot is to be a dead one's.
   slot.owner.store(Self(), std::memory_order_release);
@@ -635,6 +659,7 @@ void SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
   state(index).store(kIdle, std::memory_order_release);
   slot.owner.store(0, std::memory_order_seq_cst);
   AnnounceFreed();
+  return false;
 }
 
 void SharedMemoryChannelImpl::AnnounceFreed() {
@@ -714,6 +739,80 @@ bool SharedMemoryChannelImpl::Serve(Handler handler, absl::Time deadline) {
   }
 }
 
+bool SharedMemoryChannelImpl::Poll(transport_internal::PolledHandler& handler) {
+  constexpr unsigned kServedPerTidy = 1024;
+  if (++served_ % kServedPerTidy == 0) Tidy();
+  const std::uint64_t bits = header().doorbell.load(std::memory_order_acquire);
+  const std::optional<unsigned> slot = TakeNext(bits | unannounced_);
+  if (!slot) return false;
+  SlotMessage written(region_, *slot, Direction::kOutcome);
+  const auto put = [&](HeapMessage& outcome) {
+    written.Reset();
+    written.Append(outcome.words());
+  };
+  bool refused = false;
+  try {
+    const In shared = ReadSlot(region_, *slot, Direction::kRequest);
+    if (shared.words * sizeof(transport_internal::Word) > kMostPolledBytes) {
+      throw BadValue("a request of more than 1 GiB");
+    }
+    // A copy: whoever has sent it may write in it while it is read.
+    HeapMessage request;
+    request.Append({shared.base, shared.words});
+    In in = request.Read();
+    const RequestReader reader = RequestIn(in);
+    HeapMessage* const outcome = handler.Evaluate(*slot, reader);
+    refused = outcome == nullptr;
+    if (!refused) put(*outcome);
+  } catch (const BadValue& e) {
+    HeapMessage outcome;
+    Access::Outcome(outcome).Error({.type = "remoteobj::BadValue", .message = e.what()});
+    put(outcome);
+  }
+  written.Finish();
+  handler.Answered(*slot, Answer(*slot, refused ? kRefused : kDone));
+  return true;
+}
+
+bool SharedMemoryChannelImpl::called() {
+  std::uint64_t bits = header().doorbell.load(std::memory_order_acquire) & kAllSlots;
+  for (; bits != 0; bits &= bits - 1) {
+    const auto slot = static_cast<unsigned>(std::countr_zero(bits));
+    if (PhaseOf(state(slot).load(std::memory_order_acquire)) == kRequested) return true;
+  }
+  return false;
+}
+
+int SharedMemoryChannelImpl::caller_cpu() {
+  const auto cpu = static_cast<std::uint32_t>(sched_getcpu() + 1);
+  if (header().listener_cpu.load(std::memory_order_relaxed) != cpu) {
+    header().listener_cpu.store(cpu, std::memory_order_relaxed);
+  }
+  return static_cast<int>(
+             region_.slot(last_served_ % kSlots).request.cpu.load(std::memory_order_relaxed)) -
+         1;
+}
+
+bool SharedMemoryChannelImpl::Arm() {
+  Tidy();
+  for (std::uint64_t bits = unannounced_; bits != 0; bits &= bits - 1) {
+    const auto slot = static_cast<unsigned>(std::countr_zero(bits));
+    if (PhaseOf(state(slot).load(std::memory_order_seq_cst)) == kRequested) return false;
+  }
+  header().sleeping.store(1, std::memory_order_seq_cst);
+  if ((header().doorbell.load(std::memory_order_seq_cst) & kAllSlots) == 0) return true;
+  // Somebody came between. If he has seen that it sleeps, he rings for nothing.
+  header().sleeping.store(0, std::memory_order_seq_cst);
+  return false;
+}
+
+std::optional<bool> SharedMemoryChannelImpl::Received(unsigned slot) {
+  const Identity owner = region_.slot(slot).owner.load(std::memory_order_acquire);
+  const Phase phase = PhaseOf(state(slot).load(std::memory_order_acquire));
+  if (owner != 0 && phase == kDone && Alive(owner)) return std::nullopt;
+  return region_.slot(slot).outcome.call == kReceived;
+}
+
 // Returns when there may be something to take, at the deadline, or after Wake.
 void SharedMemoryChannelImpl::Sleep(absl::Time deadline) {
   const auto cpu = static_cast<std::uint32_t>(sched_getcpu() + 1);
@@ -777,11 +876,19 @@ void SharedMemoryChannelImpl::Close(Final final, Handler handler) {
 }  // namespace
 
 std::shared_ptr<SharedMemoryChannel> SharedMemoryChannel::Create() {
-  return std::make_shared<SharedMemoryChannelImpl>();
+  return std::make_shared<SharedMemoryChannelImpl>(kNoBell);
 }
 
 std::shared_ptr<SharedMemoryChannel> SharedMemoryChannel::Attach(int fd) {
-  return std::make_shared<SharedMemoryChannelImpl>(fd);
+  return std::make_shared<SharedMemoryChannelImpl>(fd, kNoBell);
+}
+
+std::shared_ptr<SharedMemoryChannel> SharedMemoryChannel::CreatePolled(int bell) {
+  return std::make_shared<SharedMemoryChannelImpl>(bell);
+}
+
+std::shared_ptr<SharedMemoryChannel> SharedMemoryChannel::AttachPolled(int fd, int bell) {
+  return std::make_shared<SharedMemoryChannelImpl>(fd, bell);
 }
 
 }  // namespace remoteobj

@@ -22,10 +22,38 @@
 #define REMOTEOBJ_TRANSPORT_SHARED_MEMORY_CHANNEL_H_
 
 #include <memory>
+#include <optional>
+#include <stdexcept>
 
 #include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/message.h"
 
 namespace remoteobj {
+
+namespace transport_internal {
+
+class HeapMessage;
+
+// A caller's request was refused: it is to be brought another way (see PolledHandler).
+class GoAnotherWay : public std::runtime_error {
+ public:
+  GoAnotherWay() : runtime_error("the listener has refused the call here") {}
+};
+
+// Evaluates requests for a listener that serves many channels from one loop.
+class PolledHandler {
+ public:
+  // What the request comes to; or null, to refuse it: the caller gets GoAnotherWay. The request is
+  // a copy, which the caller can't change.
+  virtual HeapMessage* Evaluate(unsigned slot, const RequestReader& request) = 0;
+  // The outcome is there for the caller to read; or it is not wanted any more.
+  virtual void Answered(unsigned slot, bool wanted) = 0;
+
+ protected:
+  ~PolledHandler() = default;
+};
+
+}  // namespace transport_internal
 
 class SharedMemoryChannel : public Channel {
  public:
@@ -35,6 +63,12 @@ class SharedMemoryChannel : public Channel {
   // from then on.
   static std::shared_ptr<SharedMemoryChannel> Attach(int fd);
 
+  // A channel that is served from a loop, among others. Whoever calls while the listener sleeps
+  // writes to `bell`, an eventfd, instead of waking a thread; this one does not own it. Made by the
+  // listener, attached to by the caller.
+  static std::shared_ptr<SharedMemoryChannel> CreatePolled(int bell);
+  static std::shared_ptr<SharedMemoryChannel> AttachPolled(int fd, int bell);
+
   // Of its memory; closed at exec.
   virtual int fd() const = 0;
 
@@ -42,6 +76,19 @@ class SharedMemoryChannel : public Channel {
 
   // Slots that a call could take now; for tests and for tools.
   virtual int free_slots() = 0;
+
+  // Of a polled channel, for its listener. None of these waits.
+
+  // Serves one request. False if there is none.
+  virtual bool Poll(transport_internal::PolledHandler& handler) = 0;
+  // Whether there may be a request.
+  virtual bool called() = 0;
+  // Where the last caller was seen, or negative.
+  virtual int caller_cpu() = 0;
+  // Has the next caller ring the bell. False if there is a request by now: then nobody will.
+  virtual bool Arm() = 0;
+  // Whether the caller has read the last outcome in that slot; nothing while it may yet do so.
+  virtual std::optional<bool> Received(unsigned slot) = 0;
 };
 
 }  // namespace remoteobj

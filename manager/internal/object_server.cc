@@ -411,7 +411,16 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
 }
 
 std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader& request) {
-  const auto call = std::make_shared<Call>(*this, client, Find(request.target()), nullptr);
+  std::shared_ptr<Entry> entry;
+  try {
+    entry = Find(request.target());
+  } catch (const StaleReference&) {
+    const auto failed = std::make_shared<Call>(*this, client, root_, nullptr);
+    Access::Outcome(failed->outcome_).Error(CaptureCurrentException());
+    failed->finished_ = true;
+    return failed;
+  }
+  const auto call = std::make_shared<Call>(*this, client, std::move(entry), nullptr);
   if (RunOf(*call->entry_, request) == Run::kOnThread) return nullptr;
   if (!call->entry_->how().built_in) {
     if (!Evaluate(*call, request, /*may_wait=*/false)) return nullptr;

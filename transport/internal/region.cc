@@ -36,7 +36,7 @@ Half& HalfOf(Slot& slot, Direction direction) {
 }  // namespace
 
 Region::Region() {
-  fd_ = memfd_create("remoteobj", MFD_CLOEXEC);
+  fd_ = memfd_create("remoteobj", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd_ < 0) ThrowErrno("remoteobj: memfd_create");
   if (ftruncate(fd_, static_cast<off_t>(kBaseBytes + 2 * kSlots * kWindowBytes)) != 0) {
     const int error = errno;
@@ -44,6 +44,8 @@ Region::Region() {
     errno = error;
     ThrowErrno("remoteobj: ftruncate of shared memory");
   }
+  // Who shares it can't take pages away under the others, who would die of SIGBUS.
+  fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   Map();
   new (header_) Header;
 }
@@ -161,9 +163,11 @@ void SlotMessage::Grow(std::uint64_t words) {
 
 In ReadSlot(Region& region, unsigned slot, Direction direction) {
   const Half& half = HalfOf(region.slot(slot), direction);
-  if (half.size <= kSlotWords) return In(half.words, half.size);
+  // Read once: who is broken may change it meanwhile.
+  const std::uint32_t size = *const_cast<const volatile std::uint32_t*>(&half.size);
+  if (size <= kSlotWords) return In(half.words, size);
   return In(reinterpret_cast<const Word*>(region.Window(slot, direction)),
-            std::min<std::uint64_t>(half.size, kMaxMessageWords));
+            std::min<std::uint64_t>(size, kMaxMessageWords));
 }
 
 }  // namespace remoteobj::transport_internal

@@ -42,6 +42,7 @@
 #include "remoteobj/transport/interruption.h"
 #include "remoteobj/transport/message.capnp.h"
 #include "remoteobj/transport/rpc.capnp.h"
+#include "remoteobj/transport/shared_memory_channel.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -170,6 +171,9 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   bool usable() const { return process_ == getpid() && !lost_.load() && !goodbye_.load(); }
   const std::string& address() const { return address_; }
 
+  // The way for calls that need not wait; null if there is none.
+  SharedMemoryChannel* shared() { return shared_.get(); }
+
   Handle Find(std::uint64_t id, absl::Time deadline);
   void Ping(absl::Time deadline);
   // Sends it. `exchange` is finished by Finish, or given up.
@@ -200,6 +204,8 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   const std::string address_;
   Socket socket_;
   Socket wake_;
+  Socket bell_;
+  std::shared_ptr<SharedMemoryChannel> shared_;
   HelloPeer server_;
   pid_t server_pid_ = 0;
   std::atomic<bool> lost_{false};
@@ -277,8 +283,17 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
   ReadAll(socket_.fd(), greeting, deadline, nullptr);
   WriteAll(socket_.fd(), hello.Answer(greeting), deadline);
   HelloReply reply;
-  ReadAll(socket_.fd(), reply, deadline, nullptr);
+  std::vector<int> descriptors;
+  ReadAll(socket_.fd(), reply, deadline, &descriptors);
+  if (descriptors.size() == 2) {
+    bell_ = Socket(descriptors[1]);
+    shared_ = SharedMemoryChannel::AttachPolled(descriptors[0], bell_.fd());
+  } else {
+    for (const int fd : descriptors) close(fd);
+  }
   server_ = hello.Finish(reply);
+  // It is of no use to a process that does not see whether the server lives.
+  if (shared_ != nullptr && !shared_->listening()) shared_.reset();
   const auto credentials = CredentialsOf(socket_.fd());
   server_pid_ = credentials ? credentials->pid : static_cast<pid_t>(server_.pid);
 
@@ -543,6 +558,7 @@ class RemoteObject final : public Referent,
   const RpcClient& client() const { return *client_; }
 
   void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+    if (CallShared(write, read, deadline)) return;
     Start(write, deadline)->Finish(read, deadline);
   }
   std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override;
@@ -553,6 +569,9 @@ class RemoteObject final : public Referent,
   bool WaitUntilListening(absl::Time deadline) override;
 
  private:
+  // Through shared memory. False if it has to go the other way, and was not evaluated.
+  bool CallShared(WriteRequest write, ReadOutcome read, absl::Time deadline);
+
   // Where it is now.
   std::pair<std::shared_ptr<RpcConnection>, Handle> Place(absl::Time deadline);
 
@@ -561,6 +580,10 @@ class RemoteObject final : public Referent,
   absl::Mutex mutex_;
   std::shared_ptr<RpcConnection> connection_ ABSL_GUARDED_BY(mutex_);
   Handle handle_ ABSL_GUARDED_BY(mutex_);
+  // How often calls to it were refused in shared memory of late, as those are that wait: then it is
+  // not tried every time.
+  std::atomic<int> refusals_{0};
+  std::atomic<int> skip_{0};
 };
 
 namespace {
@@ -608,6 +631,26 @@ class OutcomeScope final : public ReferenceScope {
 
  private:
   std::unordered_map<std::uint64_t, std::shared_ptr<RemoteObject>> objects_;
+};
+
+// Those of an outcome in shared memory: a capability of each is asked for.
+class SharedScope final : public ReferenceScope {
+ public:
+  SharedScope(const std::shared_ptr<RpcClient>& client,
+              const std::shared_ptr<RpcConnection>& connection, absl::Time deadline)
+      : client_(client), connection_(connection), deadline_(deadline) {}
+  void Send(std::shared_ptr<Referent>) override {
+    throw BadValue("an outcome is being read, not written");
+  }
+  std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view type) override {
+    return std::make_shared<RemoteObject>(client_, id, std::string(type), connection_,
+                                          connection_->Find(id, deadline_));
+  }
+
+ private:
+  const std::shared_ptr<RpcClient>& client_;
+  const std::shared_ptr<RpcConnection>& connection_;
+  const absl::Time deadline_;
 };
 
 class RpcPendingCall final : public PendingCall {
@@ -671,6 +714,41 @@ std::pair<std::shared_ptr<RpcConnection>, Handle> RemoteObject::Place(absl::Time
     connection_ = std::move(connection);
   }
   return {connection_, handle_};
+}
+
+bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, absl::Time deadline) {
+  int skip = skip_.load(std::memory_order_relaxed);
+  if (skip > 0) {
+    skip_.store(skip - 1, std::memory_order_relaxed);
+    return false;
+  }
+  const std::shared_ptr<RpcConnection> connection = Place(deadline).first;
+  SharedMemoryChannel* const shared = connection->shared();
+  if (shared == nullptr) return false;
+  bool answered = false;
+  try {
+    shared->Call(
+        [&](RequestWriter request) {
+          RequestScope scope(*client_);
+          request.SetTarget(id());
+          write(request);
+        },
+        [&](const OutcomeReader& outcome) {
+          answered = true;
+          const SharedScope scope(client_, connection, deadline);
+          read(outcome);
+        },
+        deadline);
+  } catch (const GoAnotherWay&) {
+    const int refusals = std::min(refusals_.fetch_add(1, std::memory_order_relaxed) + 1, 6);
+    skip_.store((1 << refusals) - 1, std::memory_order_relaxed);
+    return false;
+  } catch (const NotListening&) {
+    if (answered) throw;
+    return false;  // The server closes, or is gone: the socket knows.
+  }
+  refusals_.store(0, std::memory_order_relaxed);
+  return true;
 }
 
 std::unique_ptr<PendingCall> RemoteObject::Start(WriteRequest write, absl::Time deadline) {

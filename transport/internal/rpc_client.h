@@ -44,6 +44,8 @@ struct RpcClientOptions {
   // For connecting, and for making a lost connection again.
   absl::Duration connect_timeout = absl::Seconds(10);
   std::size_t max_message_bytes = std::size_t{1} << 30;
+  // Whether calls that need not wait go through shared memory, where the server is on this machine.
+  bool shared_memory = true;
 };
 
 class RpcClient : public std::enable_shared_from_this<RpcClient> {

@@ -12,14 +12,17 @@
 
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <unordered_map>
@@ -36,10 +39,13 @@
 #include "kj/async.h"
 #include "kj/exception.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/region.h"
 #include "remoteobj/transport/internal/rpc_messages.h"
 #include "remoteobj/transport/internal/socket.h"
+#include "remoteobj/transport/internal/spin.h"
 #include "remoteobj/transport/message.capnp.h"
 #include "remoteobj/transport/rpc.capnp.h"
+#include "remoteobj/transport/shared_memory_channel.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -69,6 +75,8 @@ struct Link {
   std::function<void()> after_call;
   std::unique_ptr<RpcSession> session;
   std::unordered_map<std::uint64_t, std::shared_ptr<Waiting>> waiting;
+  // What came out of shared memory, until the client has asked for a capability of it.
+  std::unordered_map<std::uint64_t, std::shared_ptr<Referent>> pinned;
   // The client has asked to be told when the server closes; and is told.
   kj::PromiseFulfillerPair<void> asked = kj::newPromiseAndFulfiller<void>();
   kj::PromiseFulfillerPair<void> closed = kj::newPromiseAndFulfiller<void>();
@@ -83,6 +91,7 @@ struct Link {
   }
   void Close() {
     while (!waiting.empty()) Cancel(waiting.begin()->first);
+    pinned.clear();
     session.reset();
   }
 };
@@ -202,8 +211,9 @@ class SessionCap final : public schema::Session::Server {
   kj::Promise<void> object(ObjectContext context) override {
     if (link_->session == nullptr) KJ_FAIL_REQUIRE("the client has gone");
     try {
-      context.getResults().setObject(
-          kj::heap<ObjectCap>(link_, link_->session->Find(context.getParams().getId())));
+      const std::uint64_t id = context.getParams().getId();
+      context.getResults().setObject(kj::heap<ObjectCap>(link_, link_->session->Find(id)));
+      link_->pinned.erase(id);
     } catch (const StaleReference& e) {
       KJ_FAIL_REQUIRE("stale", e.what());
     }
@@ -217,6 +227,79 @@ class SessionCap final : public schema::Session::Server {
 
  private:
   const std::shared_ptr<Link> link_;
+};
+
+}  // namespace
+
+namespace {
+
+// The calls of a client that come through shared memory.
+class Polled final : private PolledHandler {
+ public:
+  explicit Polled(std::shared_ptr<Link> link)
+      : link_(std::move(link)),
+        bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        channel_(SharedMemoryChannel::CreatePolled(bell_.fd())) {
+    if (bell_.fd() < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    channel_->listener().Open();
+  }
+  ~Polled() {
+    channel_->listener().Close(Final::kRefuse, [](const RequestReader&, OutcomeWriter&) {});
+    for (unsigned slot = 0; slot < kSlots; ++slot) Settle(slot, /*gone=*/true);
+  }
+
+  int bell() const { return bell_.fd(); }
+  int fd() const { return channel_->fd(); }
+  bool called() { return channel_->called(); }
+  int caller_cpu() { return channel_->caller_cpu(); }
+
+  // Serves what there is, but not without end.
+  bool Serve() {
+    constexpr int kMost = 16;
+    int served = 0;
+    while (served < kMost && channel_->Poll(*this)) ++served;
+    return served > 0;
+  }
+  void DrainBell() {
+    std::uint64_t count;
+    [[maybe_unused]] const ssize_t got = read(bell_.fd(), &count, sizeof count);
+  }
+  // Has the next call ring the bell. False if there is one by now.
+  bool Rest() {
+    for (unsigned slot = 0; slot < kSlots; ++slot) Settle(slot, /*gone=*/false);
+    return channel_->Arm();
+  }
+
+ private:
+  HeapMessage* Evaluate(unsigned slot, const RequestReader& request) override {
+    Settle(slot, /*gone=*/true);
+    answer_ = link_->session->TryNow(request);
+    link_->after_call();
+    if (answer_ == nullptr) return nullptr;
+    for (const std::shared_ptr<Referent>& referent : answer_->references()) {
+      link_->pinned.emplace(referent->id(), referent);
+    }
+    return &answer_->outcome();
+  }
+  void Answered(unsigned slot, bool wanted) override {
+    if (answer_ != nullptr && wanted && answer_->hands_over()) handed_[slot] = std::move(answer_);
+    answer_.reset();
+  }
+  // What was handed over in that slot is the client's if it has read it, or comes back. `gone`:
+  // the client can't read it any more.
+  void Settle(unsigned slot, bool gone) {
+    if (handed_[slot] == nullptr) return;
+    const std::optional<bool> received = channel_->Received(slot);
+    if (!received && !gone) return;
+    if (received.value_or(false)) handed_[slot]->Received();
+    handed_[slot].reset();
+  }
+
+  const std::shared_ptr<Link> link_;
+  const Socket bell_;
+  const std::shared_ptr<SharedMemoryChannel> channel_;
+  std::unique_ptr<RpcAnswer> answer_;
+  std::array<std::unique_ptr<RpcAnswer>, kSlots> handed_;
 };
 
 }  // namespace
@@ -267,6 +350,9 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   }
   kj::Promise<void> ReadInbox();
   kj::Promise<void> Accept();
+  // The connection's shared memory is looked at until there have been no calls for a while.
+  void MakeHot(Connection& connection);
+  void PollHot(kj::WaitScope& scope);
   void RearmTimer();
   void taskFailed(kj::Exception&& e) override;
 
@@ -286,7 +372,9 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   kj::TaskSet* tasks_ = nullptr;
   kj::UnixEventPort::FdObserver* event_ready_ = nullptr;
   kj::UnixEventPort::FdObserver* accept_ready_ = nullptr;
-  kj::Own<kj::PromiseFulfiller<void>> stopped_;
+  kj::Own<kj::PromiseFulfiller<void>> wake_;  // Of Run, while it sleeps.
+  std::list<Connection*> hot_;
+  Spinner spinner_;
   std::list<Connection*> half_open_;
   std::list<Connection*> connections_;
   absl::Time armed_ = absl::InfiniteFuture();
@@ -302,7 +390,7 @@ class RpcServer::Impl::Connection {
             socket_.fd(), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
                               kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK)),
         hello_({.key = server.options_.key,
-                .shared_memory = false,
+                .shared_memory = server.options_.shared_memory && CredentialsOf(socket_.fd()),
                 .pid = static_cast<std::uint32_t>(getpid()),
                 .id = server.id_}),
         link_(std::make_shared<Link>(server.self_)) {
@@ -316,6 +404,10 @@ class RpcServer::Impl::Connection {
   ~Connection() {
     if (is_half_open_) server_.half_open_.erase(half_open_);
     if (is_open_) server_.connections_.erase(open_);
+    server_.hot_.remove(this);
+    bell_rung_ = nullptr;
+    bell_ready_ = nullptr;
+    polled_.reset();
     link_->Close();
   }
 
@@ -327,6 +419,8 @@ class RpcServer::Impl::Connection {
         .exclusiveJoin(kj::mv(dropped_));
   }
   void Drop() { drop_->fulfill(); }
+  // Null if it has no shared memory.
+  Polled* polled() { return polled_.get(); }
 
   // Whether the client has been let in, so that it may have sent a call.
   bool let_in() const { return link_->session != nullptr; }
@@ -366,16 +460,37 @@ class RpcServer::Impl::Connection {
           if (accepted) {
             peer.id = verdict.client.id;
             link_->session = server_.service_.Connected(peer);
+            if (verdict.client.shared_memory) return ShareMemory();
           } else {
             LOG_EVERY_N(WARNING, 100)
                 << "a client (" << peer.address << ") was not let in: " << verdict.reason;
           }
           return stream_->write(reply_.data(), reply_.size()).then([this, accepted] {
-            server_.half_open_.erase(half_open_);
-            is_half_open_ = false;
             if (!accepted) Drop();
           });
+        })
+        .then([this] {
+          server_.half_open_.erase(half_open_);
+          is_half_open_ = false;
         });
+  }
+
+  // The reply, with the descriptors of the memory and of its bell.
+  kj::Promise<void> ShareMemory() {
+    polled_ = std::make_unique<Polled>(link_);
+    SendWithDescriptors(socket_.fd(), reply_, std::array{polled_->fd(), polled_->bell()});
+    bell_ready_ = kj::heap<kj::UnixEventPort::FdObserver>(
+        server_.io_->unixEventPort, polled_->bell(), kj::UnixEventPort::FdObserver::OBSERVE_READ);
+    bell_rung_ = AwaitBell().eagerlyEvaluate([](kj::Exception&&) {});
+    server_.MakeHot(*this);
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> AwaitBell() {
+    return bell_ready_->whenBecomesReadable().then([this] {
+      polled_->DrainBell();
+      server_.MakeHot(*this);
+      return AwaitBell();
+    });
   }
 
   kj::Promise<void> Speak() {
@@ -405,6 +520,9 @@ class RpcServer::Impl::Connection {
   std::list<Connection*>::iterator open_;
   bool is_half_open_ = false;
   bool is_open_ = false;
+  std::unique_ptr<Polled> polled_;
+  kj::Own<kj::UnixEventPort::FdObserver> bell_ready_;
+  kj::Promise<void> bell_rung_ = nullptr;
   kj::Own<capnp::TwoPartyVatNetwork> network_;
   kj::Own<capnp::RpcSystem<capnp::rpc::twoparty::VatId>> rpc_;
 };
@@ -426,7 +544,7 @@ kj::Promise<void> RpcServer::Impl::ReadInbox() {
   for (auto& one : work) one();
   RearmTimer();
   if (stop_.load()) {
-    stopped_->fulfill();
+    if (wake_.get() != nullptr) wake_->fulfill();
     return kj::READY_NOW;
   }
   return event_ready_->whenBecomesReadable().then([this] { return ReadInbox(); });
@@ -454,6 +572,31 @@ kj::Promise<void> RpcServer::Impl::Accept() {
   return accept_ready_->whenBecomesReadable().then([this] { return Accept(); });
 }
 
+void RpcServer::Impl::MakeHot(Connection& connection) {
+  if (std::find(hot_.begin(), hot_.end(), &connection) != hot_.end()) return;
+  hot_.push_back(&connection);
+  if (wake_.get() != nullptr) wake_->fulfill();
+}
+
+// Serves the calls in shared memory until there have been none for a while, and what comes by
+// sockets between them.
+void RpcServer::Impl::PollHot(kj::WaitScope& scope) {
+  constexpr int kRoundsPerLook = 16;
+  const auto called = [this] {
+    return std::any_of(hot_.begin(), hot_.end(),
+                       [](Connection* c) { return c->polled()->called(); });
+  };
+  for (int round = 1; !hot_.empty() && !stop_.load(); ++round) {
+    bool served = false;
+    for (Connection* connection : hot_) served |= connection->polled()->Serve();
+    if (!served || round % kRoundsPerLook == 0) scope.poll();
+    if (served || hot_.empty()) continue;
+    if (spinner_.Spin(hot_.front()->polled()->caller_cpu(), called)) continue;
+    hot_.remove_if([](Connection* connection) { return connection->polled()->Rest(); });
+    return;
+  }
+}
+
 void RpcServer::Impl::RearmTimer() {
   const absl::Time next = service_.NextTimeout();
   if (next >= armed_) return;
@@ -468,6 +611,12 @@ void RpcServer::Impl::RearmTimer() {
 }
 
 void RpcServer::Impl::Run() {
+  // Each client takes up to three descriptors; the usual limit is for programs that use select().
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
   kj::AsyncIoContext io = kj::setupAsyncIo();
   io_ = &io;
   RpcServer* const before = std::exchange(this_loop, &self_);
@@ -478,17 +627,24 @@ void RpcServer::Impl::Run() {
                                                kj::UnixEventPort::FdObserver::OBSERVE_READ);
     event_ready_ = &event_ready;
     accept_ready_ = &accept_ready;
-    auto stopped = kj::newPromiseAndFulfiller<void>();
-    stopped_ = kj::mv(stopped.fulfiller);
     {
       kj::TaskSet tasks(*this);
       tasks_ = &tasks;
-      kj::Promise<void> inbox =
-          ReadInbox().eagerlyEvaluate([this](kj::Exception&& e) { stopped_->reject(kj::mv(e)); });
+      const auto failed = [](kj::Exception&& e) {
+        LOG(ERROR) << "a manager takes no more: " << e.getDescription().cStr();
+      };
+      kj::Promise<void> inbox = ReadInbox().eagerlyEvaluate(failed);
       {
-        kj::Promise<void> accept =
-            Accept().eagerlyEvaluate([this](kj::Exception&& e) { stopped_->reject(kj::mv(e)); });
-        stopped.promise.wait(io.waitScope);
+        kj::Promise<void> accept = Accept().eagerlyEvaluate(failed);
+        while (!stop_.load()) {
+          if (!hot_.empty()) {
+            PollHot(io.waitScope);
+            continue;
+          }
+          auto woken = kj::newPromiseAndFulfiller<void>();
+          wake_ = kj::mv(woken.fulfiller);
+          woken.promise.wait(io.waitScope);
+        }
       }
       closing_ = true;
       shutdown(socket_.fd(), SHUT_RDWR);  // From now on nobody listens.
