@@ -19,6 +19,8 @@
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/heap_message.h"
+#include "remoteobj/transport/internal/messages.h"
 
 namespace remoteobj::manager_internal {
 
@@ -55,6 +57,54 @@ class Gate final : public SharedObject {
 };
 REMOTEOBJ_DESCRIBE(Gate, pass, open, gone)
 
+// Two lists, and a method that changes something before it waits.
+class Queues final : public SharedObject {
+ public:
+  explicit Queues(std::shared_ptr<Entry> other = nullptr) : other_(std::move(other)) {}
+
+  // In the order of which calls pass: those in `first` go on to `second`.
+  int pass(int name) {
+    CurrentCall call;
+    if (!call.memory().has_value()) {
+      call.WillWait();
+      ++came_;
+      call.memory() = 1;
+      call.Wait(first_);
+    }
+    if (!open_) call.Wait(second_);
+    passed_.push_back(name);
+    if (other_ != nullptr) call.LeavesSomething(other_);
+    return name;
+  }
+  int pass_second(int name) {
+    CurrentCall call;
+    if (!open_) call.Wait(second_);
+    passed_.push_back(name);
+    return name;
+  }
+  void wake_first(int count) {
+    for (int i = 0; i < count; ++i) first_.WakeOne();
+  }
+  // In vain, and for good.
+  void wake_second(bool open) {
+    open_ = open;
+    second_.WakeAll();
+  }
+  int came() const { return came_; }
+  std::vector<int> passed() const { return passed_; }
+
+  std::size_t waiting() const override { return first_.size() + second_.size(); }
+
+ private:
+  const std::shared_ptr<Entry> other_;
+  int came_ = 0;
+  bool open_ = false;
+  std::vector<int> passed_;
+  WaitList first_;
+  WaitList second_;
+};
+REMOTEOBJ_DESCRIBE(Queues, pass, pass_second, wake_first, wake_second, came, passed)
+
 struct Foo {
   explicit Foo(int start) : value(start) {}
   int Add(int n) { return value += n; }
@@ -86,6 +136,12 @@ class ObjectServerTest : public testing::Test {
   static Registry Types() {
     Registry types;
     types.Add("Gate", TypeFor<Gate>([](const ListReader&) { return std::make_shared<Gate>(); }));
+    types.Add("Queues", TypeFor<Queues>([](const ListReader& in) {
+                return std::make_shared<Queues>(
+                    in.size() == 0
+                        ? nullptr
+                        : std::dynamic_pointer_cast<Entry>(Decode<Reference>(in[0]).referent));
+              }));
     const auto make_foo = [](const ListReader& in) {
       return std::make_shared<Foo>(Decode<int>(in[0]));
     };
@@ -232,6 +288,61 @@ TEST_F(ObjectServerTest, ToldOfClientsThatGo) {
   server_.RemoveClient(client);
   EXPECT_EQ(gate->gone(), 1);
   EXPECT_EQ(root_->inspect().clients.size(), 0u);
+}
+
+TEST_F(ObjectServerTest, WhoWaitsOnKeepsItsPlace) {
+  const Proxy<Queues> queues(
+      Make("Queues", TypeName<Queues>(), AnyValue::Of(std::vector<AnyValue>{})));
+  std::vector<Future<int>> waiting;
+  waiting.push_back(queues->pass_second.Async(1));
+  for (const int name : {3, 4, 5}) waiting.push_back(queues->pass.Async(name));
+  waiting.push_back(queues->pass_second.Async(2));
+  // They come to the second list after those who wait there, in their order.
+  queues->wake_first(3);
+  waiting.push_back(queues->pass_second.Async(6));
+  queues->wake_second(/*open=*/false);
+  queues->wake_second(/*open=*/false);
+  AwaitWaiting(6);
+  queues->wake_second(/*open=*/true);
+  EXPECT_EQ(queues->passed(), (std::vector<int>{1, 2, 3, 4, 5, 6}));
+}
+
+TEST_F(ObjectServerTest, ChangesNothingIfItMayNotWait) {
+  const Reference reference =
+      Make("Queues", TypeName<Queues>(), AnyValue::Of(std::vector<AnyValue>{}));
+  const Proxy<Queues> queues(reference);
+  HeapMessage message;
+  View().GetAttribute("pass").Call(1).Write(
+      transport_internal::RequestOn(message, 0).Operations(2));
+  message.Set(1, 0, reference.referent->id());
+  auto in = message.Read();
+  EXPECT_EQ(server_.TryNow(0, transport_internal::RequestIn(in)), nullptr);
+  EXPECT_EQ(queues->came(), 0);
+  const Future<int> waiting = queues->pass.Async(1);
+  EXPECT_EQ(queues->came(), 1);
+}
+
+TEST_F(ObjectServerTest, AnotherObjectIsToldOfClientsThatGo) {
+  const Reference gate = Make("Gate", TypeName<Gate>(), AnyValue::Of(std::vector<AnyValue>{}));
+  const ClientId client = server_.AddClient({.pid = 1});
+  {
+    const Proxy<Queues> queues(
+        Make("Queues", TypeName<Queues>(), AnyValue::Of(std::vector<Reference>{gate})));
+    queues->wake_second(/*open=*/true);
+    const auto entry = server_.Find(root_->inspect().objects[1].id);
+    const auto channel = NewLocalChannel(server_, *entry, client);
+    const auto call = channel->Start(
+        [](RequestWriter request) {
+          View().GetAttribute("pass").Call(1).Write(request.Operations(2));
+        },
+        absl::InfiniteFuture());
+    queues->wake_first(1);
+    call->Finish([](const OutcomeReader& outcome) { proxy_internal::ThrowIfError(outcome); },
+                 absl::InfiniteFuture());
+  }
+  EXPECT_EQ(Proxy<Gate>(gate)->gone(), 0);
+  server_.RemoveClient(client);
+  EXPECT_EQ(Proxy<Gate>(gate)->gone(), 1);
 }
 
 TEST_F(ObjectServerTest, ASlowObjectStopsNobodyElse) {

@@ -26,14 +26,17 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <memory>
 
 #include "absl/time/time.h"
 
 namespace remoteobj::manager_internal {
 
 class Call;
+class Entry;
 
-// Calls that wait for one thing, in the order in which they came.
+// Calls that wait for one thing, in the order in which they came: one that was woken in vain, and
+// waits on, keeps its place.
 class WaitList {
  public:
   WaitList() = default;
@@ -77,6 +80,9 @@ class CurrentCall {
 
   ClientId client() const;
 
+  // What comes next changes something, and then waits: what it has changed it notes in memory().
+  // For a method that can't wait without a change, as one that leaves a lock in order to wait.
+  void WillWait();
   // Leaves the evaluation by an exception that nobody catches but the server.
   // `timeout` counts from the beginning of the call, however often it waits.
   [[noreturn]] void Wait(WaitList& list, absl::Duration timeout = absl::InfiniteDuration());
@@ -91,6 +97,8 @@ class CurrentCall {
   void IfNotReceived(std::function<void()> give_back);
   // This object's ClientGone is to be called when the client goes.
   void LeavesSomething();
+  // That of another object's, which this method uses.
+  void LeavesSomething(const std::shared_ptr<Entry>& in);
 
  private:
   Call& call_;

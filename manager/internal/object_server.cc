@@ -114,6 +114,10 @@ CurrentCall::CurrentCall() : call_(*current_call) {}
 
 ClientId CurrentCall::client() const { return call_.client_; }
 
+void CurrentCall::WillWait() {
+  if (!call_.may_wait_) throw proxy_internal::LeftEvaluation();
+}
+
 void CurrentCall::Wait(WaitList& list, absl::Duration timeout) {
   call_.list_ = &list;
   call_.until_ =
@@ -129,12 +133,14 @@ void CurrentCall::IfNotReceived(std::function<void()> give_back) {
   call_.give_back_.push_back(std::move(give_back));
 }
 
-void CurrentCall::LeavesSomething() {
+void CurrentCall::LeavesSomething() { LeavesSomething(call_.entry_); }
+
+void CurrentCall::LeavesSomething(const std::shared_ptr<Entry>& in) {
   ObjectServer& server = call_.server_;
   server.mutex_.AssertHeld();
   const auto client = server.clients_.find(call_.client_);
   if (client != server.clients_.end()) {
-    client->second.left.try_emplace(call_.entry_->id(), call_.entry_);
+    client->second.left.try_emplace(in->id(), in);
   }
 }
 
@@ -314,6 +320,7 @@ void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request
 
 bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_wait) {
   const Evaluating evaluating(call);
+  call.may_wait_ = may_wait;
   const transport_internal::Uninterrupted uninterrupted;
   OutcomeWriter outcome = Access::Outcome(call.outcome_);
   call.references_.clear();
@@ -334,11 +341,21 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
 
 void ObjectServer::EvaluateLocked(Call& call) {
   In in = call.request_->Read();
-  const bool first = !call.waited_;
   if (Evaluate(call, RequestIn(in), /*may_wait=*/true)) return Finish(call);
-  // One that was woken and has to wait on keeps its place: it was the first.
-  WaitList& list = *call.list_;
-  call.place_ = list.calls_.insert(first ? list.calls_.end() : list.calls_.begin(), &call);
+  BeginWaiting(call);
+}
+
+void ObjectServer::BeginWaiting(Call& call) {
+  std::list<Call*>& calls = call.list_->calls_;
+  auto at = calls.end();
+  if (std::exchange(call.last_list_, call.list_) != call.list_) {
+    call.number_ = ++last_number_;
+  } else {
+    // One that was woken and has to wait on: it was the first, or nearly.
+    at = std::find_if(calls.begin(), calls.end(),
+                      [&](const Call* other) { return other->number_ > call.number_; });
+  }
+  call.place_ = calls.insert(at, &call);
   call.waited_ = true;
   if (call.until_ != absl::InfiniteFuture()) timeouts_.emplace(call.until_, &call);
 }

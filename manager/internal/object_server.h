@@ -124,7 +124,10 @@ class Call final : public std::enable_shared_from_this<Call> {
   bool finished_ = false;
   bool waited_ = false;
   bool timed_out_ = false;
+  bool may_wait_ = false;
   WaitList* list_ = nullptr;  // Where it waits.
+  const WaitList* last_list_ = nullptr;
+  std::uint64_t number_ = 0;  // By which those who wait in a list are ordered.
   std::list<Call*>::iterator place_;
   absl::Time until_ = absl::InfiniteFuture();  // For how long it waits.
 };
@@ -199,6 +202,7 @@ class ObjectServer {
   // Returns whether it is finished; else it waits. Under the lock for built-in types.
   bool Evaluate(Call& call, const RequestReader& request, bool may_wait);
   void EvaluateLocked(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void BeginWaiting(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunWoken() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopWaiting(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -219,6 +223,7 @@ class ObjectServer {
   absl::Mutex mutex_;
   std::unordered_map<ClientId, Client> clients_ ABSL_GUARDED_BY(mutex_);
   ClientId last_client_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Call*> woken_ ABSL_GUARDED_BY(mutex_);
   std::set<std::pair<absl::Time, Call*>> timeouts_ ABSL_GUARDED_BY(mutex_);
 
