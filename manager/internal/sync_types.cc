@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/internal/sync_types.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "remoteobj/except/type_name.h"
+#include "remoteobj/manager/internal/barrier_object.h"
+#include "remoteobj/manager/internal/condition_object.h"
+#include "remoteobj/manager/internal/event_object.h"
+#include "remoteobj/manager/internal/lock_object.h"
+#include "remoteobj/manager/internal/queue_object.h"
+#include "remoteobj/manager/internal/semaphore_object.h"
+#include "remoteobj/proxy/internal/type_info_of.h"
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/references.h"
+
+namespace remoteobj::manager_internal {
+namespace {
+
+template <typename T, typename Make>
+void Add(Registry& registry, std::string type_id, Make make) {
+  RegisteredType type;
+  type.name = TypeName<T>();
+  type.info = &proxy_internal::TypeOf<T>();
+  type.make = [make = std::move(make)](const ListReader& arguments) -> std::shared_ptr<void> {
+    return make(arguments);
+  };
+  type.shared = [](void* object) -> SharedObject* { return static_cast<T*>(object); };
+  type.built_in = true;
+  registry.Add(std::move(type_id), std::move(type));
+}
+
+template <typename T>
+T ArgumentOr(const ListReader& arguments, std::size_t i, T otherwise) {
+  return arguments.size() > i ? Decode<T>(arguments[i]) : otherwise;
+}
+
+}  // namespace
+
+void AddSyncTypes(Registry& registry) {
+  for (const auto& [type_id, kind] : {std::pair("Queue", QueueObject::Kind::kQueue),
+                                      std::pair("JoinableQueue", QueueObject::Kind::kJoinable)}) {
+    Add<QueueObject>(registry, type_id, [k = kind](const ListReader& in) {
+      return std::make_shared<QueueObject>(k, ArgumentOr<std::int64_t>(in, 0, 0));
+    });
+  }
+  for (const auto& [type_id, kind] :
+       {std::pair("Lock", LockObject::Kind::kLock), std::pair("RLock", LockObject::Kind::kRLock)}) {
+    Add<LockObject>(registry, type_id,
+                    [k = kind](const ListReader&) { return std::make_shared<LockObject>(k); });
+  }
+  for (const auto& [type_id, bounded] :
+       {std::pair("Semaphore", false), std::pair("BoundedSemaphore", true)}) {
+    Add<SemaphoreObject>(registry, type_id, [b = bounded](const ListReader& in) {
+      return std::make_shared<SemaphoreObject>(ArgumentOr<std::int64_t>(in, 0, 1), b);
+    });
+  }
+  Add<EventObject>(registry, "Event",
+                   [](const ListReader&) { return std::make_shared<EventObject>(); });
+  Add<ConditionObject>(registry, "Condition", [](const ListReader& in) {
+    const auto lock = ArgumentOr<std::optional<Reference>>(in, 0, std::nullopt);
+    return lock ? std::make_shared<ConditionObject>(*lock) : std::make_shared<ConditionObject>();
+  });
+  Add<BarrierObject>(registry, "Barrier", [](const ListReader& in) {
+    return std::make_shared<BarrierObject>(
+        Decode<std::int64_t>(in[0]), ArgumentOr<absl::Duration>(in, 1, absl::InfiniteDuration()));
+  });
+}
+
+}  // namespace remoteobj::manager_internal
