@@ -125,10 +125,15 @@ void TestClient::Leave() {
   --calls_;
 }
 
+void TestClient::Kill() {
+  const absl::MutexLock lock(&mutex_);
+  dead_ = true;
+}
+
 void TestClient::Die() {
+  Kill();
   {
     const absl::MutexLock lock(&mutex_);
-    dead_ = true;
     const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return calls_ == 0; };
     mutex_.Await(absl::Condition(&none));
     if (std::exchange(gone_, true)) return;

@@ -112,8 +112,10 @@ class TestClient {
     }));
   }
 
-  // Its calls end, as do its later ones, with ClientDied; what was begun has to be given up before,
-  // or it looks as if the server had been slow.
+  // Its calls end, as do its later ones, with ClientDied. The server does not know yet.
+  void Kill();
+  // Kills it, and tells the server when no thread is in a call any more. Calls that were begun are
+  // given up before, unless the server is to learn of it later.
   void Die();
 
  private:
