@@ -17,9 +17,9 @@
 //   }
 //
 // If the process dies before, or leaves the manager, the items that it has not done come back to
-// the front, in order. task_done() is for the item that the calling thread got first and has not
-// done; if it has none, for its process's; else for anybody's: one may do what another got. It must
-// follow the get, and so may its death: an item may be done twice, but is not lost.
+// the front, in order: an item may be done twice, but is not lost. task_done() is for the item that
+// the calling thread got first and has not done; if it has none, for its process's; else for
+// anybody's, since one may do what another got.
 //
 // Threads:  thread-safe. Copies are the same queue. Who waits is served in the order of coming.
 // Errors:   QueueFull, QueueEmpty when the time is over, QueueShutDown; std::invalid_argument for a
