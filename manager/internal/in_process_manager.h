@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+//
+// A manager in the very process, for tests of what it has.
+//
+//   InProcessManager manager(AddDataTypes);
+//   auto d = manager.Make<Dict<std::string, int>>({{"a", 1}});
+#ifndef REMOTEOBJ_MANAGER_INTERNAL_IN_PROCESS_MANAGER_H_
+#define REMOTEOBJ_MANAGER_INTERNAL_IN_PROCESS_MANAGER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "remoteobj/manager/internal/object_server.h"
+#include "remoteobj/manager/internal/registry.h"
+#include "remoteobj/manager/internal/root.h"
+#include "remoteobj/proxy/proxy.h"
+#include "remoteobj/transport/any_value.h"
+#include "remoteobj/transport/references.h"
+
+namespace remoteobj::manager_internal {
+
+class InProcessManager {
+ public:
+  explicit InProcessManager(absl::FunctionRef<void(Registry&)> add_types)
+      : server_([&] {
+          Registry types;
+          add_types(types);
+          return types;
+        }()) {}
+
+  template <typename T>
+  T Make() {
+    return New<T>(T::Arguments());
+  }
+  // With what its Arguments take; a template, so that it can be in braces.
+  template <typename T, typename Contents = typename T::Contents>
+  T Make(const Contents& contents) {
+    return New<T>(T::Arguments(contents));
+  }
+
+  std::size_t object_count() { return server_.object_count(); }
+  Reference Find(std::uint64_t id) { return {server_.Find(id)}; }
+  Proxy<Root>& root() { return root_; }
+
+ private:
+  template <typename T>
+  T New(const AnyValue& arguments) {
+    return T(root_->create(std::string(T::kTypeId), T::Type(), arguments));
+  }
+
+  ObjectServer server_;
+  Proxy<Root> root_{Reference{server_.Find(0)}};
+};
+
+}  // namespace remoteobj::manager_internal
+
+#endif  // REMOTEOBJ_MANAGER_INTERNAL_IN_PROCESS_MANAGER_H_
