@@ -6,11 +6,9 @@
 #include <cstdint>
 #include <limits>
 #include <map>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -18,25 +16,20 @@
 #include "gtest/gtest.h"
 #include "remoteobj/manager/internal/data_types.h"
 #include "remoteobj/manager/internal/in_process_manager.h"
+#include "remoteobj/manager/internal/test_helpers.h"
+#include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/references.h"
 
 namespace remoteobj {
 namespace {
 
 using manager_internal::AddDataTypes;
+using manager_internal::ExpectThrows;
+using manager_internal::InFourThreads;
 using manager_internal::InProcessManager;
 using Numbers = Dict<std::string, int>;
 using Items = std::vector<std::pair<std::string, int>>;
-
-template <typename E, typename F>
-void ExpectThrows(F f, const std::string& message) {
-  try {
-    f();
-    ADD_FAILURE() << "nothing was thrown, not even: " << message;
-  } catch (const E& e) {
-    EXPECT_NE(std::string(e.what()).find(message), std::string::npos) << e.what();
-  }
-}
 
 class DictTest : public testing::Test {
  protected:
@@ -212,17 +205,6 @@ struct Sum {
   }
 };
 REMOTEOBJ_DESCRIBE(Sum, total, parts)
-
-template <typename F>
-void InFourThreads(F f) {
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&f, t] {
-      for (int i = 0; i < 200; ++i) f(200 * t + i);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
 
 TEST_F(DictTest, AddsAtOnceWhoeverElseAdds) {
   const Numbers d = MakeAbc();

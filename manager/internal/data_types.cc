@@ -9,6 +9,7 @@
 
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/internal/dict_object.h"
+#include "remoteobj/manager/internal/list_object.h"
 #include "remoteobj/manager/internal/values.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 
@@ -29,6 +30,9 @@ void Add(Registry& types, std::string type_id) {
 
 }  // namespace
 
-void AddDataTypes(Registry& types) { Add<DictObject, DictObject::Items>(types, "Dict"); }
+void AddDataTypes(Registry& types) {
+  Add<DictObject, DictObject::Items>(types, "Dict");
+  Add<ListObject, ListObject::Values>(types, "List");
+}
 
 }  // namespace remoteobj::manager_internal

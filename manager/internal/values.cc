@@ -226,18 +226,24 @@ Slice::Slice(std::int64_t from, std::int64_t to, std::size_t size) {
 
 void Sort(std::vector<AnyValue>& values, bool descending) {
   if (values.empty()) return;
-  const ValueKind kind = KindOf(values[0]);
+  // Only an integer that no std::int64_t can be is of the kind UInt.
+  bool unsigned_ones = false;
+  const auto kind_of = [&](const AnyValue& value) {
+    const ValueKind kind = KindOf(value);
+    if (kind == ValueKind::kUInt) unsigned_ones = true;
+    return kind == ValueKind::kUInt ? ValueKind::kInt : kind;
+  };
+  const ValueKind kind = kind_of(values[0]);
   for (const AnyValue& value : values) {
-    if (KindOf(value) != kind) {
+    if (kind_of(value) != kind) {
       throw BadValue(absl::StrCat("can't sort ", Shown(values[0]), " and ", Shown(value),
                                   ", which are of different kinds"));
     }
   }
   switch (kind) {
     case ValueKind::kInt:
-      return SortAs<std::int64_t>(values, descending);
-    case ValueKind::kUInt:
-      return SortAs<std::uint64_t>(values, descending);
+      return unsigned_ones ? SortAs<std::uint64_t>(values, descending)
+                           : SortAs<std::int64_t>(values, descending);
     case ValueKind::kFloat:
       return SortAs<double>(values, descending);
     case ValueKind::kText:
