@@ -173,15 +173,16 @@ class Dict : public manager_internal::Shared, private DictMethods<K, V> {
 
 template <typename K, typename V>
 manager_internal::Chunks<std::pair<K, V>> DictMethods<K, V>::Iterate(std::size_t chunk_size) const {
-  return manager_internal::Chunks<Item>([dict = this->self(), size = std::uint64_t{0},
-                                         after = std::vector<K>(), chunk_size]() mutable {
-    using Chunk = std::pair<std::uint64_t, Elements<Item>>;
-    auto [size_now, items] = dict.template Call<Chunk>("chunk", Elements<K>{after}, size,
-                                                       static_cast<std::uint64_t>(chunk_size));
-    if (!items.values.empty()) after.assign(1, items.values.back().first);
-    size = size_now;
-    return std::move(items.values);
-  });
+  return manager_internal::Chunks<Item>(
+      chunk_size, [dict = this->self(), size = std::uint64_t{0},
+                   after = std::vector<K>()](std::size_t count) mutable {
+        using Chunk = std::pair<std::uint64_t, Elements<Item>>;
+        auto [size_now, items] = dict.template Call<Chunk>("chunk", Elements<K>{after}, size,
+                                                           static_cast<std::uint64_t>(count));
+        if (!items.values.empty()) after.assign(1, items.values.back().first);
+        size = size_now;
+        return std::move(items.values);
+      });
 }
 
 }  // namespace remoteobj

@@ -75,12 +75,12 @@ class ListMethods : public manager_internal::MethodsOf<List<T>> {
   // The values, got in chunks of that size. Each chunk is what is there by then, behind those that
   // were got before; it ends at the end.
   manager_internal::Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
-    return manager_internal::Chunks<T>([list = this->self(), at = std::int64_t{0},
-                                        chunk = static_cast<std::int64_t>(chunk_size)]() mutable {
-      std::vector<T> values = list->slice(at, at + chunk);
-      at += static_cast<std::int64_t>(values.size());
-      return values;
-    });
+    return manager_internal::Chunks<T>(
+        chunk_size, [list = this->self(), at = std::int64_t{0}](std::size_t count) mutable {
+          std::vector<T> values = list->slice(at, at + static_cast<std::int64_t>(count));
+          at += static_cast<std::int64_t>(values.size());
+          return values;
+        });
   }
 
   void push_back(const T& value) const { insert(kEnd, value); }

@@ -196,6 +196,8 @@ TEST_F(ListTest, Iterates) {
     for (const int i : l->Iterate(chunk)) seen.push_back(i);
     EXPECT_EQ(seen, (Ints{1, 2, 3})) << chunk;
   }
+  EXPECT_THROW(l->Iterate(0), std::invalid_argument);
+  for (const int i : l->Iterate(std::numeric_limits<std::size_t>::max())) EXPECT_NE(i, 0);
   EXPECT_EQ((Make({5}) + l), (Ints{5, 1, 2, 3}));
   // It sees what is changed meanwhile, and ends at the end.
   Ints seen;

@@ -8,8 +8,12 @@
 #include <vector>
 
 #include "remoteobj/except/type_name.h"
+#include "remoteobj/manager/internal/array_object.h"
 #include "remoteobj/manager/internal/dict_object.h"
 #include "remoteobj/manager/internal/list_object.h"
+#include "remoteobj/manager/internal/namespace_object.h"
+#include "remoteobj/manager/internal/set_object.h"
+#include "remoteobj/manager/internal/value_object.h"
 #include "remoteobj/manager/internal/values.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 
@@ -33,6 +37,10 @@ void Add(Registry& types, std::string type_id) {
 void AddDataTypes(Registry& types) {
   Add<DictObject, DictObject::Items>(types, "Dict");
   Add<ListObject, ListObject::Values>(types, "List");
+  Add<SetObject, SetObject::Values>(types, "Set");
+  Add<NamespaceObject, NamespaceObject::Attributes>(types, "Namespace");
+  Add<ValueObject, AnyValue>(types, "Value");
+  Add<ArrayObject, Numbers>(types, "Array");
 }
 
 }  // namespace remoteobj::manager_internal

@@ -4,19 +4,23 @@
 // them out.
 //
 //   Call<void>("extend", Elements<T>{ToVector<T>(range)});
-//   for (const T& item : Chunks<T>([=] { return NextOnes(); })) …
+//   for (const T& item : Chunks<T>(100, [=](std::size_t count) { return NextOnes(count); })) …
 //
 // Threads:  values; a Chunks is one thread's.
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_ELEMENTS_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_ELEMENTS_H_
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -62,18 +66,20 @@ std::vector<T> ToVector(R&& range) {
   return values;
 }
 
-// Items that come in chunks: `next` gives the next ones, and none at the end. For a range-for.
+// Items that come in chunks: `next` gives so many next ones, or less, and none at the end. Each
+// begin() calls a copy of it. For a range-for.
 template <typename T>
 class Chunks {
  public:
-  using Next = std::function<std::vector<T>()>;
+  using Next = std::function<std::vector<T>(std::size_t count)>;
 
   class Iterator {
    public:
     using value_type = T;
     using difference_type = std::ptrdiff_t;
 
-    explicit Iterator(Next next) : state_(std::make_shared<State>(State{std::move(next), {}, 0})) {
+    Iterator(std::size_t chunk_size, Next next)
+        : state_(std::make_shared<State>(State{chunk_size, std::move(next), {}, 0})) {
       Fill();
     }
     // A copy, for there are no references to a bool in a std::vector.
@@ -89,25 +95,34 @@ class Chunks {
 
    private:
     struct State {
+      std::size_t chunk_size;
       Next next;
       std::vector<T> items;
       std::size_t at;
     };
 
     void Fill() {
-      state_->items = state_->next();
+      state_->items = state_->next(state_->chunk_size);
       state_->at = 0;
     }
 
     std::shared_ptr<State> state_;
   };
 
-  explicit Chunks(Next next) : next_(std::move(next)) {}
+  // Throws std::invalid_argument for chunks of none.
+  Chunks(std::size_t chunk_size, Next next)
+      : chunk_size_(std::min(chunk_size, kLargest)), next_(std::move(next)) {
+    if (chunk_size == 0) throw std::invalid_argument("an iteration in chunks of none");
+  }
   // Gets the first ones.
-  Iterator begin() const { return Iterator(next_); }
+  Iterator begin() const { return Iterator(chunk_size_, next_); }
   std::default_sentinel_t end() const { return {}; }
 
  private:
+  // Far from where sums with it would overflow.
+  static constexpr std::size_t kLargest = std::numeric_limits<std::int32_t>::max();
+
+  std::size_t chunk_size_;
   Next next_;
 };
 
