@@ -22,6 +22,18 @@
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj {
+
+struct Sum {
+  int total = 0;
+  std::unordered_set<int> parts = {};
+  Sum& operator+=(int part) {
+    total += part;
+    parts.insert(part);
+    return *this;
+  }
+};
+REMOTEOBJ_DESCRIBE(Sum, total, parts)
+
 namespace {
 
 using manager_internal::AddDataTypes;
@@ -194,17 +206,6 @@ TEST_F(DictTest, AppendsTexts) {
   EXPECT_EQ(*d[1], "one, two");
   EXPECT_EQ(d[1]->size(), 8u);
 }
-
-struct Sum {
-  int total = 0;
-  std::unordered_set<int> parts = {};
-  Sum& operator+=(int part) {
-    total += part;
-    parts.insert(part);
-    return *this;
-  }
-};
-REMOTEOBJ_DESCRIBE(Sum, total, parts)
 
 TEST_F(DictTest, AddsAtOnceWhoeverElseAdds) {
   const Numbers d = MakeAbc();

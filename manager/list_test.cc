@@ -11,9 +11,11 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/dict.h"
 #include "remoteobj/manager/internal/data_types.h"
 #include "remoteobj/manager/internal/in_process_manager.h"
@@ -23,10 +25,33 @@
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/any_value.h"
+#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj {
+
+// A list whose static type has itself in it.
+struct Self {
+  std::optional<Reference> list;
+};
+
+template <>
+struct Codec<Self> {
+  static void Encode(const Self& self, ValueWriter out) {
+    Codec<std::optional<Reference>>::Encode(self.list, out);
+  }
+  static Self Decode(const ValueReader& in) {
+    return {Codec<std::optional<Reference>>::Decode(in)};
+  }
+};
+
+struct Counter {
+  int Add(int n) { return value += n; }
+  int value = 0;
+};
+REMOTEOBJ_DESCRIBE(Counter, Add, value)
+
 namespace {
 
 using manager_internal::AddDataTypes;
@@ -34,12 +59,6 @@ using manager_internal::ExpectThrows;
 using manager_internal::InFourThreads;
 using manager_internal::InProcessManager;
 using Ints = std::vector<int>;
-
-struct Counter {
-  int Add(int n) { return value += n; }
-  int value = 0;
-};
-REMOTEOBJ_DESCRIBE(Counter, Add, value)
 
 class ListTest : public testing::Test {
  protected:
@@ -271,25 +290,6 @@ TEST_F(ListTest, HasObjectsOfUsersTypes) {
   }
   EXPECT_EQ(manager_.object_count(), 0u);
 }
-
-// A list whose static type has itself in it.
-struct Self {
-  std::optional<Reference> list;
-};
-
-}  // namespace
-
-template <>
-struct Codec<Self> {
-  static void Encode(const Self& self, ValueWriter out) {
-    Codec<std::optional<Reference>>::Encode(self.list, out);
-  }
-  static Self Decode(const ValueReader& in) {
-    return {Codec<std::optional<Reference>>::Decode(in)};
-  }
-};
-
-namespace {
 
 TEST_F(ListTest, MayHaveItselfInIt) {
   std::uint64_t id;
