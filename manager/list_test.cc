@@ -66,7 +66,8 @@ class ListTest : public testing::Test {
     AddDataTypes(types);
     types.Add("Counter", {.name = TypeName<Counter>(),
                           .info = &proxy_internal::TypeOf<Counter>(),
-                          .make = [](const ListReader&) { return std::make_shared<Counter>(); }});
+                          .make = [](const ListReader&) { return std::make_shared<Counter>(); },
+                          .run = Run::kInServer});
   }
   List<int> Make(const Ints& values) { return manager_.Make<List<int>>(values); }
 
@@ -302,6 +303,17 @@ TEST_F(ListTest, MayHaveItselfInIt) {
   }
   EXPECT_EQ(manager_.object_count(), 1u);  // It keeps itself.
   List<Self>(manager_.Find(id))->clear();
+  EXPECT_EQ(manager_.object_count(), 0u);
+}
+
+TEST_F(ListTest, AChainOfListsEndsHoweverLongItIs) {
+  {
+    auto last = manager_.Make<List<Self>>();
+    for (int i = 0; i < 50000; ++i) {
+      last = manager_.Make<List<Self>>({Self{Reference{last.referent()}}});
+    }
+    EXPECT_EQ(manager_.object_count(), 50001u);
+  }
   EXPECT_EQ(manager_.object_count(), 0u);
 }
 

@@ -59,6 +59,25 @@ class Evaluating {
   Call* const before_;
 };
 
+// What an object has in it goes after it, not within its destructor: each may have another in it,
+// and a chain of them be longer than the stack.
+void LetGo(std::shared_ptr<void> object) {
+  constinit static thread_local std::vector<std::shared_ptr<void>>* going = nullptr;
+  if (going != nullptr) {
+    going->push_back(std::move(object));
+    return;
+  }
+  std::vector<std::shared_ptr<void>> objects;
+  going = &objects;
+  for (;;) {
+    object.reset();
+    if (objects.empty()) break;
+    object = std::move(objects.back());
+    objects.pop_back();
+  }
+  going = nullptr;
+}
+
 RegisteredType RootType(ObjectServer& server) {
   return {.name = TypeName<Root>(),
           .info = &proxy_internal::TypeOf<Root>(),
@@ -279,6 +298,8 @@ void ObjectServer::Forget(Entry& entry) {
   // A user's destructor is a user's code: not under a lock that may be held here.
   if (!entry.how().built_in && entry.how().run == Run::kOnThread) {
     pool_.Run([object = std::move(entry.object_)]() mutable { object.reset(); });
+  } else {
+    LetGo(std::move(entry.object_));
   }
 }
 
