@@ -2,6 +2,7 @@
 #include "remoteobj/manager/value.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -70,6 +71,20 @@ TEST_F(ValueTest, HasAnyType) {
   const auto letter = Make('a');
   letter += 1;
   EXPECT_EQ(*letter, 'b');
+}
+
+TEST_F(ValueTest, IsShownCutShort) {
+  struct {
+    std::string shown;
+    std::string expected;
+  } const kRows[] = {
+      {Make(std::string(1000, 'x'))->to_string(), "\"" + std::string(300, 'x') + "…\""},
+      {Make(std::vector<int>(1000, 12345))->to_string().substr(0, 15), "[12345, 12345, "},
+      {Make(std::vector<bool>{true})->to_string(), "[1 bools]"},
+      {Make(std::map<int, std::string>{{1, "\n"}})->to_string(), R"({1: "\n"})"},
+      {Make(std::vector<std::vector<std::string>>(500))->to_string().substr(0, 9), "[[], [], "},
+  };
+  for (const auto& [shown, expected] : kRows) EXPECT_EQ(shown, expected);
 }
 
 // Python's keeps 3.7 in a Value('i').

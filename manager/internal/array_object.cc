@@ -48,7 +48,13 @@ Numbers ArrayObject::slice(std::int64_t begin, std::int64_t end) const {
            first + static_cast<std::ptrdiff_t>(slice.end * width_)}};
 }
 
-std::string ArrayObject::to_string() const { return Shown(AnyValue::Of(numbers_)); }
+std::string ArrayObject::to_string() const {
+  Listing listing("[");
+  for (std::size_t i = 0; i < size() && listing.Next(); ++i) {
+    listing.Add(at(static_cast<std::int64_t>(i)));
+  }
+  return listing.Close("]");
+}
 
 void ArrayObject::set(std::int64_t index, const AnyValue& value) {
   const std::size_t place = Place(index);

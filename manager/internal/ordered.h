@@ -43,10 +43,6 @@ class Ordered {
   bool empty() const { return entries_.empty(); }
   const_iterator begin() const { return entries_.begin(); }
   const_iterator end() const { return entries_.end(); }
-  void Swap(Ordered& other) {
-    entries_.swap(other.entries_);
-    places_.swap(other.places_);
-  }
 
   bool Contains(const AnyValue& key) const { return places_.contains(key); }
   // Null if it is not there.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -28,13 +29,14 @@ bool Separate(std::string& out, bool first) {
 
 void Show(std::string& out, const ValueReader& in);
 
-void ShowText(std::string& out, std::string text) {
+void ShowText(std::string& out, std::string_view text) {
   const bool whole = text.size() <= kEnough;
-  if (!whole) text.resize(kEnough);
-  absl::StrAppend(&out, "\"", absl::Utf8SafeCEscape(text), whole ? "" : std::string(kAndSoOn),
+  const std::string shown(text.substr(0, kEnough));
+  absl::StrAppend(&out, "\"", absl::Utf8SafeCEscape(shown), whole ? "" : std::string(kAndSoOn),
                   "\"");
 }
 
+// Without a copy: it may be large.
 void ShowArray(std::string& out, const ValueReader& in) {
   const ElementType type = in.element_type();
   if (type == ElementType::kBool) {
@@ -43,11 +45,15 @@ void ShowArray(std::string& out, const ValueReader& in) {
   }
   WithNumberType(type, [&]<typename T>(Tag<T>) {
     bool first = true;
+    bool enough = false;
     out += "[";
-    for (const T number : Decode<std::vector<T>>(in)) {
-      if (!Separate(out, std::exchange(first, false))) break;
-      absl::StrAppend(&out, number);
-    }
+    in.EachArrayPiece(type, [&](std::span<const std::byte> piece) {
+      const T* const numbers = reinterpret_cast<const T*>(piece.data());
+      for (std::size_t i = 0; i < piece.size() / sizeof(T) && !enough; ++i) {
+        enough = !Separate(out, std::exchange(first, false));
+        if (!enough) absl::StrAppend(&out, numbers[i]);
+      }
+    });
     out += "]";
   });
 }
@@ -83,7 +89,9 @@ void Show(std::string& out, const ValueReader& in) {
       out += "null";
       return;
     case ValueKind::kText:
-      return ShowText(out, in.AsText());
+      if (in.IsShortText()) return ShowText(out, in.ShortText());
+      out += in.DebugString();
+      return;
     case ValueKind::kArray:
       return ShowArray(out, in);
     case ValueKind::kList:

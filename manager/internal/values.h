@@ -12,13 +12,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/value.h"
 
 namespace remoteobj::manager_internal {
