@@ -48,41 +48,30 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/except/type_name.h"
+#include "remoteobj/manager/array.h"
+#include "remoteobj/manager/barrier.h"
+#include "remoteobj/manager/condition.h"
+#include "remoteobj/manager/dict.h"
 #include "remoteobj/manager/errors.h"
+#include "remoteobj/manager/event.h"
 #include "remoteobj/manager/inspection.h"
 #include "remoteobj/manager/internal/object_server.h"
 #include "remoteobj/manager/internal/registry.h"
 #include "remoteobj/manager/internal/root.h"
 #include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/list.h"
+#include "remoteobj/manager/lock.h"
+#include "remoteobj/manager/namespace.h"
+#include "remoteobj/manager/queue.h"
+#include "remoteobj/manager/semaphore.h"
+#include "remoteobj/manager/set.h"
+#include "remoteobj/manager/value.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj {
-
-template <typename K, typename V>
-class Dict;
-template <typename T>
-class List;
-template <typename T>
-class Set;
-template <typename T>
-class Value;
-template <typename T>
-class Array;
-class Namespace;
-template <typename T>
-class Queue;
-template <typename T>
-class JoinableQueue;
-class Lock;
-class RLock;
-class Semaphore;
-class BoundedSemaphore;
-class Event;
-class Condition;
-class Barrier;
 
 // The key of this process and of those that it forks: 32 bytes, drawn when the program starts.
 const std::string& ProcessAuthkey();
@@ -151,7 +140,7 @@ class Manager {
   // A new object of a built-in type (Create<remoteobj::Queue<int>>(10)) or of a user's.
   template <manager_internal::SharedType P, typename... A>
   P Create(const A&... arguments) const {
-    return P(root()->create(std::string(P::kTypeId), P::Type(), Arguments(arguments...)));
+    return P(root()->create(std::string(P::kTypeId), P::Type(), ArgumentsOf<P>(arguments...)));
   }
   template <typename T, typename... A>
   Proxy<T> Create(std::string_view type_id, const A&... arguments) const {
@@ -183,18 +172,31 @@ class Manager {
   Inspection Inspect() const { return root()->inspect(); }
   std::uint64_t object_count() const { return root()->object_count(); }
 
-  // The built-in types. Their headers are to be included, too.
-  template <typename K, typename V, typename... A>
-  remoteobj::Dict<K, V> Dict(const A&... contents) const {
-    return Create<remoteobj::Dict<K, V>>(contents...);
+  // New objects of the built-in types; their headers, beside this one, say what they do. `contents`
+  // may be in braces: manager.Dict<std::string, int>({{"a", 1}}).
+  template <typename K, typename V>
+  remoteobj::Dict<K, V> Dict() const {
+    return Create<remoteobj::Dict<K, V>>();
   }
-  template <typename T, typename... A>
-  remoteobj::List<T> List(const A&... contents) const {
-    return Create<remoteobj::List<T>>(contents...);
+  template <typename K, typename V>
+  remoteobj::Dict<K, V> Dict(const typename remoteobj::Dict<K, V>::Contents& contents) const {
+    return Create<remoteobj::Dict<K, V>>(contents);
   }
-  template <typename T, typename... A>
-  remoteobj::Set<T> Set(const A&... contents) const {
-    return Create<remoteobj::Set<T>>(contents...);
+  template <typename T>
+  remoteobj::List<T> List() const {
+    return Create<remoteobj::List<T>>();
+  }
+  template <typename T>
+  remoteobj::List<T> List(const typename remoteobj::List<T>::Contents& contents) const {
+    return Create<remoteobj::List<T>>(contents);
+  }
+  template <typename T>
+  remoteobj::Set<T> Set() const {
+    return Create<remoteobj::Set<T>>();
+  }
+  template <typename T>
+  remoteobj::Set<T> Set(const typename remoteobj::Set<T>::Contents& contents) const {
+    return Create<remoteobj::Set<T>>(contents);
   }
   template <typename T>
   remoteobj::Value<T> Value(const T& value) const {
@@ -204,10 +206,8 @@ class Manager {
   remoteobj::Array<T> Array(const std::vector<T>& contents) const {
     return Create<remoteobj::Array<T>>(contents);
   }
-  template <typename N = remoteobj::Namespace>
-  N Namespace() const {
-    return Create<N>();
-  }
+  remoteobj::Namespace Namespace() const { return Create<remoteobj::Namespace>(); }
+
   // At most `maxsize` items; any number if it is not positive.
   template <typename T>
   remoteobj::Queue<T> Queue(std::int64_t maxsize = 0) const {
@@ -217,38 +217,24 @@ class Manager {
   remoteobj::JoinableQueue<T> JoinableQueue(std::int64_t maxsize = 0) const {
     return Create<remoteobj::JoinableQueue<T>>(maxsize);
   }
-  template <typename L = remoteobj::Lock>
-  L Lock() const {
-    return Create<L>();
+  remoteobj::Lock Lock() const { return Create<remoteobj::Lock>(); }
+  remoteobj::RLock RLock() const { return Create<remoteobj::RLock>(); }
+  remoteobj::Semaphore Semaphore(std::int64_t value = 1) const {
+    return Create<remoteobj::Semaphore>(value);
   }
-  template <typename L = remoteobj::RLock>
-  L RLock() const {
-    return Create<L>();
+  remoteobj::BoundedSemaphore BoundedSemaphore(std::int64_t value = 1) const {
+    return Create<remoteobj::BoundedSemaphore>(value);
   }
-  template <typename S = remoteobj::Semaphore>
-  S Semaphore(std::int64_t value = 1) const {
-    return Create<S>(value);
+  remoteobj::Event Event() const { return Create<remoteobj::Event>(); }
+  // With an RLock of its own, or a lock that is there: a Lock or an RLock.
+  remoteobj::Condition Condition() const { return Create<remoteobj::Condition>(); }
+  template <manager_internal::SharedType L>
+  remoteobj::Condition Condition(const L& lock) const {
+    return Create<remoteobj::Condition>(lock);
   }
-  template <typename S = remoteobj::BoundedSemaphore>
-  S BoundedSemaphore(std::int64_t value = 1) const {
-    return Create<S>(value);
-  }
-  template <typename E = remoteobj::Event>
-  E Event() const {
-    return Create<E>();
-  }
-  // With a lock of its own, or one that is there: a Lock or an RLock.
-  template <typename C = remoteobj::Condition>
-  C Condition() const {
-    return Create<C>();
-  }
-  template <typename C = remoteobj::Condition, typename L>
-  C Condition(const L& lock) const {
-    return Create<C>(lock);
-  }
-  template <typename B = remoteobj::Barrier>
-  B Barrier(std::int64_t parties, absl::Duration timeout = absl::InfiniteDuration()) const {
-    return Create<B>(parties, timeout);
+  remoteobj::Barrier Barrier(std::int64_t parties,
+                             absl::Duration timeout = absl::InfiniteDuration()) const {
+    return Create<remoteobj::Barrier>(parties, timeout);
   }
 
  private:
@@ -266,6 +252,15 @@ class Manager {
       std::size_t i = 0;
       (Encode<std::decay_t<const A&>>(arguments, list[i++]), ...);
     });
+  }
+  // As the type wants them, if it says how.
+  template <typename P, typename... A>
+  static AnyValue ArgumentsOf(const A&... arguments) {
+    if constexpr (requires { P::Arguments(arguments...); }) {
+      return P::Arguments(arguments...);
+    } else {
+      return Arguments(arguments...);
+    }
   }
   template <typename P>
   static Reference ReferenceOf(const P& proxy) {

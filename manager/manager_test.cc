@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -94,6 +95,66 @@ TEST(ManagerTest, ForkedProcessesUseTheSameObjects) {
   }
   EXPECT_EQ(*foo->value, 100 * kProcesses);
   EXPECT_EQ(manager.Inspect().clients.size(), 1u);
+}
+
+TEST(ManagerTest, BuiltInTypesInOtherProcesses) {
+  Manager manager;
+  auto counts = manager.Dict<std::string, int>({{"all", 0}});
+  auto jobs = manager.Queue<std::string>(10);
+  auto lock = manager.Lock();
+  auto total = manager.Value(0);
+  auto done = manager.Barrier(4);
+  std::vector<std::unique_ptr<remoteobj_testing::Forked>> workers;
+  for (int i = 0; i < 3; ++i) {
+    workers.push_back(std::make_unique<remoteobj_testing::Forked>([&] {
+      for (;;) {
+        const std::string job = jobs->get();
+        if (job.empty()) break;
+        counts[job] += 1;
+        counts["all"] += 1;
+        const std::scoped_lock guard(lock);
+        total = *total + 1;
+      }
+      done->wait();
+    }));
+  }
+  counts["a"] = counts["b"] = 0;
+  for (int i = 0; i < 100; ++i) jobs->put(i % 2 == 0 ? "a" : "b");
+  for (int i = 0; i < 3; ++i) jobs->put("");
+  done->wait();
+  EXPECT_EQ(*counts["a"], 50);
+  EXPECT_EQ(*counts["b"], 50);
+  EXPECT_EQ(*counts["all"], 100);
+  EXPECT_EQ(*total, 100);
+  for (auto& worker : workers) EXPECT_EQ(worker->Wait(), 0);
+}
+
+TEST(ManagerTest, OtherTypesOfTheSameNameAreToldApart) {
+  Manager manager;
+  auto jobs = manager.GetOrCreate<Queue<int>>("jobs");
+  jobs->put(3);
+  EXPECT_EQ(manager.Get<Queue<int>>("jobs")->get(), 3);
+  EXPECT_EQ(manager.GetOrCreate<Queue<int>>("jobs")->size(), 0u);
+  try {
+    manager.Get<Queue<std::string>>("jobs");
+    FAIL();
+  } catch (const BadValue& e) {
+    EXPECT_STREQ(e.what(), "expected a proxy of Queue<std::string>, got one of Queue<int>");
+  }
+}
+
+TEST(ManagerTest, ProxiesInContainers) {
+  Manager manager;
+  auto lists = manager.Dict<std::string, List<int>>();
+  {
+    auto list = manager.List<int>({1, 2});
+    lists["a"] = list;
+    list->push_back(3);
+  }
+  EXPECT_EQ((*lists["a"])->copy(), (std::vector<int>{1, 2, 3}));
+  EXPECT_EQ(manager.object_count(), 2u);
+  lists->clear();
+  EXPECT_EQ(manager.object_count(), 1u);
 }
 
 TEST(ManagerTest, NamesAreForOthers) {
