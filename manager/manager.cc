@@ -94,9 +94,21 @@ class Manager::Impl {
       CheckStartable();
       state_ = State::kServing;
     }
-    ServeHere();
+    Serving serving(*this);
+    {
+      const absl::MutexLock lock(&mutex_);
+      address_ = serving.rpc.address();
+      serving_ = &serving.rpc;
+    }
+    serving.Run();
     const absl::MutexLock lock(&mutex_);
+    serving_ = nullptr;
     state_ = State::kShutDown;
+  }
+
+  void Stop() {
+    const absl::MutexLock lock(&mutex_);
+    if (serving_ != nullptr) serving_->Stop();
   }
 
   const Proxy<Root>& root() {
@@ -159,6 +171,30 @@ class Manager::Impl {
  private:
   enum class State { kInitial, kStarted, kServing, kShutDown };
 
+  // All that serves, in the process and thread that does.
+  struct Serving {
+    explicit Serving(Impl& impl)
+        : options(impl.options_),
+          server(std::move(impl.registry_),
+                 {.max_threads = static_cast<std::size_t>(std::max(1, options.max_threads))}),
+          service(server),
+          rpc(service, {.address = impl.address_,
+                        .key = options.authkey,
+                        .other_users = options.other_users}) {
+      server.OnShutdown([this] { rpc.Stop(); });
+      if (options.initializer) options.initializer();
+    }
+    void Run() {
+      if (options.on_serving) options.on_serving(rpc.address().ToString());
+      rpc.Run();
+    }
+
+    const ManagerOptions& options;
+    ObjectServer server;
+    manager_internal::ManagerService service;
+    RpcServer rpc;
+  };
+
   void CheckStartable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (connect_only_) throw std::logic_error("this manager runs somewhere else");
     if (state_ == State::kShutDown) throw std::logic_error("this manager has shut down");
@@ -170,13 +206,9 @@ class Manager::Impl {
     const auto serve = [this]() -> Generator<std::string> {
       // Only shutdown ends it, not a Ctrl-C that is meant for the program.
       signal(SIGINT, SIG_IGN);
-      ObjectServer server(std::move(registry_), ServerOptions());
-      manager_internal::ManagerService service(server);
-      RpcServer rpc(service, RpcOptions());
-      server.OnShutdown([&rpc] { rpc.Stop(); });
-      if (options_.initializer) options_.initializer();
-      co_yield rpc.address().ToString();
-      rpc.Run();
+      Serving serving(*this);
+      co_yield serving.rpc.address().ToString();
+      serving.Run();
     };
     process_.emplace(RunOptions{.name = "manager", .daemon = true}, serve);
     state_ = State::kStarted;
@@ -195,26 +227,6 @@ class Manager::Impl {
     }
   }
 
-  void ServeHere() {
-    ObjectServer server(std::move(registry_), ServerOptions());
-    manager_internal::ManagerService service(server);
-    RpcServer rpc(service, RpcOptions());
-    server.OnShutdown([&rpc] { rpc.Stop(); });
-    if (options_.initializer) options_.initializer();
-    {
-      const absl::MutexLock lock(&mutex_);
-      address_ = rpc.address();
-    }
-    rpc.Run();
-  }
-
-  ObjectServer::Options ServerOptions() const {
-    return {.max_threads = static_cast<std::size_t>(std::max(1, options_.max_threads))};
-  }
-  transport_internal::RpcServerOptions RpcOptions() const {
-    return {.address = address_, .key = options_.authkey, .other_users = options_.other_users};
-  }
-
   // REQUIRES: it was started.
   bool WaitFor(absl::Duration timeout) {
     try {
@@ -230,6 +242,7 @@ class Manager::Impl {
   State state_ ABSL_GUARDED_BY(mutex_) = State::kInitial;
   Address address_;
   manager_internal::Registry registry_;
+  RpcServer* serving_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::optional<Process<Generator<std::string>>> process_;
   std::optional<Generator<std::string>> addresses_;
   std::shared_ptr<RpcClient> client_ ABSL_GUARDED_BY(mutex_);
@@ -253,6 +266,7 @@ Manager Manager::Connect(std::string_view address, ManagerOptions options) {
 
 void Manager::Start() { impl_->Start(); }
 void Manager::ServeForever() { impl_->Serve(); }
+void Manager::Stop() { impl_->Stop(); }
 void Manager::Shutdown() { impl_->Shutdown(); }
 bool Manager::Join(absl::Duration timeout) { return impl_->Join(timeout); }
 std::string Manager::address() const { return impl_->address(); }

@@ -80,8 +80,9 @@ struct ManagerOptions {
   // Both sides prove to each other that they have it; it is never sent. 32 random bytes, not a
   // password: who listens to a connection can try keys at home.
   std::string authkey = ProcessAuthkey();
-  // Called in the manager's process, before it serves.
+  // Called in the manager's process, before it serves; and once it can be connected to.
   std::function<void()> initializer = {};
+  std::function<void(const std::string& address)> on_serving = {};
   // Between asking, SIGTERM and SIGKILL.
   absl::Duration shutdown_timeout = absl::Seconds(1);
   // For connecting, and for making a lost connection again.
@@ -120,8 +121,10 @@ class Manager {
 
   // Starts the process, a fork of this one. Throws what it threw where it can't listen.
   void Start();
-  // Serves in this process and thread, until a client asks it to end.
+  // Serves in this process and thread, until Stop(), or until a client asks it to end.
   void ServeForever();
+  // From any other thread. Does nothing if it does not serve.
+  void Stop();
   // Ends the process: asks it, then SIGTERM, then SIGKILL. Does nothing the second time. Throws
   // std::logic_error for a manager that it has only connected to.
   void Shutdown();
@@ -248,8 +251,8 @@ class Manager {
   template <typename... A>
   static AnyValue Arguments(const A&... arguments) {
     return AnyValue([&](ValueWriter out) {
-      const ListWriter list = out.List(sizeof...(A));
-      std::size_t i = 0;
+      [[maybe_unused]] const ListWriter list = out.List(sizeof...(A));
+      [[maybe_unused]] std::size_t i = 0;
       (Encode<std::decay_t<const A&>>(arguments, list[i++]), ...);
     });
   }

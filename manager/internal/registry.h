@@ -33,9 +33,9 @@ enum class Run {
 namespace manager_internal {
 
 struct RegisteredType {
-  std::string name;  // Of the type, which a Proxy<T> asks for; the key is the typeid.
+  std::string name = {};  // Of the type, which a Proxy<T> asks for; the key is the typeid.
   const proxy_internal::TypeInfo* info = nullptr;
-  std::function<std::shared_ptr<void>(const ListReader& arguments)> make;
+  std::function<std::shared_ptr<void>(const ListReader& arguments)> make = {};
   // Null for a type that does not wait.
   SharedObject* (*shared)(void* object) = nullptr;
   // Empty: all that is described.
