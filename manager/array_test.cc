@@ -110,14 +110,13 @@ TEST_F(ArrayTest, IsOfItsType) {
   ExpectThrows<BadValue>([&] { Array<unsigned>(Reference{a.referent()}); },
                          "expected a proxy of Array<unsigned int>, got one of Array<int>");
   // One that says that it is what it is not.
-  const auto texts = manager_.root()->create("Array", Array<int>::Type(),
-                                             AnyValue::Of(std::vector<std::vector<float>>{{1}}));
+  const auto texts = manager_.Create("Array", Array<int>::Type(),
+                                     AnyValue::Of(std::vector<std::vector<float>>{{1}}));
   EXPECT_THROW(Array<int>(texts)->assign(0, 1, {1}), BadValue);
   EXPECT_THROW(Array<int>(texts)[0] += 1, BadValue);
-  EXPECT_THROW(manager_.root()->create("Array", "", List<int>::Arguments({1})), BadValue);
-  EXPECT_THROW(
-      manager_.root()->create("Array", "", AnyValue::Of(std::vector<std::vector<bool>>{{true}})),
-      BadValue);
+  EXPECT_THROW(manager_.Create("Array", "", List<int>::Arguments({1})), BadValue);
+  EXPECT_THROW(manager_.Create("Array", "", AnyValue::Of(std::vector<std::vector<bool>>{{true}})),
+               BadValue);
   EXPECT_EQ(manager_.object_count(), 2u);
 }
 

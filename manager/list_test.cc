@@ -281,8 +281,8 @@ TEST_F(ListTest, HasObjectsOfUsersTypes) {
   using Counters = List<Proxy<Counter>>;
   {
     const auto l = manager_.Make<Counters>();
-    l->push_back(Proxy<Counter>(
-        manager_.root()->create("Counter", "", AnyValue::Of(std::vector<AnyValue>{}))));
+    l->push_back(
+        Proxy<Counter>(manager_.Create("Counter", "", AnyValue::Of(std::vector<AnyValue>{}))));
     EXPECT_EQ(l[0]->Add(2), 2);
     EXPECT_EQ(l->at(0)->Add(3), 5);
     EXPECT_EQ(manager_.object_count(), 2u);

@@ -9,16 +9,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <utility>
+#include <string_view>
 
 #include "absl/functional/function_ref.h"
 #include "remoteobj/manager/internal/object_server.h"
 #include "remoteobj/manager/internal/registry.h"
-#include "remoteobj/manager/internal/root.h"
-#include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/references.h"
+#include "remoteobj/transport/value.h"
 
 namespace remoteobj::manager_internal {
 
@@ -43,16 +41,21 @@ class InProcessManager {
 
   std::size_t object_count() { return server_.object_count(); }
   Reference Find(std::uint64_t id) { return {server_.Find(id)}; }
-  Proxy<Root>& root() { return root_; }
+  // Whatever the arguments are.
+  Reference Create(std::string_view type_id, std::string_view type, const AnyValue& arguments) {
+    Reference made;
+    arguments.Read(
+        [&](const ValueReader& in) { made.referent = server_.Make(type_id, type, in.AsList()); });
+    return made;
+  }
 
  private:
   template <typename T>
   T New(const AnyValue& arguments) {
-    return T(root_->create(std::string(T::kTypeId), T::Type(), arguments));
+    return T(Create(T::kTypeId, T::Type(), arguments));
   }
 
   ObjectServer server_;
-  Proxy<Root> root_{Reference{server_.Find(0)}};
 };
 
 }  // namespace remoteobj::manager_internal
