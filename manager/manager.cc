@@ -19,6 +19,8 @@
 #include "remoteobj/except/generator.h"
 #include "remoteobj/manager/internal/built_in_types.h"
 #include "remoteobj/manager/internal/manager_service.h"
+#include "remoteobj/manager/internal/object_server.h"
+#include "remoteobj/manager/internal/root.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/transport/address.h"
 #include "remoteobj/transport/errors.h"
@@ -271,9 +273,31 @@ void Manager::Shutdown() { impl_->Shutdown(); }
 bool Manager::Join(absl::Duration timeout) { return impl_->Join(timeout); }
 std::string Manager::address() const { return impl_->address(); }
 pid_t Manager::pid() const { return impl_->pid(); }
-const Proxy<Root>& Manager::root() const { return impl_->root(); }
+Reference Manager::New(std::string_view type_id, const std::string& type,
+                       const AnyValue& arguments) const {
+  return impl_->root()->create(std::string(type_id), type, arguments);
+}
+Reference Manager::GetReference(const std::string& name) const { return impl_->root()->get(name); }
+Reference Manager::GetOrNew(const std::string& name, std::string_view type_id,
+                            const std::string& type, const AnyValue& arguments) const {
+  return impl_->root()->get_or_create(name, std::string(type_id), type, arguments);
+}
+void Manager::PublishReference(const std::string& name, const Reference& reference) const {
+  impl_->root()->publish(name, reference);
+}
+void Manager::Unpublish(const std::string& name) const { impl_->root()->unpublish(name); }
+std::vector<std::string> Manager::Names() const { return impl_->root()->names(); }
+Inspection Manager::Inspect() const { return impl_->root()->inspect(); }
+std::uint64_t Manager::object_count() const { return impl_->root()->object_count(); }
 void Manager::AddType(std::string type_id, manager_internal::RegisteredType type) {
   impl_->AddType(std::move(type_id), std::move(type));
 }
 
+namespace manager_internal {
+
+Reference ShareHere(const std::string& type, std::shared_ptr<void> object) {
+  return {ObjectServer::Current().Share(type, std::move(object))};
+}
+
+}  // namespace manager_internal
 }  // namespace remoteobj

@@ -55,9 +55,7 @@
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/event.h"
 #include "remoteobj/manager/inspection.h"
-#include "remoteobj/manager/internal/object_server.h"
 #include "remoteobj/manager/internal/registry.h"
-#include "remoteobj/manager/internal/root.h"
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/manager/list.h"
 #include "remoteobj/manager/lock.h"
@@ -143,37 +141,36 @@ class Manager {
   // A new object of a built-in type (Create<remoteobj::Queue<int>>(10)) or of a user's.
   template <manager_internal::SharedType P, typename... A>
   P Create(const A&... arguments) const {
-    return P(root()->create(std::string(P::kTypeId), P::Type(), ArgumentsOf<P>(arguments...)));
+    return P(New(P::kTypeId, P::Type(), ArgumentsOf<P>(arguments...)));
   }
   template <typename T, typename... A>
   Proxy<T> Create(std::string_view type_id, const A&... arguments) const {
-    return Proxy<T>(root()->create(std::string(type_id), TypeName<T>(), Arguments(arguments...)));
+    return Proxy<T>(New(type_id, TypeName<T>(), Arguments(arguments...)));
   }
 
   // Gives an object a name, for others to get, and keeps it until it is taken away. Throws
   // std::invalid_argument if another has that name.
   template <typename P>
   void Publish(const std::string& name, const P& proxy) const {
-    root()->publish(name, ReferenceOf(proxy));
+    PublishReference(name, {proxy.referent()});
   }
   // Throws std::out_of_range if there is none of that name.
-  void Unpublish(const std::string& name) const { root()->unpublish(name); }
-  std::vector<std::string> Names() const { return root()->names(); }
+  void Unpublish(const std::string& name) const;
+  std::vector<std::string> Names() const;
   // P is Queue<int>, say, or Proxy<Foo>. Throws std::out_of_range for a name that there is not,
   // BadValue for an object of another type.
   template <typename P>
   P Get(const std::string& name) const {
-    return P(root()->get(name));
+    return P(GetReference(name));
   }
   // That of the name, or a new one.
   template <manager_internal::SharedType P, typename... A>
   P GetOrCreate(const std::string& name, const A&... arguments) const {
-    return P(
-        root()->get_or_create(name, std::string(P::kTypeId), P::Type(), Arguments(arguments...)));
+    return P(GetOrNew(name, P::kTypeId, P::Type(), ArgumentsOf<P>(arguments...)));
   }
 
-  Inspection Inspect() const { return root()->inspect(); }
-  std::uint64_t object_count() const { return root()->object_count(); }
+  Inspection Inspect() const;
+  std::uint64_t object_count() const;
 
   // New objects of the built-in types; their headers, beside this one, say what they do. `contents`
   // may be in braces: manager.Dict<std::string, int>({{"a", 1}}).
@@ -244,8 +241,12 @@ class Manager {
   class Impl;
   explicit Manager(std::unique_ptr<Impl> impl);
 
-  // Starts it, if nobody has.
-  const Proxy<manager_internal::Root>& root() const;
+  // These start it, if nobody has.
+  Reference New(std::string_view type_id, const std::string& type, const AnyValue& arguments) const;
+  Reference GetReference(const std::string& name) const;
+  Reference GetOrNew(const std::string& name, std::string_view type_id, const std::string& type,
+                     const AnyValue& arguments) const;
+  void PublishReference(const std::string& name, const Reference& reference) const;
   void AddType(std::string type_id, manager_internal::RegisteredType type);
 
   template <typename... A>
@@ -265,20 +266,19 @@ class Manager {
       return Arguments(arguments...);
     }
   }
-  template <typename P>
-  static Reference ReferenceOf(const P& proxy) {
-    return {proxy.referent()};
-  }
 
   std::unique_ptr<Impl> impl_;
 };
+
+namespace manager_internal {
+Reference ShareHere(const std::string& type, std::shared_ptr<void> object);
+}  // namespace manager_internal
 
 // For methods of objects of a manager: makes an object that is there already one of the manager's,
 // to be returned as a reference. T is a registered type.
 template <typename T>
 Proxy<T> Share(std::shared_ptr<T> object) {
-  return Proxy<T>(
-      Reference{manager_internal::ObjectServer::Current().Share(TypeName<T>(), std::move(object))});
+  return Proxy<T>(manager_internal::ShareHere(TypeName<T>(), std::move(object)));
 }
 
 template <typename T, typename... A>
