@@ -161,6 +161,7 @@ class Manager::Impl {
   void Connect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     client_ = RpcClient::Connect({.address = address_,
                                   .key = options_.authkey,
+                                  .tls = options_.tls,
                                   .connect_timeout = options_.connect_timeout});
     root_.emplace(
         Reference{client_->Object(0, TypeName<Root>(), absl::Now() + options_.connect_timeout)});
@@ -182,6 +183,7 @@ class Manager::Impl {
           service(server),
           rpc(service, {.address = impl.address_,
                         .key = options.authkey,
+                        .tls = options.tls,
                         .other_users = options.other_users}) {
       server.OnShutdown([this] { rpc.Stop(); });
       if (options.initializer) options.initializer();

@@ -71,6 +71,8 @@
 
 namespace remoteobj {
 
+class Tls;
+
 // The key of this process and of those that it forks: 32 bytes, drawn when the program starts.
 const std::string& ProcessAuthkey();
 
@@ -85,6 +87,8 @@ struct ManagerOptions {
   absl::Duration shutdown_timeout = absl::Seconds(1);
   // For connecting, and for making a lost connection again.
   absl::Duration connect_timeout = absl::Seconds(10);
+  // Of connections by TCP; see remoteobj/transport/tls.h. The key is proved within it.
+  std::shared_ptr<Tls> tls = {};
   // Whether other users of this machine may connect to a unix socket.
   bool other_users = false;
   // Of users' types that run on threads, in the manager's process.

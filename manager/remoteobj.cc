@@ -53,10 +53,10 @@ void Serve(const std::string& address) {
   sigaddset(&ends, SIGINT);
   sigaddset(&ends, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  remoteobj::Manager manager(address, {.authkey = Key(),
-                                       .on_serving = [](const std::string& where) {
-                                         std::cout << "listening at " << where << std::endl;
-                                       }});
+  remoteobj::Manager manager(address,
+                             {.authkey = Key(), .on_serving = [](const std::string& where) {
+                                std::cout << "listening at " << where << std::endl;
+                              }});
   std::thread([&] {
     int signal = 0;
     sigwait(&ends, &signal);

@@ -39,6 +39,7 @@
 #include "remoteobj/transport/internal/messages.h"
 #include "remoteobj/transport/internal/rpc_messages.h"
 #include "remoteobj/transport/internal/socket.h"
+#include "remoteobj/transport/internal/tls_stream.h"
 #include "remoteobj/transport/interruption.h"
 #include "remoteobj/transport/message.capnp.h"
 #include "remoteobj/transport/rpc.capnp.h"
@@ -191,6 +192,7 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   class Wire;
   using Work = std::function<void(Wire&)>;
 
+  void RunUntilDone(SocketStream& stream, kj::Promise<void> work, absl::Time deadline);
   void Post(Work work);
   void DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadline);
   void Drive(absl::FunctionRef<bool()> done, absl::Time deadline);
@@ -224,9 +226,14 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
 
 class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
  public:
-  Wire(int fd, std::size_t max_message_bytes, RpcConnection& connection)
-      : stream(fd),
-        network_(stream, capnp::rpc::twoparty::Side::CLIENT, Limits(max_message_bytes)),
+  // `secured` is null, or goes through `plain`.
+  Wire(std::unique_ptr<SocketStream> plain, kj::Own<kj::AsyncIoStream> secured,
+       std::size_t max_message_bytes, RpcConnection& connection)
+      : plain_(std::move(plain)),
+        secured_(kj::mv(secured)),
+        stream(*plain_),
+        network_(secured_.get() == nullptr ? *plain_ : *secured_,
+                 capnp::rpc::twoparty::Side::CLIENT, Limits(max_message_bytes)),
         rpc_(capnp::makeRpcClient(network_)),
         session(Bootstrap(rpc_)),
         tasks(*this) {
@@ -240,7 +247,12 @@ class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
     return last;
   }
 
-  SocketStream stream;
+ private:
+  std::unique_ptr<SocketStream> plain_;
+  kj::Own<kj::AsyncIoStream> secured_;
+
+ public:
+  SocketStream& stream;  // The socket's own.
 
  private:
   static capnp::ReaderOptions Limits(std::size_t max_message_bytes) {
@@ -280,11 +292,27 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
   static const HelloId* const id = new HelloId(RandomHelloId());
   ClientHello hello({.key = options.key, .pid = static_cast<std::uint32_t>(process_), .id = *id});
   HelloGreeting greeting;
-  ReadAll(socket_.fd(), greeting, deadline, nullptr);
-  WriteAll(socket_.fd(), hello.Answer(greeting), deadline);
   HelloReply reply;
   std::vector<int> descriptors;
-  ReadAll(socket_.fd(), reply, deadline, &descriptors);
+  loop_ = std::make_unique<kj::EventLoop>();
+  auto plain = std::make_unique<SocketStream>(socket_.fd());
+  kj::Own<kj::AsyncIoStream> secured;
+  if (options.tls == nullptr) {
+    ReadAll(socket_.fd(), greeting, deadline, nullptr);
+    WriteAll(socket_.fd(), hello.Answer(greeting), deadline);
+    ReadAll(socket_.fd(), reply, deadline, &descriptors);
+  } else {
+    const kj::WaitScope scope(*loop_);
+    const auto run = [&](kj::Promise<void> work) { RunUntilDone(*plain, kj::mv(work), deadline); };
+    run(options.tls
+            ->Connect(kj::Own<kj::AsyncIoStream>(plain.get(), kj::NullDisposer::instance),
+                      options.address.host())
+            .then([&](kj::Own<kj::AsyncIoStream>&& made) { secured = kj::mv(made); }));
+    run(secured->read(greeting.data(), greeting.size()));
+    const HelloAnswer& answer = hello.Answer(greeting);
+    run(secured->write(answer.data(), answer.size()));
+    run(secured->read(reply.data(), reply.size()));
+  }
   if (descriptors.size() == 2) {
     bell_ = Socket(descriptors[1]);
     shared_ = SharedMemoryChannel::AttachPolled(descriptors[0], bell_.fd());
@@ -297,10 +325,36 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
   const auto credentials = CredentialsOf(socket_.fd());
   server_pid_ = credentials ? credentials->pid : static_cast<pid_t>(server_.pid);
 
-  loop_ = std::make_unique<kj::EventLoop>();
   const kj::WaitScope scope(*loop_);
-  wire_ = std::make_unique<Wire>(socket_.fd(), options.max_message_bytes, *this);
+  wire_ =
+      std::make_unique<Wire>(std::move(plain), kj::mv(secured), options.max_message_bytes, *this);
   loop_->run();
+}
+
+// Runs the loop, which nobody else has yet, until `work` is done. Throws AuthenticationError for
+// what TLS does not like, DeadlineExceeded.
+void RpcConnection::RunUntilDone(SocketStream& stream, kj::Promise<void> work,
+                                 absl::Time deadline) {
+  bool done = false;
+  std::string failure;
+  const kj::Promise<void> running =
+      work.then([&] { done = true; }).eagerlyEvaluate([&](kj::Exception&& e) {
+        failure = e.getDescription().cStr();
+      });
+  for (;;) {
+    loop_->run();
+    if (done) return;
+    if (!failure.empty()) {
+      throw AuthenticationError(absl::StrCat("no secure connection to ", address_, ": ", failure));
+    }
+    pollfd wait{socket_.fd(), stream.events(), 0};
+    const absl::Duration left = std::min(deadline - absl::Now(), absl::Milliseconds(20));
+    if (left <= absl::ZeroDuration()) throw DeadlineExceeded("the connection did not come about");
+    if (poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1) > 0) {
+      stream.Ready(wait.revents);
+    }
+    InterruptionPoint();
+  }
 }
 
 RpcConnection::~RpcConnection() {

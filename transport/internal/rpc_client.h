@@ -34,6 +34,10 @@
 #include "remoteobj/transport/address.h"
 #include "remoteobj/transport/references.h"
 
+namespace remoteobj {
+class Tls;
+}
+
 namespace remoteobj::transport_internal {
 
 class RpcConnection;
@@ -41,6 +45,8 @@ class RpcConnection;
 struct RpcClientOptions {
   Address address;
   std::string key = {};
+  // Null: none.
+  std::shared_ptr<Tls> tls = {};
   // For connecting, and for making a lost connection again.
   absl::Duration connect_timeout = absl::Seconds(10);
   std::size_t max_message_bytes = std::size_t{1} << 30;

@@ -43,6 +43,7 @@
 #include "remoteobj/transport/internal/rpc_messages.h"
 #include "remoteobj/transport/internal/socket.h"
 #include "remoteobj/transport/internal/spin.h"
+#include "remoteobj/transport/internal/tls_stream.h"
 #include "remoteobj/transport/message.capnp.h"
 #include "remoteobj/transport/rpc.capnp.h"
 #include "remoteobj/transport/shared_memory_channel.h"
@@ -390,7 +391,8 @@ class RpcServer::Impl::Connection {
             socket_.fd(), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
                               kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK)),
         hello_({.key = server.options_.key,
-                .shared_memory = server.options_.shared_memory && CredentialsOf(socket_.fd()),
+                .shared_memory = server.options_.shared_memory && server.options_.tls == nullptr &&
+                                 CredentialsOf(socket_.fd()),
                 .pid = static_cast<std::uint32_t>(getpid()),
                 .id = server.id_}),
         link_(std::make_shared<Link>(server.self_)) {
@@ -414,7 +416,7 @@ class RpcServer::Impl::Connection {
   // Until the client has gone, or Drop().
   kj::Promise<void> Serve() {
     auto& timer = server_.io_->provider->getTimer();
-    return timer.timeoutAfter(ToKj(server_.options_.hello_timeout), Greet())
+    return timer.timeoutAfter(ToKj(server_.options_.hello_timeout), Secure())
         .then([this] { return Speak(); })
         .exclusiveJoin(kj::mv(dropped_));
   }
@@ -437,6 +439,15 @@ class RpcServer::Impl::Connection {
   }
 
  private:
+  kj::Promise<void> Secure() {
+    if (server_.options_.tls == nullptr) return Greet();
+    return server_.options_.tls->Serve(kj::mv(stream_))
+        .then([this](kj::Own<kj::AsyncIoStream>&& stream) {
+          stream_ = kj::mv(stream);
+          return Greet();
+        });
+  }
+
   kj::Promise<void> Greet() {
     const auto& greeting = hello_.Greeting();
     return stream_->write(greeting.data(), greeting.size())

@@ -27,11 +27,17 @@
 #include "remoteobj/transport/internal/hello.h"
 #include "remoteobj/transport/internal/rpc_service.h"
 
+namespace remoteobj {
+class Tls;
+}
+
 namespace remoteobj::transport_internal {
 
 struct RpcServerOptions {
   Address address;
   std::string key = {};
+  // Null: none.
+  std::shared_ptr<Tls> tls = {};
   // Of unix sockets: whether other users may connect.
   bool other_users = false;
   // Whether clients on this machine may use shared memory instead of the socket.
