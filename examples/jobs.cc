@@ -42,6 +42,7 @@ int main() {
   auto jobs = manager.JoinableQueue<int>();
   auto squares = manager.Dict<int, int>();
   auto unlucky = manager.Event();
+  // [/manager]
 
   std::vector<std::unique_ptr<remoteobj::Process<void>>> workers;
   for (int i = 0; i < 3; ++i) {
@@ -51,7 +52,6 @@ int main() {
   }
   for (int job = 0; job < kJobs; ++job) jobs->put(job);
   jobs->join();  // until each job is done
-  // [/manager]
 
   for (int i = 0; i < 3; ++i) jobs->put(-1);
   int killed = 0;

@@ -27,6 +27,8 @@
 // Lifetime: the manager's process ends with this object, or with the process that started it. An
 //           object lives as long as anybody has a proxy of it, or it has a name, or it is part of
 //           another. Whoever has died has nothing any more: no proxies, no locks, no place in line.
+//           A proxy that a fork has inherited counts from its first use there; until then its
+//           parent's, or another's, keeps the object.
 // Errors:   AuthenticationError, NotListening where there is none, ListenerDied where it is lost
 //           during a call, StaleReference for objects of a manager that was started anew.
 //           std::logic_error for what does not fit the state: registering after the start, say.

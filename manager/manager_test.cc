@@ -139,6 +139,9 @@ TEST(ManagerTest, OtherTypesOfTheSameNameAreToldApart) {
   auto jobs = manager.GetOrCreate<Queue<int>>("jobs");
   jobs->put(3);
   EXPECT_EQ(manager.Get<Queue<int>>("jobs")->get(), 3);
+  EXPECT_EQ(manager.Get<Queue<int>>("jobs"), jobs);
+  EXPECT_EQ(Manager::Connect(manager.address()).Get<Queue<int>>("jobs"), jobs);
+  EXPECT_FALSE(manager.Queue<int>() == jobs);
   EXPECT_EQ(manager.GetOrCreate<Queue<int>>("jobs")->size(), 0u);
   try {
     manager.Get<Queue<std::string>>("jobs");

@@ -34,7 +34,8 @@ class DescriptorScope {
 
   const std::vector<int>& descriptors() const { return descriptors_; }
 
-  // The innermost one of this thread. Throws BadValue if there is none.
+  // The innermost one of this thread; null, or BadValue, if there is none.
+  static DescriptorScope* CurrentOrNull() { return current_; }
   static DescriptorScope& Current() {
     if (current_ == nullptr) {
       throw BadValue(

@@ -4,6 +4,9 @@
 //
 //   Encode(Reference{counter}, out);                  // its id and its type, and no more
 //
+// As an argument of a process that is begun anew (see descriptors.h) a reference says where its
+// manager is, too.
+//
 // A value says no more of an object than its id and its type. What keeps it alive on the way, and
 // what an id means where it arrives, is up to whoever carries the value: it sets a ReferenceScope
 // around its encoding and decoding. Without one such a value can't be sent.
@@ -20,6 +23,7 @@
 #include <utility>
 
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/errors.h"
 
 namespace remoteobj {
@@ -38,6 +42,12 @@ class Referent {
   const std::string& type() const { return type_; }
   // Where it is called. Valid as long as this.
   virtual Channel& channel() = 0;
+  // Whether the other refers to the same object.
+  virtual bool Same(const Referent& other) const { return this == &other; }
+  // Writes all that another process needs to get to the object. Throws BadValue if it can't.
+  virtual void SendToProcess(ValueWriter) const {
+    throw BadValue("this object can't be reached from another process");
+  }
 
  protected:
   // What was not known when it was made.
@@ -88,14 +98,27 @@ struct Reference {
   std::shared_ptr<Referent> referent;
 };
 
+namespace transport_internal {
+// Reads what SendToProcess has written; set by who knows how (rpc_client.cc).
+using ReceiveReferent = std::shared_ptr<Referent> (*)(const ValueReader&);
+inline constinit ReceiveReferent receive_from_process = nullptr;
+}  // namespace transport_internal
+
 template <>
 struct Codec<Reference> {
   static void Encode(const Reference& reference, ValueWriter out) {
     if (reference.referent == nullptr) throw BadValue("a reference to no object");
+    if (ReferenceScope::CurrentOrNull() == nullptr && DescriptorScope::CurrentOrNull() != nullptr) {
+      return reference.referent->SendToProcess(out);
+    }
     ReferenceScope::Current().Send(reference.referent);
     out.Object(reference.referent->id(), reference.referent->type());
   }
   static Reference Decode(const ValueReader& in) {
+    if (in.kind() == ValueKind::kList && ReferenceScope::CurrentOrNull() == nullptr &&
+        transport_internal::receive_from_process != nullptr) {
+      return {transport_internal::receive_from_process(in)};
+    }
     return {ReferenceScope::Current().Receive(in.AsObject(), in.ObjectType())};
   }
 };

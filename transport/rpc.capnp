@@ -30,6 +30,10 @@ interface Session {
 
   # Nothing: whether the other side is there.
   ping @3 () -> ();
+
+  # Keeps an object for another process, to which its number is on its way, until that has asked for
+  # it; for a minute at most.
+  keep @4 (id :UInt64) -> ();
 }
 
 interface Object {

@@ -38,7 +38,9 @@ namespace remoteobj::manager_internal {
 class Shared {
  public:
   // Two are equal if they are of the same object, whatever it has in it.
-  friend bool operator==(const Shared& a, const Shared& b) { return a.referent_ == b.referent_; }
+  friend bool operator==(const Shared& a, const Shared& b) {
+    return a.referent_->Same(*b.referent_);
+  }
   // <Remote Dict<std::string, int> 3>
   friend std::ostream& operator<<(std::ostream& out, const Shared& shared) {
     return out << "<Remote " << shared.referent_->type() << " " << shared.referent_->id() << ">";

@@ -20,8 +20,10 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <stdexcept>
 #include <system_error>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -177,6 +179,7 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
 
   Handle Find(std::uint64_t id, absl::Time deadline);
   void Ping(absl::Time deadline);
+  void Keep(std::uint64_t id, absl::Time deadline);
   // Sends it. `exchange` is finished by Finish, or given up.
   void Send(const std::shared_ptr<Exchange>& exchange);
   // Waits until it is done. Throws what went wrong with it, or DeadlineExceeded.
@@ -475,7 +478,9 @@ void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
     if (e.getType() == kj::Exception::Type::OVERLOADED) {
       throw NotListening("the listener closed, and refused the call");
     }
-    if (what.find("stale") != std::string::npos) throw StaleReference(what);
+    constexpr std::string_view kStale = "stale: ";
+    const std::size_t stale = what.find(kStale);
+    if (stale != std::string::npos) throw StaleReference(what.substr(stale + kStale.size()));
     throw BadValue(absl::StrCat("the manager refused the call: ", what));
   } catch (...) {
     exchange.error = std::current_exception();
@@ -506,6 +511,18 @@ void RpcConnection::Ping(absl::Time deadline) {
     wire.tasks.add(wire.session.pingRequest().send().then(
         [this, exchange](auto&&) { FinishWell(*exchange); },
         [this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
+  });
+  Finish(*exchange, deadline);
+}
+
+void RpcConnection::Keep(std::uint64_t id, absl::Time deadline) {
+  const auto exchange = std::make_shared<Exchange>();
+  Post([this, id, exchange](Wire& wire) {
+    auto request = wire.session.keepRequest();
+    request.setId(id);
+    wire.tasks.add(
+        request.send().then([this, exchange](auto&&) { FinishWell(*exchange); },
+                            [this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
   });
   Finish(*exchange, deadline);
 }
@@ -609,6 +626,11 @@ class RemoteObject final : public Referent,
   using Referent::SetType;
 
   Channel& channel() override { return *this; }
+  bool Same(const Referent& other) const override {
+    const auto* remote = dynamic_cast<const RemoteObject*>(&other);
+    return remote != nullptr && remote->id() == id() && remote->server_ == server_;
+  }
+  void SendToProcess(ValueWriter out) const override;
   const RpcClient& client() const { return *client_; }
 
   void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
@@ -769,6 +791,56 @@ std::pair<std::shared_ptr<RpcConnection>, Handle> RemoteObject::Place(absl::Time
   }
   return {connection_, handle_};
 }
+
+// Where it is: address, key, number, type, and the server that is meant.
+using Sent = std::tuple<std::string, std::string, std::uint64_t, std::string, std::string>;
+
+void RemoteObject::SendToProcess(ValueWriter out) const {
+  const RpcClientOptions& options = client_->options();
+  if (options.tls != nullptr) {
+    throw BadValue(
+        "an object that is reached by TLS can't be an argument of a process: connect "
+        "to its manager there");
+  }
+  // The process may come when this one has let go of it.
+  client_->Connection()->Keep(id(), absl::Now() + options.connect_timeout);
+  Codec<Sent>::Encode({options.address.ToString(), options.key, id(), type(),
+                       std::string(reinterpret_cast<const char*>(server_.data()), server_.size())},
+                      out);
+}
+
+namespace {
+
+std::shared_ptr<Referent> ReceiveFromProcess(const ValueReader& in) {
+  const auto [address, key, id, type, server] = Codec<Sent>::Decode(in);
+  // All that come from one manager have one connection.
+  static absl::Mutex mutex;
+  static auto* const clients = new std::map<std::string, std::weak_ptr<RpcClient>>;
+  std::shared_ptr<RpcClient> client;
+  {
+    const absl::MutexLock lock(&mutex);
+    std::weak_ptr<RpcClient>& known = (*clients)[absl::StrCat(address, " ", key)];
+    client = known.lock();
+    if (client == nullptr) {
+      client = RpcClient::Connect({.address = Address::Parse(address), .key = key});
+      known = client;
+    }
+  }
+  const std::shared_ptr<RpcConnection> connection = client->Connection();
+  const HelloId& here = connection->server().id;
+  if (server != std::string(reinterpret_cast<const char*>(here.data()), here.size())) {
+    throw StaleReference(
+        absl::StrCat("the manager at ", address, " was started anew: object ", id, " is gone"));
+  }
+  return client->Object(id, type, absl::Now() + client->options().connect_timeout);
+}
+
+[[maybe_unused]] const bool registered = [] {
+  receive_from_process = &ReceiveFromProcess;
+  return true;
+}();
+
+}  // namespace
 
 bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, absl::Time deadline) {
   int skip = skip_.load(std::memory_order_relaxed);

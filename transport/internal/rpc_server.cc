@@ -21,6 +21,7 @@
 #include <atomic>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -57,6 +58,8 @@ constexpr kj::Duration kGoodbyeHere = 5 * kj::MILLISECONDS;
 constexpr kj::Duration kGoodbyeThere = 50 * kj::MILLISECONDS;
 // How long a client that was let in just now may take to ask for it.
 constexpr kj::Duration kAsk = 1 * kj::SECONDS;
+// How long an object is kept that is on its way to another process.
+constexpr kj::Duration kKept = 60 * kj::SECONDS;
 
 kj::Duration ToKj(absl::Duration duration) {
   return std::max<std::int64_t>(0, absl::ToInt64Nanoseconds(duration)) * kj::NANOSECONDS;
@@ -68,12 +71,35 @@ struct Waiting {
   kj::Own<kj::PromiseFulfiller<void>> fulfiller;
 };
 
+// Objects that are on their way from one client to another.
+class Kept {
+ public:
+  // Gives a number, to Forget() it by.
+  std::uint64_t Keep(std::shared_ptr<Referent> object) {
+    objects_.emplace(++last_, std::move(object));
+    return last_;
+  }
+  void Forget(std::uint64_t number) { objects_.erase(number); }
+  // It has arrived.
+  void Arrived(std::uint64_t id) {
+    const auto at = std::find_if(objects_.begin(), objects_.end(),
+                                 [id](const auto& kept) { return kept.second->id() == id; });
+    if (at != objects_.end()) objects_.erase(at);
+  }
+
+ private:
+  std::uint64_t last_ = 0;
+  std::map<std::uint64_t, std::shared_ptr<Referent>> objects_;
+};
+
 // What one client has here. Closed, when the client has gone, by taking the session away.
 struct Link {
   explicit Link(RpcServer& loop) : server(loop) {}
 
   RpcServer& server;
   std::function<void()> after_call;
+  std::function<void(std::shared_ptr<Referent>)> keep;
+  std::shared_ptr<Kept> kept;
   std::unique_ptr<RpcSession> session;
   std::unordered_map<std::uint64_t, std::shared_ptr<Waiting>> waiting;
   // What came out of shared memory, until the client has asked for a capability of it.
@@ -200,6 +226,11 @@ class ObjectCap final : public schema::Object::Server {
   const std::shared_ptr<Referent> object_;
 };
 
+// Known to the client by its first word.
+[[noreturn]] void ThrowStale(const StaleReference& e) {
+  kj::throwFatalException(KJ_EXCEPTION(FAILED, kj::str("stale: ", e.what())));
+}
+
 class SessionCap final : public schema::Session::Server {
  public:
   explicit SessionCap(std::shared_ptr<Link> link) : link_(std::move(link)) {}
@@ -215,8 +246,9 @@ class SessionCap final : public schema::Session::Server {
       const std::uint64_t id = context.getParams().getId();
       context.getResults().setObject(kj::heap<ObjectCap>(link_, link_->session->Find(id)));
       link_->pinned.erase(id);
+      link_->kept->Arrived(id);
     } catch (const StaleReference& e) {
-      KJ_FAIL_REQUIRE("stale", e.what());
+      ThrowStale(e);
     }
     return kj::READY_NOW;
   }
@@ -225,6 +257,15 @@ class SessionCap final : public schema::Session::Server {
     return kj::READY_NOW;
   }
   kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
+  kj::Promise<void> keep(KeepContext context) override {
+    if (link_->session == nullptr) KJ_FAIL_REQUIRE("the client has gone");
+    try {
+      link_->keep(link_->session->Find(context.getParams().getId()));
+    } catch (const StaleReference& e) {
+      ThrowStale(e);
+    }
+    return kj::READY_NOW;
+  }
 
  private:
   const std::shared_ptr<Link> link_;
@@ -355,6 +396,7 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   void MakeHot(Connection& connection);
   void PollHot(kj::WaitScope& scope);
   void RearmTimer();
+  void Keep(std::shared_ptr<Referent> object);
   void taskFailed(kj::Exception&& e) override;
 
   RpcServer& self_;
@@ -380,6 +422,7 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   std::list<Connection*> connections_;
   absl::Time armed_ = absl::InfiniteFuture();
   bool closing_ = false;
+  const std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
 };
 
 class RpcServer::Impl::Connection {
@@ -400,6 +443,8 @@ class RpcServer::Impl::Connection {
     dropped_ = kj::mv(dropped.promise);
     drop_ = kj::mv(dropped.fulfiller);
     link_->after_call = [&server] { server.RearmTimer(); };
+    link_->keep = [&server](std::shared_ptr<Referent> object) { server.Keep(std::move(object)); };
+    link_->kept = server.kept_;
     half_open_ = server_.half_open_.insert(server_.half_open_.end(), this);
     is_half_open_ = true;
   }
@@ -619,6 +664,12 @@ void RpcServer::Impl::RearmTimer() {
     service_.RunTimeouts();
     RearmTimer();
   }));
+}
+
+void RpcServer::Impl::Keep(std::shared_ptr<Referent> object) {
+  const std::uint64_t number = kept_->Keep(std::move(object));
+  tasks_->add(io_->provider->getTimer().afterDelay(kKept).then(
+      [kept = kept_, number] { kept->Forget(number); }));
 }
 
 void RpcServer::Impl::Run() {
