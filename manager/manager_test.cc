@@ -21,7 +21,6 @@
 #include "remoteobj/transport/errors.h"
 
 namespace remoteobj {
-namespace {
 
 struct Foo {
   Foo() = default;
@@ -44,6 +43,8 @@ struct Shop {
   }
 };
 REMOTEOBJ_DESCRIBE(Shop, Make, Sum)
+
+namespace {
 
 Manager NewManager() {
   Manager manager;

@@ -67,13 +67,20 @@ class SocketStream final : public kj::AsyncIoStream {
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t least, std::size_t most) override {
     return ReadOn(static_cast<char*>(buffer), least, most, 0);
   }
-  // Of these two each version of KJ has one.
+  // Of these two each version of KJ has one, so that neither can be marked as an override.
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winconsistent-missing-override"
+#endif
   kj::Promise<void> write(const void* buffer, std::size_t size) {
     return WriteOn({static_cast<const char*>(buffer), size}, {});
   }
   kj::Promise<void> write(kj::ArrayPtr<const kj::byte> bytes) {
     return write(bytes.begin(), bytes.size());
   }
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
     if (pieces.size() == 0) return kj::READY_NOW;
     const auto first = pieces.front();
