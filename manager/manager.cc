@@ -127,10 +127,13 @@ class Manager::Impl {
     }
     if (!process_) return;
     state_ = State::kShutDown;
-    try {
-      (*root_)->shutdown.Timeout(options_.shutdown_timeout)();
-    } catch (const std::runtime_error&) {
-      // It is gone, or does not answer.
+    // If it has died another may be at its address by now, which is not to be asked.
+    if (!WaitFor(absl::ZeroDuration())) {
+      try {
+        (*root_)->shutdown.Timeout(options_.shutdown_timeout)();
+      } catch (const std::runtime_error&) {
+        // It is gone, or does not answer.
+      }
     }
     addresses_.reset();
     if (!WaitFor(options_.shutdown_timeout)) {
@@ -162,7 +165,8 @@ class Manager::Impl {
     client_ = RpcClient::Connect({.address = address_,
                                   .key = options_.authkey,
                                   .tls = options_.tls,
-                                  .connect_timeout = options_.connect_timeout});
+                                  .connect_timeout = options_.connect_timeout,
+                                  .shared_memory = options_.shared_memory});
     root_.emplace(
         Reference{client_->Object(0, TypeName<Root>(), absl::Now() + options_.connect_timeout)});
   }
@@ -184,7 +188,8 @@ class Manager::Impl {
           rpc(service, {.address = impl.address_,
                         .key = options.authkey,
                         .tls = options.tls,
-                        .other_users = options.other_users}) {
+                        .other_users = options.other_users,
+                        .shared_memory = options.shared_memory}) {
       server.OnShutdown([this] { rpc.Stop(); });
       if (options.initializer) options.initializer();
     }

@@ -93,6 +93,8 @@ struct ManagerOptions {
   std::shared_ptr<Tls> tls = {};
   // Whether other users of this machine may connect to a unix socket.
   bool other_users = false;
+  // Whether calls that need not wait go through shared memory, to a manager on this machine.
+  bool shared_memory = true;
   // Of users' types that run on threads, in the manager's process.
   int max_threads = 64;
 };

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -166,6 +167,41 @@ TEST(ManagerTest, ProxiesInContainers) {
   EXPECT_EQ(manager.object_count(), 1u);
 }
 
+// How many pieces of memory of channels this process has mapped.
+int SharedMemories() {
+  std::ifstream maps("/proc/self/maps");
+  int count = 0;
+  for (std::string line; std::getline(maps, line);) {
+    count += line.find("memfd:remoteobj") != std::string::npos ? 1 : 0;
+  }
+  return count;
+}
+
+TEST(ManagerTest, SharedMemoryIsUsedUnlessItIsNotWanted) {
+  for (const bool wanted : {true, false}) {
+    Manager manager(ManagerOptions{.shared_memory = wanted});
+    manager.Start();
+    const int before = SharedMemories();
+    const Manager there =
+        Manager::Connect(manager.address(), ManagerOptions{.shared_memory = wanted});
+    EXPECT_EQ(SharedMemories() - before, wanted ? 1 : 0);
+    const Manager without = Manager::Connect(manager.address(), {.shared_memory = false});
+    EXPECT_EQ(SharedMemories() - before, wanted ? 1 : 0);
+    EXPECT_EQ(there.object_count() + without.object_count(), 0u);
+  }
+}
+
+// A refusal to make an object left the loop of the manager, which ended.
+TEST(ManagerTest, LivesOnWhenATypeIsAskedForThatItDoesNotHave) {
+  for (const bool shared_memory : {true, false}) {
+    Manager manager(ManagerOptions{.shared_memory = shared_memory});
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_THROW(manager.Create<Foo>("Foo", i), std::invalid_argument);
+    }
+    EXPECT_EQ(manager.object_count(), 0u);
+  }
+}
+
 TEST(ManagerTest, NamesAreForOthers) {
   Manager manager = NewManager();
   const Proxy<Foo> foo = manager.Create<Foo>("Foo", 7);
@@ -217,6 +253,20 @@ TEST(ManagerTest, TellsOfItsDeath) {
   kill(manager.pid(), SIGKILL);
   EXPECT_THROW(for (;;) foo->Add(1), ListenerDied);
   EXPECT_THROW(foo->Add(1), NotListening);
+}
+
+// Its last words reached the one that had taken its place, which ended.
+TEST(ManagerTest, TheEndOfOneThatDiedIsNotThatOfTheNextAtItsAddress) {
+  const std::string address = "unix:/tmp/remoteobj-next." + std::to_string(getpid());
+  auto first = std::make_unique<Manager>(address);
+  first->Start();
+  kill(first->pid(), SIGKILL);
+  EXPECT_TRUE(first->Join());
+  Manager next(address);
+  next.Start();
+  first.reset();
+  EXPECT_FALSE(next.Join(absl::Milliseconds(100)));
+  EXPECT_EQ(next.object_count(), 0u);
 }
 
 TEST(ManagerTest, AnotherKeyStaysOut) {

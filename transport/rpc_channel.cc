@@ -202,7 +202,7 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
       : options_(std::move(options)),
         client_(
             std::make_shared<transport_internal::RpcClient>(transport_internal::RpcClientOptions{
-                .address = options_.address, .key = options_.key})) {}
+                .address = options_.address, .key = options_.key, .shared_memory = false})) {}
   ~RpcChannelImpl() override {
     if (is_open()) Close(Final::kRefuse, [](const RequestReader&, OutcomeWriter&) {});
   }
@@ -232,7 +232,8 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
     try {
       open->server = std::make_unique<RpcServer>(
           open->queue,
-          transport_internal::RpcServerOptions{.address = options_.address, .key = options_.key});
+          transport_internal::RpcServerOptions{
+              .address = options_.address, .key = options_.key, .shared_memory = false});
     } catch (const std::system_error& e) {
       if (e.code() != std::errc::address_in_use) throw;
       throw std::logic_error(absl::StrCat("this channel has a listener already: ", e.what()));

@@ -452,14 +452,15 @@ std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader&
   std::shared_ptr<Entry> entry;
   try {
     entry = Find(request.target());
-  } catch (const StaleReference&) {
+    if (RunOf(*entry, request) == Run::kOnThread) return nullptr;
+  } catch (...) {
+    // There is no such object, or no such type.
     const auto failed = std::make_shared<Call>(*this, client, root_, nullptr);
     Access::Outcome(failed->outcome_).Error(CaptureCurrentException());
     failed->finished_ = true;
     return failed;
   }
   const auto call = std::make_shared<Call>(*this, client, std::move(entry), nullptr);
-  if (RunOf(*call->entry_, request) == Run::kOnThread) return nullptr;
   if (!call->entry_->how().built_in) {
     if (!Evaluate(*call, request, /*may_wait=*/false)) return nullptr;
     call->finished_ = true;

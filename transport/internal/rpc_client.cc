@@ -155,6 +155,7 @@ using Handle = std::uint64_t;
 struct Exchange {
   std::uint64_t number = 0;
   Handle object = 0;
+  std::uint64_t after = 0;  // How many notes were sent before it.
   HeapMessage request;
   HeapMessage outcome;
   // The objects that the outcome refers to.
@@ -181,8 +182,12 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   bool usable() const { return process_ == getpid() && !lost_.load() && !goodbye_.load(); }
   const std::string& address() const { return address_; }
 
-  // The way for calls that need not wait; null if there is none.
-  SharedMemoryChannel* shared() { return shared_.get(); }
+  // The way for calls that need not wait; null if there is none. It is faster than the socket: so
+  // where a note is on its way there, as that an object is let go, a call goes there too. What a
+  // thread does comes about in the order in which it does it.
+  SharedMemoryChannel* shared() {
+    return heeded_.load() == notes_.load() ? shared_.get() : nullptr;
+  }
 
   Handle Find(std::uint64_t id, absl::Time deadline);
   void Ping(absl::Time deadline);
@@ -204,6 +209,8 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
 
   void RunUntilDone(SocketStream& stream, kj::Promise<void> work, absl::Time deadline);
   void Post(Work work);
+  // What nobody waits for an answer to.
+  void PostNote(Work work);
   void DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadline);
   void Drive(absl::FunctionRef<bool()> done, absl::Time deadline);
   void RunInbox();
@@ -223,6 +230,10 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   std::atomic<bool> lost_{false};
   std::atomic<bool> goodbye_{false};
   std::atomic<std::uint64_t> numbers_{1};
+  // Notes that were sent, and those that the server is known to have heeded: it has answered a call
+  // that came after them. Written under the mutex.
+  std::atomic<std::uint64_t> notes_{0};
+  std::atomic<std::uint64_t> heeded_{0};
 
   absl::Mutex mutex_;
   absl::CondVar changed_;  // An exchange is done, or nobody drives any more.
@@ -300,7 +311,10 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
   if (wake_.fd() < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 
   static const HelloId* const id = new HelloId(RandomHelloId());
-  ClientHello hello({.key = options.key, .pid = static_cast<std::uint32_t>(process_), .id = *id});
+  ClientHello hello({.key = options.key,
+                     .shared_memory = options.shared_memory,
+                     .pid = static_cast<std::uint32_t>(process_),
+                     .id = *id});
   HelloGreeting greeting;
   HelloReply reply;
   std::vector<int> descriptors;
@@ -397,6 +411,13 @@ void RpcConnection::Post(Work work) {
   if (driven_) Nudge();
 }
 
+void RpcConnection::PostNote(Work work) {
+  const absl::MutexLock lock(&mutex_);
+  notes_.fetch_add(1);
+  inbox_.push_back(std::move(work));
+  if (driven_) Nudge();
+}
+
 void RpcConnection::Nudge() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(wake_.fd(), &one, sizeof one);
@@ -471,6 +492,7 @@ void RpcConnection::DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadli
 void RpcConnection::FinishWell(Exchange& exchange) {
   const absl::MutexLock lock(&mutex_);
   exchange.done = true;
+  heeded_.store(std::max(heeded_.load(), exchange.after));
   if (followers_ > 0) changed_.SignalAll();
 }
 
@@ -493,6 +515,7 @@ void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
     exchange.error = std::current_exception();
   }
   exchange.done = true;
+  heeded_.store(std::max(heeded_.load(), exchange.after));
   if (followers_ > 0) changed_.SignalAll();
 }
 
@@ -535,6 +558,7 @@ void RpcConnection::Keep(std::uint64_t id, absl::Time deadline) {
 }
 
 void RpcConnection::Send(const std::shared_ptr<Exchange>& exchange) {
+  exchange->after = notes_.load();
   Post([this, exchange](Wire& wire) {
     const auto object = wire.objects.find(exchange->object);
     auto request = object->second.callRequest(capnp::MessageSize{exchange->request.used() + 8, 0});
@@ -587,7 +611,7 @@ void RpcConnection::Finish(Exchange& exchange, absl::Time deadline) {
 // What has come for it is let go; what has not is not wanted.
 void RpcConnection::GiveUp(const std::shared_ptr<Exchange>& exchange) {
   if (!usable()) return;
-  Post([exchange](Wire& wire) {
+  PostNote([exchange](Wire& wire) {
     if (!exchange->done) {
       exchange->given_up = true;
       auto request = wire.session.cancelRequest();
@@ -603,12 +627,12 @@ void RpcConnection::GiveUp(const std::shared_ptr<Exchange>& exchange) {
 
 void RpcConnection::Release(Handle handle) {
   if (!usable()) return;
-  Post([handle](Wire& wire) { wire.objects.erase(handle); });
+  PostNote([handle](Wire& wire) { wire.objects.erase(handle); });
   DriveUntil([] { return false; }, absl::InfinitePast());
 }
 
 void RpcConnection::Received(Handle receipt) {
-  Post([receipt](Wire& wire) {
+  PostNote([receipt](Wire& wire) {
     const auto at = wire.receipts.find(receipt);
     wire.tasks.add(at->second.receivedRequest().send().ignoreResult());
     wire.receipts.erase(at);
