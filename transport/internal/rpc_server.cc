@@ -20,6 +20,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <list>
 #include <map>
 #include <mutex>
@@ -362,10 +363,9 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
     }
     id_ = RandomHelloId();
     socket_ = ListenAt(options_.address, bound_);
+    listens_ = true;
   }
-  ~Impl() {
-    if (bound_.kind() == Address::Kind::kUnix) unlink(bound_.path().c_str());
-  }
+  ~Impl() { StopListening(); }
 
   const Address& address() const { return bound_; }
 
@@ -390,6 +390,12 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
     // It can only fail where it is rung already.
     [[maybe_unused]] const ssize_t written = write(event_.fd(), &one, sizeof one);
   }
+  // First the file goes: once nobody listens at it another server may put its own there.
+  void StopListening() {
+    if (!std::exchange(listens_, false)) return;
+    if (bound_.kind() == Address::Kind::kUnix) unlink(bound_.path().c_str());
+    shutdown(socket_.fd(), SHUT_RDWR);
+  }
   kj::Promise<void> ReadInbox();
   kj::Promise<void> Accept();
   // The connection's shared memory is looked at until there have been no calls for a while.
@@ -406,6 +412,7 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   HelloId id_ = {};
   Socket event_;
   Socket socket_;
+  bool listens_ = false;
   std::atomic<bool> stop_{false};
   std::mutex inbox_mutex_;
   std::vector<std::function<void()>> inbox_;  // Guarded by inbox_mutex_.
@@ -610,9 +617,12 @@ kj::Promise<void> RpcServer::Impl::Accept() {
   for (;;) {
     const int fd = accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
-      auto connection = kj::heap<Connection>(*this, Socket(fd));
-      auto served = connection->Serve();
-      tasks_->add(served.attach(kj::mv(connection)));
+      // Who has hung up by now fails at the first word, which is not to end this loop.
+      tasks_->add(kj::evalNow([&] {
+        auto connection = kj::heap<Connection>(*this, Socket(fd));
+        auto served = connection->Serve();
+        return served.attach(kj::mv(connection));
+      }));
       if (half_open_.size() > options_.max_half_open) half_open_.front()->Drop();
       continue;
     }
@@ -644,7 +654,15 @@ void RpcServer::Impl::PollHot(kj::WaitScope& scope) {
   };
   for (int round = 1; !hot_.empty() && !stop_.load(); ++round) {
     bool served = false;
-    for (Connection* connection : hot_) served |= connection->polled()->Serve();
+    for (Connection* connection : hot_) {
+      try {
+        served |= connection->polled()->Serve();
+      } catch (const std::exception& e) {
+        // No memory for its request, say. The others are served on.
+        LOG(WARNING) << "a client is dropped, since its call failed: " << e.what();
+        connection->Drop();
+      }
+    }
     if (!served || round % kRoundsPerLook == 0) scope.poll();
     if (served || hot_.empty()) continue;
     if (spinner_.Spin(hot_.front()->polled()->caller_cpu(), called)) continue;
@@ -709,7 +727,7 @@ void RpcServer::Impl::Run() {
         }
       }
       closing_ = true;
-      shutdown(socket_.fd(), SHUT_RDWR);  // From now on nobody listens.
+      StopListening();
       kj::Vector<kj::Promise<void>> goodbyes;
       for (const auto* list : {&connections_, &half_open_}) {
         for (Connection* connection : *list) {
