@@ -175,7 +175,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   bool called() override;
   int caller_cpu() override;
   bool Arm() override;
-  std::optional<bool> Received(unsigned slot) override;
+  std::optional<bool> Received(unsigned slot, bool gone) override;
 
   // Listener
   void Open() override;
@@ -806,10 +806,10 @@ bool SharedMemoryChannelImpl::Arm() {
   return false;
 }
 
-std::optional<bool> SharedMemoryChannelImpl::Received(unsigned slot) {
+std::optional<bool> SharedMemoryChannelImpl::Received(unsigned slot, bool gone) {
   const Identity owner = region_.slot(slot).owner.load(std::memory_order_acquire);
   const Phase phase = PhaseOf(state(slot).load(std::memory_order_acquire));
-  if (owner != 0 && phase == kDone && Alive(owner)) return std::nullopt;
+  if (!gone && owner != 0 && phase == kDone && Alive(owner)) return std::nullopt;
   return region_.slot(slot).outcome.call == kReceived;
 }
 

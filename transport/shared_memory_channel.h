@@ -87,8 +87,10 @@ class SharedMemoryChannel : public Channel {
   virtual int caller_cpu() = 0;
   // Has the next caller ring the bell. False if there is a request by now: then nobody will.
   virtual bool Arm() = 0;
-  // Whether the caller has read the last outcome in that slot; nothing while it may yet do so.
-  virtual std::optional<bool> Received(unsigned slot) = 0;
+  // Whether the caller has read the last outcome in that slot; nothing while it may yet do so. It
+  // may not if it is `gone`, whatever the slot's owner: who is being killed looks alive for a
+  // while.
+  virtual std::optional<bool> Received(unsigned slot, bool gone) = 0;
 };
 
 }  // namespace remoteobj

@@ -276,6 +276,45 @@ class SessionCap final : public schema::Session::Server {
 
 namespace {
 
+// Reads nothing while what was written before is not on its way. So of a client that sends calls
+// and does not read their answers those are not kept without end.
+class PacedStream final : public kj::AsyncIoStream {
+ public:
+  explicit PacedStream(kj::Own<kj::AsyncIoStream> stream) : stream_(kj::mv(stream)) {}
+
+  kj::Promise<std::size_t> tryRead(void* buffer, std::size_t least, std::size_t most) override {
+    if (writes_ == 0) return stream_->tryRead(buffer, least, most);
+    auto written = kj::newPromiseAndFulfiller<void>();
+    written_ = kj::mv(written.fulfiller);
+    return written.promise.then([=, this] { return tryRead(buffer, least, most); });
+  }
+  // Of these two each version of KJ has one.
+  kj::Promise<void> write(const void* buffer, std::size_t size) {
+    const auto* bytes = static_cast<const kj::byte*>(buffer);
+    piece_ = kj::arrayPtr(bytes, size);
+    return write(kj::arrayPtr(&piece_, 1));
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::byte> bytes) {
+    return write(bytes.begin(), bytes.size());
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    ++writes_;
+    // Also where it fails, or nobody waits for it any more.
+    return stream_->write(pieces).attach(kj::defer([this] {
+      if (--writes_ == 0 && written_.get() != nullptr) written_->fulfill();
+    }));
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return stream_->whenWriteDisconnected(); }
+  void shutdownWrite() override { stream_->shutdownWrite(); }
+  void abortRead() override { stream_->abortRead(); }
+
+ private:
+  kj::Own<kj::AsyncIoStream> stream_;
+  kj::ArrayPtr<const kj::byte> piece_;
+  int writes_ = 0;
+  kj::Own<kj::PromiseFulfiller<void>> written_;  // Of a read that waits.
+};
+
 // The calls of a client that come through shared memory.
 class Polled final : private PolledHandler {
  public:
@@ -332,9 +371,9 @@ class Polled final : private PolledHandler {
   // the client can't read it any more.
   void Settle(unsigned slot, bool gone) {
     if (handed_[slot] == nullptr) return;
-    const std::optional<bool> received = channel_->Received(slot);
-    if (!received && !gone) return;
-    if (received.value_or(false)) handed_[slot]->Received();
+    const std::optional<bool> received = channel_->Received(slot, gone);
+    if (!received) return;
+    if (*received) handed_[slot]->Received();
     handed_[slot].reset();
   }
 
@@ -437,9 +476,9 @@ class RpcServer::Impl::Connection {
   Connection(Impl& server, Socket socket)
       : server_(server),
         socket_(std::move(socket)),
-        stream_(server.io_->lowLevelProvider->wrapSocketFd(
+        stream_(kj::heap<PacedStream>(server.io_->lowLevelProvider->wrapSocketFd(
             socket_.fd(), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
-                              kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK)),
+                              kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK))),
         hello_({.key = server.options_.key,
                 .shared_memory = server.options_.shared_memory && server.options_.tls == nullptr &&
                                  CredentialsOf(socket_.fd()),
@@ -456,7 +495,7 @@ class RpcServer::Impl::Connection {
     is_half_open_ = true;
   }
   ~Connection() {
-    if (is_half_open_) server_.half_open_.erase(half_open_);
+    LeaveHalfOpen();
     if (is_open_) server_.connections_.erase(open_);
     server_.hot_.remove(this);
     bell_rung_ = nullptr;
@@ -472,7 +511,11 @@ class RpcServer::Impl::Connection {
         .then([this] { return Speak(); })
         .exclusiveJoin(kj::mv(dropped_));
   }
-  void Drop() { drop_->fulfill(); }
+  // From now on it is not the oldest that is half open; it goes in the loop's next turn.
+  void Drop() {
+    LeaveHalfOpen();
+    drop_->fulfill();
+  }
   // Null if it has no shared memory.
   Polled* polled() { return polled_.get(); }
 
@@ -532,10 +575,10 @@ class RpcServer::Impl::Connection {
             if (!accepted) Drop();
           });
         })
-        .then([this] {
-          server_.half_open_.erase(half_open_);
-          is_half_open_ = false;
-        });
+        .then([this] { LeaveHalfOpen(); });
+  }
+  void LeaveHalfOpen() {
+    if (std::exchange(is_half_open_, false)) server_.half_open_.erase(half_open_);
   }
 
   // The reply, with the descriptors of the memory and of its bell.
@@ -614,7 +657,14 @@ kj::Promise<void> RpcServer::Impl::ReadInbox() {
 }
 
 kj::Promise<void> RpcServer::Impl::Accept() {
-  for (;;) {
+  // However many come, the others are served between them.
+  constexpr int kAtOnce = 64;
+  for (int accepted = 0;; ++accepted) {
+    if (accepted == kAtOnce) {
+      return io_->provider->getTimer().afterDelay(0 * kj::NANOSECONDS).then([this] {
+        return Accept();
+      });
+    }
     const int fd = accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
       // Who has hung up by now fails at the first word, which is not to end this loop.
