@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -102,10 +103,13 @@ class Manager::Impl {
       address_ = serving.rpc.address();
       serving_ = &serving.rpc;
     }
+    // However it ends.
+    const auto ended = absl::MakeCleanup([this] {
+      const absl::MutexLock lock(&mutex_);
+      serving_ = nullptr;
+      state_ = State::kShutDown;
+    });
     serving.Run();
-    const absl::MutexLock lock(&mutex_);
-    serving_ = nullptr;
-    state_ = State::kShutDown;
   }
 
   void Stop() {

@@ -116,6 +116,7 @@ struct Codec<Reference> {
   }
   static Reference Decode(const ValueReader& in) {
     if (in.kind() == ValueKind::kList && ReferenceScope::CurrentOrNull() == nullptr &&
+        DescriptorScope::CurrentOrNull() != nullptr &&
         transport_internal::receive_from_process != nullptr) {
       return {transport_internal::receive_from_process(in)};
     }

@@ -475,8 +475,12 @@ void SharedMemoryChannelImpl::Release(unsigned index) {
   region_.Trim(index, Direction::kRequest);
   region_.Trim(index, Direction::kOutcome);
   // The state stays settled, in the listener's cache: kDone is as good as kIdle.
+  // Of a polled channel the listener is to know of what was handed over and not read.
+  const bool unread = bell_ >= 0 && region_.slot(index).outcome.call == 0 &&
+                      PhaseOf(state(index).load(std::memory_order_acquire)) == kDone;
   region_.slot(index).owner.exchange(0, std::memory_order_seq_cst);
   AnnounceFreed();
+  if (unread) Ring();
 }
 
 void SharedMemoryChannelImpl::Call(WriteRequest write, ReadOutcome read, absl::Time deadline) {
@@ -745,6 +749,7 @@ bool SharedMemoryChannelImpl::Poll(transport_internal::PolledHandler& handler) {
   const std::uint64_t bits = header().doorbell.load(std::memory_order_acquire);
   const std::optional<unsigned> slot = TakeNext(bits | unannounced_);
   if (!slot) return false;
+  handler.Took(*slot);
   SlotMessage written(region_, *slot, Direction::kOutcome);
   const auto put = [&](HeapMessage& outcome) {
     written.Reset();
@@ -765,8 +770,12 @@ bool SharedMemoryChannelImpl::Poll(transport_internal::PolledHandler& handler) {
     refused = outcome == nullptr;
     if (!refused) put(*outcome);
   } catch (const BadValue& e) {
+    // Cut short, to fit the slot: what failed may be the memory for more.
+    constexpr std::size_t kLongest = 4096;
     HeapMessage outcome;
-    Access::Outcome(outcome).Error({.type = "remoteobj::BadValue", .message = e.what()});
+    Access::Outcome(outcome).Error(
+        {.type = "remoteobj::BadValue",
+         .message = std::string(std::string_view(e.what()).substr(0, kLongest))});
     put(outcome);
   }
   written.Finish();

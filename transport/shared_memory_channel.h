@@ -43,6 +43,8 @@ class GoAnotherWay : public std::runtime_error {
 // Evaluates requests for a listener that serves many channels from one loop.
 class PolledHandler {
  public:
+  // A request has been taken from that slot: its last outcome is read no more.
+  virtual void Took(unsigned slot) = 0;
   // What the request comes to; or null, to refuse it: the caller gets GoAnotherWay. The request is
   // a copy, which the caller can't change.
   virtual HeapMessage* Evaluate(unsigned slot, const RequestReader& request) = 0;

@@ -25,7 +25,9 @@ class LocalScope final : public ReferenceScope {
  public:
   explicit LocalScope(ObjectServer& server) : server_(server) {}
   // The caller keeps it alive.
-  void Send(std::shared_ptr<Referent>) override {}
+  void Send(std::shared_ptr<Referent> referent) override {
+    if (!server_.Has(*referent)) throw BadValue("a reference to an object of another manager");
+  }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
     return server_.Find(id);
   }

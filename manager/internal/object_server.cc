@@ -36,7 +36,9 @@ class ServerScope final : public ReferenceScope {
 
   void Send(std::shared_ptr<Referent> referent) override {
     auto entry = std::dynamic_pointer_cast<Entry>(std::move(referent));
-    if (entry == nullptr) throw BadValue("a reference to an object of another manager");
+    if (entry == nullptr || !server_.Has(*entry)) {
+      throw BadValue("a reference to an object of another manager");
+    }
     sent_.push_back(std::move(entry));
   }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
@@ -159,7 +161,13 @@ void CurrentCall::LeavesSomething(const std::shared_ptr<Entry>& in) {
   server.mutex_.AssertHeld();
   const auto client = server.clients_.find(call_.client_);
   if (client != server.clients_.end()) {
-    client->second.left.try_emplace(in->id(), in);
+    auto& left = client->second.left;
+    left.try_emplace(in->id(), in);
+    // Of objects that are gone by now nothing is to be kept.
+    if (left.size() >= client->second.most_left) {
+      std::erase_if(left, [](const auto& one) { return one.second.expired(); });
+      client->second.most_left = 2 * left.size() + 16;
+    }
   }
 }
 
@@ -219,7 +227,7 @@ ClientId ObjectServer::AddClient(ClientInfo info) {
   const absl::MutexLock lock(&mutex_);
   info.id = ++last_client_;
   const ClientId id = info.id;
-  clients_.emplace(id, Client{.info = std::move(info), .left = {}});
+  clients_.emplace(id, Client{.info = std::move(info)});
   return id;
 }
 
@@ -268,6 +276,11 @@ std::shared_ptr<Entry> ObjectServer::Share(std::string_view type, std::shared_pt
   return Add(type_id, type, how, std::move(object));
 }
 
+bool ObjectServer::Has(const Referent& referent) const {
+  const auto* entry = dynamic_cast<const Entry*>(&referent);
+  return entry != nullptr && &entry->server_ == this;
+}
+
 ObjectServer& ObjectServer::Current() {
   if (current_call == nullptr) {
     throw std::logic_error("this is to be called by a method of an object of a manager");
@@ -296,7 +309,7 @@ void ObjectServer::Forget(Entry& entry) {
     table_.erase(entry.id());
   }
   // A user's destructor is a user's code: not under a lock that may be held here.
-  if (!entry.how().built_in && entry.how().run == Run::kOnThread) {
+  if (!entry.how().built_in) {
     pool_.Run([object = std::move(entry.object_)]() mutable { object.reset(); });
   } else {
     LetGo(std::move(entry.object_));
@@ -308,16 +321,16 @@ bool ObjectServer::IsFor(const RequestReader& request, std::string_view method) 
 }
 
 // To make an object of a user's type is to call its constructor.
-Run ObjectServer::RunOf(const Entry& entry, const RequestReader& request) const {
-  if (!entry.how().built_in) return entry.how().run;
-  const std::size_t at = entry.id() != 0                   ? 2
+ObjectServer::Way ObjectServer::WayOf(const Entry& entry, const RequestReader& request) const {
+  if (!entry.how().built_in) return {entry.how().run, /*locked=*/false};
+  constexpr std::size_t kNone = 2;
+  const std::size_t at = entry.id() != 0                   ? kNone
                          : IsFor(request, "create")        ? 0
                          : IsFor(request, "get_or_create") ? 1
-                                                           : 2;
-  if (at == 2) return Run::kInServer;
-  const std::string type_id = Decode<std::string>(request[1].Arguments()[at]);
-  const RegisteredType& made = registry_.Find(type_id);
-  return made.built_in ? Run::kInServer : made.run;
+                                                           : kNone;
+  if (at == kNone) return {Run::kInServer, /*locked=*/true};
+  const RegisteredType& made = registry_.Find(Decode<std::string>(request[1].Arguments()[at]));
+  return made.built_in ? Way{Run::kInServer, /*locked=*/true} : Way{made.run, /*locked=*/false};
 }
 
 void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request) const {
@@ -410,17 +423,17 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
   const auto call = std::make_shared<Call>(*this, client, std::move(entry), std::move(done));
   call->request_ = std::move(message);
   In in = call->request_->Read();
-  std::optional<Run> run;
+  std::optional<Way> way;
   try {
     const RequestReader request = RequestIn(in);
     if (request.deadline_ns() != 0 && absl::FromUnixNanos(request.deadline_ns()) < absl::Now()) {
       throw DeadlineExceeded("the request came too late");
     }
-    run = RunOf(*call->entry_, request);
+    way = WayOf(*call->entry_, request);
   } catch (...) {
     Access::Outcome(call->outcome_).Error(CaptureCurrentException());
   }
-  if (run == Run::kOnThread) {
+  if (way && way->run == Run::kOnThread) {
     bool begin;
     {
       const absl::MutexLock lock(&mutex_);
@@ -430,15 +443,15 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
     if (begin) pool_.Run([this, entry = call->entry_] { RunLine(entry); });
     return call;
   }
-  if (run && !call->entry_->how().built_in) {
+  if (way && !way->locked) {
     In again = call->request_->Read();
     Evaluate(*call, RequestIn(again), /*may_wait=*/false);
-    run.reset();
+    way.reset();
   }
   const absl::MutexLock lock(&mutex_);
   // What is finished here is known to the caller at once.
   Call::Done done_later = std::exchange(call->done_, nullptr);
-  if (run) {
+  if (way) {
     EvaluateLocked(*call);
     RunWoken();
   } else {
@@ -450,9 +463,11 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
 
 std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader& request) {
   std::shared_ptr<Entry> entry;
+  Way way;
   try {
     entry = Find(request.target());
-    if (RunOf(*entry, request) == Run::kOnThread) return nullptr;
+    way = WayOf(*entry, request);
+    if (way.run == Run::kOnThread) return nullptr;
   } catch (...) {
     // There is no such object, or no such type.
     const auto failed = std::make_shared<Call>(*this, client, root_, nullptr);
@@ -461,7 +476,7 @@ std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader&
     return failed;
   }
   const auto call = std::make_shared<Call>(*this, client, std::move(entry), nullptr);
-  if (!call->entry_->how().built_in) {
+  if (!way.locked) {
     if (!Evaluate(*call, request, /*may_wait=*/false)) return nullptr;
     call->finished_ = true;
     return call;

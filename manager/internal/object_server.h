@@ -159,6 +159,8 @@ class ObjectServer {
                               const ListReader& arguments);
   // An object that is there already, of the registered type of that name.
   std::shared_ptr<Entry> Share(std::string_view type, std::shared_ptr<void> object);
+  // Whether it is one of this server's.
+  bool Has(const Referent& referent) const;
   // The one whose object the calling thread is evaluating a call to. Throws std::logic_error.
   static ObjectServer& Current();
   // Calls it when a client asks the manager to end.
@@ -191,13 +193,20 @@ class ObjectServer {
   friend class WaitList;
 
   struct Client {
-    ClientInfo info;
+    ClientInfo info = {};
     // In what it has left something.
-    std::map<std::uint64_t, std::weak_ptr<Entry>> left;
+    std::map<std::uint64_t, std::weak_ptr<Entry>> left = {};
+    std::size_t most_left = 16;  // Beyond which it is looked through.
   };
 
   static bool IsFor(const RequestReader& request, std::string_view method);
-  Run RunOf(const Entry& entry, const RequestReader& request) const;
+  // Where a request is evaluated, and whether that is under the lock: not where it runs users'
+  // code.
+  struct Way {
+    Run run;
+    bool locked;
+  };
+  Way WayOf(const Entry& entry, const RequestReader& request) const;
   void CheckExposed(const Entry& entry, const RequestReader& request) const;
   // Returns whether it is finished; else it waits. Under the lock for built-in types.
   bool Evaluate(Call& call, const RequestReader& request, bool may_wait);

@@ -9,10 +9,11 @@ namespace remoteobj::manager_internal {
 
 WorkerPool::~WorkerPool() {
   std::vector<std::thread> threads;
+  std::deque<std::function<void()>> last;  // Has users' objects in it, whose end is theirs.
   {
     const absl::MutexLock lock(&mutex_);
     stop_ = true;
-    queue_.clear();
+    last.swap(queue_);
     threads.swap(threads_);
   }
   for (std::thread& thread : threads) {

@@ -23,6 +23,7 @@
 #include <map>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -198,6 +199,7 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   void Finish(Exchange& exchange, absl::Time deadline);
   bool ready(Exchange& exchange);
   void GiveUp(const std::shared_ptr<Exchange>& exchange);
+  void Flush() noexcept;
   // These do not wait.
   void Release(Handle handle);
   void Received(Handle receipt);
@@ -212,6 +214,7 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   // What nobody waits for an answer to.
   void PostNote(Work work);
   void DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadline);
+  void CheckProcess() const;
   void Drive(absl::FunctionRef<bool()> done, absl::Time deadline);
   void RunInbox();
   void Nudge();
@@ -388,11 +391,17 @@ RpcConnection::~RpcConnection() {
     static_cast<void>(wire_.release());
     return;
   }
-  {
+  const auto end = [this] {
     kj::WaitScope scope(*loop_);
     wire_.reset();
     loop_->run();
     scope.cancelAllDetached();
+  };
+  try {
+    end();
+  } catch (const kj::Exception&) {
+    // This thread has a loop of KJ's of its own, within which no other can be entered.
+    std::thread(end).join();
   }
 }
 
@@ -429,18 +438,32 @@ void RpcConnection::RunInbox() {
     const absl::MutexLock lock(&mutex_);
     inbox.swap(inbox_);
   }
-  for (Work& work : inbox) work(*wire_);
+  for (Work& work : inbox) {
+    try {
+      work(*wire_);
+    } catch (...) {
+      // No memory, say. Whoever waits for it would wait for ever.
+      wire_->lost = true;
+    }
+  }
 }
 
 // Drives the loop. REQUIRES: this thread has `driven_`.
 void RpcConnection::Drive(absl::FunctionRef<bool()> done, absl::Time deadline) {
-  kj::WaitScope scope(*loop_);
+  std::optional<kj::WaitScope> scope;
+  try {
+    scope.emplace(*loop_);
+  } catch (const kj::Exception&) {
+    throw std::logic_error(
+        "this thread runs an event loop of KJ's: objects of a manager are called from another");
+  }
   for (;;) {
     RunInbox();
     loop_->run();
     // Not before: by now it is known, too, whether the server has said goodbye.
     if (wire_->lost) lost_.store(true);
     if (done() || lost_.load()) return;
+    if (Interrupted()) return;
     pollfd wait[2] = {{socket_.fd(), wire_->stream.events(), 0}, {wake_.fd(), POLLIN, 0}};
     absl::Duration slice = std::min(deadline - absl::Now(), absl::Hours(1));
     if (interruption != nullptr) slice = std::min(slice, absl::Milliseconds(20));
@@ -452,10 +475,12 @@ void RpcConnection::Drive(absl::FunctionRef<bool()> done, absl::Time deadline) {
         [[maybe_unused]] const ssize_t got = read(wake_.fd(), &count, sizeof count);
       }
       wire_->stream.Ready(wait[0].revents);
-      continue;
     }
-    if (Interrupted() || absl::Now() >= deadline) {
-      if (deadline != absl::InfiniteFuture() || Interrupted()) return;
+    if (deadline != absl::InfiniteFuture() && absl::Now() >= deadline) {
+      // What has come just now is heard.
+      loop_->run();
+      if (wire_->lost) lost_.store(true);
+      return;
     }
   }
 }
@@ -479,14 +504,40 @@ void RpcConnection::DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadli
         const absl::MutexLock lock(&mutex_);
         return done();
       };
-      Drive(locked_done, deadline);
+      std::exception_ptr failure;
+      try {
+        Drive(locked_done, deadline);
+        // What others have left meanwhile nobody else would do.
+        mutex_.Lock();
+        while (!inbox_.empty() && !lost_.load()) {
+          mutex_.Unlock();
+          Drive([] { return true; }, absl::InfinitePast());
+          mutex_.Lock();
+        }
+        mutex_.Unlock();
+      } catch (...) {
+        failure = std::current_exception();
+      }
       mutex_.Lock();
       driven_ = false;
       if (followers_ > 0) changed_.SignalAll();
+      if (failure != nullptr) {
+        mutex_.Unlock();
+        std::rethrow_exception(failure);
+      }
     }
     if (absl::Now() >= deadline || Interrupted()) break;
   }
   mutex_.Unlock();
+}
+
+// Has what is in the inbox sent, if nobody else does. Does not wait, and never throws.
+void RpcConnection::Flush() noexcept {
+  try {
+    DriveUntil([] { return false; }, absl::InfinitePast());
+  } catch (...) {
+    // On a thread that can't: whoever drives next does it.
+  }
 }
 
 void RpcConnection::FinishWell(Exchange& exchange) {
@@ -504,7 +555,8 @@ void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
       wire_->lost = true;
       return;
     }
-    if (e.getType() == kj::Exception::Type::OVERLOADED) {
+    if (e.getType() == kj::Exception::Type::OVERLOADED &&
+        what.find("refused") != std::string::npos) {
       throw NotListening("the listener closed, and refused the call");
     }
     constexpr std::string_view kStale = "stale: ";
@@ -524,12 +576,13 @@ Handle RpcConnection::Find(std::uint64_t id, absl::Time deadline) {
   Post([this, id, exchange](Wire& wire) {
     auto request = wire.session.objectRequest();
     request.setId(id);
-    wire.tasks.add(request.send().then(
-        [this, exchange, &wire](capnp::Response<schema::Session::ObjectResults>&& results) {
-          exchange->object = wire.Keep(results.getObject());
-          FinishWell(*exchange);
-        },
-        [this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
+    wire.tasks.add(request.send()
+                       .then([this, exchange,
+                              &wire](capnp::Response<schema::Session::ObjectResults>&& results) {
+                         exchange->object = wire.Keep(results.getObject());
+                         FinishWell(*exchange);
+                       })
+                       .catch_([this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
   });
   Finish(*exchange, deadline);
   return exchange->object;
@@ -538,9 +591,10 @@ Handle RpcConnection::Find(std::uint64_t id, absl::Time deadline) {
 void RpcConnection::Ping(absl::Time deadline) {
   const auto exchange = std::make_shared<Exchange>();
   Post([this, exchange](Wire& wire) {
-    wire.tasks.add(wire.session.pingRequest().send().then(
-        [this, exchange](auto&&) { FinishWell(*exchange); },
-        [this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
+    wire.tasks.add(wire.session.pingRequest()
+                       .send()
+                       .then([this, exchange](auto&&) { FinishWell(*exchange); })
+                       .catch_([this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
   });
   Finish(*exchange, deadline);
 }
@@ -565,24 +619,32 @@ void RpcConnection::Send(const std::shared_ptr<Exchange>& exchange) {
     request.setCall(exchange->number);
     request.setNow(absl::ToUnixNanos(absl::Now()));
     request.setRequest(OwnMessage(exchange->request.words()).Root<schema::Request>());
-    wire.tasks.add(request.send().then(
-        [this, exchange, &wire](capnp::Response<schema::Object::CallResults>&& results) {
-          if (exchange->given_up) return;
-          CopyTo(exchange->outcome, results.getOutcome());
-          for (auto reference : results.getReferences()) {
-            exchange->references.emplace_back(reference.getId(), wire.Keep(reference.getObject()));
-          }
-          if (results.hasReceipt()) {
-            wire.receipts.emplace(++wire.last, results.getReceipt());
-            exchange->receipt = wire.last;
-          }
-          FinishWell(*exchange);
-        },
-        [this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
+    wire.tasks.add(
+        request.send()
+            .then([this, exchange, &wire](capnp::Response<schema::Object::CallResults>&& results) {
+              if (exchange->given_up) return;
+              CopyTo(exchange->outcome, results.getOutcome());
+              for (auto reference : results.getReferences()) {
+                exchange->references.emplace_back(reference.getId(),
+                                                  wire.Keep(reference.getObject()));
+              }
+              if (results.hasReceipt()) {
+                wire.receipts.emplace(++wire.last, results.getReceipt());
+                exchange->receipt = wire.last;
+              }
+              FinishWell(*exchange);
+            })
+            .catch_([this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
   });
 }
 
+// A call that a fork has inherited is its parent's.
+void RpcConnection::CheckProcess() const {
+  if (process_ != getpid()) throw std::logic_error("this call was begun by another process");
+}
+
 bool RpcConnection::ready(Exchange& exchange) {
+  CheckProcess();
   {
     const absl::MutexLock lock(&mutex_);
     if (exchange.done || lost_.load()) return true;
@@ -593,19 +655,22 @@ bool RpcConnection::ready(Exchange& exchange) {
 }
 
 void RpcConnection::Finish(Exchange& exchange, absl::Time deadline) {
-  DriveUntil([&] { return exchange.done; }, deadline);
-  std::exception_ptr error;
-  bool done;
-  {
-    const absl::MutexLock lock(&mutex_);
-    done = exchange.done;
-    error = exchange.error;
+  CheckProcess();
+  for (;;) {
+    DriveUntil([&] { return exchange.done; }, deadline);
+    std::exception_ptr error;
+    bool done;
+    {
+      const absl::MutexLock lock(&mutex_);
+      done = exchange.done;
+      error = exchange.error;
+    }
+    if (error != nullptr) std::rethrow_exception(error);
+    if (done) return;
+    if (lost_.load()) ThrowLost();
+    InterruptionPoint();  // Which may have nothing to throw.
+    if (absl::Now() >= deadline) throw DeadlineExceeded("the outcome did not come in time");
   }
-  if (error != nullptr) std::rethrow_exception(error);
-  if (done) return;
-  if (lost_.load()) ThrowLost();
-  InterruptionPoint();
-  throw DeadlineExceeded("the outcome did not come in time");
 }
 
 // What has come for it is let go; what has not is not wanted.
@@ -622,13 +687,13 @@ void RpcConnection::GiveUp(const std::shared_ptr<Exchange>& exchange) {
     exchange->references.clear();
     if (exchange->receipt) wire.receipts.erase(*exchange->receipt);
   });
-  DriveUntil([] { return false; }, absl::InfinitePast());
+  Flush();
 }
 
 void RpcConnection::Release(Handle handle) {
   if (!usable()) return;
   PostNote([handle](Wire& wire) { wire.objects.erase(handle); });
-  DriveUntil([] { return false; }, absl::InfinitePast());
+  Flush();
 }
 
 void RpcConnection::Received(Handle receipt) {
@@ -637,7 +702,7 @@ void RpcConnection::Received(Handle receipt) {
     wire.tasks.add(at->second.receivedRequest().send().ignoreResult());
     wire.receipts.erase(at);
   });
-  DriveUntil([] { return false; }, absl::InfinitePast());
+  Flush();
 }
 
 // An object of the server. Its capability is one connection's; on another it is asked for again.
@@ -666,7 +731,7 @@ class RemoteObject final : public Referent,
 
   void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
     if (CallShared(write, read, deadline)) return;
-    Start(write, deadline)->Finish(read, deadline);
+    Begin(write, deadline, /*waits=*/true)->Finish(read, deadline);
   }
   std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override;
 
@@ -678,6 +743,9 @@ class RemoteObject final : public Referent,
  private:
   // Through shared memory. False if it has to go the other way, and was not evaluated.
   bool CallShared(WriteRequest write, ReadOutcome read, absl::Time deadline);
+
+  // `waits`: who calls it waits for the outcome, too.
+  std::unique_ptr<PendingCall> Begin(WriteRequest write, absl::Time deadline, bool waits);
 
   // Where it is now.
   std::pair<std::shared_ptr<RpcConnection>, Handle> Place(absl::Time deadline);
@@ -810,16 +878,27 @@ class RpcPendingCall final : public PendingCall {
 }  // namespace
 
 std::pair<std::shared_ptr<RpcConnection>, Handle> RemoteObject::Place(absl::Time deadline) {
-  const absl::MutexLock lock(&mutex_);
-  if (!connection_->usable()) {
-    std::shared_ptr<RpcConnection> connection = client_->Connection();
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (connection_->usable()) return {connection_, handle_};
+  }
+  // Not under the lock, which a fork would find taken for as long as it takes.
+  std::shared_ptr<RpcConnection> connection = client_->Connection();
+  {
     if (id() != 0 && connection->server().id != server_) {
       throw StaleReference(absl::StrCat("the manager at ", connection->address(),
                                         " was started anew: object ", id(), " is gone"));
     }
-    handle_ = connection->Find(id(), deadline);
-    connection_ = std::move(connection);
   }
+  const Handle handle = connection->Find(id(), deadline);
+  const absl::MutexLock lock(&mutex_);
+  if (connection_->usable()) {
+    // Another thread was first.
+    if (connection_ != connection || handle_ != handle) connection->Release(handle);
+    return {connection_, handle_};
+  }
+  connection_ = std::move(connection);
+  handle_ = handle;
   return {connection_, handle_};
 }
 
@@ -902,13 +981,18 @@ bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, absl::Time d
     return false;
   } catch (const NotListening&) {
     if (answered) throw;
+    connection->Flush();
     return false;  // The server closes, or is gone: the socket knows.
+  } catch (const ListenerDied&) {
+    if (!answered) connection->Flush();  // It hears of that, too.
+    throw;
   }
   refusals_.store(0, std::memory_order_relaxed);
   return true;
 }
 
-std::unique_ptr<PendingCall> RemoteObject::Start(WriteRequest write, absl::Time deadline) {
+std::unique_ptr<PendingCall> RemoteObject::Begin(WriteRequest write, absl::Time deadline,
+                                                 bool waits) {
   const auto exchange = std::make_shared<Exchange>();
   std::vector<std::shared_ptr<Referent>> kept;
   {
@@ -924,10 +1008,15 @@ std::unique_ptr<PendingCall> RemoteObject::Start(WriteRequest write, absl::Time 
   exchange->object = handle;
   exchange->number = connection->NewNumber();
   connection->Send(exchange);
-  // It is on its way when this returns, even if nobody waits for its outcome.
-  auto pending =
-      std::make_unique<RpcPendingCall>(client_, std::move(connection), exchange, std::move(kept));
+  auto pending = std::make_unique<RpcPendingCall>(client_, connection, exchange, std::move(kept));
+  // It is on its way when this returns, even if nobody waits for its outcome; a large one goes on
+  // when somebody does.
+  if (!waits) connection->Flush();
   return pending;
+}
+
+std::unique_ptr<PendingCall> RemoteObject::Start(WriteRequest write, absl::Time deadline) {
+  return Begin(write, deadline, /*waits=*/false);
 }
 
 bool RemoteObject::WaitUntilListening(absl::Time deadline) {
@@ -952,10 +1041,17 @@ std::shared_ptr<RpcClient> RpcClient::Connect(RpcClientOptions options) {
 }
 
 std::shared_ptr<RpcConnection> RpcClient::Connection() {
-  const absl::MutexLock lock(&mutex_);
-  if (connection_ == nullptr || !connection_->usable()) {
-    connection_ = std::make_shared<RpcConnection>(options_);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (connection_ != nullptr && connection_->usable()) return connection_;
   }
+  // Not under the lock, which a fork would find taken for as long as it takes. Of two threads that
+  // come at a time one is first.
+  auto made = std::make_shared<RpcConnection>(options_);
+  std::shared_ptr<RpcConnection> last;
+  const absl::MutexLock lock(&mutex_);
+  if (connection_ != nullptr && connection_->usable()) return connection_;
+  last = std::exchange(connection_, std::move(made));
   return connection_;
 }
 

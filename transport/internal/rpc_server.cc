@@ -63,7 +63,9 @@ constexpr kj::Duration kAsk = 1 * kj::SECONDS;
 constexpr kj::Duration kKept = 60 * kj::SECONDS;
 
 kj::Duration ToKj(absl::Duration duration) {
-  return std::max<std::int64_t>(0, absl::ToInt64Nanoseconds(duration)) * kj::NANOSECONDS;
+  // What is armed for longer is armed again: beyond some centuries KJ's time overflows.
+  return absl::ToInt64Nanoseconds(std::clamp(duration, absl::ZeroDuration(), absl::Hours(1))) *
+         kj::NANOSECONDS;
 }
 
 // A call that is not answered yet.
@@ -103,8 +105,6 @@ struct Link {
   std::shared_ptr<Kept> kept;
   std::unique_ptr<RpcSession> session;
   std::unordered_map<std::uint64_t, std::shared_ptr<Waiting>> waiting;
-  // What came out of shared memory, until the client has asked for a capability of it.
-  std::unordered_map<std::uint64_t, std::shared_ptr<Referent>> pinned;
   // The client has asked to be told when the server closes; and is told.
   kj::PromiseFulfillerPair<void> asked = kj::newPromiseAndFulfiller<void>();
   kj::PromiseFulfillerPair<void> closed = kj::newPromiseAndFulfiller<void>();
@@ -119,7 +119,6 @@ struct Link {
   }
   void Close() {
     while (!waiting.empty()) Cancel(waiting.begin()->first);
-    pinned.clear();
     session.reset();
   }
 };
@@ -197,10 +196,11 @@ class ObjectCap final : public schema::Object::Server {
     In in = request.Read();
     const StructIn root = Root(in);
     const auto deadline = root.Get<std::int64_t>(8);
-    const std::int64_t ahead = now - absl::ToUnixNanos(absl::Now());
-    constexpr std::int64_t kAlike = 1'000'000'000;
-    if (deadline == 0 || (ahead < kAlike && ahead > -kAlike)) return;
-    request.Set(root.at, 8, std::max<std::int64_t>(1, deadline - ahead));
+    // By Abseil, which saturates: the numbers are the sender's.
+    const absl::Duration ahead = absl::FromUnixNanos(now) - absl::Now();
+    if (deadline == 0 || absl::AbsDuration(ahead) < absl::Seconds(1)) return;
+    const std::int64_t here = absl::ToUnixNanos(absl::FromUnixNanos(deadline) - ahead);
+    request.Set(root.at, 8, std::max<std::int64_t>(1, here));
   }
 
   static void Reply(const std::shared_ptr<Link>& link, Waiting& waiting, CallContext& context) {
@@ -246,7 +246,6 @@ class SessionCap final : public schema::Session::Server {
     try {
       const std::uint64_t id = context.getParams().getId();
       context.getResults().setObject(kj::heap<ObjectCap>(link_, link_->session->Find(id)));
-      link_->pinned.erase(id);
       link_->kept->Arrived(id);
     } catch (const StaleReference& e) {
       ThrowStale(e);
@@ -348,23 +347,25 @@ class Polled final : private PolledHandler {
   }
   // Has the next call ring the bell. False if there is one by now.
   bool Rest() {
+    // In this order: whoever lets go of a slot afterwards rings, too.
+    if (!channel_->Arm()) return false;
     for (unsigned slot = 0; slot < kSlots; ++slot) Settle(slot, /*gone=*/false);
-    return channel_->Arm();
+    return true;
   }
 
  private:
-  HeapMessage* Evaluate(unsigned slot, const RequestReader& request) override {
-    Settle(slot, /*gone=*/true);
+  void Took(unsigned slot) override { Settle(slot, /*gone=*/true); }
+  HeapMessage* Evaluate(unsigned, const RequestReader& request) override {
     answer_ = link_->session->TryNow(request);
     link_->after_call();
-    if (answer_ == nullptr) return nullptr;
-    for (const std::shared_ptr<Referent>& referent : answer_->references()) {
-      link_->pinned.emplace(referent->id(), referent);
-    }
-    return &answer_->outcome();
+    return answer_ == nullptr ? nullptr : &answer_->outcome();
   }
+  // What is handed over, and the objects that it refers to, stay here until the client has let go
+  // of the slot: as it reads it asks for capabilities of them.
   void Answered(unsigned slot, bool wanted) override {
-    if (answer_ != nullptr && wanted && answer_->hands_over()) handed_[slot] = std::move(answer_);
+    if (answer_ != nullptr && wanted && (answer_->hands_over() || !answer_->references().empty())) {
+      handed_[slot] = std::move(answer_);
+    }
     answer_.reset();
   }
   // What was handed over in that slot is the client's if it has read it, or comes back. `gone`:
@@ -698,6 +699,8 @@ void RpcServer::Impl::MakeHot(Connection& connection) {
 // sockets between them.
 void RpcServer::Impl::PollHot(kj::WaitScope& scope) {
   constexpr int kRoundsPerLook = 16;
+  constexpr std::int64_t kNanosPerLook = 200'000;
+  std::int64_t looked = MonotonicNanos();
   const auto called = [this] {
     return std::any_of(hot_.begin(), hot_.end(),
                        [](Connection* c) { return c->polled()->called(); });
@@ -713,7 +716,12 @@ void RpcServer::Impl::PollHot(kj::WaitScope& scope) {
         connection->Drop();
       }
     }
-    if (!served || round % kRoundsPerLook == 0) scope.poll();
+    if (!served || round % kRoundsPerLook == 0 || MonotonicNanos() - looked > kNanosPerLook) {
+      // What there is by now, and no more: others may go on sending.
+      io_->unixEventPort.poll();
+      kj::evalLater([] {}).wait(scope);
+      looked = MonotonicNanos();
+    }
     if (served || hot_.empty()) continue;
     if (spinner_.Spin(hot_.front()->polled()->caller_cpu(), called)) continue;
     hot_.remove_if([](Connection* connection) { return connection->polled()->Rest(); });
