@@ -559,6 +559,38 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItIsKilled) {
   for (const auto& witness : witnesses_) witness->GoOn();
 }
 
+// As it did if the call that it had begun was refused before.
+TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItsNextCallIsRefused) {
+  for (const auto& witness : witnesses_) witness->Pause();
+  const int before = service_.given_back;
+  for (int round = 0; round < 300; ++round) {
+    std::vector<int> descriptors;
+    Socket socket = Authenticated(&descriptors);
+    const Socket bell(descriptors.at(1));
+    const auto channel = SharedMemoryChannel::AttachPolled(descriptors.at(0), bell.fd());
+    const auto hello = [](std::size_t operations) {
+      return [operations](RequestWriter request) {
+        const OperationsWriter out = request.Operations(operations);
+        for (std::size_t i = 0; i < operations; ++i) out.Set(i, OperationKind::kCall, "hello", 0);
+      };
+    };
+    channel->Start(hello(1), Watchdog())->Finish([](const OutcomeReader&) {}, Watchdog());
+    if (round % 2 == 0) shutdown(socket.fd(), SHUT_RDWR);
+    try {
+      const auto next = channel->Start(hello(4), Watchdog());  // In the same slot; it is refused.
+      socket = Socket();
+    } catch (const NotListening&) {
+      // The server was faster.
+    }
+  }
+  for (const absl::Time end = Watchdog(); service_.sessions != 2;) {
+    ASSERT_LT(absl::Now(), end);
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_EQ(service_.given_back, before);
+  for (const auto& witness : witnesses_) witness->GoOn();
+}
+
 // More bells than an eventfd counts.
 TEST_F(RpcServerTest, AClientThatRingsWithoutEnd) {
   std::vector<int> descriptors;

@@ -325,8 +325,9 @@ class Polled final : private PolledHandler {
     channel_->listener().Open();
   }
   ~Polled() {
-    channel_->listener().Close(Final::kRefuse, [](const RequestReader&, OutcomeWriter&) {});
+    // First, since a refusal takes the place of the outcome that was received.
     for (unsigned slot = 0; slot < kSlots; ++slot) Settle(slot, /*gone=*/true);
+    channel_->listener().Close(Final::kRefuse, [](const RequestReader&, OutcomeWriter&) {});
   }
 
   int bell() const { return bell_.fd(); }
