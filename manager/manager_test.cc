@@ -226,6 +226,18 @@ TEST(ManagerTest, ManyThreadsOfOneClient) {
   EXPECT_EQ(*foo->value, 400);
 }
 
+// It was sent only when somebody waited for its outcome.
+TEST(ManagerTest, AnAsynchronousCallIsEvaluatedThoughNobodyWaits) {
+  Manager manager = NewManager();
+  const Proxy<Foo> foo = manager.Create<Foo>("Foo", 0);
+  manager.Publish("foo", foo);
+  const Manager there = Manager::Connect(manager.address());
+  const auto same = there.Get<Proxy<Foo>>("foo");
+  auto future = foo->Add.Async(5);
+  while (*same->value != 5) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_EQ(future.Get(), 5);
+}
+
 TEST(ManagerTest, States) {
   Manager manager = NewManager();
   EXPECT_EQ(manager.pid(), 0);
