@@ -33,7 +33,7 @@ class Event final : public manager_internal::Shared {
     void clear() const { event_.Call<void>("clear"); }
     // Whether it was set in time. Does not wait if `timeout` is not positive.
     bool wait(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return event_.Call<bool>("wait", timeout);
+      return event_.CallFor<bool>(timeout, "wait", timeout);
     }
 
     const Methods* operator->() const { return this; }

@@ -22,7 +22,9 @@
 // anybody's, since one may do what another got.
 //
 // Threads:  thread-safe. Copies are the same queue. Who waits is served in the order of coming.
-// Errors:   QueueFull, QueueEmpty when the time is over, QueueShutDown; std::invalid_argument for a
+// Errors:   QueueFull, QueueEmpty when the time is over (DeadlineExceeded, two seconds later, if
+// the
+//           network has failed meanwhile), QueueShutDown; std::invalid_argument for a
 //           negative timeout, and for a task_done() too many; and what goes wrong on the way to the
 //           manager. A put() that throws that may have put its item, or not.
 #ifndef REMOTEOBJ_MANAGER_QUEUE_H_
@@ -53,7 +55,7 @@ class AnyQueue : public Shared {
    public:
     // Throws QueueFull if there is no room in time.
     void put(const T& item, absl::Duration timeout = absl::InfiniteDuration()) const {
-      queue_.template Call<void>("put", item, timeout);
+      queue_.template CallFor<void>(timeout, "put", item, timeout);
     }
     void put_nowait(const T& item) const { put(item, absl::ZeroDuration()); }
     // Whether there was room.
@@ -61,7 +63,7 @@ class AnyQueue : public Shared {
 
     // Throws QueueEmpty if there is no item in time.
     T get(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return queue_.template Call<T>("get", ThisThread(), timeout);
+      return queue_.template CallFor<T>(timeout, "get", ThisThread(), timeout);
     }
     T get_nowait() const { return get(absl::ZeroDuration()); }
     // Nothing if there is no item.
@@ -89,7 +91,9 @@ class AnyQueue : public Shared {
     explicit Methods(const AnyQueue& queue) : queue_(queue) {}
 
     void TaskDone() const { queue_.template Call<void>("task_done", ThisThread()); }
-    bool Join(absl::Duration timeout) const { return queue_.template Call<bool>("join", timeout); }
+    bool Join(absl::Duration timeout) const {
+      return queue_.template CallFor<bool>(timeout, "join", timeout);
+    }
 
    private:
     const AnyQueue& queue_;

@@ -37,7 +37,7 @@ class AnySemaphore : public Shared {
    public:
     // Whether it got a unit. Tries once if `timeout` is not positive.
     bool acquire(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return semaphore_.Call<bool>("acquire", timeout);
+      return semaphore_.CallFor<bool>(timeout, "acquire", timeout);
     }
     // At once, so that as many can go on.
     void release(std::int64_t units = 1) const {

@@ -6,7 +6,7 @@
 namespace remoteobj::manager_internal {
 
 bool Lockable::Acquire(absl::Duration timeout) const {
-  return Call<bool>("acquire", ThisThread(), timeout);
+  return CallFor<bool>(timeout, "acquire", ThisThread(), timeout);
 }
 
 void Lockable::Release() const {

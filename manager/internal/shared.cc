@@ -16,9 +16,10 @@ Shared::Shared(const Reference& reference, std::string_view type) : referent_(re
   }
 }
 
-void Shared::CallNamed(std::string_view method, WriteRequest write, ReadOutcome read) const {
+void Shared::CallNamed(std::string_view method, WriteRequest write, ReadOutcome read,
+                       absl::Time deadline) const {
   try {
-    referent_->channel().Call(write, read, absl::InfiniteFuture());
+    referent_->channel().Call(write, read, deadline);
   } catch (const std::runtime_error&) {
     proxy_internal::RethrowNaming(
         [&] { return absl::StrCat("(", referent_->type(), ".", std::string(method), ")"); });

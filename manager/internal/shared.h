@@ -14,6 +14,7 @@
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_SHARED_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_SHARED_H_
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -55,6 +56,25 @@ class Shared {
   // Calls a method, and gives what it returns. Throws what it throws, as its own type.
   template <typename R, typename... A>
   R Call(std::string_view method, const A&... arguments) const {
+    return CallUntil<R>(absl::InfiniteFuture(), method, arguments...);
+  }
+  // One that waits in the manager for `timeout`, which is among the arguments, too. Throws
+  // DeadlineExceeded where the manager does not say by then how that has ended: a network may have
+  // failed, and that be known only after a minute.
+  template <typename R, typename... A>
+  R CallFor(absl::Duration timeout, std::string_view method, const A&... arguments) const {
+    // On a network that works the answer is there long before.
+    constexpr absl::Duration kOnTheWay = absl::Seconds(2);
+    const absl::Time deadline =
+        timeout == absl::InfiniteDuration()
+            ? absl::InfiniteFuture()
+            : absl::Now() + std::max(timeout, absl::ZeroDuration()) + kOnTheWay;
+    return CallUntil<R>(deadline, method, arguments...);
+  }
+
+ private:
+  template <typename R, typename... A>
+  R CallUntil(absl::Time deadline, std::string_view method, const A&... arguments) const {
     const auto write = [&](RequestWriter request) {
       const OperationsWriter operations = request.Operations(2);
       operations.Set(0, OperationKind::kGetAttribute, method, 0);
@@ -64,11 +84,11 @@ class Shared {
                                                              0, arguments...);
       }
     };
-    return proxy_internal::Receive<R>([&](ReadOutcome read) { CallNamed(method, write, read); });
+    return proxy_internal::Receive<R>(
+        [&](ReadOutcome read) { CallNamed(method, write, read, deadline); });
   }
-
- private:
-  void CallNamed(std::string_view method, WriteRequest write, ReadOutcome read) const;
+  void CallNamed(std::string_view method, WriteRequest write, ReadOutcome read,
+                 absl::Time deadline) const;
 
   std::shared_ptr<Referent> referent_;
 };

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+//
+// Two network namespaces as two hosts, with a cable between them that is cut.
+//
+// Needs the right to make them (root, or user namespaces) and `ip`; else it skips. What a client
+// sees that waits without a deadline, an error after about a minute, it does not wait for.
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "remoteobj/manager/errors.h"
+#include "remoteobj/manager/manager.h"
+#include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/errors.h"
+
+namespace remoteobj {
+namespace {
+
+using remoteobj_testing::Forked;
+
+constexpr char kAddress[] = "tcp:10.77.0.2:7000";
+
+bool Ip(const std::string& arguments) {
+  return std::system(absl::StrCat("ip ", arguments, " 2>/dev/null").c_str()) == 0;
+}
+
+void Await(int event) {
+  std::uint64_t count;
+  while (read(event, &count, sizeof count) != sizeof count) {
+  }
+}
+void Tell(int event) {
+  const std::uint64_t one = 1;
+  ASSERT_EQ(write(event, &one, sizeof one), static_cast<ssize_t>(sizeof one));
+}
+
+ManagerOptions Options() { return {.authkey = "the key of both hosts"}; }
+
+class ManagerNetworkTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!Ip("-V >/dev/null")) GTEST_SKIP() << "there is no `ip` (iproute2)";
+    // Where this process may not, it may as the root of a user namespace of its own.
+    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+      GTEST_SKIP() << "this process may not make network namespaces";
+    }
+    const int is_apart = eventfd(0, EFD_CLOEXEC);
+    const int has_cable = eventfd(0, EFD_CLOEXEC);
+    there_ = std::make_unique<Forked>([&] {
+      if (unshare(CLONE_NEWNET) != 0) _exit(1);
+      Tell(is_apart);
+      Await(has_cable);
+      if (!Ip("addr add 10.77.0.2/24 dev there") || !Ip("link set there up")) _exit(1);
+      Manager(kAddress, Options()).ServeForever();
+    });
+    Await(is_apart);
+    if (!Ip(absl::StrCat("link add here type veth peer name there netns ", there_->pid()))) {
+      GTEST_SKIP() << "this process may not make network devices";
+    }
+    ASSERT_TRUE(Ip("addr add 10.77.0.1/24 dev here") && Ip("link set here up"));
+    Tell(has_cable);
+    close(is_apart);
+    close(has_cable);
+    while (!manager_) {
+      try {
+        manager_.emplace(Manager::Connect(kAddress, Options()));
+      } catch (const NotListening&) {
+        absl::SleepFor(absl::Milliseconds(10));
+      }
+    }
+  }
+
+  void AwaitWaiting() {
+    for (;;) {
+      for (const auto& object : manager_->Inspect().objects) {
+        if (object.waiting != 0) return;
+      }
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+  }
+
+  std::unique_ptr<Forked> there_;
+  std::optional<Manager> manager_;
+};
+
+TEST_F(ManagerNetworkTest, WhoWaitsWithADeadlineIsToldInTimeThatTheCableIsCut) {
+  EXPECT_THROW(Manager::Connect(kAddress, {.authkey = "another"}), AuthenticationError);
+  const auto jobs = manager_->Queue<int>();
+  jobs->put(1);
+  EXPECT_EQ(jobs->get(), 1);
+
+  std::string how = "an item";
+  std::thread waiter([&] {
+    try {
+      jobs->get(absl::Seconds(2));
+    } catch (const DeadlineExceeded&) {
+      how = "in time";
+    } catch (const QueueEmpty&) {
+      how = "in time";
+    } catch (const std::exception& e) {
+      how = e.what();
+    }
+  });
+  AwaitWaiting();
+  ASSERT_TRUE(Ip("link set here down"));
+  waiter.join();
+  EXPECT_EQ(how, "in time");
+
+  ASSERT_TRUE(Ip("link set here up"));
+  jobs->put(2);
+  EXPECT_EQ(jobs->get(), 2);
+  EXPECT_EQ(jobs->size(), 0u);
+}
+
+TEST_F(ManagerNetworkTest, AHostThatVanishesIsNoticedWithinADeadline) {
+  const auto jobs = manager_->Queue<int>();
+  ASSERT_TRUE(Ip("link set here down"));
+  there_->Kill();  // Nobody is there to say that the connections are gone.
+  EXPECT_THROW(jobs->get(absl::Milliseconds(100)), DeadlineExceeded);
+}
+
+}  // namespace
+}  // namespace remoteobj
