@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+#
+# The smallest call that there is, for manager_benchmark.cc.
+
+@0xb3f1d5c27a9e6084;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("bench::schema");
+
+interface Counter {
+  add @0 (n :Int64) -> (sum :Int64);
+}
