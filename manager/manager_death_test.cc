@@ -397,7 +397,7 @@ int WaitAndBeTold(const Objects& objects, int way, std::atomic<int>& ready) {
   }
   if (!told) return kNothing;
   int code = kNotStale;
-  Eventually([&] {
+  const bool over = Eventually([&] {
     try {
       objects.lock->locked();
       return true;
@@ -409,7 +409,7 @@ int WaitAndBeTold(const Objects& objects, int way, std::atomic<int>& ready) {
     }
     return false;
   });
-  return code;
+  return over ? code : kNotStale;
 }
 
 TEST_P(ManagerDeathTest, ThoseWhoWaitAreToldAndObjectsOfTheNextAreOthers) {

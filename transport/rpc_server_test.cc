@@ -400,12 +400,12 @@ TEST_F(RpcServerTest, MessagesWithBadPointers) {
     capnp::MallocMessageBuilder bootstrap;
     bootstrap.initRoot<capnp::rpc::Message>().initBootstrap().setQuestionId(0);
     Send(socket, bootstrap);
-    kj::Array<capnp::word> bad = kj::heapArray<capnp::word>(words.asPtr());
-    auto* const bytes = reinterpret_cast<std::byte*>(bad.begin());
+    const auto good = std::as_bytes(std::span(words.begin(), words.size()));
+    std::vector<std::byte> bad(good.begin(), good.end());
     for (int changes = 0; changes < 4; ++changes) {
-      bytes[8 + random() % (bad.size() * 8 - 8)] = static_cast<std::byte>(random());
+      bad[8 + random() % (bad.size() - 8)] = static_cast<std::byte>(random());
     }
-    Send(socket, std::as_bytes(std::span(bad.begin(), bad.size())));
+    Send(socket, bad);
     shutdown(socket.fd(), SHUT_WR);
     EXPECT_TRUE(IsHungUp(socket));
   }
