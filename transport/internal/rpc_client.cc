@@ -48,11 +48,6 @@
 #include "remoteobj/transport/rpc.capnp.h"
 #include "remoteobj/transport/shared_memory_channel.h"
 
-// Of the two write() of KJ's streams each version has one, so neither is marked override.
-#if defined(__clang__)
-#pragma clang diagnostic ignored "-Winconsistent-missing-override"
-#endif
-
 namespace remoteobj::transport_internal {
 namespace {
 

@@ -32,6 +32,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "capnp/capability.h"
 #include "capnp/rpc-twoparty.h"
@@ -815,5 +816,14 @@ const Address& RpcServer::address() const { return impl_->address(); }
 void RpcServer::Run() { impl_->Run(); }
 void RpcServer::Stop() { impl_->Stop(); }
 void RpcServer::Post(std::function<void()> work) { impl_->Post(std::move(work)); }
+void RpcServer::Sync() {
+  // The loop looks at its sockets only when it has nothing else to do. So between two of these it
+  // has done with what it saw when it looked for the first.
+  for (int i = 0; i < 2; ++i) {
+    absl::Notification done;
+    Post([&done] { done.Notify(); });
+    done.WaitForNotification();
+  }
+}
 
 }  // namespace remoteobj::transport_internal

@@ -65,6 +65,8 @@ class RpcServer {
   void Stop();
   // Calls `work` in Run.
   void Post(std::function<void()> work);
+  // Returns when what clients have sent by now has been taken. REQUIRES: another thread is in Run.
+  void Sync();
 
  private:
   class Impl;
