@@ -304,8 +304,13 @@ class PacedStream final : public kj::AsyncIoStream {
   }
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
     ++writes_;
+    // The end is for the reading side to tell: what the client said before it hung up is to be
+    // heard, which Cap'n Proto would not do after a failure to write.
+    auto written = stream_->write(pieces).catch_([](kj::Exception&& e) {
+      if (e.getType() != kj::Exception::Type::DISCONNECTED) kj::throwFatalException(kj::mv(e));
+    });
     // Also where it fails, or nobody waits for it any more.
-    return stream_->write(pieces).attach(kj::defer([this] {
+    return written.attach(kj::defer([this] {
       if (--writes_ == 0 && written_.get() != nullptr) written_->fulfill();
     }));
   }
