@@ -276,9 +276,13 @@ std::shared_ptr<Entry> ObjectServer::Share(std::string_view type, std::shared_pt
   return Add(type_id, type, how, std::move(object));
 }
 
-bool ObjectServer::Has(const Referent& referent) const {
-  const auto* entry = dynamic_cast<const Entry*>(&referent);
-  return entry != nullptr && &entry->server_ == this;
+bool ObjectServer::Has(const Referent& referent) {
+  if (const auto* entry = dynamic_cast<const Entry*>(&referent)) return &entry->server_ == this;
+  try {
+    return referent.Same(*Find(referent.id()));
+  } catch (const StaleReference&) {
+    return false;
+  }
 }
 
 ObjectServer& ObjectServer::Current() {

@@ -160,7 +160,7 @@ class ObjectServer {
   // An object that is there already, of the registered type of that name.
   std::shared_ptr<Entry> Share(std::string_view type, std::shared_ptr<void> object);
   // Whether it is one of this server's.
-  bool Has(const Referent& referent) const;
+  bool Has(const Referent& referent);
   // The one whose object the calling thread is evaluating a call to. Throws std::logic_error.
   static ObjectServer& Current();
   // Calls it when a client asks the manager to end.
