@@ -31,7 +31,7 @@
 #include "absl/time/time.h"
 #include "capnp/rpc-twoparty.h"
 #include "kj/async-io.h"
-#include "manager/benchmark.capnp.h"
+#include "remoteobj/manager/benchmark.capnp.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/proxy.h"

@@ -226,6 +226,8 @@ TEST_F(ObjectServerTest, AGoneObjectIsStale) {
     id = foo.referent->id();
     EXPECT_EQ(server_.Find(id), foo.referent);
   }
+  // The thread that has made it has it for a moment longer.
+  while (server_.object_count() != 0) absl::SleepFor(absl::Milliseconds(1));
   EXPECT_THROW(server_.Find(id), StaleReference);
   EXPECT_THROW(server_.Find(id + 1), StaleReference);
 }
