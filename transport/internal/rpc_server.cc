@@ -305,8 +305,9 @@ class PacedStream final : public kj::AsyncIoStream {
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
     ++writes_;
     // The end is for the reading side to tell: what the client said before it hung up is to be
-    // heard, which Cap'n Proto would not do after a failure to write.
-    auto written = stream_->write(pieces).catch_([](kj::Exception&& e) {
+    // heard, which Cap'n Proto would not do after a failure to write. KJ throws that at once.
+    auto tried = kj::evalNow([&] { return stream_->write(pieces); });
+    auto written = tried.catch_([](kj::Exception&& e) {
       if (e.getType() != kj::Exception::Type::DISCONNECTED) kj::throwFatalException(kj::mv(e));
     });
     // Also where it fails, or nobody waits for it any more.
