@@ -70,12 +70,11 @@ namespace {
 class ClientReferent final : public Referent {
  public:
   ClientReferent(TestClient& client, std::shared_ptr<Entry> entry)
-      : Referent(entry->id(), entry->type()), entry_(*entry), channel_(client, std::move(entry)) {}
+      : Referent(entry->id(), entry->type()), channel_(client, std::move(entry)) {}
   Channel& channel() override { return channel_; }
-  bool Same(const Referent& other) const override { return &other == &entry_; }
+  bool Same(const Referent& other) const override { return other.id() == id(); }
 
  private:
-  const Entry& entry_;  // Kept by the channel.
   ClientChannel channel_;
 };
 

@@ -481,6 +481,7 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   std::list<Connection*> half_open_;
   std::list<Connection*> connections_;
   absl::Time armed_ = absl::InfiniteFuture();
+  bool stopped_ = false;  // All that was posted before Stop() is done.
   bool closing_ = false;
   const std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
 };
@@ -656,6 +657,8 @@ kj::Promise<void> RpcServer::Impl::ReadInbox() {
   std::uint64_t count;
   while (read(event_.fd(), &count, sizeof count) > 0) {
   }
+  // Before the work is taken: what was posted before the end is done before the end.
+  const bool stop = stop_.load();
   std::vector<std::function<void()>> work;
   {
     const std::scoped_lock lock(inbox_mutex_);
@@ -663,7 +666,8 @@ kj::Promise<void> RpcServer::Impl::ReadInbox() {
   }
   for (auto& one : work) one();
   RearmTimer();
-  if (stop_.load()) {
+  if (stop) {
+    stopped_ = true;
     if (wake_.get() != nullptr) wake_->fulfill();
     return kj::READY_NOW;
   }
@@ -718,7 +722,7 @@ void RpcServer::Impl::PollHot(kj::WaitScope& scope) {
     return std::any_of(hot_.begin(), hot_.end(),
                        [](Connection* c) { return c->polled()->called(); });
   };
-  for (int round = 1; !hot_.empty() && !stop_.load(); ++round) {
+  for (int round = 1; !hot_.empty() && !stopped_; ++round) {
     bool served = false;
     for (Connection* connection : hot_) {
       try {
@@ -787,7 +791,7 @@ void RpcServer::Impl::Run() {
       kj::Promise<void> inbox = ReadInbox().eagerlyEvaluate(failed);
       {
         kj::Promise<void> accept = Accept().eagerlyEvaluate(failed);
-        while (!stop_.load()) {
+        while (!stopped_) {
           if (!hot_.empty()) {
             PollHot(io.waitScope);
             continue;
