@@ -359,7 +359,8 @@ enum Told : int { kAllWell = 0, kNothing = 2, kSomethingElse = 3, kNotStale = 4 
 
 class ManagerDeathTest : public testing::TestWithParam<bool> {
  protected:
-  ManagerDeathTest() : address_("unix:/tmp/remoteobj-death." + std::to_string(getpid())) {}
+  ManagerDeathTest()
+      : address_("unix:/tmp/remoteobj-death." + std::to_string(std::random_device()())) {}
 
   const std::string address_;
 };

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -278,7 +279,7 @@ TEST(ManagerTest, TellsOfItsDeath) {
 
 // Its last words reached the one that had taken its place, which ended.
 TEST(ManagerTest, TheEndOfOneThatDiedIsNotThatOfTheNextAtItsAddress) {
-  const std::string address = "unix:/tmp/remoteobj-next." + std::to_string(getpid());
+  const std::string address = "unix:/tmp/remoteobj-next." + std::to_string(std::random_device()());
   auto first = std::make_unique<Manager>(address);
   first->Start();
   kill(first->pid(), SIGKILL);

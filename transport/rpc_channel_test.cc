@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <memory>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -28,9 +29,11 @@ namespace remoteobj {
 namespace {
 
 Address NewUnixAddress() {
+  // Tests that run at a time may have the same pid, each in a namespace of its own.
+  static const unsigned kRun = std::random_device()();
   static std::atomic<int> count{0};
   return Address::Parse(
-      absl::StrCat("unix-abstract:remoteobj-test-", getpid(), "-", count.fetch_add(1)));
+      absl::StrCat("unix-abstract:remoteobj-test-", kRun, "-", count.fetch_add(1)));
 }
 
 // A port that was free a moment ago.

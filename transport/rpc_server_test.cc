@@ -187,12 +187,12 @@ class Witness {
 class RpcServerTest : public testing::Test {
  protected:
   explicit RpcServerTest(absl::Duration hello_timeout = absl::Hours(1))
-      : server_(service_,
-                {.address = Address::Parse(absl::StrCat("unix-abstract:remoteobj-test-", getpid(),
-                                                        "-", absl::ToUnixNanos(absl::Now()))),
-                 .key = kKey,
-                 .max_message_bytes = kMostMessageBytes,
-                 .hello_timeout = hello_timeout}),
+      : server_(service_, {.address = Address::Parse(absl::StrCat("unix-abstract:remoteobj-test-",
+                                                                  std::random_device()(), "-",
+                                                                  absl::ToUnixNanos(absl::Now()))),
+                           .key = kKey,
+                           .max_message_bytes = kMostMessageBytes,
+                           .hello_timeout = hello_timeout}),
         thread_([this] { server_.Run(); }) {
     for (const bool shared_memory : {true, false}) {
       witnesses_.push_back(std::make_unique<Witness>(server_.address(), shared_memory));
