@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,7 +21,6 @@
 #include <functional>
 #include <map>
 #include <stdexcept>
-#include <system_error>
 #include <thread>
 #include <tuple>
 #include <unordered_map>
@@ -172,7 +170,7 @@ struct Exchange {
 // The objects that a message leads to, by their number.
 class RemoteObject;
 
-class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
+class RpcConnection {
  public:
   explicit RpcConnection(const RpcClientOptions& options);
   ~RpcConnection();
@@ -181,7 +179,12 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   pid_t server_pid() const { return server_pid_; }
   // Of this process, and not lost.
   bool usable() const { return process_ == getpid() && !lost_.load() && !goodbye_.load(); }
-  const std::string& address() const { return address_; }
+  // Throws StaleReference for an object of another server than this one.
+  void CheckServer(const HelloId& server, std::uint64_t id) const {
+    if (server == server_.id) return;
+    throw StaleReference(
+        absl::StrCat("the manager at ", address_, " was started anew: object ", id, " is gone"));
+  }
 
   // The way for calls that need not wait; null if there is none. It is faster than the socket: so
   // where a note is on its way there, as that an object is let go, a call goes there too. What a
@@ -213,11 +216,12 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   void Post(Work work);
   // What nobody waits for an answer to.
   void PostNote(Work work);
+  void PostLocked(Work work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadline);
   void CheckProcess() const;
   void Drive(absl::FunctionRef<bool()> done, absl::Time deadline);
   void RunInbox();
-  void Nudge();
+  void FinishLocked(Exchange& exchange) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishWell(Exchange& exchange);
   void FinishWith(Exchange& exchange, const kj::Exception& e);
   [[noreturn]] void ThrowLost() const;
@@ -257,7 +261,8 @@ class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
         secured_(kj::mv(secured)),
         stream(*plain_),
         network_(secured_.get() == nullptr ? *plain_ : *secured_,
-                 capnp::rpc::twoparty::Side::CLIENT, Limits(max_message_bytes)),
+                 capnp::rpc::twoparty::Side::CLIENT,
+                 ReaderLimits(max_message_bytes / sizeof(Word))),
         rpc_(capnp::makeRpcClient(network_)),
         session(Bootstrap(rpc_)),
         tasks(*this) {
@@ -279,12 +284,6 @@ class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
   SocketStream& stream;  // The socket's own.
 
  private:
-  static capnp::ReaderOptions Limits(std::size_t max_message_bytes) {
-    capnp::ReaderOptions limits;
-    limits.traversalLimitInWords = max_message_bytes / sizeof(Word);
-    limits.nestingLimit = 1024;
-    return limits;
-  }
   static schema::Session::Client Bootstrap(capnp::RpcSystem<capnp::rpc::twoparty::VatId>& rpc) {
     capnp::MallocMessageBuilder message(8);
     auto vat = message.initRoot<capnp::rpc::twoparty::VatId>();
@@ -310,8 +309,7 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
     : address_(options.address.ToString()) {
   const absl::Time deadline = absl::Now() + options.connect_timeout;
   socket_ = ConnectTo(options.address, deadline);
-  wake_ = Socket(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (wake_.fd() < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  wake_ = NewBell();
 
   static const HelloId* const id = new HelloId(RandomHelloId());
   ClientHello hello({.key = options.key,
@@ -416,20 +414,18 @@ void RpcConnection::ThrowLost() const {
 // Does `work` in the loop: soon, by whoever drives.
 void RpcConnection::Post(Work work) {
   const absl::MutexLock lock(&mutex_);
-  inbox_.push_back(std::move(work));
-  if (driven_) Nudge();
+  PostLocked(std::move(work));
 }
 
 void RpcConnection::PostNote(Work work) {
   const absl::MutexLock lock(&mutex_);
   notes_.fetch_add(1);
-  inbox_.push_back(std::move(work));
-  if (driven_) Nudge();
+  PostLocked(std::move(work));
 }
 
-void RpcConnection::Nudge() {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(wake_.fd(), &one, sizeof one);
+void RpcConnection::PostLocked(Work work) {
+  inbox_.push_back(std::move(work));
+  if (driven_) RingBell(wake_.fd());
 }
 
 void RpcConnection::RunInbox() {
@@ -457,11 +453,14 @@ void RpcConnection::Drive(absl::FunctionRef<bool()> done, absl::Time deadline) {
     throw std::logic_error(
         "this thread runs an event loop of KJ's: objects of a manager are called from another");
   }
-  for (;;) {
-    RunInbox();
+  const auto run = [this] {
     loop_->run();
     // Not before: by now it is known, too, whether the server has said goodbye.
     if (wire_->lost) lost_.store(true);
+  };
+  for (;;) {
+    RunInbox();
+    run();
     if (done() || lost_.load()) return;
     if (Interrupted()) return;
     pollfd wait[2] = {{socket_.fd(), wire_->stream.events(), 0}, {wake_.fd(), POLLIN, 0}};
@@ -470,16 +469,11 @@ void RpcConnection::Drive(absl::FunctionRef<bool()> done, absl::Time deadline) {
     const timespec timeout = absl::ToTimespec(std::max(slice, absl::ZeroDuration()));
     const int ready = ppoll(wait, 2, &timeout, nullptr);
     if (ready > 0) {
-      if (wait[1].revents != 0) {
-        std::uint64_t count;
-        [[maybe_unused]] const ssize_t got = read(wake_.fd(), &count, sizeof count);
-      }
+      if (wait[1].revents != 0) HearBell(wake_.fd());
       wire_->stream.Ready(wait[0].revents);
     }
     if (deadline != absl::InfiniteFuture() && absl::Now() >= deadline) {
-      // What has come just now is heard.
-      loop_->run();
-      if (wire_->lost) lost_.store(true);
+      run();  // What has come just now is heard.
       return;
     }
   }
@@ -540,11 +534,15 @@ void RpcConnection::Flush() noexcept {
   }
 }
 
-void RpcConnection::FinishWell(Exchange& exchange) {
-  const absl::MutexLock lock(&mutex_);
+void RpcConnection::FinishLocked(Exchange& exchange) {
   exchange.done = true;
   heeded_.store(std::max(heeded_.load(), exchange.after));
   if (followers_ > 0) changed_.SignalAll();
+}
+
+void RpcConnection::FinishWell(Exchange& exchange) {
+  const absl::MutexLock lock(&mutex_);
+  FinishLocked(exchange);
 }
 
 void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
@@ -566,9 +564,7 @@ void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
   } catch (...) {
     exchange.error = std::current_exception();
   }
-  exchange.done = true;
-  heeded_.store(std::max(heeded_.load(), exchange.after));
-  if (followers_ > 0) changed_.SignalAll();
+  FinishLocked(exchange);
 }
 
 Handle RpcConnection::Find(std::uint64_t id, absl::Time deadline) {
@@ -604,9 +600,9 @@ void RpcConnection::Keep(std::uint64_t id, absl::Time deadline) {
   Post([this, id, exchange](Wire& wire) {
     auto request = wire.session.keepRequest();
     request.setId(id);
-    wire.tasks.add(
-        request.send().then([this, exchange](auto&&) { FinishWell(*exchange); },
-                            [this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
+    wire.tasks.add(request.send()
+                       .then([this, exchange](auto&&) { FinishWell(*exchange); })
+                       .catch_([this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
   });
   Finish(*exchange, deadline);
 }
@@ -706,9 +702,7 @@ void RpcConnection::Received(Handle receipt) {
 }
 
 // An object of the server. Its capability is one connection's; on another it is asked for again.
-class RemoteObject final : public Referent,
-                           public Channel,
-                           public std::enable_shared_from_this<RemoteObject> {
+class RemoteObject final : public Referent, public Channel {
  public:
   RemoteObject(std::shared_ptr<RpcClient> client, std::uint64_t id, std::string type,
                std::shared_ptr<RpcConnection> connection, Handle handle)
@@ -884,12 +878,7 @@ std::pair<std::shared_ptr<RpcConnection>, Handle> RemoteObject::Place(absl::Time
   }
   // Not under the lock, which a fork would find taken for as long as it takes.
   std::shared_ptr<RpcConnection> connection = client_->Connection();
-  {
-    if (id() != 0 && connection->server().id != server_) {
-      throw StaleReference(absl::StrCat("the manager at ", connection->address(),
-                                        " was started anew: object ", id(), " is gone"));
-    }
-  }
+  if (id() != 0) connection->CheckServer(server_, id());
   const Handle handle = connection->Find(id(), deadline);
   const absl::MutexLock lock(&mutex_);
   if (connection_->usable()) {
@@ -903,7 +892,7 @@ std::pair<std::shared_ptr<RpcConnection>, Handle> RemoteObject::Place(absl::Time
 }
 
 // Where it is: address, key, number, type, and the server that is meant.
-using Sent = std::tuple<std::string, std::string, std::uint64_t, std::string, std::string>;
+using Sent = std::tuple<std::string, std::string, std::uint64_t, std::string, HelloId>;
 
 void RemoteObject::SendToProcess(ValueWriter out) const {
   const RpcClientOptions& options = client_->options();
@@ -914,9 +903,7 @@ void RemoteObject::SendToProcess(ValueWriter out) const {
   }
   // The process may come when this one has let go of it.
   client_->Connection()->Keep(id(), absl::Now() + options.connect_timeout);
-  Codec<Sent>::Encode({options.address.ToString(), options.key, id(), type(),
-                       std::string(reinterpret_cast<const char*>(server_.data()), server_.size())},
-                      out);
+  Codec<Sent>::Encode({options.address.ToString(), options.key, id(), type(), server_}, out);
 }
 
 namespace {
@@ -937,11 +924,7 @@ std::shared_ptr<Referent> ReceiveFromProcess(const ValueReader& in) {
     }
   }
   const std::shared_ptr<RpcConnection> connection = client->Connection();
-  const HelloId& here = connection->server().id;
-  if (server != std::string(reinterpret_cast<const char*>(here.data()), here.size())) {
-    throw StaleReference(
-        absl::StrCat("the manager at ", address, " was started anew: object ", id, " is gone"));
-  }
+  connection->CheckServer(server, id);
   return client->Object(id, type, absl::Now() + client->options().connect_timeout);
 }
 
@@ -1053,11 +1036,6 @@ std::shared_ptr<RpcConnection> RpcClient::Connection() {
   if (connection_ != nullptr && connection_->usable()) return connection_;
   last = std::exchange(connection_, std::move(made));
   return connection_;
-}
-
-void RpcClient::Disconnect() {
-  const absl::MutexLock lock(&mutex_);
-  connection_.reset();
 }
 
 bool RpcClient::Ping(absl::Time deadline) {

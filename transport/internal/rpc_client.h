@@ -66,8 +66,6 @@ class RpcClient : public std::enable_shared_from_this<RpcClient> {
 
   // The connection of this process; made if there is none, or the last one is lost.
   std::shared_ptr<RpcConnection> Connection();
-  // Closes it, as it is; a later call makes another.
-  void Disconnect();
   // The server's process, on its machine; 0 without a connection.
   pid_t server_pid();
   // Whether the server answers.

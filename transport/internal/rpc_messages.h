@@ -4,6 +4,7 @@
 #ifndef REMOTEOBJ_TRANSPORT_INTERNAL_RPC_MESSAGES_H_
 #define REMOTEOBJ_TRANSPORT_INTERNAL_RPC_MESSAGES_H_
 
+#include <cstdint>
 #include <limits>
 #include <span>
 
@@ -14,12 +15,21 @@
 
 namespace remoteobj::transport_internal {
 
+// Nested as deep as a chain of operations may be, and no deeper.
+inline capnp::ReaderOptions ReaderLimits(std::uint64_t max_words) {
+  capnp::ReaderOptions limits;
+  limits.traversalLimitInWords = max_words;
+  limits.nestingLimit = 1024;
+  return limits;
+}
+
 // A message of our own making, for Cap'n Proto to read. It refers to `words`.
 class OwnMessage {
  public:
   explicit OwnMessage(std::span<const Word> words)
       : segment_(kj::arrayPtr(reinterpret_cast<const capnp::word*>(words.data()), words.size())),
-        reader_(kj::arrayPtr(&segment_, 1), Unlimited()) {}
+        reader_(kj::arrayPtr(&segment_, 1),
+                ReaderLimits(std::numeric_limits<std::uint64_t>::max())) {}
 
   template <typename Struct>
   typename Struct::Reader Root() {
@@ -27,13 +37,6 @@ class OwnMessage {
   }
 
  private:
-  static capnp::ReaderOptions Unlimited() {
-    capnp::ReaderOptions options;
-    options.traversalLimitInWords = std::numeric_limits<std::uint64_t>::max();
-    options.nestingLimit = 1024;
-    return options;
-  }
-
   const kj::ArrayPtr<const capnp::word> segment_;
   capnp::SegmentArrayMessageReader reader_;
 };

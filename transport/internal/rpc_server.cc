@@ -11,7 +11,6 @@
 #include "remoteobj/transport/internal/rpc_server.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,7 +25,6 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -277,10 +275,6 @@ class SessionCap final : public schema::Session::Server {
   const std::shared_ptr<Link> link_;
 };
 
-}  // namespace
-
-namespace {
-
 // Reads nothing while what was written before is not on its way. So of a client that sends calls
 // and does not read their answers those are not kept without end.
 class PacedStream final : public kj::AsyncIoStream {
@@ -331,9 +325,8 @@ class Polled final : private PolledHandler {
  public:
   explicit Polled(std::shared_ptr<Link> link)
       : link_(std::move(link)),
-        bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        bell_(NewBell()),
         channel_(SharedMemoryChannel::CreatePolled(bell_.fd())) {
-    if (bell_.fd() < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
     channel_->listener().Open();
   }
   ~Polled() {
@@ -353,10 +346,6 @@ class Polled final : private PolledHandler {
     int served = 0;
     while (served < kMost && channel_->Poll(*this)) ++served;
     return served > 0;
-  }
-  void DrainBell() {
-    std::uint64_t count;
-    [[maybe_unused]] const ssize_t got = read(bell_.fd(), &count, sizeof count);
   }
   // Has the next call ring the bell. False if there is one by now.
   bool Rest() {
@@ -407,8 +396,7 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
         service_(service),
         options_(std::move(options)),
         bound_(options_.address),
-        event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (event_.fd() < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+        event_(NewBell()) {
     if (options_.key.empty() && !options_.address.IsLocalOnly()) {
       throw std::invalid_argument(absl::StrCat(
           "to listen at ", options_.address.ToString(),
@@ -425,24 +413,19 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   void Run();
   void Stop() {
     stop_.store(true);
-    Ring();
+    RingBell(event_.fd());
   }
   void Post(std::function<void()> work) {
     {
       const std::scoped_lock lock(inbox_mutex_);
       inbox_.push_back(std::move(work));
     }
-    Ring();
+    RingBell(event_.fd());
   }
 
  private:
   class Connection;
 
-  void Ring() {
-    const std::uint64_t one = 1;
-    // It can only fail where it is rung already.
-    [[maybe_unused]] const ssize_t written = write(event_.fd(), &one, sizeof one);
-  }
   // First the file goes: once nobody listens at it another server may put its own there.
   void StopListening() {
     if (!std::exchange(listens_, false)) return;
@@ -491,12 +474,13 @@ class RpcServer::Impl::Connection {
   Connection(Impl& server, Socket socket)
       : server_(server),
         socket_(std::move(socket)),
+        credentials_(CredentialsOf(socket_.fd())),
         stream_(kj::heap<PacedStream>(server.io_->lowLevelProvider->wrapSocketFd(
             socket_.fd(), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
                               kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK))),
         hello_({.key = server.options_.key,
                 .shared_memory = server.options_.shared_memory && server.options_.tls == nullptr &&
-                                 CredentialsOf(socket_.fd()),
+                                 credentials_.has_value(),
                 .pid = static_cast<std::uint32_t>(getpid()),
                 .id = server.id_}),
         link_(std::make_shared<Link>(server.self_)) {
@@ -539,7 +523,7 @@ class RpcServer::Impl::Connection {
   // Tells the client that what is not answered by now will not be. REQUIRES: let_in().
   kj::Promise<void> Goodbye() {
     auto& timer = server_.io_->provider->getTimer();
-    const bool here = CredentialsOf(socket_.fd()).has_value();
+    const bool here = credentials_.has_value();
     return timer.timeoutAfter(kAsk, kj::mv(link_->asked.promise))
         .then([&timer, link = link_, here] {
           link->closed.fulfiller->fulfill();
@@ -569,10 +553,9 @@ class RpcServer::Impl::Connection {
             return kj::READY_NOW;
           }
           PeerInfo peer{.address = NameOfPeer(socket_.fd())};
-          const auto credentials = CredentialsOf(socket_.fd());
-          if (credentials) peer.pid = credentials->pid;
+          if (credentials_) peer.pid = credentials_->pid;
           const bool allowed =
-              !credentials || credentials->uid == geteuid() || server_.options_.other_users;
+              !credentials_ || credentials_->uid == geteuid() || server_.options_.other_users;
           const ServerHello::Verdict verdict = hello_.Check(answer_, [&](const HelloPeer&) {
             return allowed ? HelloStatus::kOk : HelloStatus::kNotAllowed;
           });
@@ -608,7 +591,7 @@ class RpcServer::Impl::Connection {
   }
   kj::Promise<void> AwaitBell() {
     return bell_ready_->whenBecomesReadable().then([this] {
-      polled_->DrainBell();
+      HearBell(polled_->bell());
       server_.MakeHot(*this);
       return AwaitBell();
     });
@@ -618,11 +601,9 @@ class RpcServer::Impl::Connection {
     if (link_->session == nullptr) return kj::READY_NOW;
     open_ = server_.connections_.insert(server_.connections_.end(), this);
     is_open_ = true;
-    capnp::ReaderOptions limits;
-    limits.traversalLimitInWords = server_.options_.max_message_bytes / sizeof(Word);
-    limits.nestingLimit = 1024;
-    network_ =
-        kj::heap<capnp::TwoPartyVatNetwork>(*stream_, capnp::rpc::twoparty::Side::SERVER, limits);
+    network_ = kj::heap<capnp::TwoPartyVatNetwork>(
+        *stream_, capnp::rpc::twoparty::Side::SERVER,
+        ReaderLimits(server_.options_.max_message_bytes / sizeof(Word)));
     rpc_ = kj::heap<capnp::RpcSystem<capnp::rpc::twoparty::VatId>>(
         capnp::makeRpcServer(*network_, kj::heap<SessionCap>(link_)));
     return network_->onDisconnect();
@@ -630,6 +611,7 @@ class RpcServer::Impl::Connection {
 
   Impl& server_;
   Socket socket_;
+  const std::optional<PeerCredentials> credentials_;  // Of a client on this machine.
   kj::Own<kj::AsyncIoStream> stream_;
   ServerHello hello_;
   HelloAnswer answer_ = {};
@@ -654,9 +636,7 @@ void RpcServer::Impl::taskFailed(kj::Exception&& e) {
 }
 
 kj::Promise<void> RpcServer::Impl::ReadInbox() {
-  std::uint64_t count;
-  while (read(event_.fd(), &count, sizeof count) > 0) {
-  }
+  HearBell(event_.fd());
   // Before the work is taken: what was posted before the end is done before the end.
   const bool stop = stop_.load();
   std::vector<std::function<void()>> work;

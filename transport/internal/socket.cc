@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -271,6 +273,23 @@ void WriteAll(int fd, std::span<const std::byte> bytes, absl::Time deadline) {
     if (sent < 0) throw NotListening("the other side hung up before it had said who it is");
     bytes = bytes.subspan(static_cast<std::size_t>(sent));
   }
+}
+
+Socket NewBell() {
+  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  return Socket(fd);
+}
+
+void RingBell(int bell) {
+  const std::uint64_t one = 1;
+  // It can only fail where it has been rung already.
+  [[maybe_unused]] const ssize_t written = write(bell, &one, sizeof one);
+}
+
+void HearBell(int bell) {
+  std::uint64_t count;
+  [[maybe_unused]] const ssize_t got = read(bell, &count, sizeof count);
 }
 
 void SendWithDescriptors(int fd, std::span<const std::byte> bytes,

@@ -66,6 +66,12 @@ std::string NameOfPeer(int fd);
 void ReadAll(int fd, std::span<std::byte> out, absl::Time deadline, std::vector<int>* descriptors);
 void WriteAll(int fd, std::span<const std::byte> bytes, absl::Time deadline);
 
+// An eventfd, by which one thread wakes another that polls: rung any number of times, it is
+// readable until it is heard. Throws std::system_error.
+Socket NewBell();
+void RingBell(int bell);
+void HearBell(int bell);
+
 // Sends a message so short that it fits, with descriptors. Throws std::system_error.
 void SendWithDescriptors(int fd, std::span<const std::byte> bytes,
                          std::span<const int> descriptors);
