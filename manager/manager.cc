@@ -124,6 +124,18 @@ class Manager::Impl {
     return *root_;
   }
 
+  // Calls `make`, whose value is to be sent. REQUIRES: root() was called.
+  AnyValue Make(absl::FunctionRef<AnyValue()> make) {
+    std::shared_ptr<RpcClient> client;
+    {
+      const absl::MutexLock lock(&mutex_);
+      client = client_;
+    }
+    AnyValue made;
+    client->WithReferences([&] { made = make(); });
+    return made;
+  }
+
   void Shutdown() {
     const absl::MutexLock lock(&mutex_);
     if (connect_only_) {
@@ -285,13 +297,15 @@ bool Manager::Join(absl::Duration timeout) { return impl_->Join(timeout); }
 std::string Manager::address() const { return impl_->address(); }
 pid_t Manager::pid() const { return impl_->pid(); }
 Reference Manager::New(std::string_view type_id, const std::string& type,
-                       const AnyValue& arguments) const {
-  return impl_->root()->create(std::string(type_id), type, arguments);
+                       MakeArguments arguments) const {
+  const Proxy<Root>& root = impl_->root();
+  return root->create(std::string(type_id), type, impl_->Make(arguments));
 }
 Reference Manager::GetReference(const std::string& name) const { return impl_->root()->get(name); }
 Reference Manager::GetOrNew(const std::string& name, std::string_view type_id,
-                            const std::string& type, const AnyValue& arguments) const {
-  return impl_->root()->get_or_create(name, std::string(type_id), type, arguments);
+                            const std::string& type, MakeArguments arguments) const {
+  const Proxy<Root>& root = impl_->root();
+  return root->get_or_create(name, std::string(type_id), type, impl_->Make(arguments));
 }
 void Manager::PublishReference(const std::string& name, const Reference& reference) const {
   impl_->root()->publish(name, reference);

@@ -23,6 +23,9 @@
 //   manager.Register<Foo>("Foo", {.exposed = {"bar"}});    // before it starts
 //   remoteobj::Proxy<Foo> foo = manager.Create<Foo>("Foo");
 //
+// Such an object's methods can call an object of a client's, which that passes as a Proxy while it
+// listens: foo->Watch(mine). They can return others (Share), and yield values (stream.h).
+//
 // Threads:  thread-safe, once it is started.
 // Lifetime: the manager's process ends with this object, or with the process that started it. An
 //           object lives as long as anybody has a proxy of it, or it has a name, or it is part of
@@ -48,6 +51,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/array.h"
@@ -62,10 +66,13 @@
 #include "remoteobj/manager/list.h"
 #include "remoteobj/manager/lock.h"
 #include "remoteobj/manager/namespace.h"
+#include "remoteobj/manager/pool.h"
 #include "remoteobj/manager/queue.h"
 #include "remoteobj/manager/semaphore.h"
 #include "remoteobj/manager/set.h"
+#include "remoteobj/manager/stream.h"  // IWYU pragma: export
 #include "remoteobj/manager/value.h"
+#include "remoteobj/process/options.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/codec.h"
@@ -149,11 +156,11 @@ class Manager {
   // A new object of a built-in type (Create<remoteobj::Queue<int>>(10)) or of a user's.
   template <manager_internal::SharedType P, typename... A>
   P Create(const A&... arguments) const {
-    return P(New(P::kTypeId, P::Type(), ArgumentsOf<P>(arguments...)));
+    return P(New(P::kTypeId, P::Type(), [&] { return ArgumentsOf<P>(arguments...); }));
   }
   template <typename T, typename... A>
   Proxy<T> Create(std::string_view type_id, const A&... arguments) const {
-    return Proxy<T>(New(type_id, TypeName<T>(), Arguments(arguments...)));
+    return Proxy<T>(New(type_id, TypeName<T>(), [&] { return Arguments(arguments...); }));
   }
 
   // Gives an object a name, for others to get, and keeps it until it is taken away. Throws
@@ -174,7 +181,7 @@ class Manager {
   // That of the name, or a new one.
   template <manager_internal::SharedType P, typename... A>
   P GetOrCreate(const std::string& name, const A&... arguments) const {
-    return P(GetOrNew(name, P::kTypeId, P::Type(), ArgumentsOf<P>(arguments...)));
+    return P(GetOrNew(name, P::kTypeId, P::Type(), [&] { return ArgumentsOf<P>(arguments...); }));
   }
 
   Inspection Inspect() const;
@@ -244,16 +251,23 @@ class Manager {
                              absl::Duration timeout = absl::InfiniteDuration()) const {
     return Create<remoteobj::Barrier>(parties, timeout);
   }
+  // Of processes that are started here; of as many as this machine has cores if it is not positive.
+  remoteobj::Pool Pool(int processes = 0, RunOptions options = {}) const {
+    remoteobj::Pool pool = Create<remoteobj::Pool>(processes);
+    pool.Start(std::move(options));
+    return pool;
+  }
 
  private:
   class Impl;
   explicit Manager(std::unique_ptr<Impl> impl);
 
-  // These start it, if nobody has.
-  Reference New(std::string_view type_id, const std::string& type, const AnyValue& arguments) const;
+  // These start it, if nobody has. The arguments are made where they can refer to objects.
+  using MakeArguments = absl::FunctionRef<AnyValue()>;
+  Reference New(std::string_view type_id, const std::string& type, MakeArguments arguments) const;
   Reference GetReference(const std::string& name) const;
   Reference GetOrNew(const std::string& name, std::string_view type_id, const std::string& type,
-                     const AnyValue& arguments) const;
+                     MakeArguments arguments) const;
   void PublishReference(const std::string& name, const Reference& reference) const;
   void AddType(std::string type_id, manager_internal::RegisteredType type);
 

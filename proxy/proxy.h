@@ -221,13 +221,17 @@ class Proxy {
   std::shared_ptr<proxy_internal::Session> session_;
 };
 
-// As an argument of a process that is being started, and nowhere else. A proxy of an object of a
-// manager: as a part of any value that goes to that manager, or comes from it.
+// As an argument of a process that is being started. Also as a part of any value that goes to a
+// manager, whose objects call it then, as long as a process listens; or comes from it.
 template <typename T>
 struct Codec<Proxy<T>> {
   static void Encode(const Proxy<T>& proxy, ValueWriter out) {
     const std::shared_ptr<Referent>& referent = proxy.session_->referent();
     if (referent != nullptr) return Codec<Reference>::Encode({referent}, out);
+    if (ReferenceScope* const scope = ReferenceScope::CurrentOrNull()) {
+      return Codec<Reference>::Encode(
+          {scope->Offer(proxy.session_->type().name(), proxy.session_->AsChannel())}, out);
+    }
     proxy.session_->Send(out);
   }
   static Proxy<T> Decode(const ValueReader& in) {

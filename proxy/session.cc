@@ -101,6 +101,47 @@ void Session::Send(ValueWriter out) const {
                       out);
 }
 
+// The session's own, but that calls are evaluated right here if it is this process that listens.
+class Session::EvaluatingChannel final : public Channel {
+  // Of the session, which outlives it.
+  auto Handler() const {
+    return [session = session_.get()](const RequestReader& request, OutcomeWriter& outcome) {
+      session->Handle(request, outcome);
+    };
+  }
+
+ public:
+  explicit EvaluatingChannel(std::shared_ptr<Session> session) : session_(std::move(session)) {}
+
+  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+    if (!listening_here()) return session_->channel_->Call(write, read, deadline);
+    CallDirectly(write, Handler(), read);
+  }
+  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override {
+    if (!listening_here()) return session_->channel_->Start(write, deadline);
+    return StartDirectly(write, Handler());
+  }
+  bool listening() override { return session_->listening(); }
+  pid_t listener_pid() override { return session_->listener_pid(); }
+  bool listening_here() override { return session_->channel_->listening_here(); }
+  bool WaitUntilListening(absl::Time deadline) override {
+    return session_->channel_->WaitUntilListening(deadline);
+  }
+
+ private:
+  const std::shared_ptr<Session> session_;
+};
+
+std::shared_ptr<Channel> Session::AsChannel() {
+  const std::scoped_lock lock(mutex_);
+  std::shared_ptr<Channel> channel = as_channel_.lock();
+  if (channel == nullptr) {
+    channel = std::make_shared<EvaluatingChannel>(shared_from_this());
+    as_channel_ = channel;
+  }
+  return channel;
+}
+
 void Session::CheckBound() const {
   if (object_ == nullptr) {
     throw std::logic_error(

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/errors.h"
@@ -83,6 +84,15 @@ class ReferenceScope {
   virtual void Send(std::shared_ptr<Referent> referent) = 0;
   // What a reference that is being read refers to. Throws StaleReference if it is gone.
   virtual std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view type) = 0;
+  // An object of this process's own is being written: gives what the receiver is to call it by. Its
+  // calls come to `channel`.
+  virtual std::shared_ptr<Referent> Offer(std::string_view type,
+                                          const std::shared_ptr<Channel>& channel) {
+    if (before_ != nullptr) return before_->Offer(type, channel);
+    throw BadValue(absl::StrCat("an object of this process (", std::string(type),
+                                ") can be sent to a manager, and to processes that are being "
+                                "started, and nowhere else"));
+  }
 
  protected:
   ~ReferenceScope() { current_ = before_; }

@@ -60,6 +60,7 @@ class LocalCall final : public PendingCall {
 
   void Finish(ReadOutcome read, absl::Time deadline) override {
     if (call_ == nullptr) throw std::logic_error("this call was finished already");
+    if (!call_->finished()) ObjectServer::CheckMayBlock();
     while (!call_->finished()) {
       const absl::Time until = std::min(deadline, server_.NextTimeout());
       {

@@ -27,6 +27,8 @@ using transport_internal::In;
 using transport_internal::RequestIn;
 
 constinit thread_local Call* current_call = nullptr;
+// The calling thread evaluates for all, one after the other.
+constinit thread_local bool serving_all = false;
 
 // The references of a request and its outcome.
 class ServerScope final : public ReferenceScope {
@@ -59,6 +61,17 @@ class Evaluating {
 
  private:
   Call* const before_;
+};
+
+class ServingAll {
+ public:
+  ServingAll() : before_(std::exchange(serving_all, true)) {}
+  ~ServingAll() { serving_all = before_; }
+  ServingAll(const ServingAll&) = delete;
+  ServingAll& operator=(const ServingAll&) = delete;
+
+ private:
+  const bool before_;
 };
 
 // What an object has in it goes after it, not within its destructor: each may have another in it,
@@ -174,13 +187,14 @@ void CurrentCall::LeavesSomething(const std::shared_ptr<Entry>& in) {
 // Entry
 
 Entry::Entry(ObjectServer& server, std::uint64_t id, std::string type_id, std::string type,
-             const RegisteredType& how, std::shared_ptr<void> object)
+             const RegisteredType& how, std::shared_ptr<void> object, std::shared_ptr<Entry> owner)
     : Referent(id, std::move(type)),
       server_(server),
       type_id_(std::move(type_id)),
       how_(how),
       object_(std::move(object)),
-      channel_(NewLocalChannel(server, *this)) {}
+      channel_(NewLocalChannel(server, *this)),
+      owner_(std::move(owner)) {}
 
 Entry::~Entry() { server_.Forget(*this); }
 
@@ -218,7 +232,8 @@ ObjectServer::ObjectServer(Registry registry, Options options)
       }()),
       pool_(options.max_threads) {
   const RegisteredType& how = registry_.Find("");
-  root_ = std::make_shared<Entry>(*this, 0, "", how.name, how, std::make_shared<Root>(*this));
+  root_ =
+      std::make_shared<Entry>(*this, 0, "", how.name, how, std::make_shared<Root>(*this), nullptr);
 }
 
 ObjectServer::~ObjectServer() = default;
@@ -268,12 +283,12 @@ std::shared_ptr<Entry> ObjectServer::Make(std::string_view type_id, std::string_
     throw std::invalid_argument(
         absl::StrCat("the manager makes no \"", std::string(type_id), "\" for others"));
   }
-  return Add(type_id, type, how, how.make(arguments));
+  return Adopt(how, type_id, type, how.make(arguments));
 }
 
 std::shared_ptr<Entry> ObjectServer::Share(std::string_view type, std::shared_ptr<void> object) {
   const auto [type_id, how] = registry_.FindByName(type);
-  return Add(type_id, type, how, std::move(object));
+  return Adopt(how, type_id, type, std::move(object));
 }
 
 bool ObjectServer::Has(const Referent& referent) {
@@ -292,17 +307,33 @@ ObjectServer& ObjectServer::Current() {
   return current_call->server_;
 }
 
+bool ObjectServer::IsEvaluating() { return current_call != nullptr; }
+
+std::shared_ptr<Entry> ObjectServer::CurrentEntry() {
+  Current();
+  return current_call->entry_;
+}
+
+void ObjectServer::CheckMayBlock() {
+  if (serving_all) {
+    throw std::logic_error(
+        "a method that runs where the manager serves everybody can't wait: register its type with "
+        "Run::kOnThread");
+  }
+}
+
 void ObjectServer::OnShutdown(std::function<void()> on_shutdown) {
   static_cast<Root*>(root_->object())->set_on_shutdown(std::move(on_shutdown));
 }
 
-std::shared_ptr<Entry> ObjectServer::Add(std::string_view type_id, std::string_view type,
-                                         const RegisteredType& how, std::shared_ptr<void> object) {
+std::shared_ptr<Entry> ObjectServer::Adopt(const RegisteredType& how, std::string_view type_id,
+                                           std::string_view type, std::shared_ptr<void> object,
+                                           std::shared_ptr<Entry> owner) {
   const absl::MutexLock lock(&table_mutex_);
   const std::uint64_t id = ++last_id_;
-  auto entry =
-      std::make_shared<Entry>(*this, id, std::string(type_id),
-                              how.built_in ? std::string(type) : how.name, how, std::move(object));
+  auto entry = std::make_shared<Entry>(*this, id, std::string(type_id),
+                                       how.built_in ? std::string(type) : how.name, how,
+                                       std::move(object), std::move(owner));
   table_.emplace(id, entry);
   return entry;
 }
@@ -313,7 +344,12 @@ void ObjectServer::Forget(Entry& entry) {
     table_.erase(entry.id());
   }
   // A user's destructor is a user's code: not under a lock that may be held here.
-  if (!entry.how().built_in) {
+  if (entry.owner_ != nullptr) {
+    pool_.Run([this, owner = entry.owner_, object = std::move(entry.object_)]() mutable {
+      const absl::MutexLock lock(&mutex_);
+      StandInLine(owner, [last = std::move(object)]() mutable { last.reset(); });
+    });
+  } else if (!entry.how().built_in) {
     pool_.Run([object = std::move(entry.object_)]() mutable { object.reset(); });
   } else {
     LetGo(std::move(entry.object_));
@@ -364,8 +400,13 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
   call.references_.clear();
   const ServerScope scope(*this, call.references_);
   try {
-    CheckExposed(*call.entry_, request);
-    proxy_internal::Evaluate(call.entry_->object(), *call.entry_->how().info, request, outcome);
+    const RegisteredType& how = call.entry_->how();
+    if (how.relay != nullptr) {
+      how.relay(call.entry_->object(), request, outcome);
+    } else {
+      CheckExposed(*call.entry_, request);
+      proxy_internal::Evaluate(call.entry_->object(), *how.info, request, outcome);
+    }
   } catch (const proxy_internal::LeftEvaluation&) {
     if (may_wait) return false;
     call.list_ = nullptr;
@@ -438,17 +479,18 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
     Access::Outcome(call->outcome_).Error(CaptureCurrentException());
   }
   if (way && way->run == Run::kOnThread) {
-    bool begin;
-    {
-      const absl::MutexLock lock(&mutex_);
-      call->entry_->line_.push_back(call);
-      begin = call->entry_->line_.size() == 1;
-    }
-    if (begin) pool_.Run([this, entry = call->entry_] { RunLine(entry); });
+    const absl::MutexLock lock(&mutex_);
+    StandInLine(call->entry_, [this, call] {
+      In in = call->request_->Read();
+      Evaluate(*call, RequestIn(in), /*may_wait=*/false);
+      const absl::MutexLock lock_after(&mutex_);
+      Finish(*call);
+    });
     return call;
   }
   if (way && !way->locked) {
     In again = call->request_->Read();
+    const ServingAll serving_all_now;
     Evaluate(*call, RequestIn(again), /*may_wait=*/false);
     way.reset();
   }
@@ -481,6 +523,7 @@ std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader&
   }
   const auto call = std::make_shared<Call>(*this, client, std::move(entry), nullptr);
   if (!way.locked) {
+    const ServingAll serving_all_now;
     if (!Evaluate(*call, request, /*may_wait=*/false)) return nullptr;
     call->finished_ = true;
     return call;
@@ -492,18 +535,22 @@ std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader&
   return call;
 }
 
-// Evaluates what stands in line at an object, one after the other.
+void ObjectServer::StandInLine(const std::shared_ptr<Entry>& entry, std::function<void()> work) {
+  entry->line_.push_back(std::move(work));
+  if (entry->line_.size() == 1) pool_.Run([this, entry] { RunLine(entry); });
+}
+
+// Does what stands in line at an object, one after the other.
 void ObjectServer::RunLine(const std::shared_ptr<Entry>& entry) {
   for (;;) {
-    std::shared_ptr<Call> call;
+    std::function<void()> work;
     {
       const absl::MutexLock lock(&mutex_);
-      call = entry->line_.front();
+      work = std::move(entry->line_.front());
     }
-    In in = call->request_->Read();
-    Evaluate(*call, RequestIn(in), /*may_wait=*/false);
+    work();
+    work = nullptr;
     const absl::MutexLock lock(&mutex_);
-    Finish(*call);
     entry->line_.pop_front();
     if (entry->line_.empty()) return;
   }
@@ -514,6 +561,26 @@ void ObjectServer::GiveBack(Call& call) {
   for (auto& give_back : call.give_back_) give_back();
   call.give_back_.clear();
   RunWoken();
+}
+
+void ObjectServer::Locked(absl::FunctionRef<void()> work) {
+  const absl::MutexLock lock(&mutex_);
+  work();
+  RunWoken();
+}
+
+void ObjectServer::Do(std::function<void()> work) {
+  pool_.Run([this, work = std::move(work)] { Locked(work); });
+}
+
+void ObjectServer::DoForOwner(std::shared_ptr<Entry> part, std::function<void()> work) {
+  mutex_.AssertHeld();
+  const std::shared_ptr<Entry>& owner = part->owner_;
+  StandInLine(owner, [this, part, work = std::move(work)] {
+    Call call(*this, /*client=*/0, part->owner_, nullptr);
+    const Evaluating evaluating(call);
+    work();
+  });
 }
 
 absl::Time ObjectServer::NextTimeout() {

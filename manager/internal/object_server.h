@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "remoteobj/manager/inspection.h"
@@ -55,8 +56,9 @@ class Root;
 // An object, by its number.
 class Entry final : public Referent, public std::enable_shared_from_this<Entry> {
  public:
+  // `owner` is null for most; see ObjectServer::Adopt.
   Entry(ObjectServer& server, std::uint64_t id, std::string type_id, std::string type,
-        const RegisteredType& how, std::shared_ptr<void> object);
+        const RegisteredType& how, std::shared_ptr<void> object, std::shared_ptr<Entry> owner);
   ~Entry() override;
 
   const std::string& type_id() const { return type_id_; }
@@ -78,9 +80,10 @@ class Entry final : public Referent, public std::enable_shared_from_this<Entry> 
   const RegisteredType& how_;
   std::shared_ptr<void> object_;
   const std::unique_ptr<Channel> channel_;
-  // Of a type that runs on threads: calls in order, the first of which is being evaluated. Guarded
-  // by the server's mutex.
-  std::deque<std::shared_ptr<Call>> line_;
+  const std::shared_ptr<Entry> owner_;
+  // Of a type that runs on threads: what is to be done in order, the first of which is under way.
+  // Guarded by the server's mutex.
+  std::deque<std::function<void()>> line_;
 };
 
 // A request on its way to its outcome.
@@ -159,10 +162,20 @@ class ObjectServer {
                               const ListReader& arguments);
   // An object that is there already, of the registered type of that name.
   std::shared_ptr<Entry> Share(std::string_view type, std::shared_ptr<void> object);
+  // The same, of a type that `how`, which outlives it, describes. With an owner it is a part of
+  // that, and keeps it: no two calls to the two are evaluated at a time.
+  std::shared_ptr<Entry> Adopt(const RegisteredType& how, std::string_view type_id,
+                               std::string_view type, std::shared_ptr<void> object,
+                               std::shared_ptr<Entry> owner = {});
   // Whether it is one of this server's.
   bool Has(const Referent& referent);
   // The one whose object the calling thread is evaluating a call to. Throws std::logic_error.
   static ObjectServer& Current();
+  static bool IsEvaluating();
+  // That object.
+  static std::shared_ptr<Entry> CurrentEntry();
+  // Throws std::logic_error where all would wait if the calling thread did.
+  static void CheckMayBlock();
   // Calls it when a client asks the manager to end.
   void OnShutdown(std::function<void()> on_shutdown);
 
@@ -176,6 +189,13 @@ class ObjectServer {
                               std::unique_ptr<HeapMessage> request, Call::Done done);
   // Evaluates at once, or gives null: it would have to wait, or to go to another thread.
   std::shared_ptr<Call> TryNow(ClientId client, const RequestReader& request);
+
+  // Does it under the lock of those that wait: now, or soon, where that may be held.
+  void Locked(absl::FunctionRef<void()> work);
+  void Do(std::function<void()> work);
+  // Does it where the owner of a part is evaluated, in turn, and without the lock; the part lives
+  // as long. REQUIRES: the lock is held.
+  void DoForOwner(std::shared_ptr<Entry> part, std::function<void()> work);
 
   // When the next call has waited long enough, and those that have by now.
   absl::Time NextTimeout();
@@ -215,10 +235,10 @@ class ObjectServer {
   void RunWoken() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopWaiting(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StandInLine(const std::shared_ptr<Entry>& entry, std::function<void()> work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunLine(const std::shared_ptr<Entry>& entry);
   void GiveBack(Call& call) ABSL_LOCKS_EXCLUDED(mutex_);
-  std::shared_ptr<Entry> Add(std::string_view type_id, std::string_view type,
-                             const RegisteredType& how, std::shared_ptr<void> object);
   void Forget(Entry& entry);
 
   const Registry registry_;

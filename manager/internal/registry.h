@@ -17,6 +17,7 @@
 #include "remoteobj/manager/internal/call.h"
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/message.h"
 
 namespace remoteobj {
 
@@ -36,6 +37,8 @@ struct RegisteredType {
   std::string name = {};  // Of the type, which a Proxy<T> asks for; the key is the typeid.
   const proxy_internal::TypeInfo* info = nullptr;
   std::function<std::shared_ptr<void>(const ListReader& arguments)> make = {};
+  // Instead of evaluating a request on the object: null for most.
+  void (*relay)(void* object, const RequestReader& request, OutcomeWriter& outcome) = nullptr;
   // Null for a type that does not wait.
   SharedObject* (*shared)(void* object) = nullptr;
   // Empty: all that is described.

@@ -266,14 +266,14 @@ class Readable {
   }
 };
 
-// Calls a function where the object is. `prefix` leads to the object, of type T.
-template <typename T, typename F, typename... A>
-auto PassToObject(Session& session, const View& prefix, absl::Duration timeout, const F& function,
-                  const A&... arguments) {
+// Calls use(CallSpec) with a call of a function where the object is. `prefix` leads to the object,
+// of type T.
+template <typename T, typename Use, typename F, typename... A>
+void WithPassed(const View& prefix, absl::Duration timeout, const Use& use, const F& function,
+                const A&... arguments) {
   static_assert(std::is_invocable_v<const F&, T&, Stored<A>&...>,
                 "remoteobj: what is passed to PassTo (F here) can't be called with the object (T&) "
                 "and these arguments; a lambda must not be mutable");
-  using R = std::invoke_result_t<const F&, T&, Stored<A>&...>;
   using Code = Passed<F, T, Stored<A>...>;
   const auto write = [&](const OperationsWriter& out) {
     prefix.Write(out);
@@ -287,14 +287,38 @@ auto PassToObject(Session& session, const View& prefix, absl::Duration timeout, 
   const auto print = [&] {
     return prefix.Extend({.kind = OperationKind::kPassTo, .name = "PassTo"}).ToString();
   };
-  const CallSpec call{prefix.size() + 1, write, print, timeout};
-  using Result = ReceivedAs<R, T>;
+  use(CallSpec{prefix.size() + 1, write, print, timeout});
+}
+
+template <typename F, typename T, typename... A>
+using PassedResult = ReceivedAs<std::invoke_result_t<const F&, T&, Stored<A>&...>, T>;
+
+// Calls a function where the object is.
+template <typename T, typename F, typename... A>
+auto PassToObject(Session& session, const View& prefix, absl::Duration timeout, const F& function,
+                  const A&... arguments) {
+  using Result = PassedResult<F, T, A...>;
+  const auto deliver = [&](ReadOutcome read) {
+    const auto use = [&](const CallSpec& call) { session.Call(call, read); };
+    WithPassed<T>(prefix, timeout, use, function, arguments...);
+  };
   if constexpr (std::is_same_v<Result, SelfView<T>>) {
-    ReceiveItself([&](ReadOutcome read) { session.Call(call, read); });
+    ReceiveItself(deliver);
     return SelfView<T>(session.shared_from_this(), prefix, timeout);
   } else {
-    return Receive<Result>([&](ReadOutcome read) { session.Call(call, read); });
+    return Receive<Result>(deliver);
   }
+}
+
+// The same, not waited for.
+template <typename T, typename F, typename... A>
+Future<PassedResult<F, T, A...>> StartPassTo(Session& session, const F& function,
+                                             const A&... arguments) {
+  std::unique_ptr<PendingCall> pending;
+  const auto use = [&](const CallSpec& call) { pending = session.Start(call); };
+  WithPassed<T>(View(), absl::InfiniteDuration(), use, function, arguments...);
+  return Future<PassedResult<F, T, A...>>(session.shared_from_this(), std::move(pending),
+                                          &Receive<PassedResult<F, T, A...>>, "(PassTo)");
 }
 
 template <typename M>

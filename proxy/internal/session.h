@@ -86,6 +86,10 @@ class Session : public std::enable_shared_from_this<Session> {
   // `pid` is a process that may end before it listens, or 0.
   void WaitUntilListening(pid_t pid, absl::Duration timeout);
 
+  // Evaluates as Call does what somebody else has written. The session lives as long; while
+  // anybody has it, it is the same one.
+  std::shared_ptr<Channel> AsChannel();
+
   // What it refers to, if that is elsewhere for good; else null.
   const std::shared_ptr<Referent>& referent() const { return referent_; }
 
@@ -99,6 +103,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void Close();
 
  private:
+  class EvaluatingChannel;
+
   Listener& listener();
   void Handle(const RequestReader& request, OutcomeWriter& outcome);
   absl::Time DeadlineOf(const CallSpec& call) const;
@@ -111,7 +117,8 @@ class Session : public std::enable_shared_from_this<Session> {
   ForkSafeMutex mutex_;
   std::shared_ptr<SharedMemoryChannel> own_channel_;  // Null if the object is elsewhere for good.
   std::shared_ptr<Referent> referent_;
-  Channel* channel_;  // Of one of the two.
+  Channel* channel_;                   // Of one of the two.
+  std::weak_ptr<Channel> as_channel_;  // Guarded by the mutex.
 };
 
 // Throws BadValue if the reference is to an object of another type.

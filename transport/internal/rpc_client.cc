@@ -196,8 +196,9 @@ class RpcConnection {
   Handle Find(std::uint64_t id, absl::Time deadline);
   void Ping(absl::Time deadline);
   void Keep(std::uint64_t id, absl::Time deadline);
-  // Sends it. `exchange` is finished by Finish, or given up.
-  void Send(const std::shared_ptr<Exchange>& exchange);
+  // Sends it. `exchange` is finished by Finish, or given up. `waits`: the thread that calls this
+  // does nothing else until it is finished.
+  void Send(const std::shared_ptr<Exchange>& exchange, bool waits);
   // Waits until it is done. Throws what went wrong with it, or DeadlineExceeded.
   void Finish(Exchange& exchange, absl::Time deadline);
   bool ready(Exchange& exchange);
@@ -607,9 +608,12 @@ void RpcConnection::Keep(std::uint64_t id, absl::Time deadline) {
   Finish(*exchange, deadline);
 }
 
-void RpcConnection::Send(const std::shared_ptr<Exchange>& exchange) {
+void RpcConnection::Send(const std::shared_ptr<Exchange>& exchange, bool waits) {
+  const absl::MutexLock lock(&mutex_);
+  // What comes after it is not to overtake it; its own outcome tells that it has arrived.
+  if (!waits) notes_.fetch_add(1);
   exchange->after = notes_.load();
-  Post([this, exchange](Wire& wire) {
+  PostLocked([this, exchange](Wire& wire) {
     const auto object = wire.objects.find(exchange->object);
     auto request = object->second.callRequest(capnp::MessageSize{exchange->request.used() + 8, 0});
     request.setCall(exchange->number);
@@ -760,10 +764,12 @@ namespace {
 // The references of a request: they live as long as the caller keeps them.
 class RequestScope final : public ReferenceScope {
  public:
-  explicit RequestScope(const RpcClient& client) : client_(client) {}
+  // `shared`: it is written right into shared memory.
+  RequestScope(const std::shared_ptr<RpcClient>& client, bool shared)
+      : client_(client), shared_(shared) {}
   void Send(std::shared_ptr<Referent> referent) override {
     const auto object = std::dynamic_pointer_cast<RemoteObject>(referent);
-    if (object == nullptr || &object->client() != &client_) {
+    if (object == nullptr || &object->client() != client_.get()) {
       throw BadValue("a reference to an object of another manager");
     }
     kept_.push_back(std::move(referent));
@@ -771,10 +777,18 @@ class RequestScope final : public ReferenceScope {
   std::shared_ptr<Referent> Receive(std::uint64_t, std::string_view) override {
     throw BadValue("a request is being written, not read");
   }
+  std::shared_ptr<Referent> Offer(std::string_view type,
+                                  const std::shared_ptr<Channel>& channel) override {
+    if (offer_object == nullptr) return ReferenceScope::Offer(type, channel);
+    // That takes calls of its own, for which no slot of the memory is to be held.
+    if (shared_) throw GoAnotherWay();
+    return offer_object(client_, type, channel);
+  }
   std::vector<std::shared_ptr<Referent>> Kept() { return std::move(kept_); }
 
  private:
-  const RpcClient& client_;
+  const std::shared_ptr<RpcClient>& client_;
+  const bool shared_;
   std::vector<std::shared_ptr<Referent>> kept_;
 };
 
@@ -948,7 +962,7 @@ bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, absl::Time d
   try {
     shared->Call(
         [&](RequestWriter request) {
-          RequestScope scope(*client_);
+          RequestScope scope(client_, /*shared=*/true);
           request.SetTarget(id());
           write(request);
         },
@@ -979,7 +993,7 @@ std::unique_ptr<PendingCall> RemoteObject::Begin(WriteRequest write, absl::Time 
   const auto exchange = std::make_shared<Exchange>();
   std::vector<std::shared_ptr<Referent>> kept;
   {
-    RequestScope scope(*client_);
+    RequestScope scope(client_, /*shared=*/false);
     const RequestWriter request = RequestOn(
         exchange->request, deadline == absl::InfiniteFuture() ? 0 : absl::ToUnixNanos(deadline));
     request.SetTarget(id());
@@ -990,7 +1004,7 @@ std::unique_ptr<PendingCall> RemoteObject::Begin(WriteRequest write, absl::Time 
   auto [connection, handle] = Place(deadline);
   exchange->object = handle;
   exchange->number = connection->NewNumber();
-  connection->Send(exchange);
+  connection->Send(exchange, waits);
   auto pending = std::make_unique<RpcPendingCall>(client_, connection, exchange, std::move(kept));
   // It is on its way when this returns, even if nobody waits for its outcome; a large one goes on
   // when somebody does.
@@ -1036,6 +1050,12 @@ std::shared_ptr<RpcConnection> RpcClient::Connection() {
   if (connection_ != nullptr && connection_->usable()) return connection_;
   last = std::exchange(connection_, std::move(made));
   return connection_;
+}
+
+void RpcClient::WithReferences(absl::FunctionRef<void()> write) {
+  const std::shared_ptr<RpcClient> self = shared_from_this();
+  const RequestScope scope(self, /*shared=*/false);
+  write();
 }
 
 bool RpcClient::Ping(absl::Time deadline) {

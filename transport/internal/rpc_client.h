@@ -29,6 +29,7 @@
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "remoteobj/transport/address.h"
@@ -68,6 +69,8 @@ class RpcClient : public std::enable_shared_from_this<RpcClient> {
   std::shared_ptr<RpcConnection> Connection();
   // The server's process, on its machine; 0 without a connection.
   pid_t server_pid();
+  // Calls `write`, which writes values that are to be sent to the server later.
+  void WithReferences(absl::FunctionRef<void()> write);
   // Whether the server answers.
   bool Ping(absl::Time deadline);
 
@@ -76,6 +79,13 @@ class RpcClient : public std::enable_shared_from_this<RpcClient> {
   absl::Mutex mutex_;
   std::shared_ptr<RpcConnection> connection_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Makes an object of this process one that the server can call; set by who knows how (the manager's
+// serving.cc).
+using OfferObject = std::shared_ptr<Referent> (*)(const std::shared_ptr<RpcClient>& client,
+                                                  std::string_view type,
+                                                  const std::shared_ptr<Channel>& channel);
+inline constinit OfferObject offer_object = nullptr;
 
 }  // namespace remoteobj::transport_internal
 

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/internal/serving.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/manager/internal/root.h"
+#include "remoteobj/proxy/proxy.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/rpc_client.h"
+#include "remoteobj/transport/message.h"
+
+namespace remoteobj::manager_internal {
+namespace {
+
+using transport_internal::RpcClient;
+
+// The references of a call that is evaluated here, and of its outcome.
+class RelayScope final : public ReferenceScope {
+ public:
+  void Send(std::shared_ptr<Referent> referent) override { sent_.push_back(std::move(referent)); }
+  std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
+    for (const std::shared_ptr<Referent>& referent : sent_) {
+      if (referent->id() == id) return referent;
+    }
+    throw BadValue("a reference without its object");
+  }
+
+ private:
+  std::vector<std::shared_ptr<Referent>> sent_;
+};
+
+struct Answer {
+  AnswerKind kind = AnswerKind::kValue;
+  AnyValue value;
+};
+
+// REQUIRES: an exception is being handled.
+Answer CurrentErrorAsAnswer() {
+  return {AnswerKind::kError, ErrorAsValue(CaptureCurrentException())};
+}
+
+Answer Evaluate(const RelayedCall& call, Channel& channel) {
+  const auto write = [&](RequestWriter request) {
+    const std::vector<RelayedOperation>& operations = call.operations;
+    const OperationsWriter out = request.Operations(operations.size());
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+      const RelayedOperation& operation = operations[i];
+      out.Set(i, static_cast<OperationKind>(operation.kind), operation.name, 0);
+      if (operation.arguments.empty()) continue;
+      const ListWriter list = out.Arguments(i, operation.arguments.size());
+      for (std::size_t j = 0; j < operation.arguments.size(); ++j) {
+        operation.arguments[j].Write(list[j]);
+      }
+    }
+  };
+  const RelayScope scope;
+  try {
+    Answer answer;
+    channel.Call(
+        write,
+        [&](const OutcomeReader& outcome) {
+          switch (outcome.kind()) {
+            case OutcomeKind::kValue:
+              answer.value = AnyValue::Copy(outcome.Value());
+              return;
+            case OutcomeKind::kItself:
+              answer.kind = AnswerKind::kItself;
+              return;
+            case OutcomeKind::kError:
+              answer = {AnswerKind::kError, ErrorAsValue(outcome.Error())};
+              return;
+          }
+        },
+        absl::InfiniteFuture());
+    return answer;
+  } catch (...) {
+    return CurrentErrorAsAnswer();
+  }
+}
+
+// The relays of the objects that this process has sent to managers.
+class Offers {
+ public:
+  static Offers& Get() {
+    static Offers* const offers = new Offers;
+    return *offers;
+  }
+
+  std::shared_ptr<Referent> Offer(const std::shared_ptr<RpcClient>& client, std::string_view type,
+                                  const std::shared_ptr<Channel>& channel) {
+    const Key key(getpid(), client.get(), channel.get());
+    if (auto known = Find(key)) {
+      try {
+        return RelayProxy({std::move(known)}, kType).relayed().referent;
+      } catch (const StaleReference&) {  // Nobody refers to it by now.
+      }
+    }
+    const Proxy<Root> root(Reference{
+        client->Object(0, TypeName<Root>(), absl::Now() + client->options().connect_timeout)});
+    const Reference made = root->create(
+        "Relay", std::string(kType), AnyValue::Of(std::pair(std::string(type), std::uint64_t{1})));
+    const RelayProxy relay(made, kType);
+    relay.keep();
+    std::shared_ptr<Referent> relayed = relay.relayed().referent;
+    Remember(key, made.referent);
+    std::thread([key, relay, channel] {
+      pthread_setname_np(pthread_self(), "remoteobj-serve");
+      Serve(relay, *channel);
+      Get().Forget(key, relay.referent());
+    }).detach();
+    return relayed;
+  }
+
+ private:
+  static constexpr std::string_view kType = "Relay";
+  // A forked child has none of its parent's threads.
+  using Key = std::tuple<pid_t, const RpcClient*, const Channel*>;
+  struct MutexOf;
+
+  std::shared_ptr<Referent> Find(const Key& key) {
+    const std::scoped_lock lock(except_internal::ForkSafeMutex<MutexOf>());
+    const auto at = relays_.find(key);
+    return at == relays_.end() ? nullptr : at->second.lock();
+  }
+  void Remember(const Key& key, const std::shared_ptr<Referent>& relay) {
+    const std::scoped_lock lock(except_internal::ForkSafeMutex<MutexOf>());
+    relays_[key] = relay;
+  }
+  void Forget(const Key& key, const std::shared_ptr<Referent>& relay) {
+    const std::scoped_lock lock(except_internal::ForkSafeMutex<MutexOf>());
+    const auto at = relays_.find(key);
+    if (at != relays_.end() && at->second.lock() == relay) relays_.erase(at);
+  }
+
+  std::map<Key, std::weak_ptr<Referent>> relays_;
+};
+
+[[maybe_unused]] const bool registered = [] {
+  transport_internal::offer_object = [](const std::shared_ptr<RpcClient>& client,
+                                        std::string_view type,
+                                        const std::shared_ptr<Channel>& channel) {
+    return Offers::Get().Offer(client, type, channel);
+  };
+  return true;
+}();
+
+}  // namespace
+
+void Serve(const RelayProxy& relay, Channel& channel) {
+  try {
+    std::optional<RelayedCall> call;
+    for (;;) {
+      if (!call) call = relay.take();
+      if (!call) return;
+      Answer answer = Evaluate(*call, channel);
+      const std::uint64_t number = call->number;
+      try {
+        call = relay.answer(number, answer.kind, answer.value);
+      } catch (const BadValue&) {
+        // The result can't be sent there: it refers to an object of another manager, say.
+        answer = CurrentErrorAsAnswer();
+        call = relay.answer(number, answer.kind, answer.value);
+      }
+    }
+  } catch (const std::exception&) {
+    // The manager is gone, and with it whoever called.
+  }
+}
+
+}  // namespace remoteobj::manager_internal

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+//
+// A client's side of calls that the manager has it evaluate: see relay_object.h.
+//
+// An object of a client's becomes one of the manager's when a proxy of it is sent there. From then
+// on a thread of the client evaluates the calls to it, until nobody refers to it there.
+//
+// Threads:  thread-safe.
+#ifndef REMOTEOBJ_MANAGER_INTERNAL_SERVING_H_
+#define REMOTEOBJ_MANAGER_INTERNAL_SERVING_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "remoteobj/manager/internal/relay_messages.h"
+#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/transport/any_value.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/references.h"
+
+namespace remoteobj::manager_internal {
+
+// A RelayObject.
+class RelayProxy : public Shared {
+ public:
+  RelayProxy(const Reference& reference, std::string_view type) : Shared(reference, type) {}
+
+  Reference relayed() const { return Call<Reference>("relayed"); }
+  std::uint64_t size() const { return Call<std::uint64_t>("size"); }
+  void keep() const { Call<void>("keep"); }
+  std::optional<RelayedCall> take() const { return Call<std::optional<RelayedCall>>("take"); }
+  std::optional<RelayedCall> answer(std::uint64_t number, AnswerKind kind,
+                                    const AnyValue& value) const {
+    return Call<std::optional<RelayedCall>>("answer", number, kind, value);
+  }
+  void close() const { Call<void>("close"); }
+  void terminate() const { Call<void>("terminate"); }
+  bool join(absl::Duration timeout) const { return CallFor<bool>(timeout, "join", timeout); }
+};
+
+// Evaluates the calls that the relay has, on `channel`, until it is over, or the manager is gone.
+void Serve(const RelayProxy& relay, Channel& channel);
+
+}  // namespace remoteobj::manager_internal
+
+#endif  // REMOTEOBJ_MANAGER_INTERNAL_SERVING_H_

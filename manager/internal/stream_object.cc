@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/internal/stream_object.h"
+
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/except/type_name.h"
+#include "remoteobj/manager/internal/object_server.h"
+#include "remoteobj/manager/internal/registry.h"
+#include "remoteobj/proxy/internal/type_info_of.h"
+
+namespace remoteobj::manager_internal {
+
+std::vector<AnyValue> StreamObject::next() {
+  CurrentCall call;
+  if (values_.empty()) {
+    if (error_) Rethrow(*error_);
+    if (ended_) return {};
+    call.WillWait();
+    MaybeProduce();
+    call.Wait(getters_);
+  }
+  std::vector<AnyValue> values(std::make_move_iterator(values_.begin()),
+                               std::make_move_iterator(values_.end()));
+  values_.clear();
+  bytes_ = 0;
+  MaybeProduce();
+  return values;
+}
+
+bool StreamObject::full() const {
+  constexpr std::size_t kMost = 64;
+  constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+  return values_.size() >= kMost || bytes_ >= kMostBytes;
+}
+
+void StreamObject::MaybeProduce() {
+  if (producing_ || ended_ || full()) return;
+  std::shared_ptr<Entry> self = self_.lock();
+  if (self == nullptr) return;  // Nobody wants more.
+  producing_ = true;
+  server_.DoForOwner(std::move(self), [this] { Produce(); });
+}
+
+void StreamObject::Produce() {
+  constexpr absl::Duration kAtATime = absl::Milliseconds(1);
+  const absl::Time until = absl::Now() + kAtATime;
+  for (bool more = true; more;) {
+    std::optional<AnyValue> value;
+    std::optional<ErrorInfo> error;
+    try {
+      value = source_->Next();
+    } catch (...) {
+      error = CaptureCurrentException();
+    }
+    server_.Locked([&] {
+      if (value) {
+        bytes_ += value->bytes();
+        values_.push_back(*std::move(value));
+      } else {
+        ended_ = true;
+        error_ = std::move(error);
+      }
+      getters_.WakeAll();
+      more = !ended_ && !full();
+      if (more && absl::Now() < until) return;
+      // Others that wait for the object come first.
+      producing_ = false;
+      if (more) MaybeProduce();
+      more = false;
+    });
+  }
+}
+
+Reference ShareStream(std::unique_ptr<StreamSource> source) {
+  static const RegisteredType* const type = new RegisteredType{
+      .name = TypeName<StreamObject>(),
+      .info = &proxy_internal::TypeOf<StreamObject>(),
+      .shared = [](void* object) -> SharedObject* { return static_cast<StreamObject*>(object); },
+      .built_in = true};
+  if (!ObjectServer::IsEvaluating()) {
+    throw BadValue("only an object of a manager can return a Generator to another process");
+  }
+  std::shared_ptr<Entry> owner = ObjectServer::CurrentEntry();
+  if (owner->how().run != Run::kOnThread) {
+    throw BadValue(absl::StrCat("a method of ", owner->type(),
+                                " returns a Generator: register the type with Run::kOnThread"));
+  }
+  ObjectServer& server = ObjectServer::Current();
+  auto stream = std::make_shared<StreamObject>(server, std::move(source));
+  std::shared_ptr<Entry> entry =
+      server.Adopt(*type, "Stream", type->name, stream, std::move(owner));
+  stream->SetSelf(entry);
+  return {std::move(entry)};
+}
+
+}  // namespace remoteobj::manager_internal

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+//
+// The processes of a pool are children of one that only waits for them, and starts another where
+// one dies: the process that made the pool may have threads by then, which a fork of it should not.
+#include "remoteobj/manager/pool.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <list>
+#include <stdexcept>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "remoteobj/process/process.h"
+#include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/proxy/internal/type_info_of.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/in_process_channel.h"
+
+namespace remoteobj {
+namespace manager_internal {
+namespace {
+
+// Evaluates on a worker, right here.
+class WorkerChannel final : public Channel {
+  auto Handler() {
+    return [this](const RequestReader& request, OutcomeWriter& outcome) {
+      proxy_internal::Evaluate(&worker_, proxy_internal::TypeOf<PoolWorker>(), request, outcome);
+    };
+  }
+
+ public:
+  void Call(WriteRequest write, ReadOutcome read, absl::Time) override {
+    CallDirectly(write, Handler(), read);
+  }
+  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time) override {
+    return StartDirectly(write, Handler());
+  }
+  bool listening() override { return true; }
+  pid_t listener_pid() override { return getpid(); }
+  bool listening_here() override { return true; }
+  bool WaitUntilListening(absl::Time) override { return true; }
+
+ private:
+  PoolWorker worker_;
+};
+
+// Keeps `count` processes at work until the pool is over.
+void Supervise(const RelayProxy& relay, int count, const RunOptions& options) {
+  const auto work = [&relay] {
+    WorkerChannel channel;
+    Serve(relay, channel);
+  };
+  int started = 0;
+  const auto start = [&] {
+    RunOptions one = options;
+    one.name = absl::StrCat(options.name, "-", ++started);
+    return Process<void>(std::move(one), work);
+  };
+  std::list<Process<void>> workers;
+  for (int i = 0; i < count; ++i) workers.push_back(start());
+  absl::Time last_start = absl::Now();
+  while (!workers.empty()) {
+    siginfo_t ended = {};
+    if (waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT) != 0) {
+      if (errno == EINTR) continue;
+      return;
+    }
+    const auto at = std::ranges::find_if(
+        workers, [&](const auto& worker) { return worker.pid() == ended.si_pid; });
+    if (at == workers.end()) {
+      waitpid(ended.si_pid, nullptr, 0);
+      continue;
+    }
+    at->Join(absl::InfiniteDuration());
+    const bool over = at->exit_code() == 0;
+    workers.erase(at);
+    if (over) continue;
+    // One that can't even begin is not tried without end.
+    constexpr absl::Duration kPause = absl::Milliseconds(100);
+    const absl::Duration since = absl::Now() - last_start;
+    if (since < kPause) absl::SleepFor(kPause - since);
+    workers.push_back(start());
+    last_start = absl::Now();
+  }
+}
+
+}  // namespace
+
+class PoolWorkers::Impl {
+ public:
+  Impl(RelayProxy relay, int count, RunOptions options)
+      : relay_(std::move(relay)), supervisor_(OptionsOf(options), [&] {
+          options.raises = false;
+          Supervise(relay_, count, options);
+        }) {}
+  ~Impl() {
+    if (owner_ != getpid()) return;
+    try {
+      relay_.terminate();
+    } catch (const std::exception&) {  // The manager is gone.
+    }
+    supervisor_.Kill();
+  }
+
+ private:
+  static RunOptions OptionsOf(const RunOptions& options) {
+    if (options.start != Start::kFork) {
+      throw std::invalid_argument(
+          "the processes of a pool are forks: that is how they know its functions");
+    }
+    return {.name = options.name, .daemon = true, .raises = false};
+  }
+
+  const pid_t owner_ = getpid();
+  const RelayProxy relay_;
+  Process<void> supervisor_;
+};
+
+PoolWorkers::PoolWorkers(RelayProxy relay, int count, RunOptions options)
+    : impl_(std::make_unique<Impl>(std::move(relay), count, std::move(options))) {}
+PoolWorkers::~PoolWorkers() = default;
+
+}  // namespace manager_internal
+
+AnyValue Pool::Arguments(int processes) {
+  const unsigned size = processes > 0 ? static_cast<unsigned>(processes)
+                                      : std::max(1u, std::thread::hardware_concurrency());
+  return AnyValue::Of(std::pair(TypeName<manager_internal::PoolWorker>(), std::uint64_t{size}));
+}
+
+void Pool::Start(RunOptions options) {
+  if (options.name.empty()) options.name = "pool";
+  const manager_internal::RelayProxy pool = relay();
+  pool.keep();
+  const auto count = static_cast<int>(pool.size());
+  const absl::MutexLock lock(&state_->mutex);
+  state_->workers =
+      std::make_unique<manager_internal::PoolWorkers>(pool, count, std::move(options));
+}
+
+std::shared_ptr<proxy_internal::Session> Pool::session() const {
+  {
+    const absl::MutexLock lock(&state_->mutex);
+    if (state_->session != nullptr) return state_->session;
+  }
+  auto session = proxy_internal::SessionOf(proxy_internal::TypeOf<manager_internal::PoolWorker>(),
+                                           relay().relayed(), {});
+  const absl::MutexLock lock(&state_->mutex);
+  if (state_->session == nullptr) state_->session = std::move(session);
+  return state_->session;
+}
+
+}  // namespace remoteobj

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+//
+// A pool of processes, which functions are given to by a manager.
+//
+//   remoteobj::Pool pool = manager.Pool(4);
+//   int nine = pool->apply(Square, 3);                    // waits for it
+//   remoteobj::Future<int> later = pool->apply_async(Square, 4);
+//   std::vector<int> squares = pool->map(Square, std::vector{1, 2, 3});
+//   for (int square : pool->imap(Square, numbers)) …      // in order, as they come
+//
+// The processes are forks of the one that made the pool, and end with it, or with its last copy of
+// this proxy; any other that has the proxy can use them. So a function is one that this program
+// has: a function, or a lambda whose captures are trivially copyable (what else it needs are
+// arguments).
+//
+// A process that dies is replaced. What it was evaluating fails with ListenerDied, and is not tried
+// again; nothing else is lost.
+//
+// Threads:  thread-safe. Copies are the same pool.
+// Errors:   what the functions throw, as its own type; ListenerDied as above; NotListening when the
+//           pool was terminated, or the process that made it is gone; std::runtime_error for a pool
+//           that is closed; BadValue from processes of another program than its own.
+#ifndef REMOTEOBJ_MANAGER_POOL_H_
+#define REMOTEOBJ_MANAGER_POOL_H_
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <ranges>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "remoteobj/except/generator.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/manager/internal/serving.h"
+#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/process/options.h"
+#include "remoteobj/proxy/describe.h"
+#include "remoteobj/proxy/future.h"
+#include "remoteobj/proxy/view.h"
+#include "remoteobj/transport/any_value.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/references.h"
+
+namespace remoteobj {
+namespace manager_internal {
+
+// What functions are passed to, in each process of a pool.
+struct PoolWorker {
+  int nothing = 0;
+};
+REMOTEOBJ_DESCRIBE(PoolWorker, nothing)
+
+// The processes of a pool, of the process that made it. They end with this.
+class PoolWorkers {
+ public:
+  PoolWorkers(RelayProxy relay, int count, RunOptions options);
+  ~PoolWorkers();
+  PoolWorkers(const PoolWorkers&) = delete;
+  PoolWorkers& operator=(const PoolWorkers&) = delete;
+
+ private:
+  class Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+// What a function gives for each of many inputs: none if it gives nothing.
+template <typename R>
+using ResultsOf = std::conditional_t<std::is_void_v<R>, void,
+                                     std::vector<std::conditional_t<std::is_void_v<R>, int, R>>>;
+
+// Calls a function for a portion of the inputs.
+template <typename F, typename A>
+struct ForEachOf {
+  using R = std::invoke_result_t<const F&, const A&>;
+
+  ResultsOf<R> operator()(PoolWorker&, const std::vector<A>& inputs) const {
+    if constexpr (std::is_void_v<R>) {
+      for (const A& input : inputs) std::invoke(function, input);
+    } else {
+      ResultsOf<R> results;
+      results.reserve(inputs.size());
+      for (const A& input : inputs) results.push_back(std::invoke(function, input));
+      return results;
+    }
+  }
+  F function;
+};
+
+}  // namespace manager_internal
+
+// What map_async will come to.
+template <typename R>
+class MapFuture {
+ public:
+  using Results = manager_internal::ResultsOf<R>;
+  explicit MapFuture(std::vector<Future<Results>> parts) : parts_(std::move(parts)) {}
+
+  // Whether Get would return at once.
+  bool ready() {
+    return std::ranges::all_of(parts_, [](auto& part) { return part.ready(); });
+  }
+  // Waits for all. Throws what the first of the inputs failed with that did, or DeadlineExceeded,
+  // after which it can be called again. REQUIRES: it has not returned or failed yet.
+  Results Get(absl::Duration timeout = absl::InfiniteDuration()) {
+    const absl::Time deadline = absl::Now() + timeout;
+    for (; done_ < parts_.size(); ++done_) {
+      const absl::Duration left = std::max(deadline - absl::Now(), absl::ZeroDuration());
+      if constexpr (std::is_void_v<R>) {
+        parts_[done_].Get(left);
+      } else {
+        std::ranges::move(parts_[done_].Get(left), std::back_inserter(results_));
+      }
+    }
+    if constexpr (!std::is_void_v<R>) return std::move(results_);
+  }
+
+ private:
+  std::vector<Future<Results>> parts_;
+  std::size_t done_ = 0;
+  std::conditional_t<std::is_void_v<R>, std::tuple<>, Results> results_ = {};
+};
+
+// The dot is the proxy, the arrow is the pool.
+class Pool final : public manager_internal::Shared {
+  using Worker = manager_internal::PoolWorker;
+  template <typename F, typename A>
+  using ResultFor = std::invoke_result_t<const F&, const A&>;
+
+ public:
+  static constexpr std::string_view kTypeId = "Pool";
+  static std::string Type() { return "Pool"; }
+  // Of as many processes; of as many as this machine has cores if it is not positive.
+  static AnyValue Arguments(int processes);
+  explicit Pool(const Reference& reference) : Shared(reference, Type()) {}
+
+  class Methods {
+   public:
+    // Calls function(arguments...) in one of the processes.
+    template <typename F, typename... A>
+    auto apply(const F& function, const A&... arguments) const {
+      return proxy_internal::PassToObject<Worker>(
+          *pool_.session(), View(), absl::InfiniteDuration(), Task<F>(function), arguments...);
+    }
+    template <typename F, typename... A>
+    auto apply_async(const F& function, const A&... arguments) const {
+      return proxy_internal::StartPassTo<Worker>(*pool_.session(), Task<F>(function), arguments...);
+    }
+
+    // function(input) for each of the inputs, in order. They travel in portions of `chunk_size`; 0
+    // has it chosen so that each process gets some four.
+    template <typename F, std::ranges::input_range Inputs>
+    auto map(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
+      return map_async(function, inputs, chunk_size).Get();
+    }
+    template <typename F, std::ranges::input_range Inputs>
+    auto map_async(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
+      using A = std::ranges::range_value_t<Inputs>;
+      using R = ResultFor<std::decay_t<F>, A>;
+      std::vector<A> all(std::ranges::begin(inputs), std::ranges::end(inputs));
+      const std::size_t chunk = chunk_size != 0 ? chunk_size : ChunkOf(all.size());
+      std::vector<Future<manager_internal::ResultsOf<R>>> parts;
+      for (std::size_t at = 0; at < all.size(); at += chunk) {
+        const auto from = all.begin() + static_cast<std::ptrdiff_t>(at);
+        const auto size = std::min(chunk, all.size() - at);
+        parts.push_back(
+            Start(function, std::vector<A>(from, from + static_cast<std::ptrdiff_t>(size))));
+      }
+      return MapFuture<R>(std::move(parts));
+    }
+    // The same for tuples, each of which is a list of arguments.
+    template <typename F, std::ranges::input_range Inputs>
+    auto starmap(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
+      return map(Applied<F>(function), inputs, chunk_size);
+    }
+    template <typename F, std::ranges::input_range Inputs>
+    auto starmap_async(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
+      return map_async(Applied<F>(function), inputs, chunk_size);
+    }
+
+    // The results one by one, in order; of imap_unordered as they come. Not all inputs are on their
+    // way at a time: two portions for each process.
+    template <typename F, std::ranges::input_range Inputs>
+    auto imap(const F& function, const Inputs& inputs, std::size_t chunk_size = 1) const {
+      return Iterate(function, inputs, chunk_size, /*in_order=*/true);
+    }
+    template <typename F, std::ranges::input_range Inputs>
+    auto imap_unordered(const F& function, const Inputs& inputs, std::size_t chunk_size = 1) const {
+      return Iterate(function, inputs, chunk_size, /*in_order=*/false);
+    }
+
+    // How many processes it has.
+    std::uint64_t size() const { return pool_.relay().size(); }
+    // Nothing more is given to it; what there is is done.
+    void close() const { pool_.relay().close(); }
+    // What is not done fails. The processes end.
+    void terminate() const { pool_.relay().terminate(); }
+    // Waits until all is done. False if that takes longer. Throws std::logic_error if it is open.
+    bool join(absl::Duration timeout = absl::InfiniteDuration()) const {
+      return pool_.relay().join(timeout);
+    }
+
+    const Methods* operator->() const { return this; }
+
+   private:
+    friend class Pool;
+    explicit Methods(const Pool& pool) : pool_(pool) {}
+
+    // As what is passed to an object.
+    template <typename F>
+    static auto Task(const F& function) {
+      return [function = std::decay_t<const F&>(function)](Worker&,
+                                                           auto&... arguments) -> decltype(auto) {
+        return std::invoke(function, arguments...);
+      };
+    }
+    template <typename F>
+    static auto Applied(const F& function) {
+      return
+          [function = std::decay_t<const F&>(function)](const auto& arguments) -> decltype(auto) {
+            return std::apply(function, arguments);
+          };
+    }
+    template <typename F, typename A>
+    auto Start(const F& function, const std::vector<A>& inputs) const {
+      using Function = std::decay_t<const F&>;
+      return proxy_internal::StartPassTo<Worker>(
+          *pool_.session(), manager_internal::ForEachOf<Function, A>{function}, inputs);
+    }
+    std::size_t ChunkOf(std::size_t inputs) const {
+      const std::size_t parts = 4 * std::max<std::size_t>(1, size());
+      return std::max<std::size_t>(1, (inputs + parts - 1) / parts);
+    }
+    template <typename F, typename Inputs>
+    auto Iterate(const F& function, const Inputs& inputs, std::size_t chunk_size,
+                 bool in_order) const {
+      using A = std::ranges::range_value_t<Inputs>;
+      return Pool::ResultsOneByOne<std::decay_t<const F&>, A>(
+          pool_, function, std::vector<A>(std::ranges::begin(inputs), std::ranges::end(inputs)),
+          std::max<std::size_t>(1, chunk_size), in_order);
+    }
+
+    const Pool& pool_;
+  };
+  Methods operator->() const { return Methods(*this); }
+
+ private:
+  friend class Manager;
+  manager_internal::RelayProxy relay() const {
+    return manager_internal::RelayProxy({referent()}, Type());
+  }
+  // By which functions are passed to the processes.
+  std::shared_ptr<proxy_internal::Session> session() const;
+  // Starts the processes, which end with the last copy of this.
+  void Start(RunOptions options);
+
+  template <typename F, typename A>
+  static Generator<ResultFor<F, A>> ResultsOneByOne(Pool pool, F function, std::vector<A> inputs,
+                                                    std::size_t chunk_size, bool in_order) {
+    using R = ResultFor<F, A>;
+    static_assert(!std::is_void_v<R>, "remoteobj: a function that returns nothing: use map");
+    const std::size_t most = 2 * std::max<std::size_t>(1, pool->size());
+    std::deque<Future<std::vector<R>>> parts;
+    for (std::size_t next = 0; next < inputs.size() || !parts.empty();) {
+      while (next < inputs.size() && parts.size() < most) {
+        const auto from = inputs.begin() + static_cast<std::ptrdiff_t>(next);
+        const auto size = std::min(chunk_size, inputs.size() - next);
+        parts.push_back(
+            pool->Start(function, std::vector<A>(from, from + static_cast<std::ptrdiff_t>(size))));
+        next += size;
+      }
+      auto part = parts.begin();
+      if (!in_order) {
+        part = std::ranges::find_if(parts, [](auto& one) { return one.ready(); });
+        if (part == parts.end()) part = parts.begin();
+      }
+      std::vector<R> results;
+      try {
+        // Where any may be next the others are looked at now and then.
+        results = part->Get(in_order ? absl::InfiniteDuration() : absl::Milliseconds(1));
+      } catch (const DeadlineExceeded& e) {
+        if (in_order || RemoteErrorOf(e) != nullptr) throw;
+        continue;
+      }
+      parts.erase(part);
+      for (R& result : results) co_yield result;
+    }
+  }
+
+  // What copies in this process have in common.
+  struct State {
+    absl::Mutex mutex;
+    std::shared_ptr<proxy_internal::Session> session ABSL_GUARDED_BY(mutex);
+    std::unique_ptr<manager_internal::PoolWorkers> workers ABSL_GUARDED_BY(mutex);
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_MANAGER_POOL_H_
