@@ -231,6 +231,8 @@ class Manager::Impl {
     const auto serve = [this]() -> Generator<std::string> {
       // Only shutdown ends it, not a Ctrl-C that is meant for the program.
       signal(SIGINT, SIG_IGN);
+      // Some builds of Abseil look for deadlocks at each lock, which costs as much as a call does.
+      absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
       Serving serving(*this);
       co_yield serving.rpc.address().ToString();
       serving.Run();

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "remoteobj/manager/internal/built_in_types.h"
 #include "remoteobj/manager/internal/object_server.h"
 #include "remoteobj/manager/internal/registry.h"
@@ -37,43 +38,85 @@ constexpr std::array<std::string_view, 14> kTypes = {
     "Dict",  "List",          "Set",     "Namespace",        "Value",
     "Array", "Lock",          "RLock",   "BoundedSemaphore", "Event",
     "Queue", "JoinableQueue", "Barrier", "Condition"};
-constexpr std::string_view kMethods[] = {"abandoned",     "abort",
-                                         "acquire",       "acted",
-                                         "add",           "append",
-                                         "assign",        "at",
-                                         "broken",        "chunk",
-                                         "clear",         "compare_exchange",
-                                         "contains",      "copy",
-                                         "count",         "create",
-                                         "difference",    "difference_update",
-                                         "erase",         "erase_slice",
-                                         "exchange",      "extend",
-                                         "failed",        "fill",
-                                         "full",          "get",
-                                         "get_or_create", "index",
-                                         "insert",        "inspect",
-                                         "intersection",  "intersection_update",
-                                         "is_set",        "isdisjoint",
-                                         "issubset",      "issuperset",
-                                         "items",         "join",
-                                         "keys",          "locked",
-                                         "merged",        "n_waiting",
-                                         "names",         "notify",
-                                         "notify_all",    "object_count",
-                                         "parties",       "ping",
-                                         "pop",           "popitem",
-                                         "publish",       "put",
-                                         "release",       "remove",
-                                         "repeat",        "reset",
-                                         "reverse",       "set",
-                                         "setdefault",    "shutdown",
-                                         "size",          "slice",
-                                         "sort",          "symmetric_difference",
-                                         "take",          "task_done",
-                                         "to_string",     "try_get",
-                                         "try_put",       "union_with",
-                                         "unlock",        "unpublish",
-                                         "update",        "values",
+constexpr std::string_view kMethods[] = {"abandoned",
+                                         "abort",
+                                         "acquire",
+                                         "acted",
+                                         "add",
+                                         "append",
+                                         "assign",
+                                         "at",
+                                         "broken",
+                                         "chunk",
+                                         "clear",
+                                         "compare_exchange",
+                                         "contains",
+                                         "copy",
+                                         "count",
+                                         "create",
+                                         "difference",
+                                         "difference_update",
+                                         "erase",
+                                         "erase_slice",
+                                         "exchange",
+                                         "extend",
+                                         "failed",
+                                         "fill",
+                                         "full",
+                                         "get",
+                                         "get_or_create",
+                                         "index",
+                                         "insert",
+                                         "inspect",
+                                         "intersection",
+                                         "intersection_update",
+                                         "is_set",
+                                         "isdisjoint",
+                                         "issubset",
+                                         "issuperset",
+                                         "items",
+                                         "join",
+                                         "keys",
+                                         "locked",
+                                         "merged",
+                                         "n_waiting",
+                                         "relayed",
+                                         "keep",
+                                         "answer",
+                                         "close",
+                                         "terminate",
+                                         "names",
+                                         "notify",
+                                         "notify_all",
+                                         "object_count",
+                                         "parties",
+                                         "ping",
+                                         "pop",
+                                         "popitem",
+                                         "publish",
+                                         "put",
+                                         "release",
+                                         "remove",
+                                         "repeat",
+                                         "reset",
+                                         "reverse",
+                                         "set",
+                                         "setdefault",
+                                         "shutdown",
+                                         "size",
+                                         "slice",
+                                         "sort",
+                                         "symmetric_difference",
+                                         "take",
+                                         "task_done",
+                                         "to_string",
+                                         "try_get",
+                                         "try_put",
+                                         "union_with",
+                                         "unlock",
+                                         "unpublish",
+                                         "update",
+                                         "values",
                                          "wait"};
 
 class Decisions {
@@ -195,13 +238,39 @@ std::shared_ptr<Entry> Make(ObjectServer& server, std::string_view type) {
   return server.Make(type, type, RequestIn(in)[0].Arguments());
 }
 
+void Require(bool condition) {
+  if (!condition) std::abort();
+}
+
+// A pool, by a call, as its type wants one; and the object that it relays calls to. They live as
+// long as the calls.
+std::vector<std::shared_ptr<Call>> MakePool(ObjectServer& server, ClientId client) {
+  const auto call = [&](std::uint64_t target, std::string_view method, std::size_t arguments,
+                        absl::FunctionRef<void(const ListWriter&)> write) {
+    auto message = std::make_unique<HeapMessage>();
+    const RequestWriter request = RequestOn(*message, 0);
+    request.SetTarget(target);
+    const OperationsWriter operations = request.Operations(2);
+    operations.Set(0, OperationKind::kGetAttribute, method, 0);
+    operations.Set(1, OperationKind::kCall, {}, 0);
+    write(operations.Arguments(1, arguments));
+    return server.Begin(client, std::move(message), [] {});
+  };
+  auto made = call(0, "create", 3, [](const ListWriter& list) {
+    list[0].Text("Pool");
+    list[1].Text("Pool");
+    const ListWriter pool = list[2].List(2);
+    pool[0].Text("Worker");
+    pool[1].UInt(2);
+  });
+  Require(made->references().size() == 1);
+  auto relayed = call(made->references()[0]->id(), "relayed", 0, [](const ListWriter&) {});
+  return {std::move(made), std::move(relayed)};
+}
+
 void LookAt(Call& call) {
   In in = call.outcome().Read();
   Walk(OutcomeIn(in));
-}
-
-void Require(bool condition) {
-  if (!condition) std::abort();
 }
 
 void Try(Decisions decide) {
@@ -215,6 +284,7 @@ void Try(Decisions decide) {
   }
   const std::array<ClientId, 2> clients = {server.AddClient({.pid = 1}),
                                            server.AddClient({.pid = 2})};
+  std::vector<std::shared_ptr<Call>> pool = MakePool(server, clients[0]);
   // That have not ended; and outcomes that are not received yet.
   std::array<std::vector<std::shared_ptr<Call>>, 2> calls;
   bool gone = false;
@@ -264,6 +334,7 @@ void Try(Decisions decide) {
     for (const auto& call : of_one) call->Cancel();
     of_one.clear();
   }
+  pool.clear();
   for (const ClientId client : clients) server.RemoveClient(client);
   // Nobody waits anywhere.
   for (const auto& object : objects) {

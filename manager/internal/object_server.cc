@@ -154,6 +154,7 @@ void CurrentCall::WillWait() {
 
 void CurrentCall::Wait(WaitList& list, absl::Duration timeout) {
   call_.list_ = &list;
+  if (call_.begun_ == absl::InfinitePast()) call_.begun_ = absl::Now();
   call_.until_ =
       timeout == absl::InfiniteDuration() ? absl::InfiniteFuture() : call_.begun_ + timeout;
   throw proxy_internal::LeftEvaluation();
@@ -436,7 +437,10 @@ void ObjectServer::BeginWaiting(Call& call) {
   }
   call.place_ = calls.insert(at, &call);
   call.waited_ = true;
-  if (call.until_ != absl::InfiniteFuture()) timeouts_.emplace(call.until_, &call);
+  if (call.until_ != absl::InfiniteFuture()) {
+    timeouts_.emplace(call.until_, &call);
+    NoteNextTimeout();
+  }
 }
 
 void ObjectServer::Finish(Call& call) {
@@ -446,7 +450,14 @@ void ObjectServer::Finish(Call& call) {
 
 void ObjectServer::StopWaiting(Call& call) {
   std::exchange(call.list_, nullptr)->calls_.erase(call.place_);
-  if (call.until_ != absl::InfiniteFuture()) timeouts_.erase({call.until_, &call});
+  if (call.until_ != absl::InfiniteFuture()) {
+    timeouts_.erase({call.until_, &call});
+    NoteNextTimeout();
+  }
+}
+
+void ObjectServer::NoteNextTimeout() {
+  next_timeout_.store(timeouts_.empty() ? kNever : absl::ToUnixNanos(timeouts_.begin()->first));
 }
 
 void ObjectServer::RunWoken() {
@@ -584,8 +595,8 @@ void ObjectServer::DoForOwner(std::shared_ptr<Entry> part, std::function<void()>
 }
 
 absl::Time ObjectServer::NextTimeout() {
-  const absl::MutexLock lock(&mutex_);
-  return timeouts_.empty() ? absl::InfiniteFuture() : timeouts_.begin()->first;
+  const std::int64_t next = next_timeout_.load();
+  return next == kNever ? absl::InfiniteFuture() : absl::FromUnixNanos(next);
 }
 
 void ObjectServer::RunTimeouts() {

@@ -19,10 +19,12 @@
 #define REMOTEOBJ_MANAGER_INTERNAL_OBJECT_SERVER_H_
 
 #include <any>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -117,7 +119,7 @@ class Call final : public std::enable_shared_from_this<Call> {
   ObjectServer& server_;
   const ClientId client_;
   const std::shared_ptr<Entry> entry_;
-  const absl::Time begun_ = absl::Now();
+  absl::Time begun_ = absl::InfinitePast();  // When it first waited.
   std::unique_ptr<HeapMessage> request_;
   HeapMessage outcome_;
   std::vector<std::shared_ptr<Referent>> references_;
@@ -235,6 +237,7 @@ class ObjectServer {
   void RunWoken() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopWaiting(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteNextTimeout() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StandInLine(const std::shared_ptr<Entry>& entry, std::function<void()> work)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunLine(const std::shared_ptr<Entry>& entry);
@@ -255,6 +258,9 @@ class ObjectServer {
   std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Call*> woken_ ABSL_GUARDED_BY(mutex_);
   std::set<std::pair<absl::Time, Call*>> timeouts_ ABSL_GUARDED_BY(mutex_);
+  // The first of them, in nanoseconds since the Unix epoch. Written under the mutex.
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+  std::atomic<std::int64_t> next_timeout_{kNever};
 
   WorkerPool pool_;
   std::shared_ptr<Entry> root_;  // Last, for it goes first.

@@ -37,6 +37,7 @@
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/hello.h"
+#include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/messages.h"
 #include "remoteobj/transport/internal/rpc_messages.h"
 #include "remoteobj/transport/internal/socket.h"
@@ -178,7 +179,7 @@ class RpcConnection {
   const HelloPeer& server() const { return server_; }
   pid_t server_pid() const { return server_pid_; }
   // Of this process, and not lost.
-  bool usable() const { return process_ == getpid() && !lost_.load() && !goodbye_.load(); }
+  bool usable() const { return process_ == Self() && !lost_.load() && !goodbye_.load(); }
   // Throws StaleReference for an object of another server than this one.
   void CheckServer(const HelloId& server, std::uint64_t id) const {
     if (server == server_.id) return;
@@ -227,7 +228,7 @@ class RpcConnection {
   void FinishWith(Exchange& exchange, const kj::Exception& e);
   [[noreturn]] void ThrowLost() const;
 
-  const pid_t process_ = getpid();
+  const Identity process_ = Self();
   const std::string address_;
   Socket socket_;
   Socket wake_;
@@ -315,7 +316,7 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
   static const HelloId* const id = new HelloId(RandomHelloId());
   ClientHello hello({.key = options.key,
                      .shared_memory = options.shared_memory,
-                     .pid = static_cast<std::uint32_t>(process_),
+                     .pid = static_cast<std::uint32_t>(PidOf(process_)),
                      .id = *id});
   HelloGreeting greeting;
   HelloReply reply;
@@ -384,7 +385,7 @@ void RpcConnection::RunUntilDone(SocketStream& stream, kj::Promise<void> work,
 }
 
 RpcConnection::~RpcConnection() {
-  if (process_ != getpid()) {
+  if (process_ != Self()) {
     // A copy in a forked child: the loop is the parent's.
     static_cast<void>(loop_.release());
     static_cast<void>(wire_.release());
@@ -640,7 +641,7 @@ void RpcConnection::Send(const std::shared_ptr<Exchange>& exchange, bool waits) 
 
 // A call that a fork has inherited is its parent's.
 void RpcConnection::CheckProcess() const {
-  if (process_ != getpid()) throw std::logic_error("this call was begun by another process");
+  if (process_ != Self()) throw std::logic_error("this call was begun by another process");
 }
 
 bool RpcConnection::ready(Exchange& exchange) {
