@@ -10,7 +10,8 @@
 // waits, and who comes later, gets BrokenBarrier, until somebody calls reset().
 //
 // Threads:  thread-safe. Copies are the same barrier.
-// Errors:   BrokenBarrier; and what goes wrong on the way to the manager.
+// Errors:   BrokenBarrier; and what goes wrong on the way to the manager. A wait(timeout) is
+//           DeadlineExceeded, some seconds after it, if the network has failed meanwhile.
 #ifndef REMOTEOBJ_MANAGER_BARRIER_H_
 #define REMOTEOBJ_MANAGER_BARRIER_H_
 
@@ -38,7 +39,7 @@ class Barrier final : public manager_internal::Shared {
   class Methods {
    public:
     // How many came before, this round. Breaks the barrier if not all come in time: that of the
-    // barrier, or this one.
+    // barrier, or this one. An action of the round before is waited for as long as it takes.
     std::int64_t wait() const { return Wait(std::nullopt, false).first; }
     std::int64_t wait(absl::Duration timeout) const { return Wait(timeout, false).first; }
 
@@ -71,7 +72,8 @@ class Barrier final : public manager_internal::Shared {
     // The index, and the number of the round to act for, or 0.
     std::pair<std::int64_t, std::uint64_t> Wait(std::optional<absl::Duration> timeout,
                                                 bool may_act) const {
-      return barrier_.Call<std::pair<std::int64_t, std::uint64_t>>("wait", timeout, may_act);
+      return barrier_.CallForAtLeast<std::pair<std::int64_t, std::uint64_t>>(
+          timeout.value_or(absl::InfiniteDuration()), "wait", timeout, may_act);
     }
     template <typename Action>
     std::int64_t WaitAndAct(std::optional<absl::Duration> timeout, Action&& action) const {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/clients_testing.h"
@@ -181,6 +182,21 @@ TEST_F(BarrierTest, NobodyGoesOnBeforeTheActionHasRun) {
   EXPECT_EQ(barrier->n_waiting(), 1u);
   EXPECT_EQ(barrier->wait(absl::Seconds(100), [] {}), 1);
   EXPECT_EQ(next->Get().first, 0);
+}
+
+// It was over when the action was.
+TEST_F(BarrierTest, ATimeBeginsWithTheRound) {
+  constexpr absl::Duration kTimeout = absl::Milliseconds(50);
+  const auto barrier = a_.Make<Barrier>(2);
+  Begun<Came> first = BeginWait(b_, barrier);
+  std::optional<Begun<Came>> next;
+  absl::Time acted;
+  barrier->wait([&] {
+    next = c_.Begin<Came>(barrier, "wait", std::optional(kTimeout), false);
+    absl::SleepFor(kTimeout);
+    acted = absl::Now();
+  });
+  EXPECT_GE(server_.objects().NextTimeout(), acted + kTimeout);
 }
 
 TEST_F(BarrierTest, AFailedActionBreaksIt) {

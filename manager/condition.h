@@ -16,9 +16,10 @@
 //
 // Threads:  thread-safe. Copies are the same condition.
 // Errors:   std::runtime_error if the caller does not own the lock (a Lock: if its process does
-//           not); and what goes wrong on the way to the manager. If wait() throws anything the
-//           lock is not held afterwards, unless it was not owned in the first place; a guard copes
-//           with that.
+//           not); and what goes wrong on the way to the manager. A wait() with a timeout is
+//           DeadlineExceeded, some seconds after it, if the network has failed meanwhile. If wait()
+//           throws anything the lock is not held afterwards, unless it was not owned in the first
+//           place, or the manager has not even heard of the wait; a guard copes with that.
 #ifndef REMOTEOBJ_MANAGER_CONDITION_H_
 #define REMOTEOBJ_MANAGER_CONDITION_H_
 
@@ -50,9 +51,11 @@ class Condition final : public manager_internal::Lockable {
     }
     void release() const { condition_.Release(); }
 
-    // Whether it was notified in time. Has the lock again, as deep as before.
+    // Whether it was notified in time. Has the lock again, as deep as before, for which it waits as
+    // long as it takes.
     bool wait(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return condition_.Call<bool>("wait", manager_internal::ThisThread(), timeout);
+      return condition_.CallForAtLeast<bool>(timeout, "wait", manager_internal::ThisThread(),
+                                             timeout);
     }
     // Waits until `predicate` gives what is true, and gives that; or what it gave last, when the
     // time is over. It is asked in the calling process, with the lock.

@@ -1,12 +1,41 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/internal/shared.h"
 
+#include <algorithm>
 #include <atomic>
 #include <stdexcept>
 
+#include "absl/time/clock.h"
 #include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/transport/errors.h"
 
 namespace remoteobj::manager_internal {
+namespace {
+
+// For a request and its answer on their way.
+constexpr absl::Duration kOnTheWay = absl::Seconds(2);
+
+// Waits for the outcome for as long as the listener is there.
+void FinishWhileThere(Channel& channel, PendingCall& call, ReadOutcome read, absl::Time deadline) {
+  bool answered = false;
+  const auto read_once = [&](const OutcomeReader& outcome) {
+    answered = true;
+    read(outcome);
+  };
+  for (bool there = true;;) {
+    try {
+      return call.Finish(read_once, deadline);
+    } catch (const DeadlineExceeded&) {
+      // An answer may be this error as any other.
+      if (answered || !there) throw;
+    }
+    there = channel.listening();
+    // If it is not, only what has come meanwhile counts; or how the connection has ended.
+    deadline = there ? absl::Now() + kOnTheWay : absl::InfinitePast();
+  }
+}
+
+}  // namespace
 
 Shared::Shared(const Reference& reference, std::string_view type) : referent_(reference.referent) {
   if (referent_ == nullptr) throw BadValue("a reference to no object");
@@ -16,10 +45,28 @@ Shared::Shared(const Reference& reference, std::string_view type) : referent_(re
   }
 }
 
+absl::Time Shared::LimitOf(absl::Duration timeout) {
+  if (timeout == absl::InfiniteDuration()) return absl::InfiniteFuture();
+  return absl::Now() + std::max(timeout, absl::ZeroDuration()) + kOnTheWay;
+}
+
 void Shared::CallNamed(std::string_view method, WriteRequest write, ReadOutcome read,
                        absl::Time deadline) const {
+  Naming(method, [&] { referent_->channel().Call(write, read, deadline); });
+}
+
+void Shared::CallNamedWhileThere(std::string_view method, WriteRequest write, ReadOutcome read,
+                                 absl::Time deadline) const {
+  Naming(method, [&] {
+    Channel& channel = referent_->channel();
+    const std::unique_ptr<PendingCall> call = channel.Start(write, deadline);
+    FinishWhileThere(channel, *call, read, deadline);
+  });
+}
+
+void Shared::Naming(std::string_view method, absl::FunctionRef<void()> call) const {
   try {
-    referent_->channel().Call(write, read, deadline);
+    call();
   } catch (const std::runtime_error&) {
     proxy_internal::RethrowNaming(
         [&] { return absl::StrCat("(", referent_->type(), ".", std::string(method), ")"); });

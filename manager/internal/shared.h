@@ -14,7 +14,6 @@
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_SHARED_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_SHARED_H_
 
-#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -27,7 +26,6 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "remoteobj/proxy/internal/members.h"
 #include "remoteobj/transport/channel.h"
@@ -63,18 +61,36 @@ class Shared {
   // failed, and that be known only after a minute.
   template <typename R, typename... A>
   R CallFor(absl::Duration timeout, std::string_view method, const A&... arguments) const {
-    // On a network that works the answer is there long before.
-    constexpr absl::Duration kOnTheWay = absl::Seconds(2);
-    const absl::Time deadline =
-        timeout == absl::InfiniteDuration()
-            ? absl::InfiniteFuture()
-            : absl::Now() + std::max(timeout, absl::ZeroDuration()) + kOnTheWay;
-    return CallUntil<R>(deadline, method, arguments...);
+    return CallUntil<R>(LimitOf(timeout), method, arguments...);
+  }
+  // One that waits in the manager for `timeout`, and may have to wait for others besides: the
+  // condition's for its lock, the barrier's for the action of the round before. That takes as long
+  // as it takes, if only the manager is there: it is asked when CallFor would give up, and from
+  // then on every other second. Throws DeadlineExceeded where it does not say in five seconds that
+  // it is; the call is given up then.
+  template <typename R, typename... A>
+  R CallForAtLeast(absl::Duration timeout, std::string_view method, const A&... arguments) const {
+    if (timeout == absl::InfiniteDuration()) return Call<R>(method, arguments...);
+    return WithRequest<R>(
+        [&](WriteRequest write, ReadOutcome read) {
+          CallNamedWhileThere(method, write, read, LimitOf(timeout));
+        },
+        method, arguments...);
   }
 
  private:
+  // When a call that waits for `timeout` has been answered, on a network that works: long before.
+  static absl::Time LimitOf(absl::Duration timeout);
+
   template <typename R, typename... A>
   R CallUntil(absl::Time deadline, std::string_view method, const A&... arguments) const {
+    return WithRequest<R>(
+        [&](WriteRequest write, ReadOutcome read) { CallNamed(method, write, read, deadline); },
+        method, arguments...);
+  }
+  template <typename R, typename... A>
+  static R WithRequest(absl::FunctionRef<void(WriteRequest, ReadOutcome)> call,
+                       std::string_view method, const A&... arguments) {
     const auto write = [&](RequestWriter request) {
       const OperationsWriter operations = request.Operations(2);
       operations.Set(0, OperationKind::kGetAttribute, method, 0);
@@ -84,11 +100,14 @@ class Shared {
                                                              0, arguments...);
       }
     };
-    return proxy_internal::Receive<R>(
-        [&](ReadOutcome read) { CallNamed(method, write, read, deadline); });
+    return proxy_internal::Receive<R>([&](ReadOutcome read) { call(write, read); });
   }
   void CallNamed(std::string_view method, WriteRequest write, ReadOutcome read,
                  absl::Time deadline) const;
+  void CallNamedWhileThere(std::string_view method, WriteRequest write, ReadOutcome read,
+                           absl::Time deadline) const;
+  // Errors of the way say what was called.
+  void Naming(std::string_view method, absl::FunctionRef<void()> call) const;
 
   std::shared_ptr<Referent> referent_;
 };
@@ -97,7 +116,9 @@ class Shared {
 std::uint64_t ThisThread();
 
 template <typename T>
-concept SharedType = std::derived_from<T, Shared> && requires { T::kTypeId; };
+concept SharedType = std::derived_from<T, Shared> && requires {
+  T::kTypeId;
+};
 
 }  // namespace remoteobj::manager_internal
 
