@@ -116,9 +116,7 @@ class Shared {
 std::uint64_t ThisThread();
 
 template <typename T>
-concept SharedType = std::derived_from<T, Shared> && requires {
-  T::kTypeId;
-};
+concept SharedType = std::derived_from<T, Shared> && requires { T::kTypeId; };
 
 }  // namespace remoteobj::manager_internal
 
