@@ -145,8 +145,8 @@ class Registry {
     AddAll<std::logic_error, std::domain_error, std::invalid_argument, std::length_error,
            std::out_of_range, std::runtime_error, std::overflow_error, std::range_error,
            std::underflow_error>();
-    AddAll<NotListening, DeadlineExceeded, BadValue, NotDescribed, StaleReference,
-           AuthenticationError>();
+    AddAll<NotListening, DeadlineExceeded, BadValue, NotDescribed, AuthenticationError,
+           StaleReference>();
     Add(typeid(std::system_error), {&CodeOf<std::system_error>, &RethrowSystemError});
     Add(typeid(std::ios_base::failure), {&CodeOf<std::ios_base::failure>, &RethrowIosFailure});
     Add(typeid(std::future_error), {&CodeOf<std::future_error>, &RethrowFutureError});
@@ -335,6 +335,8 @@ absl::Status CurrentExceptionToStatus() {
     return status(StatusCode::kInvalidArgument, e);
   } catch (const AuthenticationError& e) {
     return status(StatusCode::kUnauthenticated, e);
+  } catch (const StaleReference& e) {
+    return status(StatusCode::kNotFound, e);
   } catch (const absl::BadStatusOrAccess& e) {
     return e.status();
   } catch (const std::out_of_range& e) {

@@ -271,6 +271,7 @@ TEST(RemoteErrorTest, OursComeAsThemselves) {
   CheckOwnType(BadValue("bad"));
   CheckOwnType(NotDescribed("unknown"));
   CheckOwnType(AuthenticationError("another key"));
+  CheckOwnType(StaleReference("gone"));
   CheckOwnType<ListenerDied>(ListenerDied("died", {.pid = 12, .signal = 9}, true),
                              [](const ListenerDied& e) {
                                EXPECT_EQ(e.pid(), 12);
@@ -560,6 +561,7 @@ TEST(RemoteErrorTest, BecomesAStatus) {
   check(DeadlineExceeded("late"), StatusCode::kDeadlineExceeded, "late");
   check(NotDescribed("what"), StatusCode::kUnimplemented, "what");
   check(AuthenticationError("what"), StatusCode::kUnauthenticated, "what");
+  check(StaleReference("gone"), StatusCode::kNotFound, "gone");
   check(BadValue("bad"), StatusCode::kInvalidArgument, "bad");
   check(absl::BadStatusOrAccess(absl::DataLossError("lost")), StatusCode::kDataLoss, "lost");
   check(std::out_of_range("far"), StatusCode::kOutOfRange, "far");
