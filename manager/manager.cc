@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -120,6 +121,10 @@ class Manager::Impl {
   const Proxy<Root>& root() {
     const absl::MutexLock lock(&mutex_);
     if (state_ == State::kShutDown) throw std::logic_error("this manager has shut down");
+    if (!root_ && !connect_only_ && maker_ != getpid()) {
+      throw std::logic_error(
+          "this manager was not started: start it before the processes that share it");
+    }
     if (!root_) connect_only_ ? Connect() : StartLocked();
     return *root_;
   }
@@ -265,6 +270,7 @@ class Manager::Impl {
 
   const ManagerOptions options_;
   const bool connect_only_;
+  const pid_t maker_ = getpid();
   absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_) = State::kInitial;
   Address address_;

@@ -261,6 +261,17 @@ TEST(ManagerTest, States) {
   EXPECT_THROW(Manager::Connect(manager.address()), NotListening);
 }
 
+// Each process had one of its own, of which the second could not listen.
+TEST(ManagerTest, IsNotStartedByTheFirstUseInAFork) {
+  Manager manager = NewManager();
+  EXPECT_EQ(remoteobj_testing::Forked([&] {
+              EXPECT_THROW(manager.object_count(), std::logic_error);
+              if (testing::Test::HasFailure()) _exit(1);
+            }).Wait(),
+            0);
+  EXPECT_EQ(manager.object_count(), 0u);
+}
+
 TEST(ManagerTest, TellsOfItsDeath) {
   Manager manager = NewManager();
   const Proxy<Foo> foo = manager.Create<Foo>("Foo", 1);

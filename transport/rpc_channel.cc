@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -239,21 +240,31 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
       throw std::logic_error(absl::StrCat("this channel has a listener already: ", e.what()));
     }
     open->thread = std::thread([server = open->server.get()] { server->Run(); });
-    open_ = std::move(open);
-    opener_ = getpid();
+    {
+      const absl::MutexLock lock(&open_mutex_);
+      open_.swap(open);
+    }
+    opener_.store(getpid());
+    static_cast<void>(open.release());  // In a fork its parent's, if it had one.
   }
-  bool is_open() override { return open_ != nullptr && opener_ == getpid(); }
+  bool is_open() override { return opener_.load() == getpid(); }
   bool Serve(Handler handler, absl::Time deadline) override {
     return open_->queue.Serve(handler, deadline);
   }
-  void Wake() override { open_->queue.Wake(); }
+  void Wake() override {
+    const absl::MutexLock lock(&open_mutex_);
+    if (open_ != nullptr) open_->queue.Wake();
+  }
   void Close(Final final, Handler handler) override {
     if (!is_open()) return;
     open_->server->Sync();  // What was sent before has arrived.
     open_->queue.Close(final, handler);
     open_->server->Stop();
     open_->thread.join();
-    open_.reset();
+    opener_.store(0);
+    std::unique_ptr<OpenEnd> end;
+    const absl::MutexLock lock(&open_mutex_);
+    end.swap(open_);
   }
 
  private:
@@ -274,8 +285,10 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
   const std::shared_ptr<transport_internal::RpcClient> client_;
   absl::Mutex mutex_;
   std::shared_ptr<Referent> object_ ABSL_GUARDED_BY(mutex_);
+  // Opened and closed by one thread, but woken by any.
+  absl::Mutex open_mutex_;
   std::unique_ptr<OpenEnd> open_;
-  pid_t opener_ = 0;
+  std::atomic<pid_t> opener_{0};  // 0 while it is not open.
 };
 
 }  // namespace
