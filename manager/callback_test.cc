@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -103,8 +104,14 @@ class CallbackTest : public testing::TestWithParam<bool> {
  protected:
   Manager manager_ = NewManager({.shared_memory = GetParam()});
   const Proxy<Radio> radio_ = manager_.Create<Radio>("Radio");
+  // Written by another thread, under the proxy's lock.
+  std::vector<int> Heard() {
+    const std::scoped_lock lock(proxy_);
+    return listener_.heard;
+  }
+
   Ear listener_;
-  const Proxy<Ear> proxy_{listener_};
+  Proxy<Ear> proxy_{listener_};
 };
 INSTANTIATE_TEST_SUITE_P(Ways, CallbackTest, testing::Bool(),
                          [](const auto& info) { return info.param ? "SharedMemory" : "Socket"; });
@@ -124,7 +131,7 @@ TEST_P(CallbackTest, AClientsObjectIsCalled) {
 TEST_P(CallbackTest, IsCalledWhileItsOwnerWaits) {
   const auto listening = proxy_.Listen();
   EXPECT_EQ(radio_->Once(proxy_, 5), 1);
-  EXPECT_EQ(listener_.heard, std::vector<int>{5});
+  EXPECT_EQ(Heard(), std::vector<int>{5});
 }
 
 TEST_P(CallbackTest, NobodyListens) {
@@ -166,7 +173,7 @@ TEST_P(CallbackTest, InContainersForOtherClients) {
   ready->set();
   other.Join();
   EXPECT_EQ(*other.result(), 1);
-  EXPECT_EQ(listener_.heard, std::vector<int>{9});
+  EXPECT_EQ(Heard(), std::vector<int>{9});
 }
 
 TEST_P(CallbackTest, LeavesNothingBehind) {

@@ -237,7 +237,17 @@ ObjectServer::ObjectServer(Registry registry, Options options)
       std::make_shared<Entry>(*this, 0, "", how.name, how, std::make_shared<Root>(*this), nullptr);
 }
 
-ObjectServer::~ObjectServer() = default;
+ObjectServer::~ObjectServer() {
+  // Objects that are parts of one another would stay.
+  std::vector<std::shared_ptr<Entry>> entries;
+  {
+    const absl::MutexLock lock(&table_mutex_);
+    for (const auto& [id, weak] : table_) {
+      if (auto entry = weak.lock()) entries.push_back(std::move(entry));
+    }
+  }
+  for (const std::shared_ptr<Entry>& entry : entries) LetGo(std::move(entry->object_));
+}
 
 ClientId ObjectServer::AddClient(ClientInfo info) {
   const absl::MutexLock lock(&mutex_);

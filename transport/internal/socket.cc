@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -62,6 +63,15 @@ struct SocketAddress {
 
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
+
+bool IsLoopback(const SocketAddress& at) {
+  if (at.storage.ss_family == AF_INET6) {
+    const in6_addr& six = reinterpret_cast<const sockaddr_in6*>(&at.storage)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
+  }
+  const in_addr& four = reinterpret_cast<const sockaddr_in*>(&at.storage)->sin_addr;
+  return ntohl(four.s_addr) >> 24 == 127;
+}
 
 // REQUIRES: a unix address, whose path fits.
 SocketAddress UnixAddress(const Address& address) {
@@ -154,6 +164,11 @@ Socket::~Socket() {
 
 Socket ListenAt(const Address& address, Address& bound) {
   const SocketAddress at = Resolve(address, /*to_listen=*/true).front();
+  // A name is believed only if this machine has it, too.
+  if (address.kind() == Address::Kind::kTcp && address.IsLocalOnly() && !IsLoopback(at)) {
+    throw std::invalid_argument(
+        absl::StrCat(address.ToString(), " is not a loopback address on this machine"));
+  }
   Socket socket = NewSocket(at);
   const int on = 1;
   if (address.kind() == Address::Kind::kTcp) {
