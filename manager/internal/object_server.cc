@@ -149,10 +149,12 @@ CurrentCall::CurrentCall() : call_(*current_call) {}
 ClientId CurrentCall::client() const { return call_.client_; }
 
 void CurrentCall::WillWait() {
+  ObjectServer::CheckMayBlock();
   if (!call_.may_wait_) throw proxy_internal::LeftEvaluation();
 }
 
 void CurrentCall::Wait(WaitList& list, absl::Duration timeout) {
+  ObjectServer::CheckMayBlock();
   call_.list_ = &list;
   if (call_.begun_ == absl::InfinitePast()) call_.begun_ = absl::Now();
   call_.until_ =
