@@ -33,9 +33,12 @@ struct Ear {
   int SizeOf(Queue<int> queue) { return static_cast<int>(queue->size()); }
   Queue<int> Same(Queue<int> queue) { return queue; }
   Ear& Itself() { return *this; }
+  std::string Kind(int) { return "int"; }
+  std::string Kind(const std::string&) { return "text"; }
   std::vector<int> heard = {};
 };
-REMOTEOBJ_DESCRIBE(Ear, Heard, SizeOf, Same, Itself, heard)
+REMOTEOBJ_DESCRIBE(Ear, Heard, SizeOf, Same, Itself,
+                   (Kind, std::string(int), std::string(const std::string&)), heard)
 
 // A manager's.
 struct Radio {
@@ -51,6 +54,10 @@ struct Radio {
   int Once(Proxy<Ear> listener, int x) { return listener->Heard(x); }
   int Send(Queue<int> queue) { return listeners.front()->SizeOf(queue); }
   Queue<int> SendBack(Queue<int> queue) { return listeners.front()->Same(queue); }
+  std::string Kinds() {
+    const Proxy<Ear>& ear = listeners.front();
+    return ear->Kind(1) + ear->Kind(std::string("x"));
+  }
   std::vector<int> AllHeard() {
     listeners.front()->Itself()->Heard(7);
     return *listeners.front()->heard;
@@ -79,8 +86,8 @@ struct Radio {
   std::vector<Proxy<Ear>> listeners = {};
   int yielded = -1;
 };
-REMOTEOBJ_DESCRIBE(Radio, Tune, TuneOut, Say, Once, Send, SendBack, AllHeard, Count, Words, Slow,
-                   Listeners, yielded)
+REMOTEOBJ_DESCRIBE(Radio, Tune, TuneOut, Say, Once, Send, SendBack, Kinds, AllHeard, Count, Words,
+                   Slow, Listeners, yielded)
 
 // Where all would wait for it.
 struct Impatient {
@@ -123,6 +130,7 @@ TEST_P(CallbackTest, AClientsObjectIsCalled) {
   EXPECT_EQ(radio_->Say(6), 2);
   EXPECT_EQ(radio_->Say(7), 3);
   EXPECT_EQ(radio_->AllHeard(), (std::vector<int>{5, 6, 7, 7}));
+  EXPECT_EQ(radio_->Kinds(), "inttext");
   EXPECT_THROW(radio_->Say(-1), std::out_of_range);
   EXPECT_EQ(radio_->Say(8), 6);
 }
@@ -222,8 +230,8 @@ TEST_P(CallbackTest, WhereAllWouldWaitItIsAnError) {
 }
 
 TEST_P(CallbackTest, OfAnotherManager) {
-  const auto listening = proxy_.ListenInBackground();
   Manager other = NewManager();
+  const auto listening = proxy_.ListenInBackground();
   const auto radio = other.Create<Radio>("Radio");
   EXPECT_EQ(radio->Once(proxy_, 1) + radio_->Once(proxy_, 1), 3);
   // A proxy of the one can't be called by the other.

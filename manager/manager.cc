@@ -2,15 +2,13 @@
 #include "remoteobj/manager/manager.h"
 
 #include <signal.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <optional>
+#include <span>
 #include <stdexcept>
-#include <system_error>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/cleanup/cleanup.h"
@@ -26,6 +24,7 @@
 #include "remoteobj/process/process.h"
 #include "remoteobj/transport/address.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/crypto.h"
 #include "remoteobj/transport/internal/rpc_client.h"
 #include "remoteobj/transport/internal/rpc_server.h"
 
@@ -39,9 +38,7 @@ using transport_internal::RpcServer;
 
 std::string RandomBytes(std::size_t size) {
   std::string bytes(size, '\0');
-  if (getrandom(bytes.data(), size, 0) != static_cast<ssize_t>(size)) {
-    throw std::system_error(errno, std::generic_category(), "getrandom");
-  }
+  transport_internal::FillRandom(std::as_writable_bytes(std::span(bytes)));
   return bytes;
 }
 

@@ -7,11 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <list>
 #include <stdexcept>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "remoteobj/except/generator.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/evaluate.h"
 #include "remoteobj/proxy/internal/session.h"
@@ -47,26 +49,31 @@ class WorkerChannel final : public Channel {
   PoolWorker worker_;
 };
 
-// Keeps `count` processes at work until the pool is over.
-void Supervise(const RelayProxy& relay, int count, const RunOptions& options) {
+// Keeps `count` processes at work until the pool is over. Yields once, when the pool is kept: those
+// who use it are told when this process ends.
+Generator<int> Supervise(RelayProxy relay, int count, RunOptions options) {
+  relay.keep();
+  co_yield count;
   const auto work = [&relay] {
     WorkerChannel channel;
-    Serve(relay, channel);
+    return Serve(relay, channel);
   };
   int started = 0;
   const auto start = [&] {
     RunOptions one = options;
     one.name = absl::StrCat(options.name, "-", ++started);
-    return Process<void>(std::move(one), work);
+    one.daemon = true;
+    one.raises = false;
+    return Process<bool>(std::move(one), work);
   };
-  std::list<Process<void>> workers;
+  std::list<Process<bool>> workers;
   for (int i = 0; i < count; ++i) workers.push_back(start());
   absl::Time last_start = absl::Now();
   while (!workers.empty()) {
     siginfo_t ended = {};
     if (waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT) != 0) {
       if (errno == EINTR) continue;
-      return;
+      co_return;
     }
     const auto at = std::ranges::find_if(
         workers, [&](const auto& worker) { return worker.pid() == ended.si_pid; });
@@ -75,10 +82,10 @@ void Supervise(const RelayProxy& relay, int count, const RunOptions& options) {
       continue;
     }
     at->Join(absl::InfiniteDuration());
-    const bool over = at->exit_code() == 0;
+    const bool over = at->result().value_or(false);
     workers.erase(at);
     if (over) continue;
-    // One that can't even begin is not tried without end.
+    // One that can't even begin is not tried without a pause.
     constexpr absl::Duration kPause = absl::Milliseconds(100);
     const absl::Duration since = absl::Now() - last_start;
     if (since < kPause) absl::SleepFor(kPause - since);
@@ -92,10 +99,11 @@ void Supervise(const RelayProxy& relay, int count, const RunOptions& options) {
 class PoolWorkers::Impl {
  public:
   Impl(RelayProxy relay, int count, RunOptions options)
-      : relay_(std::move(relay)), supervisor_(OptionsOf(options), [&] {
-          options.raises = false;
-          Supervise(relay_, count, options);
-        }) {}
+      : relay_(std::move(relay)),
+        supervisor_(OptionsOf(options), Supervise, relay_, count, options),
+        kept_(supervisor_.result()) {
+    if (kept_.begin() == kept_.end()) throw NotListening("the pool's processes did not begin");
+  }
   ~Impl() {
     if (owner_ != getpid()) return;
     try {
@@ -116,12 +124,27 @@ class PoolWorkers::Impl {
 
   const pid_t owner_ = getpid();
   const RelayProxy relay_;
-  Process<void> supervisor_;
+  Process<Generator<int>> supervisor_;
+  Generator<int> kept_;
 };
 
 PoolWorkers::PoolWorkers(RelayProxy relay, int count, RunOptions options)
     : impl_(std::make_unique<Impl>(std::move(relay), count, std::move(options))) {}
 PoolWorkers::~PoolWorkers() = default;
+
+transport_internal::Mac MacOf(std::string_view type, std::span<const std::byte> captures) {
+  // Drawn before the first fork.
+  static const transport_internal::Mac key = [] {
+    transport_internal::Mac drawn;
+    transport_internal::FillRandom(drawn);
+    return drawn;
+  }();
+  return transport_internal::HmacSha256(key, {std::as_bytes(std::span(type)), captures});
+}
+
+namespace {
+[[maybe_unused]] const transport_internal::Mac key_at_start = MacOf("", {});
+}  // namespace
 
 }  // namespace manager_internal
 
@@ -134,11 +157,11 @@ AnyValue Pool::Arguments(int processes) {
 void Pool::Start(RunOptions options) {
   if (options.name.empty()) options.name = "pool";
   const manager_internal::RelayProxy pool = relay();
-  pool.keep();
-  const auto count = static_cast<int>(pool.size());
+  // Not under the lock, which the processes would find taken.
+  auto workers = std::make_unique<manager_internal::PoolWorkers>(
+      pool, static_cast<int>(pool.size()), std::move(options));
   const absl::MutexLock lock(&state_->mutex);
-  state_->workers =
-      std::make_unique<manager_internal::PoolWorkers>(pool, count, std::move(options));
+  state_->workers = std::move(workers);
 }
 
 std::shared_ptr<proxy_internal::Session> Pool::session() const {

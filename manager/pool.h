@@ -8,10 +8,10 @@
 //   std::vector<int> squares = pool->map(Square, std::vector{1, 2, 3});
 //   for (int square : pool->imap(Square, numbers)) …      // in order, as they come
 //
-// The processes are forks of the one that made the pool, and end with it, or with its last copy of
-// this proxy; any other that has the proxy can use them. So a function is one that this program
-// has: a function, or a lambda whose captures are trivially copyable (what else it needs are
-// arguments).
+// The processes are forks of the one that made the pool, and end with it (with the thread that made
+// it, as each daemon), or with its last copy of this proxy; any other that has the proxy can use
+// them. So a function is one that this program has: a function, or a lambda whose captures are
+// trivially copyable (what else it needs are arguments).
 //
 // A process that dies is replaced. What it was evaluating fails with ListenerDied, and is not tried
 // again; nothing else is lost.
@@ -32,10 +32,12 @@
 #include <iterator>
 #include <memory>
 #include <ranges>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -53,6 +55,7 @@
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/crypto.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj {
@@ -63,6 +66,39 @@ struct PoolWorker {
   int nothing = 0;
 };
 REMOTEOBJ_DESCRIBE(PoolWorker, nothing)
+
+// That this program, or a fork of it, has sent a function of that type with these captures: they
+// are code, which nobody else who has the manager's key is to choose.
+transport_internal::Mac MacOf(std::string_view type, std::span<const std::byte> captures);
+
+// A function on its way to a process of a pool.
+template <typename F>
+class Signed {
+  static_assert(std::is_trivially_copyable_v<F>,
+                "remoteobj: what is given to a pool has captures that are not trivially copyable. "
+                "They travel as bytes: capture numbers, not strings, containers or references, and "
+                "pass the rest as arguments.");
+
+ public:
+  explicit Signed(const F& function) : function_(function), mac_(Mac()) {}
+
+  template <typename... A>
+    requires std::is_invocable_v<const F&, A&...>
+  decltype(auto) operator()(PoolWorker&, A&... arguments) const {
+    if (!transport_internal::SameBytes(mac_, Mac())) {
+      throw BadValue("a pool calls what its own program has given to it, and nothing else");
+    }
+    return std::invoke(function_, arguments...);
+  }
+
+ private:
+  transport_internal::Mac Mac() const {
+    return MacOf(typeid(F).name(), std::as_bytes(std::span(&function_, 1)));
+  }
+
+  F function_;
+  transport_internal::Mac mac_;
+};
 
 // The processes of a pool, of the process that made it. They end with this.
 class PoolWorkers {
@@ -87,7 +123,7 @@ template <typename F, typename A>
 struct ForEachOf {
   using R = std::invoke_result_t<const F&, const A&>;
 
-  ResultsOf<R> operator()(PoolWorker&, const std::vector<A>& inputs) const {
+  ResultsOf<R> operator()(const std::vector<A>& inputs) const {
     if constexpr (std::is_void_v<R>) {
       for (const A& input : inputs) std::invoke(function, input);
     } else {
@@ -153,11 +189,11 @@ class Pool final : public manager_internal::Shared {
     template <typename F, typename... A>
     auto apply(const F& function, const A&... arguments) const {
       return proxy_internal::PassToObject<Worker>(
-          *pool_.session(), View(), absl::InfiniteDuration(), Task<F>(function), arguments...);
+          *pool_.session(), View(), absl::InfiniteDuration(), Task(function), arguments...);
     }
     template <typename F, typename... A>
     auto apply_async(const F& function, const A&... arguments) const {
-      return proxy_internal::StartPassTo<Worker>(*pool_.session(), Task<F>(function), arguments...);
+      return proxy_internal::StartPassTo<Worker>(*pool_.session(), Task(function), arguments...);
     }
 
     // function(input) for each of the inputs, in order. They travel in portions of `chunk_size`; 0
@@ -206,7 +242,7 @@ class Pool final : public manager_internal::Shared {
     std::uint64_t size() const { return pool_.relay().size(); }
     // Nothing more is given to it; what there is is done.
     void close() const { pool_.relay().close(); }
-    // What is not done fails. The processes end.
+    // What is not done fails. The processes end when what they are at returns, or with the pool.
     void terminate() const { pool_.relay().terminate(); }
     // Waits until all is done. False if that takes longer. Throws std::logic_error if it is open.
     bool join(absl::Duration timeout = absl::InfiniteDuration()) const {
@@ -222,10 +258,7 @@ class Pool final : public manager_internal::Shared {
     // As what is passed to an object.
     template <typename F>
     static auto Task(const F& function) {
-      return [function = std::decay_t<const F&>(function)](Worker&,
-                                                           auto&... arguments) -> decltype(auto) {
-        return std::invoke(function, arguments...);
-      };
+      return manager_internal::Signed<std::decay_t<const F&>>(function);
     }
     template <typename F>
     static auto Applied(const F& function) {
@@ -238,7 +271,7 @@ class Pool final : public manager_internal::Shared {
     auto Start(const F& function, const std::vector<A>& inputs) const {
       using Function = std::decay_t<const F&>;
       return proxy_internal::StartPassTo<Worker>(
-          *pool_.session(), manager_internal::ForEachOf<Function, A>{function}, inputs);
+          *pool_.session(), Task(manager_internal::ForEachOf<Function, A>{function}), inputs);
     }
     std::size_t ChunkOf(std::size_t inputs) const {
       const std::size_t parts = 4 * std::max<std::size_t>(1, size());

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -16,7 +17,9 @@
 #include "gtest/gtest.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/value.h"
 
 namespace remoteobj {
 namespace {
@@ -121,6 +124,69 @@ TEST(PoolTest, AProcessThatDiesIsReplaced) {
   auto lives = pool->apply_async(Square, 5);
   EXPECT_THROW(dies.Get(), ListenerDied);
   EXPECT_EQ(lives.Get(), 25);
+}
+
+// One that ends well, but not by the pool's end, is one that has died.
+TEST(PoolTest, AProcessThatExitsIsReplaced) {
+  const Manager manager;
+  const Pool pool = manager.Pool(1);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THROW(pool->apply([] { _exit(0); }), ListenerDied);
+    EXPECT_EQ(pool->apply(Square, i), i * i);
+  }
+}
+
+// Values that can be nested without end.
+struct Deep {
+  std::vector<Deep> inner = {};
+};
+Deep Nested(int depth) {
+  Deep deep;
+  for (int i = 0; i < depth; ++i) {
+    Deep outer;
+    outer.inner.push_back(std::move(deep));
+    deep = std::move(outer);
+  }
+  return deep;
+}
+
+}  // namespace
+
+template <>
+struct Codec<Deep> {
+  static void Encode(const Deep& deep, ValueWriter out) { remoteobj::Encode(deep.inner, out); }
+  static Deep Decode(const ValueReader& in) { return {remoteobj::Decode<std::vector<Deep>>(in)}; }
+};
+
+namespace {
+
+// What can't be sent on went from one process to the next, and each ended by it.
+TEST(PoolTest, WhatIsNestedTooDeepIsRefused) {
+  const Manager manager;
+  const Pool pool = manager.Pool(1);
+  const auto take = [](const Deep&) { return 1; };
+  for (int depth = 80; depth < 120; ++depth) {
+    try {
+      EXPECT_EQ(pool->apply(take, Nested(depth)), 1);
+    } catch (const BadValue&) {
+      EXPECT_GT(depth, 80);
+    }
+  }
+  EXPECT_EQ(pool->apply(Square, 3), 9);
+}
+
+// Who takes a task learns how functions travel, and could send another pointer in its place.
+TEST(PoolTest, CallsWhatItsOwnProgramHasGivenOnly) {
+  const Manager manager;
+  const Pool pool = manager.Pool(1);
+  const manager_internal::Signed<int (*)(int)> square(Square);
+  auto other = square;
+  int (*const function)(int) = FailAt;
+  std::memcpy(static_cast<void*>(&other), &function, sizeof function);
+  manager_internal::PoolWorker worker;
+  int three = 3;
+  EXPECT_EQ(square(worker, three), 9);
+  EXPECT_THROW(other(worker, three), BadValue);
 }
 
 TEST(PoolTest, ClosesJoinsAndTerminates) {

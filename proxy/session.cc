@@ -114,12 +114,19 @@ class Session::EvaluatingChannel final : public Channel {
   explicit EvaluatingChannel(std::shared_ptr<Session> session) : session_(std::move(session)) {}
 
   void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
-    if (!listening_here()) return session_->channel_->Call(write, read, deadline);
-    CallDirectly(write, Handler(), read);
+    {
+      // Under which it goes on to listen.
+      const std::scoped_lock lock(session_->mutex_);
+      if (listening_here()) return CallDirectly(write, Handler(), read);
+    }
+    session_->channel_->Call(write, read, deadline);
   }
   std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override {
-    if (!listening_here()) return session_->channel_->Start(write, deadline);
-    return StartDirectly(write, Handler());
+    {
+      const std::scoped_lock lock(session_->mutex_);
+      if (listening_here()) return StartDirectly(write, Handler());
+    }
+    return session_->channel_->Start(write, deadline);
   }
   bool listening() override { return session_->listening(); }
   pid_t listener_pid() override { return session_->listener_pid(); }
@@ -236,6 +243,8 @@ void Session::Close() {
   listener().Close(
       options_.fulfill_final ? Final::kFulfill : Final::kRefuse,
       [this](const RequestReader& request, OutcomeWriter& outcome) { Handle(request, outcome); });
+  // Who evaluates a call that came another way has the mutex: when it is free nobody does.
+  const std::scoped_lock lock(mutex_);
 }
 
 std::shared_ptr<Session> SessionOf(const TypeInfo& type, const Reference& reference,

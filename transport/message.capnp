@@ -80,7 +80,8 @@ struct Operation {
   kind @0 :Kind;
 
   # Where the sender found `name` in the description of the class, counted from 1; 0 if unknown.
-  # Only saves a search: `name` decides.
+  # Only saves a search: `name` decides. Of a call: which of the signatures that the method is
+  # described with, counted from 1; 0 for the first that fits.
   hint @1 :UInt16;
 
   name @2 :Text;

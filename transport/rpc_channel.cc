@@ -206,6 +206,7 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
                 .address = options_.address, .key = options_.key, .shared_memory = false})) {}
   ~RpcChannelImpl() override {
     if (is_open()) Close(Final::kRefuse, [](const RequestReader&, OutcomeWriter&) {});
+    static_cast<void>(open_.release());  // In a fork its parent's.
   }
 
   void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {

@@ -62,12 +62,17 @@ class LocalCall final : public PendingCall {
     if (call_ == nullptr) throw std::logic_error("this call was finished already");
     if (!call_->finished()) ObjectServer::CheckMayBlock();
     while (!call_->finished()) {
-      const absl::Time until = std::min(deadline, server_.NextTimeout());
+      // The end of the server is looked for now and then: what would answer may have ended.
+      constexpr absl::Duration kLook = absl::Milliseconds(200);
+      const absl::Time until = std::min({deadline, server_.NextTimeout(), absl::Now() + kLook});
       {
         const absl::MutexLock lock(&signal_->mutex);
         signal_->mutex.AwaitWithDeadline(absl::Condition(&signal_->set), until);
       }
       server_.RunTimeouts();
+      if (!call_->finished() && server_.closing()) {
+        throw NotListening("the manager closes");
+      }
       if (!call_->finished() && absl::Now() >= deadline) {
         throw DeadlineExceeded("the outcome did not come in time");
       }

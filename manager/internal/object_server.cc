@@ -240,6 +240,10 @@ ObjectServer::ObjectServer(Registry registry, Options options)
 }
 
 ObjectServer::~ObjectServer() {
+  closing_.store(true);
+  // Neither is called after that, though what ends below has work for them.
+  pool_.Stop();
+  ends_.Stop();
   // Objects that are parts of one another would stay.
   std::vector<std::shared_ptr<Entry>> entries;
   {
@@ -370,7 +374,7 @@ void ObjectServer::Forget(Entry& entry) {
 }
 
 bool ObjectServer::IsFor(const RequestReader& request, std::string_view method) {
-  return request.size() == 2 && request[0].name() == method;
+  return request.size() >= 2 && request[0].name() == method;
 }
 
 // To make an object of a user's type is to call its constructor.
@@ -593,7 +597,7 @@ void ObjectServer::Locked(absl::FunctionRef<void()> work) {
 }
 
 void ObjectServer::Do(std::function<void()> work) {
-  pool_.Run([this, work = std::move(work)] { Locked(work); });
+  ends_.Run([this, work = std::move(work)] { Locked(work); });
 }
 
 void ObjectServer::DoForOwner(std::shared_ptr<Entry> part, std::function<void()> work) {

@@ -178,6 +178,8 @@ class ObjectServer {
   static std::shared_ptr<Entry> CurrentEntry();
   // Throws std::logic_error where all would wait if the calling thread did.
   static void CheckMayBlock();
+  // Whether the server comes to its end.
+  bool closing() const { return closing_.load(); }
   // Calls it when a client asks the manager to end.
   void OnShutdown(std::function<void()> on_shutdown);
 
@@ -262,7 +264,12 @@ class ObjectServer {
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
   std::atomic<std::int64_t> next_timeout_{kNever};
 
+  // Nothing is answered any more that is not by now.
+  std::atomic<bool> closing_{false};
+
   WorkerPool pool_;
+  // For Do: the threads of the pool may all wait for just that.
+  WorkerPool ends_{1};
   std::shared_ptr<Entry> root_;  // Last, for it goes first.
 };
 

@@ -19,10 +19,11 @@ namespace remoteobj::manager_internal {
 // As an operation of a request.
 struct RelayedOperation {
   std::uint16_t kind = 0;
+  std::uint16_t hint = 0;
   std::string name = {};
   std::vector<AnyValue> arguments = {};
 };
-REMOTEOBJ_DESCRIBE(RelayedOperation, kind, name, arguments)
+REMOTEOBJ_DESCRIBE(RelayedOperation, kind, hint, name, arguments)
 
 struct RelayedCall {
   std::uint64_t number = 0;

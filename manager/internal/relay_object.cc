@@ -27,19 +27,27 @@ AnyValue AsValue(const E& error) {
   }
 }
 
-std::vector<RelayedOperation> OperationsOf(const RequestReader& request) {
+// Throws BadValue for what can't be sent on.
+std::vector<RelayedOperation> OperationsOf(const RequestReader& request, bool takes_code) {
   std::vector<RelayedOperation> operations;
   operations.reserve(request.size());
   for (std::size_t i = 0; i < request.size(); ++i) {
     const OperationReader from = request[i];
     RelayedOperation& to = operations.emplace_back();
     to.kind = static_cast<std::uint16_t>(from.kind());
+    to.hint = from.hint();
     to.name = std::string(from.name());
     const ListReader arguments = from.Arguments();
     for (std::size_t j = 0; j < arguments.size(); ++j) {
       to.arguments.push_back(AnyValue::Copy(arguments[j]));
     }
+    if (from.kind() == OperationKind::kPassTo && !takes_code) {
+      throw BadValue("PassTo can't reach an object of a client: code travels only between forks");
+    }
   }
+  // It lies deeper in what is sent than in what has come, and may be nested too deep.
+  const std::optional<RelayedCall> call = RelayedCall{.operations = operations};
+  std::ignore = AnyValue::Of(call).As<std::optional<RelayedCall>>();
   return operations;
 }
 
@@ -85,7 +93,12 @@ void Relay::Ask(const RequestReader& request, OutcomeWriter& outcome) {
     if (closed_) throw std::runtime_error(absl::StrCat(what_, " is closed"));
     call.WillWait();
     const auto work = std::make_shared<Work>();
-    work->operations = OperationsOf(request);
+    work->operations = OperationsOf(request, takes_code_);
+    // Those who have given up are not kept without end.
+    if (queued_.size() >= most_queued_) {
+      std::erase_if(queued_, [](const auto& one) { return one.expired(); });
+      most_queued_ = 2 * queued_.size() + 16;
+    }
     queued_.push_back(work);
     memory = work;
     takers_.WakeOne();
@@ -124,13 +137,15 @@ std::optional<RelayedCall> Relay::Take() {
     queued_.push_front(taken->second.work);
     taken_.erase(taken);
     takers_.WakeOne();
+    MaybeWakeAll();
   });
   return RelayedCall{.number = number, .operations = work->operations};
 }
 
 std::optional<RelayedCall> Relay::AwaitCall() {
   if (std::optional<RelayedCall> call = Take()) return call;
-  if (over_ || (closed_ && pending() == 0)) return std::nullopt;
+  MaybeWakeAll();
+  if (all_done()) return std::nullopt;
   CurrentCall().Wait(takers_);
 }
 
@@ -179,7 +194,7 @@ void Relay::End(const std::string& why) {
 bool Relay::Join(absl::Duration timeout) {
   CurrentCall call;
   if (!closed_ && !over_) throw std::logic_error(absl::StrCat(what_, " is not closed"));
-  if (pending() == 0) return true;
+  if (all_done()) return true;
   if (call.timed_out() || timeout <= absl::ZeroDuration()) return false;
   call.Wait(joiners_, timeout);
 }
@@ -208,8 +223,14 @@ std::size_t Relay::pending() const {
                                                 [](const auto& work) { return !work.expired(); }));
 }
 
+bool Relay::all_done() const {
+  if (over_ || !closed_) return over_;
+  return taken_.empty() &&
+         std::ranges::all_of(queued_, [](const auto& work) { return work.expired(); });
+}
+
 void Relay::MaybeWakeAll() {
-  if (!over_ && (!closed_ || pending() != 0)) return;
+  if (!all_done()) return;
   takers_.WakeAll();
   joiners_.WakeAll();
 }
@@ -222,8 +243,8 @@ RelayObject::RelayObject(ObjectServer& server, Kind kind, std::string type, std:
     : server_(server),
       kind_(kind),
       size_(size),
-      relay_(
-          std::make_shared<Relay>(kind == Kind::kPool ? "the pool" : absl::StrCat("the ", type))) {
+      relay_(std::make_shared<Relay>(kind == Kind::kPool ? "the pool" : absl::StrCat("the ", type),
+                                     /*takes_code=*/kind == Kind::kPool)) {
   kept_ =
       server.Adopt(RelayedType(), "Relayed", type, std::make_shared<RelayedObject>(server, relay_));
   relayed_ = kept_;

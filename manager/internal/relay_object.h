@@ -43,7 +43,8 @@ class ObjectServer;
 // What callers and those who serve have in common.
 class Relay {
  public:
-  explicit Relay(std::string what) : what_(std::move(what)) {}
+  // `takes_code`: PassTo is relayed, too.
+  Relay(std::string what, bool takes_code) : what_(std::move(what)), takes_code_(takes_code) {}
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
@@ -82,11 +83,15 @@ class Relay {
 
   static void Finish(const std::weak_ptr<Work>& work, AnswerKind kind, const AnyValue& value);
   std::shared_ptr<Work> NextQueued();
+  // Nothing is to be taken any more.
+  bool all_done() const;
   // Those who wait for the end, if that is it.
   void MaybeWakeAll();
 
   const std::string what_;  // For errors.
+  const bool takes_code_;
   std::deque<std::weak_ptr<Work>> queued_;
+  std::size_t most_queued_ = 16;  // Beyond which it is looked through.
   std::map<std::uint64_t, Taken> taken_;
   std::uint64_t last_number_ = 0;
   std::set<ClientId> keepers_;

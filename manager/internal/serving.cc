@@ -58,7 +58,7 @@ Answer Evaluate(const RelayedCall& call, Channel& channel) {
     const OperationsWriter out = request.Operations(operations.size());
     for (std::size_t i = 0; i < operations.size(); ++i) {
       const RelayedOperation& operation = operations[i];
-      out.Set(i, static_cast<OperationKind>(operation.kind), operation.name, 0);
+      out.Set(i, static_cast<OperationKind>(operation.kind), operation.name, operation.hint);
       if (operation.arguments.empty()) continue;
       const ListWriter list = out.Arguments(i, operation.arguments.size());
       for (std::size_t j = 0; j < operation.arguments.size(); ++j) {
@@ -110,15 +110,17 @@ class Offers {
     }
     const Proxy<Root> root(Reference{
         client->Object(0, TypeName<Root>(), absl::Now() + client->options().connect_timeout)});
-    const Reference made = root->create(
-        "Relay", std::string(kType), AnyValue::Of(std::pair(std::string(type), std::uint64_t{1})));
+    const absl::Duration soon = client->options().connect_timeout;
+    const Reference made =
+        root->create.Timeout(soon)(std::string("Relay"), std::string(kType),
+                                   AnyValue::Of(std::pair(std::string(type), std::uint64_t{1})));
     const RelayProxy relay(made, kType);
     relay.keep();
     std::shared_ptr<Referent> relayed = relay.relayed().referent;
     Remember(key, made.referent);
     std::thread([key, relay, channel] {
       pthread_setname_np(pthread_self(), "remoteobj-serve");
-      Serve(relay, *channel);
+      while (!Serve(relay, *channel)) absl::SleepFor(absl::Milliseconds(100));
       Get().Forget(key, relay.referent());
     }).detach();
     return relayed;
@@ -159,12 +161,12 @@ class Offers {
 
 }  // namespace
 
-void Serve(const RelayProxy& relay, Channel& channel) {
+bool Serve(const RelayProxy& relay, Channel& channel) {
   try {
     std::optional<RelayedCall> call;
     for (;;) {
       if (!call) call = relay.take();
-      if (!call) return;
+      if (!call) return true;
       Answer answer = Evaluate(*call, channel);
       const std::uint64_t number = call->number;
       try {
@@ -175,8 +177,12 @@ void Serve(const RelayProxy& relay, Channel& channel) {
         call = relay.answer(number, answer.kind, answer.value);
       }
     }
+  } catch (const NotListening&) {
+    return true;  // The manager is gone, and with it whoever called.
+  } catch (const StaleReference&) {
+    return true;
   } catch (const std::exception&) {
-    // The manager is gone, and with it whoever called.
+    return false;
   }
 }
 

@@ -28,9 +28,9 @@ class RelayProxy : public Shared {
  public:
   RelayProxy(const Reference& reference, std::string_view type) : Shared(reference, type) {}
 
-  Reference relayed() const { return Call<Reference>("relayed"); }
+  Reference relayed() const { return CallFor<Reference>(kSoon, "relayed"); }
   std::uint64_t size() const { return Call<std::uint64_t>("size"); }
-  void keep() const { Call<void>("keep"); }
+  void keep() const { CallFor<void>(kSoon, "keep"); }
   std::optional<RelayedCall> take() const { return Call<std::optional<RelayedCall>>("take"); }
   std::optional<RelayedCall> answer(std::uint64_t number, AnswerKind kind,
                                     const AnyValue& value) const {
@@ -39,10 +39,15 @@ class RelayProxy : public Shared {
   void close() const { Call<void>("close"); }
   void terminate() const { Call<void>("terminate"); }
   bool join(absl::Duration timeout) const { return CallFor<bool>(timeout, "join", timeout); }
+
+ private:
+  // For what waits for nothing.
+  static constexpr absl::Duration kSoon = absl::Seconds(10);
 };
 
 // Evaluates the calls that the relay has, on `channel`, until it is over, or the manager is gone.
-void Serve(const RelayProxy& relay, Channel& channel);
+// Returns false if it was something else that went wrong: then it can be called again.
+bool Serve(const RelayProxy& relay, Channel& channel);
 
 }  // namespace remoteobj::manager_internal
 

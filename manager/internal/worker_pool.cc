@@ -7,7 +7,7 @@
 
 namespace remoteobj::manager_internal {
 
-WorkerPool::~WorkerPool() {
+void WorkerPool::Stop() {
   std::vector<std::thread> threads;
   std::deque<std::function<void()>> last;  // Has users' objects in it, whose end is theirs.
   {

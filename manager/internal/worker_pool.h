@@ -5,7 +5,9 @@
 // A thread is begun when there is work and none is idle, up to a limit; then work waits in line.
 //
 // Threads:  thread-safe.
-// Lifetime: the destructor waits for what runs, and forgets what has not begun.
+// Lifetime: Stop(), as the destructor, waits for what runs, and forgets what has not begun, or is
+// to
+//           be run later.
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_WORKER_POOL_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_WORKER_POOL_H_
 
@@ -23,11 +25,12 @@ namespace remoteobj::manager_internal {
 class WorkerPool {
  public:
   explicit WorkerPool(std::size_t max_threads) : max_threads_(max_threads) {}
-  ~WorkerPool();
+  ~WorkerPool() { Stop(); }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   void Run(std::function<void()> work);
+  void Stop();
   std::size_t threads();
 
  private:

@@ -2,25 +2,20 @@
 #include "remoteobj/transport/internal/hello.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/crypto.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -96,29 +91,7 @@ bool HasMagic(const std::array<std::byte, N>& message, std::string_view magic) {
 
 template <std::size_t N>
 bool HasProof(const std::array<std::byte, N>& message, std::size_t at, const HelloProof& proof) {
-  return CRYPTO_memcmp(message.data() + at, proof.data(), proof.size()) == 0;
-}
-
-// Of 256 bytes at most, so that getrandom(2) gives all of them or none.
-void FillRandom(std::span<std::byte> bytes) {
-  while (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "getrandom");
-  }
-}
-
-HelloProof HmacSha256(Bytes key, std::initializer_list<Bytes> parts) {
-  std::vector<std::byte> input;
-  for (const Bytes part : parts) input.insert(input.end(), part.begin(), part.end());
-  HelloProof proof;
-  unsigned size = 0;
-  const auto* const result = HMAC(
-      EVP_sha256(), key.data(), key.size(), reinterpret_cast<const unsigned char*>(input.data()),
-      input.size(), reinterpret_cast<unsigned char*>(proof.data()), &size);
-  OPENSSL_cleanse(input.data(), input.size());
-  if (result == nullptr || size != proof.size()) {
-    throw std::runtime_error("HMAC-SHA256 is not to be had from the OpenSSL of this process");
-  }
-  return proof;
+  return SameBytes(std::span(message).subspan(at, proof.size()), proof);
 }
 
 // 0 is no version.

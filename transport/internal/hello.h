@@ -60,6 +60,7 @@
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
+#include "remoteobj/transport/internal/crypto.h"
 
 namespace remoteobj::transport_internal {
 
@@ -115,7 +116,7 @@ inline constexpr std::size_t kReplyBytes = 56;
 using HelloGreeting = std::array<std::byte, kGreetingBytes>;
 using HelloAnswer = std::array<std::byte, kAnswerBytes>;
 using HelloReply = std::array<std::byte, kReplyBytes>;
-using HelloProof = std::array<std::byte, 32>;
+using HelloProof = Mac;
 
 // What is made of a shared key, wiped at the end. Keys of any length, and of any bytes, differ.
 class HelloKey {
