@@ -1,7 +1,7 @@
 """Compiles a source as cc_library would, without failing the build if it fails.
 
 For the rules that test what the compiler says: cc_compile_fail_test.bzl and
-headers_compile_test.bzl.
+headers_compile_test.bzl. And the command itself, for bench/compile_command.bzl.
 """
 
 load("@rules_cc//cc:find_cc_toolchain.bzl", "find_cc_toolchain", "use_cc_toolchain")
@@ -29,17 +29,18 @@ else
 fi
 """
 
-def try_compile(ctx, src, copts = []):
-    """Declares a file with what the compiler says of `src`.
+def compile_arguments(ctx, source, output, copts = []):
+    """The command that compiles a source as cc_library would.
 
     Args:
       ctx: of a rule with TRY_COMPILE's attributes, fragments and toolchains.
-      src: the C++ source, a File.
+      source: the path of the C++ source.
+      output: the path of what comes of it.
       copts: the flags that come last.
 
     Returns:
-      The File: the messages, then `try_compile: compiled` or `try_compile: did
-      not compile` in a line of its own.
+      A struct: the compiler (`tool`), its `arguments` and environment (`env`),
+      the `headers` and all `files` of the compiler that it reads, as depsets.
     """
     toolchain = find_cc_toolchain(ctx)
     features = cc_common.configure_features(
@@ -55,25 +56,18 @@ def try_compile(ctx, src, copts = []):
     variables = cc_common.create_compile_variables(
         feature_configuration = features,
         cc_toolchain = toolchain,
-        source_file = src.path,
-        output_file = "/dev/null",
+        source_file = source,
+        output_file = output,
         include_directories = context.includes,
         quote_include_directories = context.quote_includes,
         system_include_directories = context.system_includes,
         preprocessor_defines = context.defines,
-        user_compile_flags = ctx.fragments.cpp.copts + ctx.fragments.cpp.cxxopts +
-                             ["-fsyntax-only", "-fdiagnostics-color=never"] + copts,
+        user_compile_flags = ctx.fragments.cpp.copts + ctx.fragments.cpp.cxxopts + copts,
     )
     action = "c++-compile"
-    log = ctx.actions.declare_file("_try_compile/%s/%s.log" % (ctx.label.name, src.basename))
-    ctx.actions.run_shell(
-        outputs = [log],
-        inputs = depset([src], transitive = [context.headers, toolchain.all_files]),
-        command = _SCRIPT,
-        arguments = [
-            log.path,
-            cc_common.get_tool_for_action(feature_configuration = features, action_name = action),
-        ] + cc_common.get_memory_inefficient_command_line(
+    return struct(
+        tool = cc_common.get_tool_for_action(feature_configuration = features, action_name = action),
+        arguments = cc_common.get_memory_inefficient_command_line(
             feature_configuration = features,
             action_name = action,
             variables = variables,
@@ -83,6 +77,35 @@ def try_compile(ctx, src, copts = []):
             action_name = action,
             variables = variables,
         ),
+        headers = context.headers,
+        files = toolchain.all_files,
+    )
+
+def try_compile(ctx, src, copts = []):
+    """Declares a file with what the compiler says of `src`.
+
+    Args:
+      ctx: of a rule with TRY_COMPILE's attributes, fragments and toolchains.
+      src: the C++ source, a File.
+      copts: the flags that come last.
+
+    Returns:
+      The File: the messages, then `try_compile: compiled` or `try_compile: did
+      not compile` in a line of its own.
+    """
+    command = compile_arguments(
+        ctx,
+        src.path,
+        "/dev/null",
+        copts = ["-fsyntax-only", "-fdiagnostics-color=never"] + copts,
+    )
+    log = ctx.actions.declare_file("_try_compile/%s/%s.log" % (ctx.label.name, src.basename))
+    ctx.actions.run_shell(
+        outputs = [log],
+        inputs = depset([src], transitive = [command.headers, command.files]),
+        command = _SCRIPT,
+        arguments = [log.path, command.tool] + command.arguments,
+        env = command.env,
         mnemonic = "TryCompile",
         progress_message = "Trying to compile %s" % src.short_path,
     )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# The smallest call that there is, for manager_benchmark.cc.
+# The smallest call that there is: what Cap'n Proto RPC takes alone.
 
 @0xb3f1d5c27a9e6084;
 

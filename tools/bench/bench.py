@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Measures the library beside the machine's limits and beside its peers, in one run.
+
+    tools/bazel run -c opt //tools/bench                         all, in less than five minutes
+    tools/bazel run -c opt //tools/bench -- --only=calls         what has such a name: --list
+
+measure (main.cc) does what is measured in C++, compile_cost.py the compiler; report.py makes a
+table of it, picture.py a picture.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.dont_write_bytecode = True
+sys.path.insert(0, HERE)
+
+import compile_cost  # pylint: disable=wrong-import-position
+import picture  # pylint: disable=wrong-import-position
+import report  # pylint: disable=wrong-import-position
+
+def built(name):
+    """What Bazel has made: beside this file's runfiles, or beside its link in bazel-bin."""
+    folders = [os.path.join(os.getcwd(), "tools", "bench"), os.path.dirname(os.path.abspath(__file__))]
+    for folder in folders:
+        if os.path.exists(os.path.join(folder, name)):
+            return os.path.join(folder, name)
+    sys.exit("%s is not built: start this by tools/bazel run -c opt //tools/bench" % name)
+
+
+def machine():
+    """What results depend on, and nothing that names the machine."""
+    facts = {"cpu": platform.machine(), "cores": os.cpu_count()}
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        model = re.search(r"^model name\s*: (.*)$", f.read(), re.M)
+    if model:
+        facts["cpu"] = " ".join(model[1].split())
+    with open("/proc/meminfo", encoding="utf-8") as f:
+        facts["memory_gib"] = round(int(f.readline().split()[1]) / 2**20)
+    facts["kernel"] = ".".join(platform.release().split(".")[:2])
+    facts["virtual"] = "hypervisor" in open("/proc/cpuinfo", encoding="utf-8").read()
+    return facts
+
+
+def measure(options):
+    """Rows as main.cc prints them."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        command = [built("measure"), "--only=" + options.only, "--seconds=%g" % options.seconds]
+        if options.peers:
+            command.append("--launcher='%s' '%s' '%s'" % (
+                sys.executable, os.path.join(HERE, "peers.py"), folder))
+        if options.list:
+            command.append("--list")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout:
+                rows.append(json.loads(line))
+        return rows, process.returncode
+
+
+def path(argument):
+    """As the user means it: Bazel runs this somewhere else."""
+    return os.path.join(os.environ.get("BUILD_WORKING_DIRECTORY", ""), argument)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--only", default="", metavar="REGEX", help="what has such a name")
+    parser.add_argument("--list", action="store_true", help="print the names, measure nothing")
+    parser.add_argument("--seconds", type=float, default=0.4,
+                        help="for each row, limit and peer (default: %(default)s)")
+    parser.add_argument("--no-peers", dest="peers", action="store_false")
+    parser.add_argument("--json", type=path, metavar="PATH", help="write all results")
+    parser.add_argument("--svg", type=path, metavar="PATH", help="draw them")
+    parser.add_argument("--readme", type=path, metavar="PATH",
+                        help="put the main rows into this document, between its marks")
+    parser.add_argument("--from", dest="source", type=path, metavar="JSON",
+                        help="measure nothing: take what --json has written")
+    options = parser.parse_args()
+
+    status = 0
+    if options.source:
+        with open(options.source, encoding="utf-8") as f:
+            results = json.load(f)
+    else:
+        rows, status = measure(options)
+        if re.search(options.only, compile_cost.NAME):
+            print(compile_cost.NAME, file=sys.stderr)
+            rows += [] if options.list else compile_cost.rows(built("compile_command.txt"))
+        results = {"machine": machine(), "rows": rows}
+    if options.list:
+        return status
+    print(report.table(results))
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as f:
+            f.write(report.dump(results))
+    if options.svg:
+        with open(options.svg, "w", encoding="utf-8") as f:
+            f.write(picture.draw(results))
+    if options.readme:
+        with open(options.readme, encoding="utf-8") as f:
+            text = f.read()
+        with open(options.readme, "w", encoding="utf-8") as f:
+            f.write(report.replace_between_marks(text, report.markdown(results)))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
