@@ -87,6 +87,16 @@ void PingPongBytes(Placement placement, int (&there)[2], int (&back)[2], int cou
 
 }  // namespace
 
+std::vector<int> Processors() {
+  cpu_set_t set;
+  std::vector<int> processors;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return processors;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &set)) processors.push_back(i);
+  }
+  return processors;
+}
+
 void Pin(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);

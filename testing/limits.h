@@ -35,6 +35,9 @@ struct Placement {
   int server = -1;
 };
 
+// Those that this process may use now.
+std::vector<int> Processors();
+
 // Pins the calling process, or with -1 lets it run anywhere.
 void Pin(int cpu);
 

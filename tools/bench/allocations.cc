@@ -5,14 +5,6 @@
 #include <cerrno>
 #include <cstddef>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define REMOTEOBJ_BENCH_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define REMOTEOBJ_BENCH_SANITIZED 1
-#endif
-#endif
-
 namespace bench {
 namespace {
 
@@ -21,16 +13,6 @@ std::atomic<std::int64_t> allocations{0};
 }  // namespace
 
 std::int64_t Allocations() { return allocations.load(std::memory_order_relaxed); }
-
-#ifdef REMOTEOBJ_BENCH_SANITIZED
-
-const bool kAllocationsAreCounted = false;
-
-}  // namespace bench
-
-#else
-
-const bool kAllocationsAreCounted = true;
 
 }  // namespace bench
 
@@ -74,5 +56,3 @@ int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
 void free(void* memory) { __libc_free(memory); }
 
 }  // extern "C"
-
-#endif

@@ -7,15 +7,13 @@
 //   EXPECT_EQ(bench::Allocations(), before);
 //
 // Threads:  of all threads. A fork goes on with a number of its own.
-// Not here: builds with sanitizers, which have an allocator of their own: kAllocationsAreCounted.
+// Not here: builds with sanitizers, which have an allocator of their own.
 #ifndef REMOTEOBJ_TOOLS_BENCH_ALLOCATIONS_H_
 #define REMOTEOBJ_TOOLS_BENCH_ALLOCATIONS_H_
 
 #include <cstdint>
 
 namespace bench {
-
-extern const bool kAllocationsAreCounted;
 
 std::int64_t Allocations();
 

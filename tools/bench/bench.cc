@@ -56,8 +56,8 @@ class PeerProcess {
     int there[2];
     int back[2];
     if (pipe(there) != 0 || pipe(back) != 0) throw std::runtime_error("no pipe for a peer");
-    const std::string command =
-        absl::StrCat("exec ", launcher, " ", name, " ", placement.client, " ", placement.server);
+    const std::string command = absl::StrCat("exec ", launcher, " \"", name, "\" ",
+                                             placement.client, " ", placement.server);
     pid_ = fork();
     if (pid_ == 0) {
       setpgid(0, 0);
@@ -112,9 +112,9 @@ class PeerProcess {
   bool ready_;
 };
 
-Bench::Bench(Options options)
-    : options_(std::move(options)),
-      two_cores_{.client = 0, .server = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0} {
+Bench::Bench(Options options) : options_(std::move(options)) {
+  const std::vector<int> processors = remoteobj_testing::Processors();
+  if (!processors.empty()) two_cores_ = {processors.front(), processors[processors.size() > 1]};
   signal(SIGPIPE, SIG_IGN);  // Of a peer that fails.
 }
 

@@ -86,10 +86,12 @@ struct Scenario {
   std::function<void(Bench&)> run;
 };
 
-// In the order in which they run.
+// Those of a program, in the order in which they run.
+std::vector<Scenario> Scenarios();
+
+// What they are made of.
 std::vector<Scenario> LimitScenarios();
 std::vector<Scenario> CallScenarios();
-std::vector<Scenario> MemberScenarios();
 std::vector<Scenario> ProcessScenarios();
 std::vector<Scenario> ManagerScenarios();
 

@@ -69,7 +69,7 @@ void TwoCores(Bench& bench) {
   const Placement two = bench.two_cores();
   if (two.client == two.server) return;
   std::map<std::string, Calls> others = {{"spinning", remoteobj_testing::SpinPingPong(two)}};
-  for (const char* peer : {"Boost.Interprocess", "ZeroMQ", "gRPC", "RPyC"}) {
+  for (const char* peer : {"Boost.Interprocess", "ZeroMQ", "gRPC", "RPyC", "Python's remoteobj"}) {
     others.emplace(peer, bench.Peer(peer, "call"));
   }
   SmallCalls(bench, "small calls, two cores", two, 0, "spinning", others);

@@ -7,7 +7,6 @@
 // they are compared in optimised builds by the compiler and for the machine that counted.txt names,
 // and may differ by 5%: so much comes from another patch level of the compiler, or the C library's
 // choice among its copies of memcpy. One allocation more is more than that.
-#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -43,6 +42,7 @@ namespace {
 using remoteobj::Proxy;
 using remoteobj_testing::Forked;
 using remoteobj_testing::Pin;
+using remoteobj_testing::Processors;
 using Remote = Proxy<app::Counter>;
 
 constexpr double kTolerance = 0.05;
@@ -104,18 +104,16 @@ T& Shared() {
 }
 
 TEST(CountedTest, CountsWhatThereIs) {
-  if (kAllocationsAreCounted) {
-    const std::int64_t before = Allocations();
-    void* volatile const memory = std::malloc(10);
-    EXPECT_EQ(Allocations() - before, 1);
-    std::free(memory);
-  }
+  const std::int64_t before = Allocations();
+  void* volatile const memory = std::malloc(10);
+  EXPECT_EQ(Allocations() - before, 1);
+  std::free(memory);
   auto& calls = Shared<std::int64_t>();
   SystemCalls traced;
   traced.Trace([&] {
-    const std::int64_t before = traced.count();
+    const std::int64_t start = traced.count();
     for (int i = 0; i < 10; ++i) getppid();
-    calls = traced.count() - before;
+    calls = traced.count() - start;
   });
   if (!traced.Run()) GTEST_SKIP() << "processes can't be traced here";
   EXPECT_EQ(calls, 10);
@@ -123,7 +121,6 @@ TEST(CountedTest, CountsWhatThereIs) {
 
 // Of both sides, for one call each.
 TEST(CountedTest, Allocations) {
-  if (!kAllocationsAreCounted) GTEST_SKIP() << "the sanitizer has an allocator of its own";
   app::Counter counter;
   Remote remote(counter);
   Forked server([&] {
@@ -151,17 +148,6 @@ TEST(CountedTest, Allocations) {
       EXPECT_EQ(count, 0) << each.name << ", whatever counted.txt says";
     }
   }
-}
-
-// The processors that this process may use.
-std::vector<int> Processors() {
-  cpu_set_t set;
-  std::vector<int> processors;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return processors;
-  for (int i = 0; i < CPU_SETSIZE; ++i) {
-    if (CPU_ISSET(i, &set)) processors.push_back(i);
-  }
-  return processors;
 }
 
 // Of both sides, while they are awake: a few calls in a row, until once neither went to sleep. What
@@ -234,7 +220,6 @@ TEST(CountedTest, Instructions) {
 #if defined(__clang__) || !defined(__x86_64__) || __GNUC__ != 12
   GTEST_SKIP() << "instructions are compared if made by GCC 12 for x86-64";
 #endif
-  if (!kAllocationsAreCounted) GTEST_SKIP() << "the sanitizer's instructions would count, too";
   if (std::system("valgrind --version >/dev/null 2>&1") != 0) {
     GTEST_SKIP() << "no valgrind here: tools/install count";
   }

@@ -10,7 +10,6 @@
 #include <regex>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "remoteobj/process/spawn.h"
 #include "remoteobj/tools/bench/bench.h"
@@ -41,22 +40,18 @@ int main(int argc, char** argv) {
   int failures = 0;
   bench::Bench bench(options);
   const std::regex wanted(only);
-  for (const auto& scenarios :
-       {bench::LimitScenarios(), bench::CallScenarios(), bench::MemberScenarios(),
-        bench::ProcessScenarios(), bench::ManagerScenarios()}) {
-    for (const bench::Scenario& scenario : scenarios) {
-      if (!std::regex_search(scenario.name, wanted)) continue;
-      std::cerr << scenario.name << "\n";
-      if (list) continue;
-      try {
-        scenario.run(bench);
-      } catch (const std::exception& e) {
-        std::cerr << scenario.name << " failed: " << e.what() << "\n";
-        ++failures;
-      }
-      bench.EndPeers();
-      bench::Pin(-1);
+  for (const bench::Scenario& scenario : bench::Scenarios()) {
+    if (!std::regex_search(scenario.name, wanted)) continue;
+    std::cerr << scenario.name << "\n";
+    if (list) continue;
+    try {
+      scenario.run(bench);
+    } catch (const std::exception& e) {
+      std::cerr << scenario.name << " failed: " << e.what() << "\n";
+      ++failures;
     }
+    bench.EndPeers();
+    bench::Pin(-1);
   }
   return failures == 0 ? 0 : 1;
 }

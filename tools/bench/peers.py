@@ -17,6 +17,7 @@ HERE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "peers")
 PYTHON = {
     "multiprocessing": ("processes.py", "multiprocessing"),
     "multiprocessing.Manager": ("manager.py", "multiprocessing"),
+    "Python's remoteobj": ("remoteobj_peer.py", "remoteobj"),
     "RPyC": ("rpyc_peer.py", "rpyc"),
 }
 # The program, a header, and the name that pkg-config knows.
@@ -25,6 +26,9 @@ CXX = {
     "ZeroMQ": ("zeromq.cc", "zmq.hpp", "libzmq"),
     "gRPC": ("grpc.cc", "grpcpp/grpcpp.h", "grpc++"),
 }
+
+# What Debian does not have.
+INSTALL = {"Python's remoteobj": "pip install remoteobj"}
 
 
 class NotHere(Exception):
@@ -87,7 +91,7 @@ def main():
     try:
         arguments = command(folder, name) + sys.argv[3:]
     except NotHere as e:
-        sys.exit("no %s: %s (tools/install bench installs it)" % (name, e))
+        sys.exit("no %s: %s (%s installs it)" % (name, e, INSTALL.get(name, "tools/install bench")))
     os.execv(arguments[0], arguments)
 
 

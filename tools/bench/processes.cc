@@ -52,19 +52,22 @@ Calls StartAndJoin(const remoteobj::ProcessOptions& options) {
   });
 }
 
+// It starts nothing: its worker is there.
+const char* const kWaiting = "ProcessPoolExecutor with a worker that waits";
+
 void Starts(Bench& bench, const std::string& group, bool with_peers) {
   const std::string limit = "fork, _exit, waitpid";
   std::map<std::string, Calls> others = {{limit, remoteobj_testing::ForkAndWait()}};
   if (with_peers) {
     others.emplace("multiprocessing.Process", bench.Peer("multiprocessing", "process"));
-    others.emplace("ProcessPoolExecutor", bench.Peer("multiprocessing", "executor"));
+    others.emplace(kWaiting, bench.Peer("multiprocessing", "executor"));
   }
   Pin(-1);
   bench.Compare(group,
                 {{"Process, Join(), result()",
                   StartAndJoin({}),
                   limit,
-                  {"multiprocessing.Process", "ProcessPoolExecutor"}},
+                  {"multiprocessing.Process", kWaiting}},
                  {"the same, named", StartAndJoin({.name = "adder"}), limit},
                  {"the same, its output captured",
                   StartAndJoin({.output = remoteobj::Output::kCapture}), limit},

@@ -88,6 +88,8 @@ def verdict(points):
     low, high = (f(y for _, y in points) for f in (min, max))
     if high <= 1.5 * low:
         return "flat"
+    if abs(_line([(math.log(x), math.log(y)) for x, y in points], weigh=False)[1]) < 0.1:
+        return "flat (between %s and %s)" % (number(low), number(high))
     fixed, each = _line(points)
     if each > 0 and all(abs(fixed + each * x - y) <= 0.35 * y for x, y in points):
         return "linear (%s and %s more for each)" % (number(max(fixed, 0)), number(each))
