@@ -90,31 +90,6 @@ struct Objects {
   remoteobj::Lock lock;
 };
 
-void OverSocket(Bench& bench, BareRpc::Kind kind) {
-  const std::string where = kind == BareRpc::kUnix ? "over a unix socket" : "over TCP, loopback";
-  const std::string limit = "Cap'n Proto RPC";
-  BareRpc bare(kind, bench.two_cores().server);
-  const Manager manager =
-      NewManager(bench, kind == BareRpc::kUnix ? "" : "tcp:127.0.0.1:0", /*shared_memory=*/false);
-  const Objects on(manager);
-  Pin(bench.two_cores().client);
-  bench.Compare(absl::StrCat("a manager, ", where),
-                {{"counter->Add(1), in the server", Each([&] { on.counter->Add(1); }), limit},
-                 {"*value", Each([&] { (void)*on.value; }), limit},
-                 {"*dict[\"a\"]", Each([&] { (void)*on.dict["a"]; }), limit},
-                 {"dict[\"a\"] = 2", Each([&] { on.dict["a"] = 2; }), limit},
-                 {"counter->Add(1), on a thread", Each([&] { on.threaded->Add(1); }), limit}},
-                {{limit, bare.calls()}});
-  bench.Compare(
-      absl::StrCat("two calls to a manager, ", where),
-      {{"queue->put(1), queue->get()", Each([&] { on.PutAndGet(); }), limit},
-       {"lock->acquire(), lock->release()", Each([&] { on.AcquireAndRelease(); }), limit}},
-      {{limit, bare.calls(2)}});
-}
-
-void UnixSocket(Bench& bench) { OverSocket(bench, BareRpc::kUnix); }
-void Tcp(Bench& bench) { OverSocket(bench, BareRpc::kTcp); }
-
 // Peers' operations by the names that they have in rows.
 std::map<std::string, Calls> Peers(
     Bench& bench, const std::vector<std::pair<std::string, std::string>>& operations) {
@@ -128,6 +103,39 @@ std::map<std::string, Calls> Peers(
 const char* const kPython = "multiprocessing.Manager";
 
 std::string Python(const std::string& operation) { return absl::StrCat(kPython, ": ", operation); }
+
+void OverSocket(Bench& bench, BareRpc::Kind kind) {
+  const std::string where = kind == BareRpc::kUnix ? "over a unix socket" : "over TCP, loopback";
+  const std::string limit = "Cap'n Proto RPC";
+  BareRpc bare(kind, bench.two_cores().server);
+  const Manager manager =
+      NewManager(bench, kind == BareRpc::kUnix ? "" : "tcp:127.0.0.1:0", /*shared_memory=*/false);
+  const Objects on(manager);
+  // Theirs go by unix sockets.
+  const std::string grpc = "gRPC: call";
+  std::map<std::string, Calls> others;
+  if (kind == BareRpc::kUnix) others = Peers(bench, {{"gRPC", "call"}, {kPython, "call"}});
+  others.emplace(limit, bare.calls());
+  Pin(bench.two_cores().client);
+  bench.Compare(absl::StrCat("a manager, ", where),
+                {{"counter->Add(1), in the server",
+                  Each([&] { on.counter->Add(1); }),
+                  limit,
+                  {grpc, Python("call")}},
+                 {"*value", Each([&] { (void)*on.value; }), limit},
+                 {"*dict[\"a\"]", Each([&] { (void)*on.dict["a"]; }), limit},
+                 {"dict[\"a\"] = 2", Each([&] { on.dict["a"] = 2; }), limit},
+                 {"counter->Add(1), on a thread", Each([&] { on.threaded->Add(1); }), limit}},
+                others);
+  bench.Compare(
+      absl::StrCat("two calls to a manager, ", where),
+      {{"queue->put(1), queue->get()", Each([&] { on.PutAndGet(); }), limit},
+       {"lock->acquire(), lock->release()", Each([&] { on.AcquireAndRelease(); }), limit}},
+      {{limit, bare.calls(2)}});
+}
+
+void UnixSocket(Bench& bench) { OverSocket(bench, BareRpc::kUnix); }
+void Tcp(Bench& bench) { OverSocket(bench, BareRpc::kTcp); }
 
 void SharedMemory(Bench& bench) {
   const Manager manager = NewManager(bench, "", /*shared_memory=*/true);

@@ -30,6 +30,7 @@ MAIN_ROWS = [
     ("a manager, over TCP, loopback", "counter->Add(1), in the server", "… by TCP"),
     ("compiling one file", "describes 50 members, uses 20",
      "compiling a file that describes 50 members, uses 20"),
+    ("compiling one file", "describes 50 members, uses 20: memory", "… its memory"),
 ]
 
 
@@ -64,7 +65,7 @@ def peers(row):
     """What peers take, times what ours does."""
     return ", ".join(
         "%s %s (%s)" % (peer["name"].split(":")[0], number(p50(peer)),
-                        ratio(p50(peer) / p50(row["ours"]))) for peer in row.get("peers", []))
+                        ratio(p50(peer) / p50(row["ours"]))) for peer in sorted(row.get("peers", []), key=p50))
 
 
 def groups(rows):
@@ -157,10 +158,11 @@ def markdown(results):
         if (group, what) in rows:
             row = rows[group, what]
             lines.append("| %s | %s | %s |" % (name, " | ".join(_cells(row)), peers(row)))
-    grown = [(name, scaling_verdict(points)) for name, points in scalings(results).items()]
-    if grown:
-        lines += ["", "What a call costs as something grows: %s." % "; ".join(
-            "%s, %s" % (name, how.split(" (")[0]) for name, how in grown)]
+    lines += ["", "| what grows | a call, from | to | how it grows |", "|---|---|---|---|"]
+    for name, points in scalings(results).items():
+        ends = ["%s: %s" % (row["what"], number(p50(row["ours"])))
+                for _, row in (points[0], points[-1])]
+        lines.append("| %s | %s | %s |" % (name, " | ".join(ends), scaling_verdict(points)))
     return "\n".join(lines)
 
 
