@@ -49,7 +49,8 @@ std::string Json(const std::string& name, Times times) {
 
 }  // namespace
 
-// A program that reads "OPERATION COUNT" and answers with that many lines: what each call took.
+// A program that reads "OPERATION COUNT" and answers with that many lines: what each call took. It
+// is stopped but in its turns: some listen by looking all the time.
 class PeerProcess {
  public:
   PeerProcess(const std::string& launcher, const std::string& name, Placement placement) {
@@ -73,6 +74,7 @@ class PeerProcess {
     to_ = fdopen(there[1], "w");
     from_ = fdopen(back[0], "r");
     ready_ = ReadLine() == "ready";
+    if (ready_) kill(-pid_, SIGSTOP);
   }
   ~PeerProcess() {
     fclose(to_);
@@ -88,6 +90,7 @@ class PeerProcess {
 
   void Call(const std::string& operation, int count, Times& times) {
     if (count == 0) return;
+    kill(-pid_, SIGCONT);
     std::fprintf(to_, "%s %d\n", operation.c_str(), count);
     std::fflush(to_);
     for (int i = 0; i < count; ++i) {
@@ -95,6 +98,7 @@ class PeerProcess {
       if (line.empty()) throw std::runtime_error("a peer has failed at " + operation);
       times.push_back(std::strtod(line.c_str(), nullptr));
     }
+    kill(-pid_, SIGSTOP);
   }
 
  private:
