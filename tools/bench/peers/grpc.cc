@@ -3,8 +3,9 @@
 // A call by gRPC.
 //
 // In its favour: a unix socket without a file, no TLS, one channel and stub for all calls, the
-// synchronous API on both sides, which needs the fewest hand-overs for one call at a time. Its server
-// is not pinned: the kernel may have it answer on the caller's core, where waking costs least.
+// synchronous API on both sides, which needs the fewest hand-overs for one call at a time. Its
+// server is not pinned: the kernel may have it answer on the caller's core, where waking costs
+// least.
 #include <grpcpp/grpcpp.h>
 
 #include <cstdint>
