@@ -90,7 +90,7 @@ class Wrapped {
 
   // What the function has returned last; empty until it has.
   std::optional<Result> result() const
-    requires Codable<Result>
+    requires(Codable<Result> && !except_internal::kIsGenerator<Result>)
   {
     const std::optional<std::string> packed = store_->LastReturn(id_);
     return packed ? std::optional(Unpack<Result>(*packed)) : std::nullopt;

@@ -69,7 +69,8 @@ bool SystemCalls::Run() {
       __ptrace_syscall_info info = {};
       ptrace(PTRACE_GET_SYSCALL_INFO, process, sizeof info, &info);
       const auto number = static_cast<long>(info.entry.nr);
-      if (info.op == PTRACE_SYSCALL_INFO_ENTRY && number != SYS_clock_gettime) {
+      const bool counts = number != SYS_clock_gettime && number != SYS_sched_yield;
+      if (info.op == PTRACE_SYSCALL_INFO_ENTRY && counts) {
         shared_->last = number;
         shared_->count += 1;
       }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // How many system calls processes make. Counted by ptrace, which needs no rights for one's own
-// children, and costs nothing where there is no system call.
+// children, and costs nothing where there is no system call. Not among them: clock_gettime, which
+// elsewhere is none, and sched_yield, of a side that waits for what takes longer than a moment.
 //
 //   SystemCalls counted;
 //   counted.Trace([&] { for (;;) Serve(); });
