@@ -10,11 +10,14 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -24,6 +27,7 @@
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/tls.h"
 
 namespace remoteobj {
 namespace {
@@ -46,10 +50,28 @@ void Tell(int event) {
   ASSERT_EQ(write(event, &one, sizeof one), static_cast<ssize_t>(sizeof one));
 }
 
-ManagerOptions Options() { return {.authkey = "the key of both hosts"}; }
+std::string Pem(const std::string& name) {
+  std::ifstream in("manager/testdata/tls/" + name + ".pem");
+  std::string pem{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_FALSE(pem.empty()) << name;
+  return pem;
+}
 
-class ManagerNetworkTest : public testing::Test {
+// With the key alone, and within TLS.
+class ManagerNetworkTest : public testing::TestWithParam<bool> {
  protected:
+  static ManagerOptions Options(TlsOptions tls) {
+    ManagerOptions options{.authkey = "the key of both hosts"};
+    if (GetParam()) options.tls = NewTls(std::move(tls));
+    return options;
+  }
+  static ManagerOptions Servers() {
+    return Options({.certificate = Pem("server"), .private_key = Pem("server_key")});
+  }
+  static ManagerOptions Clients() {
+    return Options({.authorities = Pem("ca"), .server_name = "server.remoteobj.test"});
+  }
+
   void SetUp() override {
     if (!Ip("-V >/dev/null")) GTEST_SKIP() << "there is no `ip` (iproute2)";
     // Where this process may not, it may as the root of a user namespace of its own.
@@ -63,7 +85,7 @@ class ManagerNetworkTest : public testing::Test {
       Tell(is_apart);
       Await(has_cable);
       if (!Ip("addr add 10.77.0.2/24 dev there") || !Ip("link set there up")) _exit(1);
-      Manager(kAddress, Options()).ServeForever();
+      Manager(kAddress, Servers()).ServeForever();
     });
     Await(is_apart);
     if (!Ip(absl::StrCat("link add here type veth peer name there netns ", there_->pid()))) {
@@ -75,7 +97,7 @@ class ManagerNetworkTest : public testing::Test {
     close(has_cable);
     while (!manager_) {
       try {
-        manager_.emplace(Manager::Connect(kAddress, Options()));
+        manager_.emplace(Manager::Connect(kAddress, Clients()));
       } catch (const NotListening&) {
         absl::SleepFor(absl::Milliseconds(10));
       }
@@ -95,8 +117,13 @@ class ManagerNetworkTest : public testing::Test {
   std::optional<Manager> manager_;
 };
 
-TEST_F(ManagerNetworkTest, WhoWaitsWithADeadlineIsToldInTimeThatTheCableIsCut) {
-  EXPECT_THROW(Manager::Connect(kAddress, {.authkey = "another"}), AuthenticationError);
+INSTANTIATE_TEST_SUITE_P(Ways, ManagerNetworkTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Tls" : "Key"; });
+
+TEST_P(ManagerNetworkTest, WhoWaitsWithADeadlineIsToldInTimeThatTheCableIsCut) {
+  ManagerOptions other = Clients();
+  other.authkey = "another";
+  EXPECT_THROW(Manager::Connect(kAddress, other), AuthenticationError);
   const auto jobs = manager_->Queue<int>();
   jobs->put(1);
   EXPECT_EQ(jobs->get(), 1);
@@ -124,7 +151,7 @@ TEST_F(ManagerNetworkTest, WhoWaitsWithADeadlineIsToldInTimeThatTheCableIsCut) {
   EXPECT_EQ(jobs->size(), 0u);
 }
 
-TEST_F(ManagerNetworkTest, AHostThatVanishesIsNoticedWithinADeadline) {
+TEST_P(ManagerNetworkTest, AHostThatVanishesIsNoticedWithinADeadline) {
   const auto jobs = manager_->Queue<int>();
   ASSERT_TRUE(Ip("link set here down"));
   there_->Kill();  // Nobody is there to say that the connections are gone.
