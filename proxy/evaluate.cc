@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/evaluate.h"
 
+#include <algorithm>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
@@ -311,16 +315,27 @@ std::uint64_t RegisterPassedFunction(const PassedFunction* function) {
   return reinterpret_cast<std::uint64_t>(function) ^ ImageMark();
 }
 
+MemberTable::MemberTable(std::vector<MemberInfo> members)
+    : members_(std::move(members)), by_name_(members_.size()) {
+  std::iota(by_name_.begin(), by_name_.end(), std::uint16_t{0});
+  // Of two of one name the first is found.
+  std::ranges::stable_sort(by_name_, {}, [this](std::uint16_t i) { return members_[i].name; });
+}
+
+const MemberInfo* MemberTable::Find(std::string_view name) const {
+  const auto at = std::ranges::lower_bound(by_name_, name, {},
+                                           [this](std::uint16_t i) { return members_[i].name; });
+  return at != by_name_.end() && members_[*at].name == name ? &members_[*at] : nullptr;
+}
+
 const MemberInfo* FindMember(const TypeInfo*& type, std::string_view name, std::uint16_t hint,
                              void*& object) {
   if (type->members == nullptr) return nullptr;
-  const std::vector<MemberInfo>& members = type->members();
+  const MemberTable& members = type->members();
   if (hint != 0 && hint <= members.size() && members[hint - 1].name == name) {
     return &members[hint - 1];
   }
-  for (const MemberInfo& member : members) {
-    if (member.name == name) return &member;
-  }
+  if (const MemberInfo* const member = members.Find(name)) return member;
   for (const BaseInfo& base : type->bases()) {
     void* part = base.cast(object);
     const TypeInfo* part_type = &base.type();

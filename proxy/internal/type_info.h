@@ -51,6 +51,23 @@ struct MemberInfo {
                  CallResult& result) = nullptr;
 };
 
+// The members of a class, in the order of their description.
+class MemberTable {
+ public:
+  explicit MemberTable(std::vector<MemberInfo> members);
+
+  std::size_t size() const { return members_.size(); }
+  const MemberInfo& operator[](std::size_t i) const { return members_[i]; }
+  auto begin() const { return members_.begin(); }
+  auto end() const { return members_.end(); }
+  // Null if there is none.
+  const MemberInfo* Find(std::string_view name) const;
+
+ private:
+  const std::vector<MemberInfo> members_;
+  std::vector<std::uint16_t> by_name_;  // Their places, sorted.
+};
+
 struct BaseInfo {
   const TypeInfo& (*type)();
   void* (*cast)(void* object);
@@ -77,7 +94,7 @@ struct TypeInfo {
   void (*target)(void* object, bool read_only, Next next) = nullptr;
 
   // A described class.
-  const std::vector<MemberInfo>& (*members)() = nullptr;
+  const MemberTable& (*members)() = nullptr;
   const std::vector<BaseInfo>& (*bases)() = nullptr;
 };
 

@@ -204,11 +204,12 @@ MemberInfo MemberInfoOf() {
 }
 
 template <typename T>
-const std::vector<MemberInfo>& MemberInfosOf() {
+const MemberTable& MemberInfosOf() {
   using Entries = typename DescriptionOf<T>::Entries;
   static const auto* const members = [] {
     return []<std::size_t... I>(std::index_sequence<I...>) {
-      return new std::vector<MemberInfo>{MemberInfoOf<T, typename Entries::template At<I>>()...};
+      return new MemberTable(
+          std::vector<MemberInfo>{MemberInfoOf<T, typename Entries::template At<I>>()...});
     }(std::make_index_sequence<Entries::kSize>());
   }();
   return *members;
