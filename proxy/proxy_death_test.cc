@@ -91,6 +91,7 @@ class ProxyDeathTest : public testing::Test {
   // Runs `round`, each time with a board that is clean, and sees that no descriptor is lost.
   template <typename F>
   void InRounds(F&& round) {
+    new (board) lab::Board;
     round();
     const int before = OpenDescriptors();
     for (int i = 1; i < Rounds() && !HasFailure(); ++i) {
