@@ -14,9 +14,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -118,6 +120,7 @@ class SocketStream final : public kj::AsyncIoStream {
     return When(readable_).then([=, this] { return ReadOn(buffer, least, most, had); });
   }
 
+  // In one go, so that the other side wakes once for all.
   kj::Promise<void> WriteOn(std::span<const char> now,
                             kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> later) {
     for (;;) {
@@ -127,14 +130,30 @@ class SocketStream final : public kj::AsyncIoStream {
         now = {reinterpret_cast<const char*>(next.begin()), next.size()};
         later = later.slice(1, later.size());
       }
-      const int more = later.size() == 0 ? 0 : MSG_MORE;
-      const ssize_t sent = send(fd_, now.data(), now.size(), MSG_NOSIGNAL | more);
+      std::array<iovec, 16> pieces;
+      pieces[0] = {const_cast<char*>(now.data()), now.size()};
+      std::size_t count = 1;
+      for (; count < pieces.size() && count <= later.size(); ++count) {
+        const auto piece = later[count - 1];
+        pieces[count] = {const_cast<kj::byte*>(piece.begin()), piece.size()};
+      }
+      msghdr message = {};
+      message.msg_iov = pieces.data();
+      message.msg_iovlen = count;
+      const ssize_t sent = sendmsg(fd_, &message, MSG_NOSIGNAL);
       if (sent < 0 && errno == EINTR) continue;
       if (sent < 0 && errno == EAGAIN) break;
       // The end is for the reading side to tell: what the other has said before it hung up is to be
       // heard, which KJ would not do after a failure to write.
       if (sent < 0) return kj::READY_NOW;
-      now = now.subspan(static_cast<std::size_t>(sent));
+      auto left = static_cast<std::size_t>(sent);
+      while (left > now.size()) {
+        left -= now.size();
+        const auto next = later.front();
+        now = {reinterpret_cast<const char*>(next.begin()), next.size()};
+        later = later.slice(1, later.size());
+      }
+      now = now.subspan(left);
     }
     return When(writable_).then([=, this] { return WriteOn(now, later); });
   }

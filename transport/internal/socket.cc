@@ -173,6 +173,7 @@ Socket ListenAt(const Address& address, Address& bound) {
   const int on = 1;
   if (address.kind() == Address::Kind::kTcp) {
     setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    SetTcpOptions(socket.fd());  // Those that are accepted have them, too.
   }
   if (bind(socket.fd(), at.get(), at.size) != 0) {
     if (errno != EADDRINUSE || address.kind() != Address::Kind::kUnix || !IsLeftOver(address)) {
