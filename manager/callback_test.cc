@@ -8,7 +8,8 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <thread>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -318,7 +319,7 @@ TEST(StreamTest, OnlyObjectsOfManagersYieldToOthers) {
   Radio radio;
   const Proxy<Radio> proxy(radio);
   const auto listening = proxy.ListenInBackground();
-  EXPECT_THROW(proxy->Count(0, 1), BadValue);
+  EXPECT_THROW(std::ignore = proxy->Count(0, 1), BadValue);
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ TEST(PoolTest, CallsFunctionsInItsProcesses) {
   EXPECT_EQ(pool->size(), 2u);
   EXPECT_EQ(pool->apply(Square, 3), 9);
   EXPECT_EQ(pool->apply(Twice, "ab"), "abab");
-  const int offset = 10;
+  int offset = 10;
   EXPECT_EQ(pool->apply([offset](int x) { return x + offset; }, 1), 11);
   const pid_t where = pool->apply(Where);
   EXPECT_NE(where, getpid());
