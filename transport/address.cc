@@ -18,6 +18,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "remoteobj/transport/internal/loopback.h"
 
 namespace remoteobj {
 namespace {
@@ -148,14 +149,6 @@ std::string ParseName(const Part& host) {
   return name;
 }
 
-bool IsLoopback(const in_addr& address) { return ntohl(address.s_addr) >> 24 == 127; }
-
-bool IsLoopback(const in6_addr& address) {
-  return IN6_IS_ADDR_LOOPBACK(&address) ||
-         // An IPv4 address in the clothes of IPv6 (RFC 4291, 2.5.5.2).
-         (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == 127);
-}
-
 }  // namespace
 
 Address Address::Parse(std::string_view text) {
@@ -197,8 +190,8 @@ Address Address::WithPort(std::uint16_t port) const {
 
 bool Address::IsLocalOnly() const {
   if (kind_ != Kind::kTcp) return true;
-  if (const auto address = IPv4(host_)) return IsLoopback(*address);
-  if (const auto address = IPv6(host_)) return IsLoopback(*address);
+  if (const auto address = IPv4(host_)) return transport_internal::IsLoopback(*address);
+  if (const auto address = IPv6(host_)) return transport_internal::IsLoopback(*address);
   return WithoutLastDot(host_) == "localhost";
 }
 

@@ -11,7 +11,7 @@
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/internal/object_server.h"
-#include "remoteobj/proxy/internal/type_info_of.h"
+#include "remoteobj/manager/internal/waiting_type.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/errors.h"
 
@@ -272,17 +272,11 @@ void RelayObject::terminate() { relay_->End("the pool was terminated"); }
 void AddRelayTypes(Registry& registry) {
   for (const auto& [type_id, kind] : {std::pair("Relay", RelayObject::Kind::kObject),
                                       std::pair("Pool", RelayObject::Kind::kPool)}) {
-    registry.Add(type_id, {.name = TypeName<RelayObject>(),
-                           .info = &proxy_internal::TypeOf<RelayObject>(),
-                           .make = [k = kind](const ListReader& in) -> std::shared_ptr<void> {
-                             return std::make_shared<RelayObject>(ObjectServer::Current(), k,
-                                                                  Decode<std::string>(in[0]),
-                                                                  Decode<std::uint64_t>(in[1]));
-                           },
-                           .shared = [](void* object) -> SharedObject* {
-                             return static_cast<RelayObject*>(object);
-                           },
-                           .built_in = true});
+    registry.Add(type_id, WaitingType<RelayObject>([k = kind](const ListReader& in) {
+                   return std::make_shared<RelayObject>(ObjectServer::Current(), k,
+                                                        Decode<std::string>(in[0]),
+                                                        Decode<std::uint64_t>(in[1]));
+                 }));
   }
 }
 

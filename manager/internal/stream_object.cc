@@ -8,10 +8,9 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "remoteobj/except/remote_error.h"
-#include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/internal/object_server.h"
 #include "remoteobj/manager/internal/registry.h"
-#include "remoteobj/proxy/internal/type_info_of.h"
+#include "remoteobj/manager/internal/waiting_type.h"
 
 namespace remoteobj::manager_internal {
 
@@ -77,11 +76,7 @@ void StreamObject::Produce() {
 }
 
 Reference ShareStream(std::unique_ptr<StreamSource> source) {
-  static const RegisteredType* const type = new RegisteredType{
-      .name = TypeName<StreamObject>(),
-      .info = &proxy_internal::TypeOf<StreamObject>(),
-      .shared = [](void* object) -> SharedObject* { return static_cast<StreamObject*>(object); },
-      .built_in = true};
+  static const auto* const type = new RegisteredType(WaitingType<StreamObject>());
   if (!ObjectServer::IsEvaluating()) {
     throw BadValue("only an object of a manager can return a Generator to another process");
   }

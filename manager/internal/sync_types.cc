@@ -8,14 +8,13 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/internal/barrier_object.h"
 #include "remoteobj/manager/internal/condition_object.h"
 #include "remoteobj/manager/internal/event_object.h"
 #include "remoteobj/manager/internal/lock_object.h"
 #include "remoteobj/manager/internal/queue_object.h"
 #include "remoteobj/manager/internal/semaphore_object.h"
-#include "remoteobj/proxy/internal/type_info_of.h"
+#include "remoteobj/manager/internal/waiting_type.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/references.h"
 
@@ -24,15 +23,7 @@ namespace {
 
 template <typename T, typename Make>
 void Add(Registry& registry, std::string type_id, Make make) {
-  RegisteredType type;
-  type.name = TypeName<T>();
-  type.info = &proxy_internal::TypeOf<T>();
-  type.make = [make = std::move(make)](const ListReader& arguments) -> std::shared_ptr<void> {
-    return make(arguments);
-  };
-  type.shared = [](void* object) -> SharedObject* { return static_cast<T*>(object); };
-  type.built_in = true;
-  registry.Add(std::move(type_id), std::move(type));
+  registry.Add(std::move(type_id), WaitingType<T>(std::move(make)));
 }
 
 template <typename T>

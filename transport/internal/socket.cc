@@ -27,6 +27,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/loopback.h"
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::transport_internal {
@@ -64,13 +65,10 @@ struct SocketAddress {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
-bool IsLoopback(const SocketAddress& at) {
-  if (at.storage.ss_family == AF_INET6) {
-    const in6_addr& six = reinterpret_cast<const sockaddr_in6*>(&at.storage)->sin6_addr;
-    return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
-  }
-  const in_addr& four = reinterpret_cast<const sockaddr_in*>(&at.storage)->sin_addr;
-  return ntohl(four.s_addr) >> 24 == 127;
+bool IsOnLoopback(const SocketAddress& at) {
+  return at.storage.ss_family == AF_INET6
+             ? IsLoopback(reinterpret_cast<const sockaddr_in6*>(&at.storage)->sin6_addr)
+             : IsLoopback(reinterpret_cast<const sockaddr_in*>(&at.storage)->sin_addr);
 }
 
 // REQUIRES: a unix address, whose path fits.
@@ -165,7 +163,7 @@ Socket::~Socket() {
 Socket ListenAt(const Address& address, Address& bound) {
   const SocketAddress at = Resolve(address, /*to_listen=*/true).front();
   // A name is believed only if this machine has it, too.
-  if (address.kind() == Address::Kind::kTcp && address.IsLocalOnly() && !IsLoopback(at)) {
+  if (address.kind() == Address::Kind::kTcp && address.IsLocalOnly() && !IsOnLoopback(at)) {
     throw std::invalid_argument(
         absl::StrCat(address.ToString(), " is not a loopback address on this machine"));
   }
