@@ -69,7 +69,7 @@ class Evaluation {
       : request_(request), outcome_(outcome) {}
 
   // Does the operations from `i` on, on the cursor.
-  void Step(std::size_t i, Cursor cursor);
+  void Step(std::size_t i, const Cursor& cursor);
 
  private:
   class Result;
@@ -128,10 +128,10 @@ class Evaluation::Result final : public CallResult {
  private:
   Evaluation& evaluation_;
   const std::size_t next_;
-  const Cursor called_;
+  const Cursor& called_;  // Outlives the call.
 };
 
-void Evaluation::Step(std::size_t i, Cursor cursor) {
+void Evaluation::Step(std::size_t i, const Cursor& cursor) {
   if (i == request_.size()) return Done(cursor);
   const OperationReader operation = request_[i];
   const OperationKind kind = operation.kind();
@@ -254,18 +254,21 @@ void Evaluation::CheckWritable(const Cursor& cursor) const {
 }
 
 Cursor Evaluation::FindAttribute(const OperationReader& operation, const Cursor& cursor) const {
-  Cursor member = cursor;
-  const MemberInfo* info =
-      FindMember(member.type, operation.name(), operation.hint(), member.object);
+  const TypeInfo* type = cursor.type;
+  void* object = cursor.object;
+  const MemberInfo* info = FindMember(type, operation.name(), operation.hint(), object);
   if (info == nullptr) {
     throw NotDescribed(absl::StrCat(cursor.type->name(), " has no described member ",
                                     std::string(operation.name())));
   }
   if (info->invoke != nullptr) {
-    member.method = info;
-    return member;
+    return {.object = object,
+            .type = type,
+            .method = info,
+            .read_only = cursor.read_only,
+            .here = cursor.here};
   }
-  return {.object = info->address(member.object),
+  return {.object = info->address(object),
           .type = &info->type(),
           .read_only = info->read_only || cursor.read_only};
 }

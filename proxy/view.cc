@@ -149,11 +149,7 @@ View View::Extend(OperationKind kind, std::string name,
 
 void View::Write(const OperationsWriter& out) const {
   for (std::size_t i = 0; i < operations_.size(); ++i) {
-    const Operation& operation = operations_[i];
-    out.Set(i, operation.kind, operation.name, operation.hint);
-    if (operation.operands != nullptr) {
-      operation.operands->Write(out.Arguments(i, operation.operands->size()), 0);
-    }
+    proxy_internal::WriteOperation(out, i, operations_[i].step(), operations_[i].operands.get());
   }
 }
 

@@ -110,13 +110,28 @@ std::shared_ptr<const Operands> MakeOperands(T&&... values) {
   return std::make_shared<OperandsOf<Stored<T>...>>(std::in_place, std::forward<T>(values)...);
 }
 
+// What an operation does, but for its arguments: of a described member known when it is compiled.
+struct Step {
+  OperationKind kind;
+  std::uint16_t hint;
+  std::string_view name;
+};
+
 struct Operation {
   OperationKind kind;
   std::uint16_t hint = 0;
   std::string_view name = {};  // Lives as long as the program, or in:
   std::shared_ptr<const std::string> own_name = {};
   std::shared_ptr<const Operands> operands = {};  // Null if there are none.
+
+  Step step() const { return {kind, hint, name}; }
 };
+
+inline void WriteOperation(const OperationsWriter& out, std::size_t i, const Step& step,
+                           const Operands* operands) {
+  out.Set(i, step.kind, step.name, step.hint);
+  if (operands != nullptr) operands->Write(out.Arguments(i, operands->size()), 0);
+}
 
 }  // namespace proxy_internal
 

@@ -90,11 +90,8 @@ ErrorInfo GetError(const StructIn& in, int depth) {
   return error;
 }
 
-// The order of Outcome's union.
-enum class WhichOutcome : std::uint16_t { kValue, kItself, kError };
-
 // An Outcome from the beginning of the message; gives where its pointer is.
-Position BeginOutcome(Out& out, WhichOutcome which) {
+Position BeginOutcome(Out& out, OutcomeKind which) {
   out.Reset();
   const Position outcome = out.NewStruct(out.Allocate(1), kOutcomeLayout);
   out.Set(outcome, 0, which);
@@ -103,79 +100,30 @@ Position BeginOutcome(Out& out, WhichOutcome which) {
 
 }  // namespace
 
-void OperationsWriter::Set(std::size_t index, OperationKind kind, std::string_view name,
-                           std::uint16_t hint) const {
-  const auto operation = static_cast<Position>(at_ + index * kOperationLayout.words());
-  out_->Set(operation, 0, kind);
-  out_->Set(operation, 2, hint);
-  if (!name.empty()) out_->NewText(operation + kOperationLayout.data, name);
+namespace transport_internal {
+
+void ThrowUnknownOperation(std::uint16_t kind) {
+  throw BadValue(absl::StrCat("an operation of the unknown kind ", kind));
 }
 
-ListWriter OperationsWriter::Arguments(std::size_t index, std::size_t size) const {
-  const auto operation = static_cast<Position>(at_ + index * kOperationLayout.words());
-  return Access::List(*out_,
-                      out_->NewStructs(operation + kOperationLayout.data + 1,
-                                       static_cast<std::uint32_t>(size), kValueLayout),
-                      0);
+void ThrowNoOperation(std::size_t index, std::size_t size) {
+  throw BadValue(absl::StrCat("operation ", index, " is not there: there are ", size));
 }
 
-void RequestWriter::SetTarget(std::uint64_t id) const { out_->Set(at_, 0, id); }
+void ThrowUnknownOutcome() { throw BadValue("an outcome of an unknown kind"); }
 
-OperationsWriter RequestWriter::Operations(std::size_t size) const {
-  return Access::Operations(
-      *out_, out_->NewStructs(at_ + kRequestLayout.data, static_cast<std::uint32_t>(size),
-                              kOperationLayout));
-}
-
-OperationKind OperationReader::kind() const {
-  const auto kind = operation_.Get<std::uint16_t>(0);
-  if (kind > kLastOperationKind) {
-    throw BadValue(absl::StrCat("an operation of the unknown kind ", kind));
-  }
-  return static_cast<OperationKind>(kind);
-}
-
-std::string_view OperationReader::name() const { return operation_.GetText(0); }
-
-std::uint16_t OperationReader::hint() const { return operation_.Get<std::uint16_t>(2); }
-
-ListReader OperationReader::Arguments() const {
-  return Access::List(operation_.GetList(1), nullptr, "argument", 0);
-}
-
-OperationReader RequestReader::operator[](std::size_t index) const {
-  if (index >= operations_.size) {
-    throw BadValue(absl::StrCat("operation ", index, " is not there: there are ", size()));
-  }
-  return Access::Operation(operations_[index]);
-}
+}  // namespace transport_internal
 
 ValueWriter OutcomeWriter::Value() {
-  const Position pointer = BeginOutcome(out_, WhichOutcome::kValue);
+  const Position pointer = BeginOutcome(out_, OutcomeKind::kValue);
   return Access::Writer(out_, out_.NewStruct(pointer, kValueLayout), 0);
 }
 
-void OutcomeWriter::Itself() { BeginOutcome(out_, WhichOutcome::kItself); }
+void OutcomeWriter::Itself() { BeginOutcome(out_, OutcomeKind::kItself); }
 
 void OutcomeWriter::Error(const ErrorInfo& error) {
-  const Position pointer = BeginOutcome(out_, WhichOutcome::kError);
+  const Position pointer = BeginOutcome(out_, OutcomeKind::kError);
   PutError(out_, out_.NewStruct(pointer, kErrorLayout), error, 0);
-}
-
-OutcomeKind OutcomeReader::kind() const {
-  switch (outcome_.Get<WhichOutcome>(0)) {
-    case WhichOutcome::kValue:
-      return OutcomeKind::kValue;
-    case WhichOutcome::kItself:
-      return OutcomeKind::kItself;
-    case WhichOutcome::kError:
-      return OutcomeKind::kError;
-  }
-  throw BadValue("an outcome of an unknown kind");
-}
-
-ValueReader OutcomeReader::Value() const {
-  return Access::Reader(outcome_.GetStruct(0), nullptr, "result", transport_internal::kNoIndex, 0);
 }
 
 ErrorInfo OutcomeReader::Error() const { return GetError(outcome_.GetStruct(0), 0); }

@@ -29,6 +29,8 @@
 #include <string_view>
 
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/access.h"
+#include "remoteobj/transport/internal/flat.h"
 #include "remoteobj/transport/value.h"
 
 namespace remoteobj {
@@ -128,7 +130,9 @@ class OutcomeWriter {
   transport_internal::Out& out_;
 };
 
-enum class OutcomeKind { kValue, kItself, kError };
+// As the union of Outcome in message.capnp, in its order.
+enum class OutcomeKind : std::uint16_t { kValue, kItself, kError };
+inline constexpr OutcomeKind kLastOutcomeKind = OutcomeKind::kError;
 
 class OutcomeReader {
  public:
@@ -142,6 +146,114 @@ class OutcomeReader {
 
   transport_internal::StructIn outcome_;
 };
+
+// Inline, all that a small call consists of: each is a few instructions, and a call has dozens.
+
+namespace transport_internal {
+
+[[noreturn]] void ThrowUnknownOperation(std::uint16_t kind);
+[[noreturn]] void ThrowUnknownOutcome();
+[[noreturn]] void ThrowNoOperation(std::size_t index, std::size_t size);
+
+inline RequestWriter Access::Request(Out& out, Position at) {
+  RequestWriter writer;
+  writer.out_ = &out;
+  writer.at_ = at;
+  return writer;
+}
+
+inline OperationsWriter Access::Operations(Out& out, Position at) {
+  OperationsWriter writer;
+  writer.out_ = &out;
+  writer.at_ = at;
+  return writer;
+}
+
+inline RequestReader Access::Request(const StructIn& request) {
+  RequestReader in;
+  in.operations_ = request.GetList(0);
+  in.target_ = request.Get<std::uint64_t>(0);
+  in.deadline_ns_ = request.Get<std::int64_t>(8);
+  return in;
+}
+
+inline OperationReader Access::Operation(const StructIn& operation) {
+  OperationReader in;
+  in.operation_ = operation;
+  return in;
+}
+
+inline OutcomeWriter Access::Outcome(Out& out) { return OutcomeWriter(out); }
+
+inline OutcomeReader Access::Outcome(const StructIn& outcome) {
+  OutcomeReader in;
+  in.outcome_ = outcome;
+  return in;
+}
+
+inline const StructIn& Access::StructOf(const OutcomeReader& in) { return in.outcome_; }
+
+}  // namespace transport_internal
+
+inline void OperationsWriter::Set(std::size_t index, OperationKind kind, std::string_view name,
+                                  std::uint16_t hint) const {
+  const auto operation = static_cast<transport_internal::Position>(
+      at_ + index * transport_internal::kOperationLayout.words());
+  out_->Set(operation, 0, kind);
+  out_->Set(operation, 2, hint);
+  if (!name.empty()) {
+    out_->NewText(operation + transport_internal::kOperationLayout.data, name);
+  }
+}
+
+inline ListWriter OperationsWriter::Arguments(std::size_t index, std::size_t size) const {
+  const auto operation = static_cast<transport_internal::Position>(
+      at_ + index * transport_internal::kOperationLayout.words());
+  return transport_internal::Access::List(
+      *out_,
+      out_->NewStructs(operation + transport_internal::kOperationLayout.data + 1,
+                       static_cast<std::uint32_t>(size), transport_internal::kValueLayout),
+      0);
+}
+
+inline void RequestWriter::SetTarget(std::uint64_t id) const { out_->Set(at_, 0, id); }
+
+inline OperationsWriter RequestWriter::Operations(std::size_t size) const {
+  return transport_internal::Access::Operations(
+      *out_,
+      out_->NewStructs(at_ + transport_internal::kRequestLayout.data,
+                       static_cast<std::uint32_t>(size), transport_internal::kOperationLayout));
+}
+
+inline OperationKind OperationReader::kind() const {
+  const auto kind = operation_.Get<std::uint16_t>(0);
+  if (kind > kLastOperationKind) transport_internal::ThrowUnknownOperation(kind);
+  return static_cast<OperationKind>(kind);
+}
+
+inline std::string_view OperationReader::name() const { return operation_.GetText(0); }
+
+inline std::uint16_t OperationReader::hint() const { return operation_.Get<std::uint16_t>(2); }
+
+inline ListReader OperationReader::Arguments() const {
+  return transport_internal::Access::List(operation_.GetList(1), nullptr, "argument", 0);
+}
+
+inline OperationReader RequestReader::operator[](std::size_t index) const {
+  if (index >= operations_.size) transport_internal::ThrowNoOperation(index, size());
+  return transport_internal::Access::Operation(operations_[index]);
+}
+
+inline OutcomeKind OutcomeReader::kind() const {
+  const auto kind = outcome_.Get<OutcomeKind>(0);
+  if (kind > kLastOutcomeKind) transport_internal::ThrowUnknownOutcome();
+  return kind;
+}
+
+inline ValueReader OutcomeReader::Value() const {
+  return transport_internal::Access::Reader(outcome_.GetStruct(0), nullptr, "result",
+                                            transport_internal::kNoIndex, 0);
+}
 
 }  // namespace remoteobj
 

@@ -346,7 +346,7 @@ unsigned SharedMemoryChannelImpl::Acquire(absl::Time deadline) {
 }
 
 void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time deadline) {
-  Expect(region_.slot(slot).request);
+  ExpectToWrite(region_.slot(slot).request);
   At(FaultPoint::kClientHasSlot);
 #if defined(__SANITIZE_THREAD__)
   // What another thread of this process wrote here before it gave up is ordered by `owner`, which
@@ -627,6 +627,8 @@ void SharedMemoryChannelImpl::Open() {
 bool SharedMemoryChannelImpl::Take(unsigned slot) {
   const std::uint32_t taken = kTaken | Generation() << kGenerationShift;
   std::uint32_t now = state(slot).load(std::memory_order_acquire);
+  // The rest comes along while the first line is made this process's.
+  if (PhaseOf(now) == kRequested) ExpectToRead(region_.slot(slot).request);
   while (PhaseOf(now) == kRequested) {
     if (state(slot).compare_exchange_weak(now, taken | (now & kSleeper),
                                           std::memory_order_acq_rel)) {
@@ -678,7 +680,7 @@ void SharedMemoryChannelImpl::AnnounceFreed() {
 }
 
 void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
-  Expect(region_.slot(slot).outcome);
+  ExpectToWrite(region_.slot(slot).outcome);
   SlotMessage outcome(region_, slot, Direction::kOutcome);
   OutcomeWriter writer = Access::Outcome(outcome);
   try {

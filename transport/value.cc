@@ -9,6 +9,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/access.h"
 
 namespace remoteobj {

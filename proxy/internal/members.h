@@ -184,6 +184,7 @@ struct Passed {
 
 // What all views can do that have a value M to be got. D has:
 //   Session& session() const; const View& prefix() const; Operation last() const;
+//   Step step() const; const Operands* operands() const;    // Of the last.
 //   absl::Duration timeout() const;
 template <typename D, typename M>
 class Readable {
@@ -252,14 +253,9 @@ class Readable {
   template <typename Use>
   void WithCall(Use&& use) const {
     const View& prefix = self().prefix();
-    const Operation last = self().last();
     const auto write = [&](const OperationsWriter& out) {
       prefix.Write(out);
-      const std::size_t i = prefix.size();
-      out.Set(i, last.kind, last.name, last.hint);
-      if (last.operands != nullptr) {
-        last.operands->Write(out.Arguments(i, last.operands->size()), 0);
-      }
+      WriteOperation(out, prefix.size(), self().step(), self().operands());
     };
     const auto print = [&] { return view().ToString(); };
     use(CallSpec{prefix.size() + 1, write, print, self().timeout()});
@@ -339,8 +335,7 @@ class Settable : public Readable<D, M> {
 
   // Makes what can be absent absent: an optional or a pointer, an item.
   void Delete() const {
-    const Operation last = this->self().last();
-    const bool item = last.kind == OperationKind::kGetItem;
+    const bool item = this->self().step().kind == OperationKind::kGetItem;
     static_assert(
         PointerLike<M> || !D::kAttribute,
         "remoteobj: only what can be absent can be deleted: an optional, a smart pointer, "
@@ -350,10 +345,9 @@ class Settable : public Readable<D, M> {
 
   // Whether it is there.
   bool Exists() const {
-    const Operation last = this->self().last();
-    const View view = last.kind == OperationKind::kGetItem
-                          ? this->self().prefix().Extend(
-                                {.kind = OperationKind::kContains, .operands = last.operands})
+    const View view = this->self().step().kind == OperationKind::kGetItem
+                          ? this->self().prefix().Extend({.kind = OperationKind::kContains,
+                                                          .operands = this->self().last().operands})
                           : this->view().Exists();
     return Receive<bool>([&](ReadOutcome read) {
       CallWhole(this->self().session(), view, this->self().timeout(), read);
@@ -393,7 +387,7 @@ class Settable : public Readable<D, M> {
 
  protected:
   void SetTo(const M& value) const {
-    Change(this->self().last().kind == OperationKind::kGetItem ? OperationKind::kSetItem
+    Change(this->self().step().kind == OperationKind::kGetItem ? OperationKind::kSetItem
                                                                : OperationKind::kSetAttribute,
            &value);
   }
@@ -411,14 +405,15 @@ class Settable : public Readable<D, M> {
   void Change(OperationKind kind, const V* value) const {
     constexpr bool kHasValue = !std::is_void_v<V>;
     const View& prefix = this->self().prefix();
-    const Operation last = this->self().last();
-    const std::size_t keys = last.operands == nullptr ? 0 : last.operands->size();
     const auto write = [&](const OperationsWriter& out) {
       prefix.Write(out);
       const std::size_t i = prefix.size();
-      out.Set(i, kind, last.name, last.hint);
+      const Step step = this->self().step();
+      const Operands* const operands = this->self().operands();
+      const std::size_t keys = operands == nullptr ? 0 : operands->size();
+      out.Set(i, kind, step.name, step.hint);
       const ListWriter list = out.Arguments(i, keys + (kHasValue ? 1 : 0));
-      if (keys != 0) last.operands->Write(list, 0);
+      if (keys != 0) operands->Write(list, 0);
       if constexpr (kHasValue) Encode<M>(*value, list[keys]);
     };
     const auto print = [&] {
@@ -449,6 +444,8 @@ class Kept {
   Session& session() const { return *session_; }
   const View& prefix() const { return prefix_; }
   const Operation& last() const { return last_; }
+  Step step() const { return last_.step(); }
+  const Operands* operands() const { return last_.operands.get(); }
   absl::Duration timeout() const { return timeout_; }
 
  private:
@@ -695,8 +692,7 @@ class Callable
     const auto write = [&](const OperationsWriter& out) {
       prefix.Write(out);
       const std::size_t i = prefix.size();
-      const Operation method = self().last();
-      out.Set(i, method.kind, method.name, method.hint);
+      WriteOperation(out, i, self().step(), self().operands());
       out.Set(i + 1, OperationKind::kCall, {}, Overload<A&...>() + 1);
       if constexpr (sizeof...(A) != 0) {
         [&]<std::size_t... I>(std::index_sequence<I...>, const ListWriter& list) {
@@ -747,6 +743,10 @@ class AttributeBase {
   Operation last() const {
     return {.kind = OperationKind::kGetAttribute, .hint = I + 1, .name = MemberTraits<C, E>::kName};
   }
+  static constexpr Step step() {
+    return {OperationKind::kGetAttribute, I + 1, MemberTraits<C, E>::kName};
+  }
+  static constexpr const Operands* operands() { return nullptr; }
   absl::Duration timeout() const { return node().timeout; }
 
  private:

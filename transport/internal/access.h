@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Makes the handles of value.h and message.h, and looks into them. For this module and its tests.
+// What concerns message.h is defined there.
 #ifndef REMOTEOBJ_TRANSPORT_INTERNAL_ACCESS_H_
 #define REMOTEOBJ_TRANSPORT_INTERNAL_ACCESS_H_
 
@@ -10,10 +11,18 @@
 #include <string_view>
 
 #include "remoteobj/transport/internal/flat.h"
-#include "remoteobj/transport/message.h"
 #include "remoteobj/transport/value.h"
 
-namespace remoteobj::transport_internal {
+namespace remoteobj {
+
+class RequestWriter;
+class OperationsWriter;
+class RequestReader;
+class OperationReader;
+class OutcomeWriter;
+class OutcomeReader;
+
+namespace transport_internal {
 
 struct Access {
   template <typename Writer>
@@ -93,37 +102,14 @@ struct Access {
     out.Set(at + kValueLayout.data, 0, pointer);
   }
 
-  static RequestWriter Request(Out& out, Position at) {
-    RequestWriter writer;
-    writer.out_ = &out;
-    writer.at_ = at;
-    return writer;
-  }
-  static OperationsWriter Operations(Out& out, Position at) {
-    OperationsWriter writer;
-    writer.out_ = &out;
-    writer.at_ = at;
-    return writer;
-  }
-  static RequestReader Request(const StructIn& request) {
-    RequestReader in;
-    in.operations_ = request.GetList(0);
-    in.target_ = request.Get<std::uint64_t>(0);
-    in.deadline_ns_ = request.Get<std::int64_t>(8);
-    return in;
-  }
-  static OperationReader Operation(const StructIn& operation) {
-    OperationReader in;
-    in.operation_ = operation;
-    return in;
-  }
-  static OutcomeWriter Outcome(Out& out) { return OutcomeWriter(out); }
-  static OutcomeReader Outcome(const StructIn& outcome) {
-    OutcomeReader in;
-    in.outcome_ = outcome;
-    return in;
-  }
-  static const StructIn& StructOf(const OutcomeReader& in) { return in.outcome_; }
+  // Of message.h, which has their definitions.
+  static RequestWriter Request(Out& out, Position at);
+  static OperationsWriter Operations(Out& out, Position at);
+  static RequestReader Request(const StructIn& request);
+  static OperationReader Operation(const StructIn& operation);
+  static OutcomeWriter Outcome(Out& out);
+  static OutcomeReader Outcome(const StructIn& outcome);
+  static const StructIn& StructOf(const OutcomeReader& in);
 
   // The same place, as if it were not nested: so that a test can nest deeper than allowed.
   static ValueWriter Shallow(ValueWriter writer) {
@@ -132,6 +118,7 @@ struct Access {
   }
 };
 
-}  // namespace remoteobj::transport_internal
+}  // namespace transport_internal
+}  // namespace remoteobj
 
 #endif  // REMOTEOBJ_TRANSPORT_INTERNAL_ACCESS_H_

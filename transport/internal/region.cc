@@ -134,7 +134,7 @@ void Region::Trim(unsigned index, Direction direction) noexcept {
 }
 
 SlotMessage::SlotMessage(Region& region, unsigned slot, Direction direction)
-    : Out(HalfOf(region.slot(slot), direction).words, kSlotWords),
+    : Out(small_, kSmallWords),
       region_(region),
       slot_(slot),
       direction_(direction),
@@ -143,14 +143,20 @@ SlotMessage::SlotMessage(Region& region, unsigned slot, Direction direction)
 void SlotMessage::Reset() {
   // What this message was so far; or at its beginning what a writer left that died.
   region_.Trim(slot_, direction_);
-  base_ = half_.words;
-  capacity_ = kSlotWords;
+  base_ = small_;
+  capacity_ = kSmallWords;
   used_ = 0;
 }
 
 void SlotMessage::Grow(std::uint64_t words) {
   if (words > kMaxMessageWords - used_) {
     throw BadValue("a message of more than 4 GiB, which is too large to send");
+  }
+  if (used_ + words <= kSlotWords) {
+    std::memcpy(half_.words, base_, used_ * sizeof(Word));
+    base_ = half_.words;
+    capacity_ = kSlotWords;
+    return;
   }
   auto* window = reinterpret_cast<Word*>(region_.Window(slot_, direction_));
   // Also for a message that is never finished, so that Trim knows of it.
@@ -159,6 +165,17 @@ void SlotMessage::Grow(std::uint64_t words) {
   std::memcpy(window, base_, used_ * sizeof(Word));
   base_ = window;
   capacity_ = kMaxMessageWords;
+}
+
+void SlotMessage::Finish() {
+  if (base_ == small_) {
+    const std::size_t first = std::min<std::size_t>(used_, kFirstLineWords);
+    if (used_ > first) {
+      std::memcpy(half_.words + first, small_ + first, (used_ - first) * sizeof(Word));
+    }
+    for (std::size_t i = 0; i < first; ++i) half_.words[i] = small_[i];
+  }
+  half_.size = static_cast<std::uint32_t>(used_);
 }
 
 In ReadSlot(Region& region, unsigned slot, Direction direction) {

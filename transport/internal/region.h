@@ -16,6 +16,7 @@
 #ifndef REMOTEOBJ_TRANSPORT_INTERNAL_REGION_H_
 #define REMOTEOBJ_TRANSPORT_INTERNAL_REGION_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -30,6 +31,9 @@ namespace remoteobj::transport_internal {
 // One bit of a 64-bit word for each, and one for "open".
 inline constexpr unsigned kSlots = 62;
 inline constexpr std::size_t kSlotWords = 1006;  // Of the request, and of the outcome.
+inline constexpr std::size_t kLineWords = 64 / sizeof(Word);
+inline constexpr std::size_t kFirstLineWords = kLineWords - 2;  // Behind what a half begins with.
+inline constexpr std::size_t kSmallWords = kFirstLineWords + 7 * kLineWords;
 inline constexpr std::uint64_t kWindowBytes = std::uint64_t{4} << 30;
 
 // A part of a message, in a window.
@@ -117,13 +121,16 @@ class Region {
 };
 
 // Writes one message in a slot, or where it outgrows that in the window.
+//
+// A small one is made in private memory, and put there all at once at the end: the other side looks
+// at the first line all the time, and each look takes the line away from who writes to it.
 class SlotMessage final : public Out {
  public:
   SlotMessage(Region& region, unsigned slot, Direction direction);
 
   void Reset() override;
-  // Says in the slot how large the message is. Call it at the end.
-  void Finish() { half_.size = static_cast<std::uint32_t>(used_); }
+  // The message is in the slot, and its size. Call it at the end.
+  void Finish();
 
  private:
   void Grow(std::uint64_t words) override;
@@ -132,15 +139,28 @@ class SlotMessage final : public Out {
   const unsigned slot_;
   const Direction direction_;
   Half& half_;
+  Word small_[kSmallWords];
 };
 
-// Brings a half's first lines here to be written, while something else is done.
-inline void Expect(Half& half) {
+// Brings the lines of a small message here to be written, while something else is done: but for the
+// first, which the other side looks at and would take away again.
+inline void ExpectToWrite(Half& half) {
 #if defined(__x86_64__)
-  asm volatile("prefetchw %0\n\tprefetchw %1" ::"m"(half.word), "m"(half.words[8]));
+  asm volatile("prefetchw %0\n\tprefetchw %1" ::"m"(half.words[kFirstLineWords]),
+               "m"(half.words[kFirstLineWords + kLineWords]));
 #else
-  __builtin_prefetch(&half, 1);
+  __builtin_prefetch(&half.words[kFirstLineWords], 1);
+  __builtin_prefetch(&half.words[kFirstLineWords + kLineWords], 1);
 #endif
+}
+
+// Brings the lines of a message behind the first one here, to be read.
+inline void ExpectToRead(const Half& half) {
+  constexpr std::size_t kMost = 8 * kLineWords;
+  const std::size_t size = std::min<std::size_t>(half.size, kMost);
+  for (std::size_t i = kFirstLineWords; i < size; i += kLineWords) {
+    __builtin_prefetch(&half.words[i]);
+  }
 }
 
 // The message that a slot has.
