@@ -36,6 +36,7 @@
 #include "remoteobj/process/process_died.h"
 #include "remoteobj/process/spawn.h"
 #include "remoteobj/process/thread.h"
+#include "remoteobj/proxy/batch.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/evaluate.h"
 #include "remoteobj/proxy/future.h"

@@ -15,6 +15,7 @@
 #include "remoteobj/manager/internal/call.h"
 #include "remoteobj/manager/internal/local_channel.h"
 #include "remoteobj/manager/internal/root.h"
+#include "remoteobj/proxy/batch.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/any_value.h"
@@ -201,6 +202,45 @@ TEST_F(ObjectServerTest, ErrorsAreTyped) {
     EXPECT_THROW(foo.PassTo([](Foo& it) { return it.value; }), BadValue);
     EXPECT_EQ(foo->Add(1), 11);
   }
+}
+
+TEST_F(ObjectServerTest, TakesABatchOfWhatIsExposed) {
+  for (const char* type_id : {"Foo", "QuickFoo"}) {
+    const Proxy<Foo> foo = MakeFoo(type_id);
+    Batch batch;
+    Future<int> sum = batch.Call(foo->Add, 5);
+    Future<void> fails = batch.Call(foo->Fail);
+    batch.Set(foo->value, 1);
+    Future<int> again = batch.Call(foo->Add, 1);
+    Future<void> all = batch.Send();
+    EXPECT_EQ(again.Get(), 2);
+    EXPECT_EQ(sum.Get(), 15);
+    EXPECT_THROW(fails.Get(), std::out_of_range);
+    EXPECT_THROW(all.Get(), std::out_of_range);
+    // What is not exposed is not reached behind what is.
+    Future<int> not_done = batch.Call(foo->Add, 1);
+    Future<int> hidden = batch.Call(foo->Hidden);
+    EXPECT_THROW(batch.Send().Get(), NotExposed);
+    EXPECT_THROW(hidden.Get(), NotExposed);
+    EXPECT_THROW(not_done.Get(), NotExposed);
+    EXPECT_EQ(*foo->value, 2);
+  }
+}
+
+// What waits begins anew, and would have what came before it done twice; and what makes an object
+// is looked at before it is evaluated.
+TEST_F(ObjectServerTest, TakesNoBatchForABuiltInObject) {
+  const Proxy<Gate> gate = MakeGate();
+  Batch batch;
+  batch.Call(gate->open, 1);
+  batch.Call(gate->pass, absl::ZeroDuration());
+  EXPECT_THROW(batch.Send().Get(), BadValue);
+  batch = Batch();
+  const auto arguments = AnyValue::Of(std::vector<AnyValue>{AnyValue::Of(1)});
+  batch.Call(root_->object_count);
+  batch.Call(root_->create, "Foo", "", arguments);
+  EXPECT_THROW(batch.Send().Get(), BadValue);
+  EXPECT_EQ(root_->object_count(), 1u);
 }
 
 TEST_F(ObjectServerTest, NamesObjects) {

@@ -65,8 +65,9 @@ struct Cursor {
 
 class Evaluation {
  public:
-  Evaluation(const RequestReader& request, OutcomeWriter& outcome)
-      : request_(request), outcome_(outcome) {}
+  // Of the chain that ends before the operation `end`.
+  Evaluation(const RequestReader& request, std::size_t end, OutcomeWriter& outcome)
+      : request_(request), end_(end), outcome_(outcome) {}
 
   // Does the operations from `i` on, on the cursor.
   void Step(std::size_t i, const Cursor& cursor);
@@ -101,6 +102,7 @@ class Evaluation {
   void Finish(std::size_t i);
 
   const RequestReader& request_;
+  const std::size_t end_;
   OutcomeWriter& outcome_;
 };
 
@@ -132,7 +134,7 @@ class Evaluation::Result final : public CallResult {
 };
 
 void Evaluation::Step(std::size_t i, const Cursor& cursor) {
-  if (i == request_.size()) return Done(cursor);
+  if (i == end_) return Done(cursor);
   const OperationReader operation = request_[i];
   const OperationKind kind = operation.kind();
   if (cursor.method != nullptr && kind != OperationKind::kCall && kind != OperationKind::kExists) {
@@ -214,6 +216,8 @@ void Evaluation::Step(std::size_t i, const Cursor& cursor) {
       }
       return Step(i + 1, base);
     }
+    case OperationKind::kNext:
+      break;  // Where a chain ends, and in none.
     case OperationKind::kExists: {
       const bool method = cursor.method != nullptr;
       return Give(i + 1,
@@ -245,7 +249,7 @@ void Evaluation::Attribute(std::size_t i, const OperationReader& operation, cons
 
 // Before anything is changed: the operation that changes it is the last.
 void Evaluation::CheckLast(std::size_t i) const {
-  if (i + 1 != request_.size()) throw BadValue("an operation after one that gives nothing");
+  if (i + 1 != end_) throw BadValue("an operation after one that gives nothing");
 }
 
 void Evaluation::CheckWritable(const Cursor& cursor) const {
@@ -278,7 +282,7 @@ void Evaluation::Done(const Cursor& cursor) {
     throw NotDescribed(absl::StrCat(cursor.type->name(), "::", std::string(cursor.method->name),
                                     " is a method: it can only be called"));
   }
-  if (cursor.itself || request_.size() == 0) return outcome_.Itself();
+  if (cursor.itself) return outcome_.Itself();
   Need(cursor.type->encode, cursor, "codec, so it can't be sent by value")(cursor.object,
                                                                            outcome_.Value());
 }
@@ -298,16 +302,29 @@ void Evaluation::Finish(std::size_t i) {
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
               OutcomeWriter& outcome) {
   const TracebackScope scope;
-  try {
-    if (request.size() > kMaxOperations) {
-      throw BadValue(absl::StrCat("a chain of ", request.size(), " operations; at most ",
-                                  kMaxOperations, " are evaluated"));
+  // The operations from `begin` to `end`.
+  const auto evaluate = [&](std::size_t begin, std::size_t end, OutcomeWriter& its_outcome) {
+    try {
+      if (end - begin > kMaxOperations) {
+        throw BadValue(absl::StrCat("a chain of ", end - begin, " operations; at most ",
+                                    kMaxOperations, " are evaluated"));
+      }
+      Evaluation(request, end, its_outcome)
+          .Step(begin, {.object = object, .type = &type, .itself = begin == end});
+    } catch (const LeftEvaluation&) {
+      throw;
+    } catch (...) {
+      its_outcome.Error(CaptureCurrentException());
     }
-    Evaluation(request, outcome).Step(0, {.object = object, .type = &type});
-  } catch (const LeftEvaluation&) {
-    throw;
-  } catch (...) {
-    outcome.Error(CaptureCurrentException());
+  };
+  const std::size_t chains = request.chains();
+  if (chains == 1) return evaluate(0, request.size(), outcome);
+  const OutcomesWriter outcomes = outcome.Many(chains);
+  for (std::size_t i = 0, begin = 0; i < chains; ++i) {
+    const std::size_t end = request.EndOfChain(begin);
+    OutcomeWriter one = outcomes[i];
+    evaluate(begin, end, one);
+    begin = end + 1;
   }
 }
 

@@ -8,6 +8,9 @@
 // with the request, becomes an error outcome; the evaluator itself never throws (but see
 // LeftEvaluation).
 //
+// A batch is several chains in one request: each begins at the object, and has an outcome of its
+// own. One that fails keeps none of the others back.
+//
 // Threads:  no state. The caller sees to it that the object is not used at the same time.
 #ifndef REMOTEOBJ_PROXY_EVALUATE_H_
 #define REMOTEOBJ_PROXY_EVALUATE_H_

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/except/remote_error.h"
@@ -18,6 +19,9 @@
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/in_process_channel.h"
+#include "remoteobj/transport/internal/access.h"
+#include "remoteobj/transport/internal/heap_message.h"
+#include "remoteobj/transport/internal/messages.h"
 
 namespace lab {
 
@@ -81,27 +85,31 @@ using Kind = OperationKind;
 
 View Get(std::string name) { return View().GetAttribute(std::move(name)); }
 
+// "5", "itself", or "std::out_of_range: what it says".
+std::string AsText(const OutcomeReader& outcome) {
+  switch (outcome.kind()) {
+    case OutcomeKind::kValue:
+      return outcome.Value().DebugString();
+    case OutcomeKind::kItself:
+      return "itself";
+    case OutcomeKind::kError:
+      return outcome.Error().type + ": " + outcome.Error().message;
+    case OutcomeKind::kMany:
+      break;
+  }
+  return absl::StrCat(outcome.size(), " outcomes");
+}
+
 class EvaluateTest : public testing::Test {
  protected:
-  // What a request comes to, as text: "5", "itself", or "std::out_of_range: what it says".
+  // What a request comes to, as text.
   std::string Outcome(std::size_t size, absl::FunctionRef<void(const OperationsWriter&)> write) {
     std::string text;
     CallDirectly([&](RequestWriter request) { write(request.Operations(size)); },
                  [&](const RequestReader& request, OutcomeWriter& outcome) {
                    Evaluate(&machine_, TypeOf<lab::Machine>(), request, outcome);
                  },
-                 [&](const OutcomeReader& outcome) {
-                   switch (outcome.kind()) {
-                     case OutcomeKind::kValue:
-                       text = outcome.Value().DebugString();
-                       break;
-                     case OutcomeKind::kItself:
-                       text = "itself";
-                       break;
-                     case OutcomeKind::kError:
-                       text = outcome.Error().type + ": " + outcome.Error().message;
-                   }
-                 });
+                 [&](const OutcomeReader& outcome) { text = AsText(outcome); });
     return text;
   }
 
@@ -271,7 +279,7 @@ class RawTest : public EvaluateTest {
 };
 
 TEST_F(RawTest, RefusesUnknownOperations) {
-  for (const int kind : {12, 13, 1000, 65535}) {
+  for (const int kind : {13, 14, 1000, 65535}) {
     CheckRefused({{static_cast<Kind>(kind)}}, kBadValue, "");
     CheckRefused({{Kind::kGetAttribute, "count"}, {static_cast<Kind>(kind)}}, kBadValue, "");
   }
@@ -361,6 +369,69 @@ TEST_F(RawTest, RefusesAChainThatIsTooLong) {
   EXPECT_EQ(Outcome(chain(kMaxOperations / 2)), "itself");
   CheckRefused(chain(kMaxOperations / 2 + 1), kBadValue, "a chain of 1002 operations");
   CheckRefused(chain(5000), kBadValue, "a chain of 10000 operations");
+}
+
+// Each chain as text; what a chain of no operations gives is the object.
+TEST_F(RawTest, EvaluatesEachChainOfABatch) {
+  const auto outcomes = [&](const std::vector<Raw>& operations) {
+    std::vector<std::string> all;
+    CallDirectly(
+        [&](RequestWriter request) { Write(operations, request.Operations(operations.size())); },
+        [&](const RequestReader& request, OutcomeWriter& outcome) {
+          Evaluate(&machine_, TypeOf<lab::Machine>(), request, outcome);
+        },
+        [&](const OutcomeReader& outcome) {
+          if (outcome.kind() == OutcomeKind::kError) return all.push_back(outcome.Error().message);
+          ASSERT_EQ(outcome.kind(), OutcomeKind::kMany);
+          outcome.Each(outcome.size(), [&](std::size_t i, const OutcomeReader& one) {
+            EXPECT_EQ(i, all.size());
+            all.push_back(AsText(one));
+          });
+          EXPECT_THROW(outcome.Each(outcome.size() + 1, [](std::size_t, const OutcomeReader&) {}),
+                       BadValue);
+        });
+    return all;
+  };
+  const std::string missing = "remoteobj::NotDescribed: lab::Machine has no described member cuont";
+  EXPECT_THAT(outcomes({{Kind::kGetAttribute, "count"},
+                        {Kind::kNext},
+                        {Kind::kGetAttribute, "cuont"},
+                        {Kind::kNext},
+                        {Kind::kSetAttribute, "count", {Int(7)}},
+                        {Kind::kNext},
+                        {Kind::kNext},
+                        {Kind::kGetAttribute, "count"},
+                        {Kind::kNext}}),
+              testing::ElementsAre("5", missing, "nothing", "itself", "7", "itself"));
+  // A chain ends where the next begins: what sets is its last, and long ones are refused alone.
+  std::vector<Raw> long_chain = {{Kind::kGetAttribute, "count"}, {Kind::kNext}};
+  for (std::size_t i = 0; i <= kMaxOperations; ++i) long_chain.push_back({Kind::kExists});
+  long_chain.push_back({Kind::kNext});
+  long_chain.push_back({Kind::kGetAttribute, "count"});
+  EXPECT_THAT(outcomes(long_chain),
+              testing::ElementsAre("7", testing::HasSubstr("a chain of 1001 operations"), "7"));
+  EXPECT_THAT(outcomes({{Kind::kNext}, {static_cast<Kind>(99)}}),
+              testing::ElementsAre("itself", testing::HasSubstr("unknown kind 99")));
+}
+
+// An error takes the place of a value that could not be written to its end, and of no other.
+TEST_F(RawTest, AnOutcomeOfABatchIsReplacedAlone) {
+  transport_internal::HeapMessage message;
+  OutcomeWriter outcome = transport_internal::Access::Outcome(message);
+  const OutcomesWriter outcomes = outcome.Many(3);
+  outcomes[0].Value().Text("first");
+  OutcomeWriter second = outcomes[1];
+  second.Value().Text(std::string(1000, 'x'));
+  second.Error({.type = "E", .message = "not to its end"});
+  OutcomeWriter third = outcomes[2];
+  third.Value().Text("third");
+  third.Itself();
+  EXPECT_LT(message.used(), 100u);
+  transport_internal::In in = message.Read();
+  std::vector<std::string> all;
+  transport_internal::OutcomeIn(in).Each(
+      3, [&](std::size_t, const OutcomeReader& one) { all.push_back(AsText(one)); });
+  EXPECT_THAT(all, testing::ElementsAre("text \"first\"", "E: not to its end", "itself"));
 }
 
 TEST_F(RawTest, RefusesValuesThatAreTooDeep) {

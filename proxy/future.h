@@ -1,64 +1,53 @@
 // SPDX-License-Identifier: MIT
 //
-// What an asynchronous call will come to.
+// What an asynchronous call will come to, or an operation of a batch (remoteobj/proxy/batch.h).
 //
 //   remoteobj::Future<int> future = remote->Inc.Async();
 //   …                                                      // evaluated there, meanwhile
 //   int x = future.Get();
 //
-// Threads:  thread-compatible; it may be finished in another thread than the one that began it.
+// Threads:  thread-compatible; it may be finished in another thread than the one that began it, and
+//           those of one batch in several.
 // Lifetime: destroying it gives the outcome up; the call may still be evaluated.
 // Errors:   what the call itself would have thrown. std::logic_error for a second Get.
 #ifndef REMOTEOBJ_PROXY_FUTURE_H_
 #define REMOTEOBJ_PROXY_FUTURE_H_
 
-#include <functional>
 #include <memory>
-#include <string>
+#include <stdexcept>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "remoteobj/proxy/internal/session.h"
-#include "remoteobj/transport/channel.h"
+#include "remoteobj/proxy/internal/pending_results.h"
 
 namespace remoteobj {
 
 template <typename R>
 class Future {
  public:
-  // Made by the Async methods of views. `receive` turns a way of reading an outcome into an R.
-  using Receive = std::function<R(absl::FunctionRef<void(ReadOutcome)>)>;
-  Future(std::shared_ptr<proxy_internal::Session> session, std::unique_ptr<PendingCall> call,
-         Receive receive, std::string view)
-      : session_(std::move(session)),
-        call_(std::move(call)),
-        receive_(std::move(receive)),
-        view_(std::move(view)) {}
+  // Made by the Async methods of views, and by batches. `result` is one of `pending`'s.
+  Future(std::shared_ptr<proxy_internal::PendingResults> pending, proxy_internal::Result<R>* result)
+      : pending_(std::move(pending)), result_(result) {}
+  Future(Future&&) noexcept = default;
+  Future& operator=(Future&&) noexcept = default;
 
   // Whether Get would return at once.
-  bool ready() { return call_->ready(); }
+  bool ready() const { return pending_ == nullptr || pending_->ready(); }
 
   // Waits for the outcome: the value, or the error, thrown as its own type. After DeadlineExceeded
   // it can be called again.
   R Get(absl::Duration timeout = absl::InfiniteDuration()) {
-    const absl::Time deadline =
-        timeout == absl::InfiniteDuration() ? absl::InfiniteFuture() : absl::Now() + timeout;
-    return receive_([&](ReadOutcome read) {
-      try {
-        call_->Finish(read, deadline);
-      } catch (const std::runtime_error&) {
-        proxy_internal::RethrowNaming([&] { return view_; });
-      }
-    });
+    if (pending_ == nullptr) throw std::logic_error("this call was finished already");
+    pending_->Await(timeout == absl::InfiniteDuration() ? absl::InfiniteFuture()
+                                                        : absl::Now() + timeout);
+    const auto pending = std::exchange(pending_, nullptr);
+    return result_->Take();
   }
 
  private:
-  std::shared_ptr<proxy_internal::Session> session_;  // Outlives the call.
-  std::unique_ptr<PendingCall> call_;
-  Receive receive_;
-  std::string view_;
+  std::shared_ptr<proxy_internal::PendingResults> pending_;  // Null when it was finished.
+  proxy_internal::Result<R>* result_;
 };
 
 }  // namespace remoteobj

@@ -71,6 +71,8 @@ std::string Print(const std::string& on, const Operation& operation) {
       return absl::StrCat("super<", name, ">(", on, ")");
     case OperationKind::kExists:
       return absl::StrCat("exists(", on, ")");
+    case OperationKind::kNext:  // Between views, and in none.
+      break;
   }
   return on;
 }

@@ -105,10 +105,41 @@ class OperandsOf final : public Operands {
   std::tuple<T...> values_;
 };
 
+// Null for none.
 template <typename... T>
 std::shared_ptr<const Operands> MakeOperands(T&&... values) {
-  return std::make_shared<OperandsOf<Stored<T>...>>(std::in_place, std::forward<T>(values)...);
+  if constexpr (sizeof...(T) == 0) {
+    return nullptr;
+  } else {
+    return std::make_shared<OperandsOf<Stored<T>...>>(std::in_place, std::forward<T>(values)...);
+  }
 }
+
+// Arguments that an operation has already, and one more.
+template <typename T>
+class OperandsAnd final : public Operands {
+ public:
+  OperandsAnd(std::shared_ptr<const Operands> first, T last)
+      : first_(std::move(first)), last_(std::move(last)) {}
+
+  std::size_t size() const override { return first_size() + 1; }
+
+  void Write(const ListWriter& out, std::size_t from) const override {
+    if (first_ != nullptr) first_->Write(out, from);
+    Encode<T>(last_, out[from + first_size()]);
+  }
+
+  void Print(std::string& out, std::size_t index) const override {
+    if (index < first_size()) return first_->Print(out, index);
+    PrintValue(out, last_);
+  }
+
+ private:
+  std::size_t first_size() const { return first_ == nullptr ? 0 : first_->size(); }
+
+  std::shared_ptr<const Operands> first_;
+  T last_;
+};
 
 // What an operation does, but for its arguments: of a described member known when it is compiled.
 struct Step {

@@ -223,6 +223,12 @@ TEST(FacadeTest, TheFirstExample) {
   EXPECT_EQ(view.Get(), 4);
   auto future = remote->Inc.Async();  // evaluated there while we go on
   EXPECT_EQ(future.Get(), 5);
+  remoteobj::Batch batch;  // many operations in one message
+  auto six = batch.Call(remote->Inc);
+  batch.Set(remote->data["c"], 9);
+  auto nine = batch.Get(remote->data["c"]);
+  batch.Send().Get();
+  EXPECT_EQ(six.Get() + nine.Get(), 15);
   EXPECT_EQ(remote.Attrs("config.timeout").Get<int>(), 5);  // untyped, by name, for tools
   EXPECT_EQ(Print(remote),
             "<Remote app::Counter pid=" + std::to_string(worker.pid()) + " listening>");

@@ -14,6 +14,8 @@
 //   lost, never left hanging. A call that fails with NotListening was not evaluated.
 // - Closing and calling have one order: a call is either before the close, and answered (or
 //   refused), or after it, and NotListening.
+// - What one thread sends is evaluated in the order in which it was sent, whether it has waited for
+//   an outcome in between or not.
 // - When the listening process dies, those who wait get ListenerDied. Later calls get NotListening
 //   until another process opens the channel. A call that was sent about a millisecond or less
 //   before the death, and that the listener had not begun to evaluate, may be told either. So may

@@ -8,9 +8,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
+#include <deque>
 #include <map>
+#include <memory>
 #include <new>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -204,6 +207,9 @@ void ChannelConformance::Handle(const RequestReader& request, OutcomeWriter& out
     board().stage.fetch_add(1);
     Await([&] { return board().stage.load() >= stage; });
     outcome.Value().Int(stage);
+  } else if (name == "next") {
+    // What the stage was before.
+    outcome.Value().Int(board().stage.exchange(Decode<int>(argument)));
   } else {
     outcome.Error({.type = "unknown", .message = name});
   }
@@ -543,6 +549,29 @@ TEST_P(ChannelConformance, StartedCallsFinishInAnyOrder) {
     EXPECT_EQ(FinishOf<std::string>(*calls[i], Watchdog()), Pattern(30, i));
   }
   Await([&] { return calls[0]->ready(); });
+}
+
+// Those that are waited for among those that are not.
+TEST_P(ChannelConformance, CallsAreEvaluatedInTheOrderInWhichTheyWereSent) {
+  const auto listening = Listen();
+  const Stop stop(board().stop);
+  constexpr int kCalls = 2000;
+  std::deque<std::pair<int, std::unique_ptr<PendingCall>>> started;
+  const auto finish_first = [&] {
+    const auto [i, call] = std::move(started.front());
+    started.pop_front();
+    ASSERT_EQ(FinishOf<int>(*call, Watchdog()), i - 1);
+  };
+  std::minstd_rand random;
+  for (int i = 1; i <= kCalls && !HasFatalFailure(); ++i) {
+    if (random() % 4 == 0) {
+      ASSERT_EQ(CallOn<int>(channel(), "next", i, Watchdog()), i - 1);
+    } else {
+      started.emplace_back(i, channel().Start(Writing("next", i), Watchdog()));
+    }
+    while (started.size() > random() % 40) finish_first();
+  }
+  while (!started.empty()) finish_first();
 }
 
 TEST_P(ChannelConformance, AStartedCallIsFinishedByAnotherThread) {

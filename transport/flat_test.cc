@@ -69,7 +69,7 @@ TEST(FlatTest, NamesUnionsAndEnumsAsTheSchemaDoes) {
   using Kind = schema::Operation::Kind;
   EXPECT_EQ(static_cast<int>(OperationKind::kSetItem), static_cast<int>(Kind::SET_ITEM));
   EXPECT_EQ(static_cast<int>(OperationKind::kSuper), static_cast<int>(Kind::SUPER));
-  EXPECT_EQ(static_cast<int>(OperationKind::kExists), static_cast<int>(Kind::EXISTS));
+  EXPECT_EQ(static_cast<int>(OperationKind::kNext), static_cast<int>(Kind::NEXT));
 }
 
 // Calls f(capnp::MessageReader&).

@@ -104,6 +104,8 @@ struct Operation {
     passTo @9;                 #           code, data, … what the function returned
     super @10;                 # a base                  the object as that base
     exists @11;                #                         bool: is what came before there?
+    next @12;                  # Between two chains: the next begins at the object again, and the
+                               # outcome is one of many.
   }
 }
 
@@ -123,6 +125,7 @@ struct Outcome {
     value @0 :Value;
     itself @1 :Void;           # The object on which the last call was made, as `return *this`.
     error @2 :Error;
+    many @3 :List(Outcome);    # Of each chain in turn. None of them is many in turn.
   }
 }
 

@@ -21,6 +21,7 @@ using transport_internal::ListIn;
 using transport_internal::Out;
 using transport_internal::Position;
 using transport_internal::StructIn;
+using transport_internal::Word;
 
 // Causes nest as values do; nobody's chain of causes is this long.
 constexpr int kMaxCauses = 32;
@@ -90,14 +91,6 @@ ErrorInfo GetError(const StructIn& in, int depth) {
   return error;
 }
 
-// An Outcome from the beginning of the message; gives where its pointer is.
-Position BeginOutcome(Out& out, OutcomeKind which) {
-  out.Reset();
-  const Position outcome = out.NewStruct(out.Allocate(1), kOutcomeLayout);
-  out.Set(outcome, 0, which);
-  return outcome + kOutcomeLayout.data;
-}
-
 }  // namespace
 
 namespace transport_internal {
@@ -112,18 +105,40 @@ void ThrowNoOperation(std::size_t index, std::size_t size) {
 
 void ThrowUnknownOutcome() { throw BadValue("an outcome of an unknown kind"); }
 
+void ThrowOutcomeCount(std::size_t count, std::size_t wanted) {
+  throw BadValue(absl::StrCat(count, " outcomes of a batch of ", wanted));
+}
+
 }  // namespace transport_internal
 
+Position OutcomeWriter::Begin(OutcomeKind kind) {
+  Position outcome = at_;
+  if (outcome == 0) {
+    out_.Reset();
+    outcome = out_.NewStruct(out_.Allocate(1), kOutcomeLayout);
+  } else {
+    out_.Forget(begin_);
+    out_.Set(outcome + kOutcomeLayout.data, 0, Word{0});
+  }
+  out_.Set(outcome, 0, kind);
+  return outcome + kOutcomeLayout.data;
+}
+
 ValueWriter OutcomeWriter::Value() {
-  const Position pointer = BeginOutcome(out_, OutcomeKind::kValue);
+  const Position pointer = Begin(OutcomeKind::kValue);
   return Access::Writer(out_, out_.NewStruct(pointer, kValueLayout), 0);
 }
 
-void OutcomeWriter::Itself() { BeginOutcome(out_, OutcomeKind::kItself); }
+void OutcomeWriter::Itself() { Begin(OutcomeKind::kItself); }
 
 void OutcomeWriter::Error(const ErrorInfo& error) {
-  const Position pointer = BeginOutcome(out_, OutcomeKind::kError);
+  const Position pointer = Begin(OutcomeKind::kError);
   PutError(out_, out_.NewStruct(pointer, kErrorLayout), error, 0);
+}
+
+OutcomesWriter OutcomeWriter::Many(std::size_t size) {
+  const Position pointer = Begin(OutcomeKind::kMany);
+  return {out_, out_.NewStructs(pointer, static_cast<std::uint32_t>(size), kOutcomeLayout)};
 }
 
 ErrorInfo OutcomeReader::Error() const { return GetError(outcome_.GetStruct(0), 0); }

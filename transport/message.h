@@ -49,9 +49,10 @@ enum class OperationKind : std::uint16_t {
   kPassTo,
   kSuper,
   kExists,
+  kNext,
 };
 inline constexpr std::uint16_t kLastOperationKind =
-    static_cast<std::uint16_t>(OperationKind::kExists);
+    static_cast<std::uint16_t>(OperationKind::kNext);
 
 class OperationsWriter {
  public:
@@ -103,6 +104,10 @@ class RequestReader {
   std::int64_t deadline_ns() const { return deadline_ns_; }
   // How many operations there are.
   std::size_t size() const { return operations_.size; }
+  // How many chains they are: a batch has more than one.
+  std::size_t chains() const;
+  // Where the chain ends that begins at `begin`.
+  std::size_t EndOfChain(std::size_t begin) const;
   // Throws BadValue beyond the end.
   OperationReader operator[](std::size_t index) const;
 
@@ -115,6 +120,12 @@ class RequestReader {
   std::int64_t deadline_ns_ = 0;
 };
 
+// As the union of Outcome in message.capnp, in its order.
+enum class OutcomeKind : std::uint16_t { kValue, kItself, kError, kMany };
+inline constexpr OutcomeKind kLastOutcomeKind = OutcomeKind::kMany;
+
+class OutcomesWriter;
+
 // Writes what a call came to. Each method begins anew: what was written before is forgotten, so
 // that an error can replace a value that could not be written to its end.
 class OutcomeWriter {
@@ -122,23 +133,52 @@ class OutcomeWriter {
   ValueWriter Value();
   void Itself();
   void Error(const ErrorInfo& error);
+  // Of a batch: one outcome for each of its chains, to be written in turn.
+  OutcomesWriter Many(std::size_t size);
 
  private:
+  friend OutcomesWriter;
   friend transport_internal::Access;
   explicit OutcomeWriter(transport_internal::Out& out) : out_(out) {}
+  OutcomeWriter(transport_internal::Out& out, transport_internal::Position at)
+      : out_(out), at_(at), begin_(out.used()) {}
+
+  // Gives where the pointer is.
+  transport_internal::Position Begin(OutcomeKind kind);
 
   transport_internal::Out& out_;
+  // The struct, if it is one of many; else 0, where no struct is, and it begins the message.
+  const transport_internal::Position at_ = 0;
+  const std::uint64_t begin_ = 0;  // What belongs to it is behind that.
 };
 
-// As the union of Outcome in message.capnp, in its order.
-enum class OutcomeKind : std::uint16_t { kValue, kItself, kError };
-inline constexpr OutcomeKind kLastOutcomeKind = OutcomeKind::kError;
+class OutcomesWriter {
+ public:
+  // REQUIRES: those before it are written, and those behind it are not.
+  OutcomeWriter operator[](std::size_t index) const {
+    return {out_, static_cast<transport_internal::Position>(
+                      at_ + index * transport_internal::kOutcomeLayout.words())};
+  }
+
+ private:
+  friend OutcomeWriter;
+  OutcomesWriter(transport_internal::Out& out, transport_internal::Position at)
+      : out_(out), at_(at) {}
+
+  transport_internal::Out& out_;
+  transport_internal::Position at_;
+};
 
 class OutcomeReader {
  public:
   OutcomeKind kind() const;
   ValueReader Value() const;
   ErrorInfo Error() const;
+  // Of many.
+  std::size_t size() const { return outcome_.GetList(0).size; }
+  // Calls read(index, outcome) with each in turn. Throws BadValue unless there are `size`.
+  template <typename Read>
+  void Each(std::size_t size, Read&& read) const;
 
  private:
   friend transport_internal::Access;
@@ -153,6 +193,7 @@ namespace transport_internal {
 
 [[noreturn]] void ThrowUnknownOperation(std::uint16_t kind);
 [[noreturn]] void ThrowUnknownOutcome();
+[[noreturn]] void ThrowOutcomeCount(std::size_t count, std::size_t wanted);
 [[noreturn]] void ThrowNoOperation(std::size_t index, std::size_t size);
 
 inline RequestWriter Access::Request(Out& out, Position at) {
@@ -244,6 +285,20 @@ inline OperationReader RequestReader::operator[](std::size_t index) const {
   return transport_internal::Access::Operation(operations_[index]);
 }
 
+inline std::size_t RequestReader::EndOfChain(std::size_t begin) const {
+  while (begin < operations_.size &&
+         operations_[begin].Get<OperationKind>(0) != OperationKind::kNext) {
+    ++begin;
+  }
+  return begin;
+}
+
+inline std::size_t RequestReader::chains() const {
+  std::size_t chains = 1;
+  for (std::size_t end = EndOfChain(0); end < size(); end = EndOfChain(end + 1)) ++chains;
+  return chains;
+}
+
 inline OutcomeKind OutcomeReader::kind() const {
   const auto kind = outcome_.Get<OutcomeKind>(0);
   if (kind > kLastOutcomeKind) transport_internal::ThrowUnknownOutcome();
@@ -253,6 +308,15 @@ inline OutcomeKind OutcomeReader::kind() const {
 inline ValueReader OutcomeReader::Value() const {
   return transport_internal::Access::Reader(outcome_.GetStruct(0), nullptr, "result",
                                             transport_internal::kNoIndex, 0);
+}
+
+template <typename Read>
+void OutcomeReader::Each(std::size_t size, Read&& read) const {
+  const transport_internal::ListIn outcomes = outcome_.GetList(0);
+  if (outcomes.size != size) transport_internal::ThrowOutcomeCount(outcomes.size, size);
+  for (std::size_t i = 0; i < size; ++i) {
+    read(i, transport_internal::Access::Outcome(outcomes[i]));
+  }
 }
 
 }  // namespace remoteobj

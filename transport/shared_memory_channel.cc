@@ -25,6 +25,10 @@
 // "Publish, then look at the bit" against "clear the bit, then look at the slot", both sequentially
 // consistent: one of the two sees the other, so no request is overlooked.
 //
+// Order. Each call has a number, taken right before it is published, and the listener takes the
+// oldest of those that it sees (Gather). So what one thread sends is evaluated in the order in
+// which it was sent, whether the thread has waited in between or not, and nobody waits for ever.
+//
 // Closing takes the whole word away in one step. The listener then looks at the slots whose bits
 // were in it, and answers those that have a request. A client whose bit was in it had published
 // before, and is answered. A client that comes later sees that the channel is not open, and
@@ -58,6 +62,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <optional>
@@ -108,6 +113,11 @@ constexpr std::uint64_t kMostPolledBytes = std::uint64_t{1} << 30;
 
 constexpr absl::Duration kSlice = absl::Milliseconds(20);
 constexpr absl::Duration kFirstSlice = absl::Milliseconds(1);
+
+// Of the numbers of two calls, which begin anew after four billion.
+bool IsBefore(std::uint32_t call, std::uint32_t other) {
+  return static_cast<std::int32_t>(call - other) < 0;
+}
 
 Phase PhaseOf(std::uint32_t state) { return static_cast<Phase>(state & kPhaseMask); }
 
@@ -193,7 +203,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
 
   // Whether the outcome is there, as the listener says at once, or as it has settled.
   bool Named(unsigned slot) {
-    return answer(slot).load(std::memory_order_acquire) == region_.slot(slot).calls;
+    return answer(slot).load(std::memory_order_acquire) == region_.slot(slot).call;
   }
   bool Answered(unsigned slot) {
     const Phase phase = PhaseOf(state(slot).load(std::memory_order_acquire));
@@ -206,6 +216,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   unsigned Acquire(absl::Time deadline);
   bool TryReclaim(unsigned slot, Identity& living);
   std::optional<unsigned> TryReclaimOne(unsigned begin, unsigned end);
+  std::uint32_t NextCall(unsigned slot);
   void Send(unsigned slot, WriteRequest write, absl::Time deadline);
   void AwaitOutcome(unsigned slot, absl::Time deadline, Age age);
   void GiveUp(unsigned slot);
@@ -216,7 +227,8 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   void AnnounceFreed();
 
   // The listener's.
-  std::optional<unsigned> TakeNext(std::uint64_t bits);
+  bool Gather(std::uint64_t bits);
+  std::optional<unsigned> TakeNext();
   bool Take(unsigned slot);
   void Tidy();
   void Evaluate(unsigned slot, Handler handler);
@@ -238,6 +250,14 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
 
   // Of the listening process.
   std::atomic<bool> wake_{false};
+  // Requests that have been seen, in their order; those before `next_` have been looked at again.
+  struct Seen {
+    std::uint32_t call;
+    unsigned slot;
+  };
+  std::array<Seen, kSlots> seen_;
+  std::size_t seen_count_ = 0;
+  std::size_t next_ = 0;
   unsigned last_served_ = 0;
   unsigned served_ = 0;
   std::uint64_t unannounced_ = 0;  // Slots to be looked at although their bits are not set.
@@ -358,7 +378,7 @@ void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time
   At(FaultPoint::kClientWriting);
   message.Finish();
   Half& request = region_.slot(slot).request;
-  request.call = ++region_.slot(slot).calls;
+  request.call.store(region_.slot(slot).call = NextCall(slot), std::memory_order_relaxed);
   request.cpu.store(static_cast<std::uint32_t>(sched_getcpu() + 1), std::memory_order_relaxed);
   request.word.store(kRequested, std::memory_order_seq_cst);
   At(FaultPoint::kClientPublished);
@@ -373,6 +393,15 @@ void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time
     }
   }
   Ring();
+}
+
+// Calls are numbered in the order in which they are sent.
+std::uint32_t SharedMemoryChannelImpl::NextCall(unsigned slot) {
+  for (;;) {
+    const std::uint32_t call = header().calls.fetch_add(1, std::memory_order_seq_cst) + 1;
+    // Not, after four billion others, that of the last answer here.
+    if (call != answer(slot).load(std::memory_order_relaxed)) return call;
+  }
 }
 
 void SharedMemoryChannelImpl::Ring() {
@@ -459,7 +488,7 @@ void SharedMemoryChannelImpl::GiveUp(unsigned slot) {
 
 void SharedMemoryChannelImpl::ReadOutcomeOf(unsigned slot, ReadOutcome read) {
   At(FaultPoint::kClientHasOutcome);
-  if (region_.slot(slot).outcome.call != 0) {
+  if (region_.slot(slot).outcome.call.load(std::memory_order_relaxed) != 0) {
     if (bell_ >= 0 && (header().doorbell.load(std::memory_order_relaxed) & kOpen) != 0) {
       throw transport_internal::GoAnotherWay();
     }
@@ -468,7 +497,9 @@ void SharedMemoryChannelImpl::ReadOutcomeOf(unsigned slot, ReadOutcome read) {
   In message = ReadSlot(region_, slot, Direction::kOutcome);
   read(OutcomeIn(message));
   // What was handed over is this caller's from here on.
-  if (bell_ >= 0) region_.slot(slot).outcome.call = kReceived;
+  if (bell_ >= 0) {
+    region_.slot(slot).outcome.call.store(kReceived, std::memory_order_relaxed);
+  }
 }
 
 void SharedMemoryChannelImpl::Release(unsigned index) {
@@ -476,7 +507,8 @@ void SharedMemoryChannelImpl::Release(unsigned index) {
   region_.Trim(index, Direction::kOutcome);
   // The state stays settled, in the listener's cache: kDone is as good as kIdle.
   // Of a polled channel the listener is to know of what was handed over and not read.
-  const bool unread = bell_ >= 0 && region_.slot(index).outcome.call == 0 &&
+  const bool unread = bell_ >= 0 &&
+                      region_.slot(index).outcome.call.load(std::memory_order_relaxed) == 0 &&
                       PhaseOf(state(index).load(std::memory_order_acquire)) == kDone;
   region_.slot(index).owner.exchange(0, std::memory_order_seq_cst);
   AnnounceFreed();
@@ -510,18 +542,18 @@ class SharedMemoryPendingCall final : public PendingCall {
   bool ready() override {
     if (!slot_ || channel_.Answered(*slot_)) return true;
     // One who only polls is to hear of the listener's death, too.
-    const absl::Time now = absl::Now();
+    const std::int64_t now = MonotonicNanos();
     if (now < next_look_) return false;
     const bool in_vain = channel_.NobodyAnswers(*slot_);
-    next_look_ = in_vain ? absl::InfinitePast() : now + kSlice;
+    next_look_ = in_vain ? 0 : now + absl::ToInt64Nanoseconds(kSlice);
     return in_vain;
   }
 
   void Finish(ReadOutcome read, absl::Time deadline) override {
     if (!slot_ || owner_ != Self()) throw std::logic_error("this call was finished already");
-    const Age age = absl::Now() - begun_ < kFirstSlice ? Age::kFresh : Age::kOld;
+    const bool fresh = MonotonicNanos() - begun_ < absl::ToInt64Nanoseconds(kFirstSlice);
     try {
-      channel_.AwaitOutcome(*slot_, deadline, age);
+      channel_.AwaitOutcome(*slot_, deadline, fresh ? Age::kFresh : Age::kOld);
     } catch (const DeadlineExceeded&) {
       throw;  // It can still come.
     } catch (...) {
@@ -539,8 +571,9 @@ class SharedMemoryPendingCall final : public PendingCall {
   SharedMemoryChannelImpl& channel_;
   std::optional<unsigned> slot_;
   const Identity owner_;
-  const absl::Time begun_ = absl::Now();
-  absl::Time next_look_ = begun_ + kSlice;
+  // In nanoseconds, as MonotonicNanos.
+  const std::int64_t begun_ = MonotonicNanos();
+  std::int64_t next_look_ = begun_ + absl::ToInt64Nanoseconds(kSlice);
 };
 
 // An outcome that came at once, kept.
@@ -619,6 +652,7 @@ void SharedMemoryChannelImpl::Open() {
   wake_.store(false, std::memory_order_relaxed);
   listener_spinner_ = Spinner();
   unannounced_ = kAllSlots;
+  next_ = seen_count_ = 0;
   header().doorbell.fetch_or(kOpen, std::memory_order_seq_cst);
   header().openings.fetch_add(1, std::memory_order_release);
   FutexWakeAll(header().openings);
@@ -643,9 +677,9 @@ bool SharedMemoryChannelImpl::Take(unsigned slot) {
 bool SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
   At(FaultPoint::kListenerEvaluated);
   Slot& slot = region_.slot(index);
-  slot.outcome.call = how == kRefused ? 1 : 0;
+  slot.outcome.call.store(how == kRefused ? 1 : 0, std::memory_order_relaxed);
   // Now, since from kDone on the client may go on and number its next call.
-  const std::uint32_t call = slot.request.call;
+  const std::uint32_t call = slot.request.call.load(std::memory_order_relaxed);
   std::uint32_t now = state(index).load(std::memory_order_acquire);
   while (PhaseOf(now) == kTaken) {
     if (state(index).compare_exchange_weak(now, how, std::memory_order_acq_rel)) {
@@ -704,19 +738,56 @@ void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
   Answer(slot, kDone);
 }
 
-// Takes a request of the slots in `bits`, in turn, so that a busy client does not keep the others
-// waiting.
-std::optional<unsigned> SharedMemoryChannelImpl::TakeNext(std::uint64_t bits) {
-  for (bits &= kAllSlots; bits != 0;) {
-    const int turn = static_cast<int>(last_served_ + 1) % 64;
-    const unsigned slot = (static_cast<unsigned>(std::countr_zero(std::rotr(bits, turn))) +
-                           static_cast<unsigned>(turn)) %
-                          64;
-    last_served_ = slot;
-    unannounced_ &= ~(std::uint64_t{1} << slot);
-    if (Take(slot)) return slot;
-    bits &= ~(std::uint64_t{1} << slot);
-  }
+// Sees which requests there are in the slots of `bits`, in the order in which they were sent. False
+// if there are none.
+//
+// One who has sent a request, and then another, may be seen to have sent the other only, if it was
+// in between that the first one's slot was looked at. So all are looked at once more, and of what
+// comes to light what is older than the youngest that was seen before belongs with them; what is
+// younger comes the next time.
+bool SharedMemoryChannelImpl::Gather(std::uint64_t bits) {
+  next_ = seen_count_ = 0;
+  std::uint64_t without = bits & kAllSlots;
+  const auto look = [&](const auto& belongs) {
+    for (std::uint64_t left = without; left != 0; left &= left - 1) {
+      const auto slot = static_cast<unsigned>(std::countr_zero(left));
+      const std::uint64_t bit = std::uint64_t{1} << slot;
+      if (PhaseOf(state(slot).load(std::memory_order_acquire)) != kRequested) {
+        unannounced_ &= ~bit;
+        continue;
+      }
+      const std::uint32_t call = region_.slot(slot).request.call.load(std::memory_order_relaxed);
+      if (!belongs(call)) continue;
+      without &= ~bit;
+      std::size_t at = seen_count_++;
+      for (; at > 0 && IsBefore(call, seen_[at - 1].call); --at) seen_[at] = seen_[at - 1];
+      seen_[at] = {call, slot};
+    }
+  };
+  look([](std::uint32_t) { return true; });
+  if (seen_count_ == 0) return false;
+  const std::uint32_t youngest = seen_[seen_count_ - 1].call;
+  // Sent before what has been seen: so its bit is set by now.
+  const std::uint64_t now = header().doorbell.load(std::memory_order_acquire) | unannounced_;
+  without |= now & kAllSlots & ~bits;
+  if (without != 0) look([&](std::uint32_t call) { return IsBefore(call, youngest); });
+  return true;
+}
+
+// Takes the request that was sent first.
+std::optional<unsigned> SharedMemoryChannelImpl::TakeNext() {
+  do {
+    while (next_ < seen_count_) {
+      const Seen& next = seen_[next_++];
+      unannounced_ &= ~(std::uint64_t{1} << next.slot);
+      // Unless it was withdrawn, and another is there now.
+      const auto& call = region_.slot(next.slot).request.call;
+      if (call.load(std::memory_order_relaxed) == next.call && Take(next.slot)) {
+        last_served_ = next.slot;
+        return next.slot;
+      }
+    }
+  } while (Gather(header().doorbell.load(std::memory_order_acquire) | unannounced_));
   return std::nullopt;
 }
 
@@ -733,8 +804,7 @@ bool SharedMemoryChannelImpl::Serve(Handler handler, absl::Time deadline) {
   if (++served_ % kServedPerTidy == 0) Tidy();
   for (bool slept = false;;) {
     InterruptionPoint();
-    const std::uint64_t bits = header().doorbell.load(std::memory_order_acquire);
-    if (const auto slot = TakeNext(bits | unannounced_)) {
+    if (const auto slot = TakeNext()) {
       Evaluate(*slot, handler);
       return true;
     }
@@ -748,8 +818,7 @@ bool SharedMemoryChannelImpl::Serve(Handler handler, absl::Time deadline) {
 bool SharedMemoryChannelImpl::Poll(transport_internal::PolledHandler& handler) {
   constexpr unsigned kServedPerTidy = 1024;
   if (++served_ % kServedPerTidy == 0) Tidy();
-  const std::uint64_t bits = header().doorbell.load(std::memory_order_acquire);
-  const std::optional<unsigned> slot = TakeNext(bits | unannounced_);
+  const std::optional<unsigned> slot = TakeNext();
   if (!slot) return false;
   handler.Took(*slot);
   SlotMessage written(region_, *slot, Direction::kOutcome);
@@ -821,7 +890,7 @@ std::optional<bool> SharedMemoryChannelImpl::Received(unsigned slot, bool gone) 
   const Identity owner = region_.slot(slot).owner.load(std::memory_order_acquire);
   const Phase phase = PhaseOf(state(slot).load(std::memory_order_acquire));
   if (!gone && owner != 0 && phase == kDone && Alive(owner)) return std::nullopt;
-  return region_.slot(slot).outcome.call == kReceived;
+  return region_.slot(slot).outcome.call.load(std::memory_order_relaxed) == kReceived;
 }
 
 // Returns when there may be something to take, at the deadline, or after Wake.
@@ -871,8 +940,9 @@ void SharedMemoryChannelImpl::Close(Final final, Handler handler) {
   std::uint64_t last = header().doorbell.exchange(0, std::memory_order_seq_cst);
   last |= std::exchange(unannounced_, 0);
   At(FaultPoint::kListenerClosing);
-  for (last &= kAllSlots; last != 0; last &= last - 1) {
-    const auto slot = static_cast<unsigned>(std::countr_zero(last));
+  Gather(last);
+  for (; next_ < seen_count_; ++next_) {
+    const unsigned slot = seen_[next_].slot;
     if (!Take(slot)) continue;
     if (final == Final::kFulfill) {
       Evaluate(slot, handler);

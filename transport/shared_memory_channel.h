@@ -9,7 +9,7 @@
 //   }
 //   channel->Call(write, read, absl::Now() + absl::Seconds(1));
 //
-// A call is built in place in a slot of the memory, announced by one bit, and answered in the slot;
+// A call is put into a slot of the memory, announced by one bit, and answered in the slot;
 // both sides spin while that pays, then sleep on a futex. What does not fit a slot spills into a
 // window of the same memfd, up to 4 GiB. At most 62 calls are under way at once; more wait for one
 // another. An idle end costs no CPU.

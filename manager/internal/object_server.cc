@@ -391,21 +391,31 @@ ObjectServer::Way ObjectServer::WayOf(const Entry& entry, const RequestReader& r
 }
 
 void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request) const {
+  const RegisteredType& how = entry.how();
+  bool first = true;  // Of a chain.
   for (std::size_t i = 0; i < request.size(); ++i) {
-    if (request[i].kind() == OperationKind::kPassTo) {
+    const OperationReader operation = request[i];
+    const OperationKind kind = operation.kind();
+    if (kind == OperationKind::kPassTo) {
       throw BadValue(
           "PassTo can't reach an object of a manager: code travels only between forks of one "
           "process");
     }
-  }
-  if (!entry.how().exposed || request.size() == 0) return;
-  const OperationReader first = request[0];
-  const bool member = first.kind() == OperationKind::kGetAttribute ||
-                      first.kind() == OperationKind::kSetAttribute ||
-                      first.kind() == OperationKind::kDeleteAttribute;
-  if (!member || !entry.how().exposed->contains(first.name())) {
-    throw NotExposed(absl::StrCat(entry.type_id(), " does not expose ",
-                                  member ? std::string(first.name()) : "its bases and items"));
+    // One that has to wait would begin anew, and those before it would be done twice.
+    if (kind == OperationKind::kNext && how.built_in) {
+      throw BadValue(absl::StrCat("operations on a ", entry.type_id(), " can't be batched"));
+    }
+    if (std::exchange(first, kind == OperationKind::kNext) && how.exposed &&
+        kind != OperationKind::kNext) {
+      const bool member = kind == OperationKind::kGetAttribute ||
+                          kind == OperationKind::kSetAttribute ||
+                          kind == OperationKind::kDeleteAttribute;
+      if (!member || !how.exposed->contains(operation.name())) {
+        throw NotExposed(
+            absl::StrCat(entry.type_id(), " does not expose ",
+                         member ? std::string(operation.name()) : "its bases and items"));
+      }
+    }
   }
 }
 

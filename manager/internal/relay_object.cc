@@ -44,6 +44,9 @@ std::vector<RelayedOperation> OperationsOf(const RequestReader& request, bool ta
     if (from.kind() == OperationKind::kPassTo && !takes_code) {
       throw BadValue("PassTo can't reach an object of a client: code travels only between forks");
     }
+    if (from.kind() == OperationKind::kNext) {
+      throw BadValue("operations on an object of a client can't be batched");
+    }
   }
   // It lies deeper in what is sent than in what has come, and may be nested too deep.
   const std::optional<RelayedCall> call = RelayedCall{.operations = operations};

@@ -82,6 +82,8 @@ Answer Evaluate(const RelayedCall& call, Channel& channel) {
             case OutcomeKind::kError:
               answer = {AnswerKind::kError, ErrorAsValue(outcome.Error())};
               return;
+            case OutcomeKind::kMany:  // A relay takes no batch.
+              throw BadValue("many outcomes of one call");
           }
         },
         absl::InfiniteFuture());

@@ -31,11 +31,16 @@
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/internal/by_value.h"
 #include "remoteobj/proxy/internal/description.h"
+#include "remoteobj/proxy/internal/pending_results.h"
+#include "remoteobj/proxy/internal/receive.h"
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/proxy/view.h"
 
 namespace remoteobj {
+
+class Batch;
+
 namespace proxy_internal {
 
 // Where an object is: views on it begin with this.
@@ -83,31 +88,6 @@ struct Received<const C&, C> {
 };
 template <typename R, typename C>
 using ReceivedAs = typename Received<R, C>::type;
-
-// `deliver` is called with a reader of the outcome; its value is returned.
-template <typename R>
-R Receive(absl::FunctionRef<void(ReadOutcome)> deliver) {
-  if constexpr (std::is_void_v<R>) {
-    deliver([](const OutcomeReader& outcome) { ThrowIfError(outcome); });
-  } else if constexpr (!kReceivable<R>) {
-    static_assert(
-        kReceivable<R>,
-        "remoteobj: this type (R here, or what it is made of) can't be received by value: "
-        "it has no codec (see REMOTEOBJ_DESCRIBE and remoteobj::Codec), can't be moved, or "
-        "is described and has no default constructor. If it is described, its members can "
-        "still be reached: remote->it->member");
-  } else {
-    std::optional<R> value;
-    deliver([&](const OutcomeReader& outcome) {
-      ThrowIfError(outcome);
-      if (outcome.kind() != OutcomeKind::kValue) {
-        throw BadValue("the call gave the object itself, not a value");
-      }
-      value.emplace(Decode<R>(outcome.Value()));
-    });
-    return *std::move(value);
-  }
-}
 
 // Evaluates a view as it is.
 inline void CallWhole(Session& session, const View& view, absl::Duration timeout,
@@ -227,10 +207,12 @@ class Readable {
   }
 
   Future<M> Async() const {
-    std::unique_ptr<PendingCall> pending;
-    WithCall([&](const CallSpec& call) { pending = self().session().Start(call); });
-    return Future<M>(self().session().shared_from_this(), std::move(pending), &Receive<M>,
-                     view().ToString());
+    std::shared_ptr<PendingResult<M>> pending;
+    WithCall([&](const CallSpec& call) {
+      pending =
+          std::make_shared<PendingResult<M>>(self().session().shared_from_this(), call, view());
+    });
+    return Future<M>(pending, &pending->result());
   }
 
   // The chain of operations, as data.
@@ -262,6 +244,11 @@ class Readable {
   }
 };
 
+// As a call of a function is printed.
+inline View PassingTo(const View& prefix) {
+  return prefix.Extend({.kind = OperationKind::kPassTo, .name = "PassTo"});
+}
+
 // Calls use(CallSpec) with a call of a function where the object is. `prefix` leads to the object,
 // of type T.
 template <typename T, typename Use, typename F, typename... A>
@@ -280,9 +267,7 @@ void WithPassed(const View& prefix, absl::Duration timeout, const Use& use, cons
     list[1].Data(std::as_bytes(std::span(&function, 1)));
     EncodeAll<Stored<A>...>(list, 2, arguments...);
   };
-  const auto print = [&] {
-    return prefix.Extend({.kind = OperationKind::kPassTo, .name = "PassTo"}).ToString();
-  };
+  const auto print = [&] { return PassingTo(prefix).ToString(); };
   use(CallSpec{prefix.size() + 1, write, print, timeout});
 }
 
@@ -310,11 +295,13 @@ auto PassToObject(Session& session, const View& prefix, absl::Duration timeout, 
 template <typename T, typename F, typename... A>
 Future<PassedResult<F, T, A...>> StartPassTo(Session& session, const F& function,
                                              const A&... arguments) {
-  std::unique_ptr<PendingCall> pending;
-  const auto use = [&](const CallSpec& call) { pending = session.Start(call); };
+  using R = PassedResult<F, T, A...>;
+  std::shared_ptr<PendingResult<R>> pending;
+  const auto use = [&](const CallSpec& call) {
+    pending = std::make_shared<PendingResult<R>>(session.shared_from_this(), call, PassingTo({}));
+  };
   WithPassed<T>(View(), absl::InfiniteDuration(), use, function, arguments...);
-  return Future<PassedResult<F, T, A...>>(session.shared_from_this(), std::move(pending),
-                                          &Receive<PassedResult<F, T, A...>>, "(PassTo)");
+  return Future<R>(pending, &pending->result());
 }
 
 template <typename M>
@@ -327,20 +314,14 @@ class Settable : public Readable<D, M> {
   // Sets it, there.
   template <typename U = M>
   void Set(U&& value) const {
-    static_assert(!D::kReadOnly, "remoteobj: this member is const, and can't be set");
-    static_assert(std::is_convertible_v<U&&, M>,
-                  "remoteobj: this value (U here) is not convertible to the member's type (M)");
+    CheckSettable<U>();
     SetTo(std::forward<U>(value));
   }
 
   // Makes what can be absent absent: an optional or a pointer, an item.
   void Delete() const {
-    const bool item = this->self().step().kind == OperationKind::kGetItem;
-    static_assert(
-        PointerLike<M> || !D::kAttribute,
-        "remoteobj: only what can be absent can be deleted: an optional, a smart pointer, "
-        "or an item");
-    Change<void>(item ? OperationKind::kDeleteItem : OperationKind::kDeleteAttribute, nullptr);
+    CheckDeletable();
+    Change<void>(DeleteKind(), nullptr);
   }
 
   // Whether it is there.
@@ -386,13 +367,46 @@ class Settable : public Readable<D, M> {
   }
 
  protected:
-  void SetTo(const M& value) const {
-    Change(this->self().step().kind == OperationKind::kGetItem ? OperationKind::kSetItem
-                                                               : OperationKind::kSetAttribute,
-           &value);
-  }
+  void SetTo(const M& value) const { Change(SetKind(), &value); }
 
  private:
+  friend Batch;
+
+  template <typename U>
+  static constexpr void CheckSettable() {
+    static_assert(!D::kReadOnly, "remoteobj: this member is const, and can't be set");
+    static_assert(std::is_convertible_v<U&&, M>,
+                  "remoteobj: this value (U here) is not convertible to the member's type (M)");
+  }
+  static constexpr void CheckDeletable() {
+    static_assert(
+        PointerLike<M> || !D::kAttribute,
+        "remoteobj: only what can be absent can be deleted: an optional, a smart pointer, "
+        "or an item");
+  }
+
+  bool is_item() const { return this->self().step().kind == OperationKind::kGetItem; }
+  OperationKind SetKind() const {
+    return is_item() ? OperationKind::kSetItem : OperationKind::kSetAttribute;
+  }
+  OperationKind DeleteKind() const {
+    return is_item() ? OperationKind::kDeleteItem : OperationKind::kDeleteAttribute;
+  }
+
+  // What sets or deletes it, in place of the last operation, as data.
+  Operation Setting(M value) const {
+    Operation operation = this->self().last();
+    operation.kind = SetKind();
+    operation.operands =
+        std::make_shared<OperandsAnd<M>>(std::move(operation.operands), std::move(value));
+    return operation;
+  }
+  Operation Deleting() const {
+    Operation operation = this->self().last();
+    operation.kind = DeleteKind();
+    return operation;
+  }
+
   Node ToNode() const { return {&this->self().session(), this->view(), this->self().timeout()}; }
   ValueView<M> Keep(absl::Duration timeout) const {
     return ValueView<M>(this->self().session().shared_from_this(), this->self().prefix(),
@@ -549,6 +563,7 @@ class Callable
   using InBraces = CallableInBraces<
       D, typename std::tuple_element_t<0, typename MemberTraits<C, E>::Overloads>::Arguments>;
   friend InBraces;
+  friend Batch;
   using Overloads = typename MemberTraits<C, E>::Overloads;
 
   template <typename... A>

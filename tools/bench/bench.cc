@@ -116,6 +116,14 @@ class PeerProcess {
   bool ready_;
 };
 
+Calls EachOf(int number, std::function<void()> run) {
+  return [number, run = std::move(run)](int count, Times& times) {
+    Times runs;
+    Each(run)(count, runs);
+    for (const double time : runs) times.push_back(time / number);
+  };
+}
+
 Bench::Bench(Options options) : options_(std::move(options)) {
   const std::vector<int> processors = remoteobj_testing::Processors();
   if (!processors.empty()) two_cores_ = {processors.front(), processors[processors.size() > 1]};

@@ -33,6 +33,9 @@ using remoteobj_testing::Pin;
 using remoteobj_testing::Placement;
 using remoteobj_testing::Times;
 
+// A measurement is a whole run, and counts as its part for one of so many.
+Calls EachOf(int number, std::function<void()> run);
+
 struct Row {
   std::string what;
   Calls ours;  // None for a row that shows a limit alone.

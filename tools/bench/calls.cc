@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,6 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "remoteobj/proxy/batch.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/testing/counter.h"
 #include "remoteobj/testing/forked.h"
@@ -38,6 +41,7 @@ REMOTEOBJ_DESCRIBE(Link, next, value)
 
 namespace {
 
+using remoteobj::Future;
 using remoteobj::Proxy;
 using remoteobj_testing::Forked;
 
@@ -85,6 +89,64 @@ void OneCore(Bench& bench) {
   const Placement one{.client = bench.two_cores().client, .server = bench.two_cores().client};
   SmallCalls(bench, "small calls, one core", one, 0, "futex, one core",
              {{"futex, one core", remoteobj_testing::FutexPingPong(one)}});
+}
+
+// --- Many ---
+
+// Makes so many calls, in batches of so many, of which so many are under way.
+void InBatches(const Proxy<app::Counter>& remote, int calls, int size, std::size_t under_way) {
+  remoteobj::Batch batch;
+  std::deque<std::pair<Future<void>, std::vector<Future<int>>>> sent;
+  int sum = 0;
+  const auto get = [&] {
+    sent.front().first.Get();
+    for (Future<int>& count : sent.front().second) sum += count.Get();
+    sent.pop_front();
+  };
+  for (int i = 0; i < calls; i += size) {
+    std::vector<Future<int>> counts;
+    counts.reserve(static_cast<std::size_t>(size));
+    for (int k = 0; k < size; ++k) counts.push_back(batch.Call(remote->Inc));
+    if (sent.size() == under_way) get();
+    Future<void> all = batch.Send();
+    sent.emplace_back(std::move(all), std::move(counts));
+  }
+  while (!sent.empty()) get();
+  if (sum == 0) std::abort();
+}
+
+void Asynchronously(const Proxy<app::Counter>& remote, int calls, std::size_t under_way) {
+  std::deque<Future<int>> sent;
+  for (int i = 0; i < calls; ++i) {
+    if (sent.size() == under_way) {
+      sent.front().Get();
+      sent.pop_front();
+    }
+    sent.push_back(remote->Inc.Async());
+  }
+  for (Future<int>& count : sent) count.Get();
+}
+
+void Many(Bench& bench) {
+  const Placement two = bench.two_cores();
+  if (two.client == two.server) return;
+  app::Counter counter;
+  Proxy remote(counter);
+  auto server = Serve(remote, two.server);
+  Pin(two.client);
+  constexpr int kCalls = 10'000;
+  const std::string limit = "one after the other";
+  bench.Compare(
+      "many small calls: time for each, beside calls that wait for one another",
+      {{"a Batch of 100", EachOf(kCalls, [&] { InBatches(remote, kCalls, 100, 1); }), limit},
+       {"a Batch of 100, four under way",
+        EachOf(kCalls, [&] { InBatches(remote, kCalls, 100, 4); }), limit},
+       {"a Batch of 10,000", EachOf(kCalls, [&] { InBatches(remote, kCalls, kCalls, 1); }), limit},
+       {"remote->Inc.Async(), 16 under way",
+        EachOf(kCalls, [&] { Asynchronously(remote, kCalls, 16); }), limit}},
+      {{limit, EachOf(kCalls, [&] {
+          for (int i = 0; i < kCalls; ++i) remote->Inc();
+        })}});
 }
 
 // --- Scaling ---
@@ -190,8 +252,9 @@ void Clients(Bench& bench) {
 }  // namespace
 
 std::vector<Scenario> CallScenarios() {
-  return {{"calls/two-cores", TwoCores}, {"calls/asleep", Asleep},  {"calls/one-core", OneCore},
-          {"scaling/payload", Payloads}, {"scaling/chain", Chains}, {"scaling/clients", Clients}};
+  return {{"calls/two-cores", TwoCores}, {"calls/asleep", Asleep},      {"calls/one-core", OneCore},
+          {"calls/many", Many},          {"scaling/payload", Payloads}, {"scaling/chain", Chains},
+          {"scaling/clients", Clients}};
 }
 
 }  // namespace bench

@@ -7,8 +7,10 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "remoteobj/proxy/batch.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/testing/counter.h"
 #include "remoteobj/transport/channel.h"
@@ -25,6 +27,25 @@ void CallHere(int count) {
   remoteobj::Proxy remote(counter);
   const auto listening = remote.Listen();
   for (int i = 0; i < count; ++i) remote->Inc();
+}
+
+// The same in batches of a hundred.
+void BatchHere(int count) {
+  app::Counter counter;
+  remoteobj::Proxy remote(counter);
+  const auto listening = remote.Listen();
+  constexpr int kSize = 100;
+  remoteobj::Batch batch;
+  std::vector<remoteobj::Future<int>> counts;
+  counts.reserve(kSize);
+  int last = 0;
+  for (int i = 0; i < count; i += kSize) {
+    for (int k = 0; k < kSize; ++k) counts.push_back(batch.Call(remote->Inc));
+    batch.Send().Get();
+    for (remoteobj::Future<int>& future : counts) last = future.Get();
+    counts.clear();
+  }
+  if (last != count) std::abort();
 }
 
 // And this is the channel alone, of which this thread has both ends.
@@ -58,6 +79,8 @@ int main(int argc, char** argv) {
   const int count = argc == 3 ? std::atoi(argv[2]) : 0;
   if (name == "here") {
     CallHere(count);
+  } else if (name == "batch") {
+    BatchHere(count);
   } else if (name == "in-process-channel") {
     const auto channel = remoteobj::InProcessChannel::Create();
     CallThrough(*channel, channel->listener(), count);

@@ -225,6 +225,7 @@ TEST(CountedTest, Instructions) {
   }
   const std::map<std::string, std::string> names = {
       {"here", "remote->Inc() in the process that listens"},
+      {"batch", "the same in a Batch of 100"},
       {"in-process-channel", "an in-process channel"},
       {"shared-memory-channel", "a shared-memory channel"}};
   for (const auto& [argument, name] : names) {

@@ -127,15 +127,6 @@ void Errors(Bench& bench) {
 
 // --- Yields ---
 
-// A measurement is a whole run, of so many yields.
-Calls EachOf(int yields, std::function<void()> run) {
-  return [yields, run = std::move(run)](int count, Times& times) {
-    Times runs;
-    Each(run)(count, runs);
-    for (const double time : runs) times.push_back(time / yields);
-  };
-}
-
 Generator<int> Count(int n) {
   for (int i = 0; i < n; ++i) co_yield i;
 }

@@ -50,6 +50,8 @@ class Out {
 
   // Begins anew.
   virtual void Reset() { used_ = 0; }
+  // Forgets all behind the first so many words, to which nothing points by now.
+  void Forget(std::uint64_t used) { used_ = used; }
 
   // Takes words of another message as they are: its pointers are relative. Gives where they lie.
   Position Append(std::span<const Word> words) {

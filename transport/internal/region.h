@@ -46,7 +46,7 @@ struct Segment {
 // message's beginning, so that a small call moves three lines in all.
 struct alignas(64) Half {
   std::atomic<std::uint32_t> word{0};  // Of the request its state; of the outcome its answer.
-  std::uint32_t call = 0;              // Of the request its number; of the outcome, 1 if refused.
+  std::atomic<std::uint32_t> call{0};  // Of the request its number; of the outcome, 1 if refused.
   // The size of the message in words: here, or if it is more than kSlotWords in the window. A
   // reader does not believe it.
   std::uint32_t size = 0;
@@ -58,7 +58,7 @@ static_assert(offsetof(Half, words) == 16);
 struct Slot {
   // The client's. Others look at it only when slots run short.
   alignas(64) std::atomic<Identity> owner{0};
-  std::uint32_t calls = 0;
+  std::uint32_t call = 0;                // The number of the last one.
   std::uint32_t request_in_window = 0;   // Here, so that the request's line is left alone.
   std::uint32_t retained_pages[2] = {};  // Of each window, kept for the next message.
 
@@ -78,6 +78,8 @@ struct Header {
   std::atomic<std::uint32_t> generation{0};
   std::atomic<std::uint32_t> listener_cpu{0};  // Where it was last seen, plus 1.
   std::atomic<std::uint32_t> openings{0};      // A futex: for those who wait for a listener.
+  // How many calls have been sent, all together: their numbers are their order.
+  alignas(64) std::atomic<std::uint32_t> calls{0};
   // For those who wait for a slot.
   alignas(64) std::atomic<std::uint32_t> freed{0};
   std::atomic<std::uint32_t> slot_waits{0};       // How often one began to wait.

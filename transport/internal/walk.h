@@ -70,6 +70,14 @@ inline std::size_t Walk(const OutcomeReader& outcome) {
       return 0;
     case OutcomeKind::kError:
       return outcome.Error().message.size();
+    case OutcomeKind::kMany: {
+      std::size_t seen = 0;
+      // Those of many are not looked into any deeper.
+      outcome.Each(outcome.size(), [&](std::size_t, const OutcomeReader& one) {
+        if (one.kind() != OutcomeKind::kMany) seen += Walk(one);
+      });
+      return seen;
+    }
   }
   return 0;
 }

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/proxy/batch.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "absl/strings/str_cat.h"
+#include "remoteobj/transport/errors.h"
+
+namespace remoteobj {
+namespace proxy_internal {
+
+BatchedCalls::BatchedCalls(Size expected) {
+  chains_.reserve(expected.chains);
+  operations_.reserve(expected.operations);
+}
+
+BatchedCalls::~BatchedCalls() {
+  for (const Chain& chain : chains_) chain.result->~AnyResult();
+}
+
+void BatchedCalls::BeginChain(Session& session, absl::Duration timeout, const View& prefix) {
+  if (session_ == nullptr) {
+    session_ = session.shared_from_this();
+  } else if (session_.get() != &session) {
+    throw std::invalid_argument("a batch has operations on one object: send it before another's");
+  }
+  timeout_ = std::min(timeout_, timeout);
+  // What is left of one that could not be added to its end goes.
+  const std::size_t begin = BeginOf(chains_.size());
+  if (operations_.size() != begin)
+    operations_.erase(operations_.begin() + static_cast<std::ptrdiff_t>(begin), operations_.end());
+  for (std::size_t i = 0; i < prefix.size(); ++i) operations_.push_back(prefix[i]);
+}
+
+void BatchedCalls::Send(absl::Duration timeout) {
+  if (chains_.empty()) return BeginWithNothing();
+  const auto write = [this](const OperationsWriter& out) {
+    std::size_t at = 0;
+    for (std::size_t chain = 0; chain < chains_.size(); ++chain) {
+      if (chain != 0) out.Set(at++, OperationKind::kNext, {}, 0);
+      for (std::size_t i = BeginOf(chain); i < chains_[chain].end; ++i) {
+        WriteOperation(out, at++, operations_[i].step(), operations_[i].operands.get());
+      }
+    }
+  };
+  const auto print = [this] { return Print(); };
+  const std::size_t size = operations_.size() + chains_.size() - 1;
+  Begin(session_, CallSpec{size, write, print, std::min(timeout, timeout_)});
+}
+
+void BatchedCalls::ReadChain(std::size_t i, const OutcomeReader& outcome) {
+  AnyResult& result = *chains_[i].result;
+  try {
+    result.Read(outcome);
+  } catch (...) {
+    result.Fail(CurrentExceptionNaming([&] { return PrintChain(i); }));
+    if (all_.error() == nullptr) all_.Fail(result.error());
+  }
+}
+
+void BatchedCalls::Receive(const OutcomeReader& outcome) {
+  try {
+    if (chains_.size() == 1) return ReadChain(0, outcome);
+    ThrowIfError(outcome);
+    if (outcome.kind() != OutcomeKind::kMany) throw BadValue("one outcome of many operations");
+    outcome.Each(chains_.size(),
+                 [this](std::size_t i, const OutcomeReader& one) { ReadChain(i, one); });
+  } catch (...) {
+    Fail();
+  }
+}
+
+void BatchedCalls::Fail() {
+  all_.Fail(CurrentExceptionNaming([this] { return Print(); }));
+  for (const Chain& chain : chains_) chain.result->Fail(all_.error());
+}
+
+std::string BatchedCalls::PrintChain(std::size_t i) const {
+  View view;
+  for (std::size_t at = BeginOf(i); at < chains_[i].end; ++at) {
+    view = std::move(view).Extend(operations_[at]);
+  }
+  return view.ToString();
+}
+
+std::string BatchedCalls::Print() const {
+  return chains_.size() == 1 ? PrintChain(0)
+                             : absl::StrCat("a batch of ", chains_.size(), " operations");
+}
+
+}  // namespace proxy_internal
+
+Future<void> Batch::Send(absl::Duration timeout) {
+  if (calls_ == nullptr) calls_ = std::make_shared<proxy_internal::BatchedCalls>(expected_);
+  calls_->Send(timeout);
+  expected_ = calls_->size();
+  const auto calls = std::exchange(calls_, nullptr);
+  return Future<void>(calls, &calls->all());
+}
+
+}  // namespace remoteobj

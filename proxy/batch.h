@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+//
+// Many operations on one object in one message.
+//
+//   remoteobj::Batch batch;
+//   batch.Set(remote->on, true);
+//   remoteobj::Future<int> count = batch.Call(remote->Inc);
+//   remoteobj::Future<int> a = batch.Get(remote->data["a"]);
+//   batch.Send().Get();                    // all are evaluated, or throws what the first failed
+//   with int sum = count.Get() + a.Get();
+//
+// A call through memory takes half a microsecond, and between machines a hundred, of which most is
+// the way there and back. In a batch an operation takes a tenth of a microsecond. The operations
+// are evaluated in their order, under the object's lock: nobody else's come between. Each has an
+// outcome of its own; one that fails keeps none of the others back.
+//
+// Send does not wait: while one batch is evaluated the next can be made and sent.
+//
+// Threads:  a Batch is thread-compatible. Its futures may be got in several threads.
+// Lifetime: of what is added, values are copied. What is not sent when the batch is destroyed is
+//           not evaluated.
+// Errors:   std::invalid_argument for a view on another object than the first one's. A future has
+//           what its operation has thrown; what concerns the message (NotListening, ListenerDied,
+//           DeadlineExceeded, a BadValue that says it is too large) all have. std::logic_error for
+//           the future of an operation that was not sent.
+// Not here: built-in objects of a manager, which take many values at a time themselves
+//           (`dict.update`, `list.extend`): BadValue. Lambdas: one is a batch in itself (PassTo).
+#ifndef REMOTEOBJ_PROXY_BATCH_H_
+#define REMOTEOBJ_PROXY_BATCH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <memory_resource>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "remoteobj/proxy/future.h"
+#include "remoteobj/proxy/internal/members.h"
+#include "remoteobj/proxy/internal/pending_results.h"
+#include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/proxy/view.h"
+
+namespace remoteobj {
+
+namespace proxy_internal {
+
+// The operations of one message, and what they come to.
+class BatchedCalls final : public PendingResults {
+ public:
+  struct Size {
+    std::size_t chains = 0;
+    std::size_t operations = 0;
+  };
+
+  explicit BatchedCalls(Size expected);
+  ~BatchedCalls() override;
+
+  // Another chain: `prefix`, and then the operations.
+  template <typename R, typename... O>
+  Result<R>* Add(Session& session, absl::Duration timeout, const View& prefix, O&&... operations) {
+    BeginChain(session, timeout, prefix);
+    (operations_.push_back(std::forward<O>(operations)), ...);
+    auto* const result = new (memory_.allocate(sizeof(Result<R>), alignof(Result<R>))) Result<R>;
+    chains_.push_back({result, operations_.size()});
+    return result;
+  }
+
+  void Send(absl::Duration timeout);
+
+  Size size() const { return {chains_.size(), operations_.size()}; }
+  // Of the first that failed.
+  Result<void>& all() { return all_; }
+
+ private:
+  struct Chain {
+    AnyResult* result;  // In memory_.
+    std::size_t end;    // Of its operations.
+  };
+
+  void BeginChain(Session& session, absl::Duration timeout, const View& prefix);
+  void ReadChain(std::size_t i, const OutcomeReader& outcome);
+  std::string PrintChain(std::size_t i) const;
+  std::size_t BeginOf(std::size_t i) const { return i == 0 ? 0 : chains_[i - 1].end; }
+
+  void Receive(const OutcomeReader& outcome) override;
+  void Fail() override;
+  std::string Print() const override;
+
+  std::shared_ptr<Session> session_;
+  absl::Duration timeout_ = absl::InfiniteDuration();
+  std::vector<Operation> operations_;  // Of all chains.
+  std::vector<Chain> chains_;
+  std::pmr::monotonic_buffer_resource memory_;
+  Result<void> all_;
+};
+
+}  // namespace proxy_internal
+
+class Batch {
+ public:
+  Batch() = default;
+  Batch(Batch&&) noexcept = default;
+  Batch& operator=(Batch&&) noexcept = default;
+
+  // The value of a view: of a member, an item, or a call (remote->Inc.Lazy()).
+  template <typename D, typename M>
+  Future<M> Get(const proxy_internal::Readable<D, M>& view) {
+    const D& self = static_cast<const D&>(view);
+    return Add<M>(self, self.prefix(), self.last());
+  }
+
+  // Sets a member or an item.
+  template <typename D, typename M, typename U = M>
+  Future<void> Set(const proxy_internal::Settable<D, M>& view, U&& value) {
+    view.template CheckSettable<U>();
+    const D& self = static_cast<const D&>(view);
+    return Add<void>(self, self.prefix(), view.Setting(std::forward<U>(value)));
+  }
+
+  // Makes what can be absent absent: an optional or a pointer, an item.
+  template <typename D, typename M>
+  Future<void> Delete(const proxy_internal::Settable<D, M>& view) {
+    view.CheckDeletable();
+    const D& self = static_cast<const D&>(view);
+    return Add<void>(self, self.prefix(), view.Deleting());
+  }
+
+  // Calls a method. Of one that returns *this there is nothing to be had.
+  template <typename D, typename C, typename E, typename... A>
+  auto Call(const proxy_internal::Callable<D, C, E>& method, A&&... arguments) {
+    using Method = proxy_internal::Callable<D, C, E>;
+    using Received =
+        proxy_internal::ReceivedAs<typename Method::template PartsFor<A...>::Result, C>;
+    using R =
+        std::conditional_t<std::is_same_v<Received, proxy_internal::SelfView<C>>, void, Received>;
+    const D& self = static_cast<const D&>(method);
+    return Add<R>(self, self.prefix(), self.last(),
+                  Method::CallOperation(std::forward<A>(arguments)...));
+  }
+
+  // How many operations are in it.
+  std::size_t size() const { return calls_ == nullptr ? 0 : calls_->size().chains; }
+
+  // Sends them; the batch is empty then, and can be used for others. What is returned throws the
+  // error of the first operation that failed; who lets go of it and of all other futures before the
+  // operations are evaluated may prevent it. If Send throws nothing was sent, and the batch is as
+  // before.
+  [[nodiscard]] Future<void> Send(absl::Duration timeout = absl::InfiniteDuration());
+
+ private:
+  template <typename R, typename D, typename... O>
+  Future<R> Add(const D& view, const View& prefix, O&&... operations) {
+    if (calls_ == nullptr) {
+      calls_ = std::make_shared<proxy_internal::BatchedCalls>(expected_);
+    }
+    auto* const result =
+        calls_->Add<R>(view.session(), view.timeout(), prefix, std::forward<O>(operations)...);
+    return Future<R>(calls_, result);
+  }
+
+  std::shared_ptr<proxy_internal::BatchedCalls> calls_;  // Null if there are none.
+  proxy_internal::BatchedCalls::Size expected_;          // As the last one was.
+};
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_PROXY_BATCH_H_

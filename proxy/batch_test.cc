@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/proxy/batch.h"
+
+#include <signal.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/forked.h"
+
+namespace lab {
+
+struct Drawer {
+  int pens = 3;
+  std::string label = "top";
+};
+REMOTEOBJ_DESCRIBE(Drawer, pens, label)
+
+struct Unreadable {};
+
+}  // namespace lab
+
+template <>
+struct remoteobj::Codec<lab::Unreadable> {
+  static void Encode(const lab::Unreadable&, ValueWriter out) { out.Null(); }
+  static lab::Unreadable Decode(const ValueReader&) { throw BadValue("nobody can read it"); }
+};
+
+namespace lab {
+
+class Desk {
+ public:
+  int Inc() { return ++count; }
+  int Add(int a, int b) const { return a + b; }
+  std::string Join(std::string_view a, const char* b) const { return std::string(a) + b; }
+  Desk& Chain() {
+    ++count;
+    return *this;
+  }
+  int At(int i) const { return pages.at(static_cast<std::size_t>(i)); }
+  void Sleep(int ms) const { absl::SleepFor(absl::Milliseconds(ms)); }
+  void Die() { raise(SIGKILL); }
+  std::vector<double> Make(std::size_t n) const { return std::vector<double>(n, 1.5); }
+
+  int count = 0;
+  const int serial = 17;
+  Drawer drawer;
+  std::map<std::string, int> data{{"a", 5}};
+  std::vector<int> pages{1, 2, 3};
+  std::optional<std::string> note = "mine";
+  Unreadable unreadable;
+};
+REMOTEOBJ_DESCRIBE(Desk, Inc, Add, Join, Chain, At, Sleep, Die, Make, count, serial, drawer, data,
+                   pages, note, unreadable)
+
+}  // namespace lab
+
+namespace remoteobj {
+namespace {
+
+using remoteobj_testing::Forked;
+using testing::HasSubstr;
+
+template <typename E, typename F>
+std::string Thrown(F&& f) {
+  try {
+    std::forward<F>(f)();
+  } catch (const E& e) {
+    return e.what();
+  } catch (const std::exception& e) {
+    ADD_FAILURE() << "another exception: " << e.what();
+    return "";
+  }
+  ADD_FAILURE() << "no exception";
+  return "";
+}
+
+class BatchTest : public testing::Test {
+ protected:
+  void StartListener() {
+    listener_ = std::make_unique<Forked>([this] {
+      const auto listening = remote.Listen();
+      for (;;) remote.Poll(absl::InfiniteDuration());
+    });
+    remote.WaitUntilListening(listener_->pid());
+  }
+
+  lab::Desk desk;
+  Proxy<lab::Desk> remote{desk};
+  std::unique_ptr<Forked> listener_;
+};
+
+TEST_F(BatchTest, DoesAllKindsOfOperationsInOrder) {
+  StartListener();
+  Batch batch;
+  Future<int> before = batch.Get(remote->count);
+  batch.Set(remote->count, 41);
+  Future<int> after = batch.Call(remote->Inc);
+  Future<int> lazy = batch.Get(remote->Add.Lazy(1, 2));
+  Future<void> itself = batch.Call(remote->Chain);
+  Future<int> pens = batch.Get(remote->drawer->pens);
+  batch.Set(remote->drawer->label, "bottom");
+  Future<std::string> label = batch.Get(remote->drawer->label);
+  Future<std::string> joined = batch.Call(remote->Join, "a", std::string("b"));
+  Future<int> item = batch.Get(remote->data["a"]);
+  batch.Set(remote->data["b"], 8);
+  batch.Delete(remote->data["a"]);
+  Future<std::map<std::string, int>> data = batch.Get(remote->data);
+  batch.Call(remote->pages->push_back, 4);
+  Future<std::size_t> size = batch.Call(remote->pages->size);
+  batch.Delete(remote->note);
+  Future<std::optional<std::string>> note = batch.Get(remote->note);
+  Future<int> kept = batch.Get(remote->count.Lazy());
+  EXPECT_EQ(batch.size(), 18u);
+  batch.Send().Get();
+  EXPECT_EQ(batch.size(), 0u);
+  EXPECT_TRUE(before.ready());
+  EXPECT_EQ(before.Get(), 0);
+  EXPECT_EQ(after.Get(), 42);
+  EXPECT_EQ(lazy.Get(), 3);
+  itself.Get();
+  EXPECT_EQ(pens.Get(), 3);
+  EXPECT_EQ(label.Get(), "bottom");
+  EXPECT_EQ(joined.Get(), "ab");
+  EXPECT_EQ(item.Get(), 5);
+  EXPECT_EQ(data.Get(), (std::map<std::string, int>{{"b", 8}}));
+  EXPECT_EQ(size.Get(), 4u);
+  EXPECT_EQ(note.Get(), std::nullopt);
+  EXPECT_EQ(kept.Get(), 43);
+  EXPECT_EQ(*remote->count, 43);
+}
+
+TEST_F(BatchTest, HasAnErrorForEachOperationThatFails) {
+  StartListener();
+  Batch batch;
+  Future<int> first = batch.Call(remote->Inc);
+  Future<int> outside = batch.Call(remote->At, 7);
+  Future<int> missing = batch.Get(remote->data["nobody"]);
+  Future<int> last = batch.Call(remote->Inc);
+  Future<void> all = batch.Send();
+  EXPECT_EQ(last.Get(), 2);
+  EXPECT_EQ(first.Get(), 1);
+  const auto error = [&] { outside.Get(); };
+  try {
+    error();
+    ADD_FAILURE() << "no exception";
+  } catch (const std::out_of_range& e) {
+    ASSERT_NE(RemoteErrorOf(e), nullptr);
+    EXPECT_EQ(RemoteErrorOf(e)->pid(), listener_->pid());
+  }
+  EXPECT_THAT(Thrown<std::out_of_range>([&] { missing.Get(); }), HasSubstr("nobody"));
+  EXPECT_THAT(Thrown<std::out_of_range>([&] { all.Get(); }), HasSubstr("7"));
+}
+
+TEST_F(BatchTest, NamesTheOperationThatCanNotBeRead) {
+  StartListener();
+  Batch batch;
+  Future<int> first = batch.Call(remote->Inc);
+  Future<lab::Unreadable> unreadable = batch.Get(remote->unreadable);
+  Future<void> all = batch.Send();
+  EXPECT_EQ(first.Get(), 1);
+  EXPECT_THROW(all.Get(), BadValue);
+  EXPECT_EQ(Thrown<BadValue>([&] { unreadable.Get(); }), "(?.unreadable): nobody can read it");
+}
+
+TEST_F(BatchTest, AFutureIsGotOnce) {
+  StartListener();
+  Batch batch;
+  Future<int> count = batch.Call(remote->Inc);
+  batch.Send().Get();
+  Future<int> moved = std::move(count);
+  EXPECT_EQ(moved.Get(), 1);
+  EXPECT_THAT(Thrown<std::logic_error>([&] { moved.Get(); }), HasSubstr("finished already"));
+  EXPECT_THAT(Thrown<std::logic_error>([&] { count.Get(); }),  // NOLINT(bugprone-use-after-move)
+              HasSubstr("finished already"));
+}
+
+TEST_F(BatchTest, OfOneOperationOrNone) {
+  StartListener();
+  Batch batch;
+  batch.Send().Get();
+  Future<int> one = batch.Call(remote->Inc);
+  batch.Send().Get();
+  EXPECT_EQ(one.Get(), 1);
+  one = batch.Call(remote->At, 9);
+  EXPECT_THROW(batch.Send().Get(), std::out_of_range);
+  EXPECT_THROW(one.Get(), std::out_of_range);
+}
+
+TEST_F(BatchTest, NothingComesBetween) {
+  StartListener();
+  std::vector<std::unique_ptr<Forked>> others;
+  for (int i = 0; i < 2; ++i) {
+    others.push_back(std::make_unique<Forked>([this] {
+      for (;;) remote->Inc();
+    }));
+  }
+  for (int round = 0; round < 50; ++round) {
+    Batch batch;
+    std::vector<Future<int>> counts;
+    for (int i = 0; i < 100; ++i) counts.push_back(batch.Call(remote->Inc));
+    batch.Send().Get();
+    const int first = counts[0].Get();
+    for (int i = 1; i < 100; ++i) ASSERT_EQ(counts[static_cast<std::size_t>(i)].Get(), first + i);
+  }
+}
+
+TEST_F(BatchTest, SeveralAreUnderWay) {
+  StartListener();
+  Batch batch;
+  std::vector<Future<int>> counts;
+  std::vector<Future<void>> sent;
+  // More than there are slots for.
+  for (int round = 0; round < 100; ++round) {
+    for (int i = 0; i < 10; ++i) counts.push_back(batch.Call(remote->Inc));
+    sent.push_back(batch.Send());
+  }
+  for (std::size_t i = counts.size(); i-- > 0;) EXPECT_EQ(counts[i].Get(), static_cast<int>(i) + 1);
+}
+
+TEST_F(BatchTest, OutgrowsTheSlot) {
+  StartListener();
+  Batch batch;
+  std::vector<Future<int>> counts;
+  constexpr int kMany = 100'000;
+  for (int i = 0; i < kMany; ++i) counts.push_back(batch.Call(remote->Inc));
+  Future<std::vector<double>> large = batch.Call(remote->Make, std::size_t{1} << 20);
+  const std::vector<int> pages(1 << 20, 7);
+  batch.Set(remote->pages, pages);
+  Future<int> page = batch.Call(remote->At, (1 << 20) - 1);
+  Future<void> sent = batch.Send();
+  for (int i = 0; i < kMany; ++i) ASSERT_EQ(counts[static_cast<std::size_t>(i)].Get(), i + 1);
+  EXPECT_EQ(large.Get().size(), std::size_t{1} << 20);
+  EXPECT_EQ(page.Get(), 7);
+}
+
+TEST_F(BatchTest, FuturesAreGotInSeveralThreads) {
+  StartListener();
+  for (int round = 0; round < 50; ++round) {
+    Batch batch;
+    std::vector<Future<int>> counts;
+    for (int i = 0; i < 8; ++i) counts.push_back(batch.Call(remote->Add, i, 1));
+    Future<void> sent = batch.Send();
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&counts, i] {
+        Future<int>& count = counts[static_cast<std::size_t>(i)];
+        count.ready();
+        EXPECT_EQ(count.Get(absl::Seconds(60)), i + 1);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
+TEST_F(BatchTest, WaitsNoLongerThanItIsTold) {
+  StartListener();
+  Batch batch;
+  batch.Call(remote->Sleep, 300);
+  Future<int> count = batch.Call(remote->Inc);
+  Future<void> sent = batch.Send();
+  EXPECT_THAT(Thrown<DeadlineExceeded>([&] { count.Get(absl::Milliseconds(20)); }),
+              HasSubstr("a batch of 2 operations"));
+  EXPECT_FALSE(count.ready());
+  // One thread waits as long as it takes; another does not wait for it longer than it wants to.
+  std::thread waiting([&] { sent.Get(); });
+  absl::SleepFor(absl::Milliseconds(20));
+  EXPECT_THROW(count.Get(absl::Milliseconds(20)), DeadlineExceeded);
+  EXPECT_EQ(count.Get(), 1);
+  waiting.join();
+  EXPECT_TRUE(count.ready());
+  // As a request it is too late for.
+  batch.Call(remote->Inc);
+  batch.Call(remote->Inc.Timeout(absl::ZeroDuration()));
+  EXPECT_THROW(batch.Send().Get(), DeadlineExceeded);
+  EXPECT_EQ(*remote->count, 1);
+}
+
+TEST_F(BatchTest, WhereNobodyListensNothingIsSent) {
+  Batch batch;
+  Future<int> count = batch.Call(remote->Inc);
+  batch.Call(remote->Inc);
+  EXPECT_THAT(Thrown<NotListening>([&] { (void)batch.Send(); }),
+              HasSubstr("a batch of 2 operations"));
+  EXPECT_THAT(Thrown<std::logic_error>([&] { count.Get(); }), HasSubstr("was not sent"));
+  EXPECT_EQ(batch.size(), 2u);
+  StartListener();
+  batch.Send().Get();
+  EXPECT_EQ(count.Get(), 1);
+}
+
+TEST_F(BatchTest, IsNotSentWhenItIsLetGo) {
+  StartListener();
+  std::optional<Future<int>> count;
+  {
+    Batch batch;
+    count = batch.Call(remote->Inc);
+  }
+  EXPECT_FALSE(count->ready());
+  EXPECT_THAT(Thrown<std::logic_error>([&] { count->Get(); }), HasSubstr("was not sent"));
+  EXPECT_EQ(*remote->count, 0);
+}
+
+TEST_F(BatchTest, AllHaveItWhenTheListenerDies) {
+  StartListener();
+  Batch batch;
+  Future<int> before = batch.Call(remote->Inc);
+  batch.Call(remote->Die);
+  Future<int> after = batch.Call(remote->Inc);
+  Future<void> all = batch.Send();
+  EXPECT_THAT(Thrown<ListenerDied>([&] { all.Get(); }), HasSubstr("a batch of 3 operations"));
+  EXPECT_THROW(before.Get(), ListenerDied);
+  EXPECT_THROW(after.Get(), ListenerDied);
+}
+
+TEST_F(BatchTest, IsOfOneObject) {
+  StartListener();
+  lab::Desk another_desk;
+  const Proxy<lab::Desk> another(another_desk);
+  Batch batch;
+  Future<int> count = batch.Call(remote->Inc);
+  EXPECT_THROW(batch.Call(another->Inc), std::invalid_argument);
+  EXPECT_EQ(batch.size(), 1u);
+  batch.Send().Get();
+  EXPECT_EQ(count.Get(), 1);
+}
+
+TEST_F(BatchTest, InTheProcessThatListens) {
+  const auto listening = remote.Listen();
+  Batch batch;
+  Future<int> count = batch.Call(remote->Inc);
+  Future<int> outside = batch.Call(remote->At, 7);
+  batch.Set(remote->data["b"], 8);
+  Future<void> all = batch.Send();
+  EXPECT_EQ(desk.data["b"], 8);
+  EXPECT_EQ(count.Get(), 1);
+  EXPECT_THROW(outside.Get(), std::out_of_range);
+  EXPECT_THROW(all.Get(), std::out_of_range);
+}
+
+}  // namespace
+}  // namespace remoteobj

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+//
+// Calls that are under way, and what they will have come to: what futures refer to.
+//
+// Outcomes are read where they arrive, all that one message has at once: what is in a value may
+// mean something only there (a reference to an object, say), and the channel's memory is free for
+// the next call.
+#ifndef REMOTEOBJ_PROXY_INTERNAL_PENDING_RESULTS_H_
+#define REMOTEOBJ_PROXY_INTERNAL_PENDING_RESULTS_H_
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "absl/time/time.h"
+#include "remoteobj/proxy/internal/receive.h"
+#include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/proxy/view.h"
+#include "remoteobj/transport/channel.h"
+
+namespace remoteobj::proxy_internal {
+
+// The exception being handled, with what was called in front of its message: see RethrowNaming.
+std::exception_ptr CurrentExceptionNaming(absl::FunctionRef<std::string()> print);
+
+// What one call came to, when it has: a value or an error.
+class AnyResult {
+ public:
+  AnyResult() = default;
+  virtual ~AnyResult() = default;
+  AnyResult(const AnyResult&) = delete;
+  AnyResult& operator=(const AnyResult&) = delete;
+
+  // Throws what can't be read.
+  virtual void Read(const OutcomeReader& outcome) = 0;
+
+  void Fail(std::exception_ptr error) { error_ = std::move(error); }
+  const std::exception_ptr& error() const { return error_; }
+
+ private:
+  std::exception_ptr error_;
+};
+
+template <typename R>
+class Result final : public AnyResult {
+ public:
+  void Read(const OutcomeReader& outcome) override {
+    if constexpr (std::is_void_v<R>) {
+      ReadAs<R>(outcome);
+    } else {
+      value_.emplace(ReadAs<R>(outcome));
+    }
+  }
+
+  // REQUIRES: it is there, and was not taken before.
+  R Take() {
+    if (error() != nullptr) std::rethrow_exception(error());
+    if constexpr (!std::is_void_v<R>) return *std::move(value_);
+  }
+
+ private:
+  std::conditional_t<std::is_void_v<R>, std::nullptr_t,
+                     std::optional<std::conditional_t<std::is_void_v<R>, int, R>>>
+      value_{};
+};
+
+// One message that is under way. Thread-safe, once it has begun.
+class PendingResults {
+ public:
+  virtual ~PendingResults() = default;
+  PendingResults(const PendingResults&) = delete;
+  PendingResults& operator=(const PendingResults&) = delete;
+
+  bool ready();
+  // Returns when the results are there. Throws DeadlineExceeded, and std::logic_error if it has not
+  // begun.
+  void Await(absl::Time deadline) {
+    if (!done_.load(std::memory_order_acquire)) AwaitCall(deadline);
+  }
+
+ protected:
+  PendingResults() = default;
+
+  // Sends it. The session outlives it.
+  void Begin(std::shared_ptr<Session> session, const CallSpec& call);
+  void BeginWithNothing() { done_.store(true, std::memory_order_release); }
+
+  // Neither throws. REQUIRES of Fail: an exception is being handled.
+  virtual void Receive(const OutcomeReader& outcome) = 0;
+  virtual void Fail() = 0;
+  // What was called, for errors.
+  virtual std::string Print() const = 0;
+
+ private:
+  void AwaitCall(absl::Time deadline);
+
+  std::shared_ptr<Session> session_;
+  std::unique_ptr<PendingCall> call_;  // Null before it begins. Of those who wait one uses it.
+  std::timed_mutex using_call_;
+  std::atomic<bool> done_ = false;
+};
+
+// One call.
+template <typename R>
+class PendingResult final : public PendingResults {
+ public:
+  // `view` is what is called.
+  PendingResult(std::shared_ptr<Session> session, const CallSpec& call, View view)
+      : view_(std::move(view)) {
+    Begin(std::move(session), call);
+  }
+
+  Result<R>& result() { return result_; }
+
+ private:
+  void Receive(const OutcomeReader& outcome) override {
+    try {
+      result_.Read(outcome);
+    } catch (...) {
+      Fail();
+    }
+  }
+  void Fail() override {
+    result_.Fail(CurrentExceptionNaming([this] { return Print(); }));
+  }
+  std::string Print() const override { return view_.ToString(); }
+
+  const View view_;
+  Result<R> result_;
+};
+
+}  // namespace remoteobj::proxy_internal
+
+#endif  // REMOTEOBJ_PROXY_INTERNAL_PENDING_RESULTS_H_

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//
+// How outcomes become values of C++ types, or exceptions.
+#ifndef REMOTEOBJ_PROXY_INTERNAL_RECEIVE_H_
+#define REMOTEOBJ_PROXY_INTERNAL_RECEIVE_H_
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "remoteobj/proxy/internal/by_value.h"
+#include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/errors.h"
+
+namespace remoteobj::proxy_internal {
+
+// What the outcome says: its value, or its error, thrown.
+template <typename R>
+R ReadAs(const OutcomeReader& outcome) {
+  if constexpr (std::is_void_v<R>) {
+    ThrowIfError(outcome);
+  } else {
+    static_assert(
+        kReceivable<R>,
+        "remoteobj: this type (R here, or what it is made of) can't be received by value: "
+        "it has no codec (see REMOTEOBJ_DESCRIBE and remoteobj::Codec), can't be moved, or "
+        "is described and has no default constructor. If it is described, its members can "
+        "still be reached: remote->it->member");
+    if constexpr (kReceivable<R>) {
+      ThrowIfError(outcome);
+      if (outcome.kind() != OutcomeKind::kValue) {
+        throw BadValue("the call gave the object itself, not a value");
+      }
+      return Decode<R>(outcome.Value());
+    }
+  }
+}
+
+// `deliver` is called with a reader of the outcome; its value is returned.
+template <typename R>
+R Receive(absl::FunctionRef<void(ReadOutcome)> deliver) {
+  if constexpr (std::is_void_v<R>) {
+    deliver([](const OutcomeReader& outcome) { ReadAs<R>(outcome); });
+  } else if constexpr (!kReceivable<R>) {
+    ReadAs<R>(std::declval<const OutcomeReader&>());
+  } else {
+    std::optional<R> value;
+    deliver([&](const OutcomeReader& outcome) { value.emplace(ReadAs<R>(outcome)); });
+    return *std::move(value);
+  }
+}
+
+}  // namespace remoteobj::proxy_internal
+
+#endif  // REMOTEOBJ_PROXY_INTERNAL_RECEIVE_H_
