@@ -227,6 +227,20 @@ TEST_F(ObjectServerTest, TakesABatchOfWhatIsExposed) {
   }
 }
 
+TEST_F(ObjectServerTest, ABatchKeepsTheOthersWaitingForAWhileOnly) {
+  const auto calls = [&](const char* type_id, int count) {
+    const Proxy<Foo> foo = MakeFoo(type_id);
+    Batch batch;
+    for (int i = 0; i < count; ++i) batch.Call(foo->Add, 1);
+    Future<int> last = batch.Call(foo->Add, 1);
+    batch.Send().Get();
+    return last.Get();
+  };
+  EXPECT_EQ(calls("QuickFoo", 9'999), 10'010);
+  EXPECT_THROW(calls("QuickFoo", 10'000), BadValue);
+  EXPECT_EQ(calls("Foo", 10'000), 10'011);
+}
+
 // What waits begins anew, and would have what came before it done twice; and what makes an object
 // is looked at before it is evaluated.
 TEST_F(ObjectServerTest, TakesNoBatchForABuiltInObject) {

@@ -45,7 +45,7 @@ void BatchedCalls::Send(absl::Duration timeout) {
     }
   };
   const auto print = [this] { return Print(); };
-  const std::size_t size = operations_.size() + chains_.size() - 1;
+  const std::size_t size = chains_.back().end + chains_.size() - 1;
   Begin(session_, CallSpec{size, write, print, std::min(timeout, timeout_)});
 }
 

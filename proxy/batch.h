@@ -6,23 +6,25 @@
 //   batch.Set(remote->on, true);
 //   remoteobj::Future<int> count = batch.Call(remote->Inc);
 //   remoteobj::Future<int> a = batch.Get(remote->data["a"]);
-//   batch.Send().Get();                    // all are evaluated, or throws what the first failed
-//   with int sum = count.Get() + a.Get();
+//   batch.Send().Get();                    // all are evaluated; throws what the first one threw
+//   int sum = count.Get() + a.Get();
 //
 // A call through memory takes half a microsecond, and between machines a hundred, of which most is
 // the way there and back. In a batch an operation takes a tenth of a microsecond. The operations
 // are evaluated in their order, under the object's lock: nobody else's come between. Each has an
 // outcome of its own; one that fails keeps none of the others back.
 //
-// Send does not wait: while one batch is evaluated the next can be made and sent.
+// Send does not wait, but where as many calls are under way as may be: while one batch is evaluated
+// the next can be made and sent. In the process that listens it evaluates them itself.
 //
 // Threads:  a Batch is thread-compatible. Its futures may be got in several threads.
 // Lifetime: of what is added, values are copied. What is not sent when the batch is destroyed is
 //           not evaluated.
 // Errors:   std::invalid_argument for a view on another object than the first one's. A future has
 //           what its operation has thrown; what concerns the message (NotListening, ListenerDied,
-//           DeadlineExceeded, a BadValue that says it is too large) all have. std::logic_error for
-//           the future of an operation that was not sent.
+//           DeadlineExceeded, a BadValue that says it is too large, or that the outcomes are) all
+//           have in common. std::logic_error for the future of an operation that was not sent, and
+//           in a fork of the process that has sent it. BadValue for more than a million operations.
 // Not here: built-in objects of a manager, which take many values at a time themselves
 //           (`dict.update`, `list.extend`): BadValue. Lambdas: one is a batch in itself (PassTo).
 #ifndef REMOTEOBJ_PROXY_BATCH_H_

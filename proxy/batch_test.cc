@@ -2,6 +2,7 @@
 #include "remoteobj/proxy/batch.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <map>
 #include <memory>
@@ -29,6 +30,9 @@ struct Drawer {
 REMOTEOBJ_DESCRIBE(Drawer, pens, label)
 
 struct Unreadable {};
+struct Torn {
+  int size = 0;
+};
 
 }  // namespace lab
 
@@ -36,6 +40,17 @@ template <>
 struct remoteobj::Codec<lab::Unreadable> {
   static void Encode(const lab::Unreadable&, ValueWriter out) { out.Null(); }
   static lab::Unreadable Decode(const ValueReader&) { throw BadValue("nobody can read it"); }
+};
+
+// So much, and then no more.
+template <>
+struct remoteobj::Codec<lab::Torn> {
+  static void Encode(const lab::Torn& torn, ValueWriter out) {
+    const ListWriter list = out.List(2);
+    list[0].Text(std::string(static_cast<std::size_t>(torn.size), 'x'));
+    throw BadValue("torn");
+  }
+  static lab::Torn Decode(const ValueReader&) { return {}; }
 };
 
 namespace lab {
@@ -52,6 +67,7 @@ class Desk {
   int At(int i) const { return pages.at(static_cast<std::size_t>(i)); }
   void Sleep(int ms) const { absl::SleepFor(absl::Milliseconds(ms)); }
   void Die() { raise(SIGKILL); }
+  void SetTorn(int size) { torn.size = size; }
   std::vector<double> Make(std::size_t n) const { return std::vector<double>(n, 1.5); }
 
   int count = 0;
@@ -61,9 +77,10 @@ class Desk {
   std::vector<int> pages{1, 2, 3};
   std::optional<std::string> note = "mine";
   Unreadable unreadable;
+  Torn torn;
 };
 REMOTEOBJ_DESCRIBE(Desk, Inc, Add, Join, Chain, At, Sleep, Die, Make, count, serial, drawer, data,
-                   pages, note, unreadable)
+                   pages, note, unreadable, SetTorn, torn)
 
 }  // namespace lab
 
@@ -246,6 +263,30 @@ TEST_F(BatchTest, OutgrowsTheSlot) {
   EXPECT_EQ(page.Get(), 7);
 }
 
+// What was written of it is forgotten, wherever it was.
+TEST_F(BatchTest, AnOutcomeThatCanNotBeWrittenToItsEndLeavesTheOthers) {
+  StartListener();
+  for (const int size : {1, 100, 5'000, 50'000, 2'000'000}) {
+    Batch batch;
+    // Outcomes of the same kinds, to be told from those of the next one.
+    std::vector<Future<int>> sums;
+    for (int i = 0; i < 3; ++i) sums.push_back(batch.Call(remote->Add, i, 1000));
+    batch.Call(remote->SetTorn, size);
+    batch.Send().Get();
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(sums[static_cast<std::size_t>(i)].Get(), 1000 + i);
+    Future<int> first = batch.Call(remote->Add, 1, size);
+    Future<lab::Torn> torn = batch.Get(remote->torn);
+    Future<int> last = batch.Call(remote->Add, 2, size);
+    Future<int> more = batch.Call(remote->Add, 3, size);
+    Future<void> all = batch.Send();
+    EXPECT_EQ(first.Get(), 1 + size);
+    EXPECT_EQ(last.Get(), 2 + size);
+    EXPECT_EQ(more.Get(), 3 + size);
+    EXPECT_THAT(Thrown<BadValue>([&] { torn.Get(); }), HasSubstr("torn"));
+    EXPECT_THROW(all.Get(), BadValue);
+  }
+}
+
 TEST_F(BatchTest, FuturesAreGotInSeveralThreads) {
   StartListener();
   for (int round = 0; round < 50; ++round) {
@@ -286,6 +327,44 @@ TEST_F(BatchTest, WaitsNoLongerThanItIsTold) {
   batch.Call(remote->Inc.Timeout(absl::ZeroDuration()));
   EXPECT_THROW(batch.Send().Get(), DeadlineExceeded);
   EXPECT_EQ(*remote->count, 1);
+}
+
+// Where as many calls are under way as may be, one is waited for as it is sent. What it comes to is
+// its future's all the same: who sends it again would have it done twice.
+TEST_F(BatchTest, AmongAsManyAsMayBeUnderWay) {
+  StartListener();
+  std::vector<Future<int>> counts;
+  Future<void> asleep = remote->Sleep.Async(200);
+  for (int i = 0; i < 30; ++i) counts.push_back(remote->Inc.Async());
+  Batch batch;
+  Future<int> late = batch.Call(remote->Inc);
+  Future<void> sent = batch.Send(absl::Milliseconds(20));
+  EXPECT_EQ(batch.size(), 0u);
+  EXPECT_TRUE(late.ready());
+  EXPECT_THROW(late.Get(), DeadlineExceeded);
+  EXPECT_THROW(sent.Get(absl::Seconds(1)), DeadlineExceeded);
+  asleep.Get();
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(counts[static_cast<std::size_t>(i)].Get(), i + 1);
+  EXPECT_EQ(*remote->count, 30);
+}
+
+TEST_F(BatchTest, TheOutcomeIsOfTheProcessThatHasSentIt) {
+  StartListener();
+  Batch batch;
+  Future<int> count = batch.Call(remote->Inc);
+  Future<int> other = batch.Call(remote->Inc);
+  Future<void> sent = batch.Send();
+  Forked child([&] {
+    EXPECT_FALSE(count.ready());
+    EXPECT_THAT(Thrown<std::logic_error>([&] { count.Get(); }), HasSubstr("by another process"));
+    if (testing::Test::HasFailure()) _exit(1);
+  });
+  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(count.Get(), 1);
+  Forked later([&] {
+    if (other.Get() != 2) _exit(1);  // Had come before the fork.
+  });
+  EXPECT_EQ(later.Wait(), 0);
 }
 
 TEST_F(BatchTest, WhereNobodyListensNothingIsSent) {

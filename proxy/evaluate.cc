@@ -319,6 +319,11 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
   };
   const std::size_t chains = request.chains();
   if (chains == 1) return evaluate(0, request.size(), outcome);
+  if (chains > kMaxChains) {
+    return outcome.Error({.type = "remoteobj::BadValue",
+                          .message = absl::StrCat("a batch of ", chains, " operations; at most ",
+                                                  kMaxChains, " are evaluated")});
+  }
   const OutcomesWriter outcomes = outcome.Many(chains);
   for (std::size_t i = 0, begin = 0; i < chains; ++i) {
     const std::size_t end = request.EndOfChain(begin);

@@ -5,8 +5,8 @@
 //
 // Only what is described can be reached: a name that is not in the description, or an operation
 // that a type does not have, is NotDescribed. Whatever the object throws, and whatever is wrong
-// with the request, becomes an error outcome; the evaluator itself never throws (but see
-// LeftEvaluation).
+// with the request, becomes an error outcome; the evaluator itself throws only what can't be
+// written (BadValue), and LeftEvaluation.
 //
 // A batch is several chains in one request: each begins at the object, and has an outcome of its
 // own. One that fails keeps none of the others back.
@@ -25,6 +25,8 @@ namespace remoteobj::proxy_internal {
 
 // The longest chain: it is walked by recursion, since what a step gives may be a temporary of it.
 inline constexpr std::size_t kMaxOperations = 1000;
+// The largest batch.
+inline constexpr std::size_t kMaxChains = std::size_t{1} << 20;
 
 // What a method throws that is to be called again later: the one exception that Evaluate lets pass.
 struct LeftEvaluation {};

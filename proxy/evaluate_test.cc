@@ -76,6 +76,7 @@ namespace remoteobj {
 namespace {
 
 using proxy_internal::Evaluate;
+using proxy_internal::kMaxChains;
 using proxy_internal::kMaxOperations;
 using proxy_internal::MakeOperands;
 using proxy_internal::TypeOf;
@@ -412,6 +413,11 @@ TEST_F(RawTest, EvaluatesEachChainOfABatch) {
               testing::ElementsAre("7", testing::HasSubstr("a chain of 1001 operations"), "7"));
   EXPECT_THAT(outcomes({{Kind::kNext}, {static_cast<Kind>(99)}}),
               testing::ElementsAre("itself", testing::HasSubstr("unknown kind 99")));
+}
+
+TEST_F(RawTest, RefusesABatchThatIsTooLarge) {
+  EXPECT_EQ(Outcome(std::vector<Raw>(kMaxChains - 1, {Kind::kNext})), "1048576 outcomes");
+  CheckRefused(std::vector<Raw>(kMaxChains, {Kind::kNext}), kBadValue, "at most 1048576");
 }
 
 // An error takes the place of a value that could not be written to its end, and of no other.

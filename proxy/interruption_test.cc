@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/process/thread.h"
+#include "remoteobj/proxy/batch.h"
 #include "remoteobj/proxy/proxy.h"
 
 namespace lab {
@@ -129,6 +130,45 @@ TEST(ProxyInterruptionTest, AnInterruptedFutureDoesNotGiveItsSlotAway) {
   waiting.Throw(std::out_of_range("stop it"));
   waiting.Join();
   EXPECT_EQ(waiting.result(), 2) << "each call was evaluated once";
+  listener.Kill();
+}
+
+// Nor does a thread that is interrupted take it from others that wait for the same batch.
+TEST(ProxyInterruptionTest, AnInterruptedFutureCanBeGotAgain) {
+  Machine machine;
+  Proxy<Machine> remote(machine);
+  Process listener([&] {
+    auto listening = remote.Listen();
+    for (;;) remote.Poll(absl::InfiniteDuration());
+  });
+  remote.WaitUntilListening(listener);
+  Batch batch;
+  Future<int> slept = batch.Call(remote->Sleeps);
+  Future<int> count = batch.Call(remote->Inc);
+  Future<void> all = batch.Send();
+  const auto wait = [](auto& future) {
+    return [&future] {
+      try {
+        future.Get();
+        return false;
+      } catch (const std::out_of_range&) {
+        return true;
+      }
+    };
+  };
+  // One of the two waits for the outcome, the other one for the first.
+  Thread first(wait(slept));
+  Thread second(wait(all));
+  absl::SleepFor(absl::Milliseconds(50));
+  first.Throw(std::out_of_range("stop it"));
+  second.Throw(std::out_of_range("stop it"));
+  first.Join();
+  second.Join();
+  EXPECT_EQ(first.result(), true);
+  EXPECT_EQ(second.result(), true);
+  EXPECT_EQ(count.Get(), 2);
+  EXPECT_EQ(slept.Get(), 1);
+  all.Get();
   listener.Kill();
 }
 

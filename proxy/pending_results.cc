@@ -1,11 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/internal/pending_results.h"
 
+#include <algorithm>
 #include <stdexcept>
 
+#include "absl/time/clock.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::proxy_internal {
+namespace {
+
+// REQUIRES: an exception is being handled. Whether it is what became of the call; else this thread
+// was interrupted.
+bool IsOfTheCall() {
+  try {
+    throw;
+  } catch (const NotListening&) {
+  } catch (const ListenerDied&) {
+  } catch (const BadValue&) {
+  } catch (const DeadlineExceeded&) {
+  } catch (const StaleReference&) {
+  } catch (...) {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 std::exception_ptr CurrentExceptionNaming(absl::FunctionRef<std::string()> print) {
   try {
@@ -22,30 +44,47 @@ std::exception_ptr CurrentExceptionNaming(absl::FunctionRef<std::string()> print
 void PendingResults::Begin(std::shared_ptr<Session> session, const CallSpec& call) {
   call_ = session->Start(call);
   session_ = std::move(session);
+  process_ = transport_internal::Self();
+}
+
+// A fork copies the lock as it is.
+void PendingResults::CheckProcess() const {
+  if (call_ == nullptr) throw std::logic_error(Print() + " was not sent");
+  if (process_ != transport_internal::Self()) {
+    throw std::logic_error(Print() + " was sent by another process, which has its outcome");
+  }
 }
 
 bool PendingResults::ready() {
   if (done_.load(std::memory_order_acquire)) return true;
-  // Somebody waits for it: it is not there.
+  if (call_ == nullptr || process_ != transport_internal::Self()) return false;
+  // If somebody waits for it, it is not there.
   const std::unique_lock lock(using_call_, std::try_to_lock);
-  if (!lock.owns_lock()) return done_.load(std::memory_order_acquire);
-  return call_ != nullptr && call_->ready();
+  return done_.load(std::memory_order_acquire) || (lock.owns_lock() && call_->ready());
 }
 
 void PendingResults::AwaitCall(absl::Time deadline) {
-  std::unique_lock lock(using_call_, std::defer_lock);
-  if (deadline == absl::InfiniteFuture()) {
-    lock.lock();
-  } else if (!lock.try_lock_until(absl::ToChronoTime(deadline))) {
-    throw DeadlineExceeded(Print() + ": the outcome did not come in time");
+  CheckProcess();
+  std::unique_lock lock(using_call_, std::try_to_lock);
+  while (!lock.owns_lock()) {
+    // Who has it waits for the outcome.
+    constexpr absl::Duration kSlice = absl::Milliseconds(20);
+    const absl::Time until = std::min(deadline, absl::Now() + kSlice);
+    if (lock.try_lock_until(absl::ToChronoTime(until))) break;
+    InterruptionPoint();
+    if (absl::Now() >= deadline) {
+      throw DeadlineExceeded(Print() + ": the outcome did not come in time");
+    }
   }
   if (done_.load(std::memory_order_relaxed)) return;
-  if (call_ == nullptr) throw std::logic_error(Print() + " was not sent");
   try {
     call_->Finish([this](const OutcomeReader& outcome) { Receive(outcome); }, deadline);
   } catch (const DeadlineExceeded&) {
-    RethrowNaming([this] { return Print(); });  // It can still come.
+    // It can still come, unless it was waited for when it was sent.
+    if (absl::Now() >= deadline) RethrowNaming([this] { return Print(); });
+    Fail();
   } catch (...) {
+    if (!IsOfTheCall()) throw;
     Fail();
   }
   done_.store(true, std::memory_order_release);

@@ -48,8 +48,8 @@ class PendingCall {
   virtual ~PendingCall() = default;
   // Whether Finish would return at once.
   virtual bool ready() = 0;
-  // Waits for the outcome and reads it. REQUIRES: it has not yet returned. After DeadlineExceeded
-  // it can be called again with a later deadline.
+  // Waits for the outcome and reads it. REQUIRES: it has not yet returned. After DeadlineExceeded,
+  // or when this thread was interrupted, it can be called again.
   virtual void Finish(ReadOutcome read, absl::Time deadline) = 0;
 };
 

@@ -25,9 +25,10 @@
 // "Publish, then look at the bit" against "clear the bit, then look at the slot", both sequentially
 // consistent: one of the two sees the other, so no request is overlooked.
 //
-// Order. Each call has a number, taken right before it is published, and the listener takes the
-// oldest of those that it sees (Gather). So what one thread sends is evaluated in the order in
-// which it was sent, whether the thread has waited in between or not, and nobody waits for ever.
+// Order. Each call has a number, taken right before it is published as a part of the state, and the
+// listener takes the oldest of those that it sees (Gather). So what one thread sends is evaluated
+// in the order in which it was sent, whether the thread has waited in between or not, and nobody
+// waits for ever.
 //
 // Closing takes the whole word away in one step. The listener then looks at the slots whose bits
 // were in it, and answers those that have a request. A client whose bit was in it had published
@@ -65,6 +66,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -97,8 +99,10 @@ enum Phase : std::uint32_t {
 };
 constexpr std::uint32_t kPhaseMask = 7;
 constexpr std::uint32_t kSleeper = 8;  // The client sleeps on the word.
-constexpr std::uint32_t kGenerationShift = 4;
-constexpr std::uint32_t kGenerationMask = (1u << 28) - 1;
+// And behind them, of a request that nobody has taken, its number; of one that is taken or
+// abandoned the generation of the listener that took it.
+constexpr std::uint32_t kNumberShift = 4;
+constexpr std::uint32_t kNumberMask = (1u << 28) - 1;
 
 constexpr std::uint64_t kOpen = std::uint64_t{1} << 63;
 constexpr std::uint64_t kAllSlots = (std::uint64_t{1} << kSlots) - 1;
@@ -114,9 +118,10 @@ constexpr std::uint64_t kMostPolledBytes = std::uint64_t{1} << 30;
 constexpr absl::Duration kSlice = absl::Milliseconds(20);
 constexpr absl::Duration kFirstSlice = absl::Milliseconds(1);
 
-// Of the numbers of two calls, which begin anew after four billion.
-bool IsBefore(std::uint32_t call, std::uint32_t other) {
-  return static_cast<std::int32_t>(call - other) < 0;
+// Of the states of two requests, by their numbers, which begin anew after 268 million.
+bool IsBefore(std::uint32_t state, std::uint32_t other) {
+  const std::uint32_t distance = (state >> kNumberShift) - (other >> kNumberShift);
+  return static_cast<std::int32_t>(distance << kNumberShift) < 0;
 }
 
 Phase PhaseOf(std::uint32_t state) { return static_cast<Phase>(state & kPhaseMask); }
@@ -219,6 +224,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   std::uint32_t NextCall(unsigned slot);
   void Send(unsigned slot, WriteRequest write, absl::Time deadline);
   void AwaitOutcome(unsigned slot, absl::Time deadline, Age age);
+  std::unique_ptr<PendingCall> StartAndWait(WriteRequest write, absl::Time deadline);
   void GiveUp(unsigned slot);
   bool NobodyAnswers(unsigned slot);
   void CheckListenerLives(unsigned slot, Age age);
@@ -228,8 +234,9 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
 
   // The listener's.
   bool Gather(std::uint64_t bits);
+  std::optional<unsigned> TakeSeen();
   std::optional<unsigned> TakeNext();
-  bool Take(unsigned slot);
+  bool Take(unsigned slot, std::uint32_t seen);
   void Tidy();
   void Evaluate(unsigned slot, Handler handler);
   bool Answer(unsigned slot, Phase how);
@@ -237,11 +244,11 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   void Ring();
 
   std::uint32_t Generation() {
-    return header().generation.load(std::memory_order_acquire) & kGenerationMask;
+    return header().generation.load(std::memory_order_acquire) & kNumberMask;
   }
   // Whether the listener that took the request of this state is gone.
   bool TakerIsGone(std::uint32_t state) {
-    return (state >> kGenerationShift) != Generation() ||
+    return (state >> kNumberShift) != Generation() ||
            !Alive(header().listener.load(std::memory_order_acquire));
   }
 
@@ -252,7 +259,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   std::atomic<bool> wake_{false};
   // Requests that have been seen, in their order; those before `next_` have been looked at again.
   struct Seen {
-    std::uint32_t call;
+    std::uint32_t state;
     unsigned slot;
   };
   std::array<Seen, kSlots> seen_;
@@ -378,17 +385,18 @@ void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time
   At(FaultPoint::kClientWriting);
   message.Finish();
   Half& request = region_.slot(slot).request;
-  request.call.store(region_.slot(slot).call = NextCall(slot), std::memory_order_relaxed);
+  request.call = region_.slot(slot).call = NextCall(slot);
   request.cpu.store(static_cast<std::uint32_t>(sched_getcpu() + 1), std::memory_order_relaxed);
-  request.word.store(kRequested, std::memory_order_seq_cst);
+  const std::uint32_t requested = kRequested | request.call << kNumberShift;
+  request.word.store(requested, std::memory_order_seq_cst);
   At(FaultPoint::kClientPublished);
   const std::uint64_t bit = std::uint64_t{1} << slot;
   if ((header().doorbell.load(std::memory_order_seq_cst) & (kOpen | bit)) == (kOpen | bit)) return;
   const std::uint64_t before = header().doorbell.fetch_or(bit, std::memory_order_seq_cst);
   At(FaultPoint::kClientAnnounced);
   if ((before & kOpen) == 0) {
-    std::uint32_t requested = kRequested;
-    if (request.word.compare_exchange_strong(requested, kIdle, std::memory_order_acq_rel)) {
+    std::uint32_t unchanged = requested;
+    if (request.word.compare_exchange_strong(unchanged, kIdle, std::memory_order_acq_rel)) {
       throw NotListening("no process listens");
     }
   }
@@ -488,7 +496,7 @@ void SharedMemoryChannelImpl::GiveUp(unsigned slot) {
 
 void SharedMemoryChannelImpl::ReadOutcomeOf(unsigned slot, ReadOutcome read) {
   At(FaultPoint::kClientHasOutcome);
-  if (region_.slot(slot).outcome.call.load(std::memory_order_relaxed) != 0) {
+  if (region_.slot(slot).outcome.call != 0) {
     if (bell_ >= 0 && (header().doorbell.load(std::memory_order_relaxed) & kOpen) != 0) {
       throw transport_internal::GoAnotherWay();
     }
@@ -497,9 +505,7 @@ void SharedMemoryChannelImpl::ReadOutcomeOf(unsigned slot, ReadOutcome read) {
   In message = ReadSlot(region_, slot, Direction::kOutcome);
   read(OutcomeIn(message));
   // What was handed over is this caller's from here on.
-  if (bell_ >= 0) {
-    region_.slot(slot).outcome.call.store(kReceived, std::memory_order_relaxed);
-  }
+  if (bell_ >= 0) region_.slot(slot).outcome.call = kReceived;
 }
 
 void SharedMemoryChannelImpl::Release(unsigned index) {
@@ -507,8 +513,7 @@ void SharedMemoryChannelImpl::Release(unsigned index) {
   region_.Trim(index, Direction::kOutcome);
   // The state stays settled, in the listener's cache: kDone is as good as kIdle.
   // Of a polled channel the listener is to know of what was handed over and not read.
-  const bool unread = bell_ >= 0 &&
-                      region_.slot(index).outcome.call.load(std::memory_order_relaxed) == 0 &&
+  const bool unread = bell_ >= 0 && region_.slot(index).outcome.call == 0 &&
                       PhaseOf(state(index).load(std::memory_order_acquire)) == kDone;
   region_.slot(index).owner.exchange(0, std::memory_order_seq_cst);
   AnnounceFreed();
@@ -554,13 +559,13 @@ class SharedMemoryPendingCall final : public PendingCall {
     const bool fresh = MonotonicNanos() - begun_ < absl::ToInt64Nanoseconds(kFirstSlice);
     try {
       channel_.AwaitOutcome(*slot_, deadline, fresh ? Age::kFresh : Age::kOld);
-    } catch (const DeadlineExceeded&) {
-      throw;  // It can still come.
-    } catch (...) {
-      // Also where the listener goes on with it: this thread was interrupted.
+    } catch (const NotListening&) {
       channel_.GiveUp(*std::exchange(slot_, std::nullopt));
       throw;
-    }
+    } catch (const ListenerDied&) {
+      channel_.GiveUp(*std::exchange(slot_, std::nullopt));
+      throw;
+    }  // Else it can still come: it is late, or this thread was interrupted.
     const unsigned slot = *std::exchange(slot_, std::nullopt);
     const auto release = [this](unsigned s) { channel_.Release(s); };
     SlotHold hold(release, slot);
@@ -576,31 +581,49 @@ class SharedMemoryPendingCall final : public PendingCall {
   std::int64_t next_look_ = begun_ + absl::ToInt64Nanoseconds(kSlice);
 };
 
-// An outcome that came at once, kept.
+// A call that was waited for at once: its outcome, or why there is none.
 class FinishedCall final : public PendingCall {
  public:
   explicit FinishedCall(std::string outcome) : outcome_(std::move(outcome)) {}
+  explicit FinishedCall(std::exception_ptr error) : error_(std::move(error)) {}
   bool ready() override { return true; }
   void Finish(ReadOutcome read, absl::Time) override {
+    if (error_ != nullptr) std::rethrow_exception(error_);
     WithFramed(outcome_, [&](In& message) { read(OutcomeIn(message)); });
   }
 
  private:
   std::string outcome_;
+  std::exception_ptr error_;
 };
+
+// Throws only where nothing was sent.
+std::unique_ptr<PendingCall> SharedMemoryChannelImpl::StartAndWait(WriteRequest write,
+                                                                   absl::Time deadline) {
+  const unsigned slot = Acquire(deadline);
+  const auto give_up = [this](unsigned s) { GiveUp(s); };
+  SlotHold hold(give_up, slot);
+  Send(slot, write, deadline);
+  try {
+    std::string outcome;
+    AwaitOutcome(slot, deadline, Age::kFresh);
+    hold.Forget();
+    const auto release = [this](unsigned s) { Release(s); };
+    SlotHold answered(release, slot);
+    ReadOutcomeOf(slot, [&](const OutcomeReader& in) { outcome = Extract(Access::StructOf(in)); });
+    return std::make_unique<FinishedCall>(std::move(outcome));
+  } catch (...) {
+    return std::make_unique<FinishedCall>(std::current_exception());
+  }
+}
 
 std::unique_ptr<PendingCall> SharedMemoryChannelImpl::Start(WriteRequest write,
                                                             absl::Time deadline) {
   CheckListening();
   std::optional<unsigned> slot = TryAcquire(kSynchronousSlots, kSlots);
   if (!slot) slot = TryReclaimOne(kSynchronousSlots, kSlots);
-  if (!slot) {
-    // As many as may be are under way: make room by waiting for this one.
-    std::string outcome;
-    Call(
-        write, [&](const OutcomeReader& in) { outcome = Extract(Access::StructOf(in)); }, deadline);
-    return std::make_unique<FinishedCall>(std::move(outcome));
-  }
+  // As many as may be are under way: make room by waiting for this one.
+  if (!slot) return StartAndWait(write, deadline);
   const auto give_up = [this](unsigned s) { GiveUp(s); };
   SlotHold hold(give_up, *slot);
   Send(*slot, write, deadline);
@@ -658,18 +681,19 @@ void SharedMemoryChannelImpl::Open() {
   FutexWakeAll(header().openings);
 }
 
-bool SharedMemoryChannelImpl::Take(unsigned slot) {
-  const std::uint32_t taken = kTaken | Generation() << kGenerationShift;
-  std::uint32_t now = state(slot).load(std::memory_order_acquire);
+// Unless it is another request by now than the one whose state was `seen`.
+bool SharedMemoryChannelImpl::Take(unsigned slot, std::uint32_t seen) {
   // The rest comes along while the first line is made this process's.
-  if (PhaseOf(now) == kRequested) ExpectToRead(region_.slot(slot).request);
-  while (PhaseOf(now) == kRequested) {
+  ExpectToRead(region_.slot(slot).request);
+  const std::uint32_t taken = kTaken | Generation() << kNumberShift;
+  std::uint32_t now = seen;
+  do {
     if (state(slot).compare_exchange_weak(now, taken | (now & kSleeper),
                                           std::memory_order_acq_rel)) {
       At(FaultPoint::kListenerTook);
       return true;
     }
-  }
+  } while ((now & ~kSleeper) == (seen & ~kSleeper));
   return false;
 }
 
@@ -677,9 +701,9 @@ bool SharedMemoryChannelImpl::Take(unsigned slot) {
 bool SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
   At(FaultPoint::kListenerEvaluated);
   Slot& slot = region_.slot(index);
-  slot.outcome.call.store(how == kRefused ? 1 : 0, std::memory_order_relaxed);
+  slot.outcome.call = how == kRefused ? 1 : 0;
   // Now, since from kDone on the client may go on and number its next call.
-  const std::uint32_t call = slot.request.call.load(std::memory_order_relaxed);
+  const std::uint32_t call = slot.request.call;
   std::uint32_t now = state(index).load(std::memory_order_acquire);
   while (PhaseOf(now) == kTaken) {
     if (state(index).compare_exchange_weak(now, how, std::memory_order_acq_rel)) {
@@ -752,43 +776,49 @@ bool SharedMemoryChannelImpl::Gather(std::uint64_t bits) {
     for (std::uint64_t left = without; left != 0; left &= left - 1) {
       const auto slot = static_cast<unsigned>(std::countr_zero(left));
       const std::uint64_t bit = std::uint64_t{1} << slot;
-      if (PhaseOf(state(slot).load(std::memory_order_acquire)) != kRequested) {
+      const std::uint32_t now = state(slot).load(std::memory_order_seq_cst);
+      if (PhaseOf(now) != kRequested) {
         unannounced_ &= ~bit;
         continue;
       }
-      const std::uint32_t call = region_.slot(slot).request.call.load(std::memory_order_relaxed);
-      if (!belongs(call)) continue;
+      if (!belongs(now)) continue;
       without &= ~bit;
       std::size_t at = seen_count_++;
-      for (; at > 0 && IsBefore(call, seen_[at - 1].call); --at) seen_[at] = seen_[at - 1];
-      seen_[at] = {call, slot};
+      for (; at > 0 && IsBefore(now, seen_[at - 1].state); --at) seen_[at] = seen_[at - 1];
+      seen_[at] = {now, slot};
     }
   };
   look([](std::uint32_t) { return true; });
   if (seen_count_ == 0) return false;
-  const std::uint32_t youngest = seen_[seen_count_ - 1].call;
+  const std::uint32_t youngest = seen_[seen_count_ - 1].state;
   // Sent before what has been seen: so its bit is set by now.
-  const std::uint64_t now = header().doorbell.load(std::memory_order_acquire) | unannounced_;
+  const std::uint64_t now = header().doorbell.load(std::memory_order_seq_cst) | unannounced_;
   without |= now & kAllSlots & ~bits;
-  if (without != 0) look([&](std::uint32_t call) { return IsBefore(call, youngest); });
+  if (without != 0) look([&](std::uint32_t state) { return IsBefore(state, youngest); });
   return true;
 }
 
-// Takes the request that was sent first.
-std::optional<unsigned> SharedMemoryChannelImpl::TakeNext() {
-  do {
-    while (next_ < seen_count_) {
-      const Seen& next = seen_[next_++];
-      unannounced_ &= ~(std::uint64_t{1} << next.slot);
-      // Unless it was withdrawn, and another is there now.
-      const auto& call = region_.slot(next.slot).request.call;
-      if (call.load(std::memory_order_relaxed) == next.call && Take(next.slot)) {
-        last_served_ = next.slot;
-        return next.slot;
-      }
+// The bit of a slot whose request is another by now stays: it is to be looked at again.
+std::optional<unsigned> SharedMemoryChannelImpl::TakeSeen() {
+  while (next_ < seen_count_) {
+    const auto [state, slot] = seen_[next_++];
+    if (Take(slot, state)) {
+      unannounced_ &= ~(std::uint64_t{1} << slot);
+      last_served_ = slot;
+      return slot;
     }
-  } while (Gather(header().doorbell.load(std::memory_order_acquire) | unannounced_));
+  }
   return std::nullopt;
+}
+
+// Takes the request that was sent first. Looks around once: who changes his requests all the time
+// does not keep the listener.
+std::optional<unsigned> SharedMemoryChannelImpl::TakeNext() {
+  if (const auto slot = TakeSeen()) return slot;
+  if (!Gather(header().doorbell.load(std::memory_order_seq_cst) | unannounced_)) {
+    return std::nullopt;
+  }
+  return TakeSeen();
 }
 
 // Takes the bits out of the doorbell; the slots are to be looked at once more.
@@ -890,7 +920,7 @@ std::optional<bool> SharedMemoryChannelImpl::Received(unsigned slot, bool gone) 
   const Identity owner = region_.slot(slot).owner.load(std::memory_order_acquire);
   const Phase phase = PhaseOf(state(slot).load(std::memory_order_acquire));
   if (!gone && owner != 0 && phase == kDone && Alive(owner)) return std::nullopt;
-  return region_.slot(slot).outcome.call.load(std::memory_order_relaxed) == kReceived;
+  return region_.slot(slot).outcome.call == kReceived;
 }
 
 // Returns when there may be something to take, at the deadline, or after Wake.
@@ -941,13 +971,11 @@ void SharedMemoryChannelImpl::Close(Final final, Handler handler) {
   last |= std::exchange(unannounced_, 0);
   At(FaultPoint::kListenerClosing);
   Gather(last);
-  for (; next_ < seen_count_; ++next_) {
-    const unsigned slot = seen_[next_].slot;
-    if (!Take(slot)) continue;
+  while (const auto slot = TakeSeen()) {
     if (final == Final::kFulfill) {
-      Evaluate(slot, handler);
+      Evaluate(*slot, handler);
     } else {
-      Answer(slot, kRefused);
+      Answer(*slot, kRefused);
     }
   }
   At(FaultPoint::kListenerClosed);

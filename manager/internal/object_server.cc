@@ -392,6 +392,13 @@ ObjectServer::Way ObjectServer::WayOf(const Entry& entry, const RequestReader& r
 
 void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request) const {
   const RegisteredType& how = entry.how();
+  // While such a batch is evaluated all others wait.
+  constexpr std::size_t kMostInServer = 10'000;
+  if (how.run == Run::kInServer && request.chains() > kMostInServer) {
+    throw BadValue(absl::StrCat("a batch of ", request.chains(), " operations: an object that is ",
+                                "called where the manager serves everybody takes at most ",
+                                kMostInServer));
+  }
   bool first = true;  // Of a chain.
   for (std::size_t i = 0; i < request.size(); ++i) {
     const OperationReader operation = request[i];

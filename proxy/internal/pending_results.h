@@ -23,6 +23,7 @@
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/internal/identity.h"
 
 namespace remoteobj::proxy_internal {
 
@@ -70,7 +71,8 @@ class Result final : public AnyResult {
       value_{};
 };
 
-// One message that is under way. Thread-safe, once it has begun.
+// One message that is under way. Thread-safe, once it has begun; it belongs to the process that has
+// begun it.
 class PendingResults {
  public:
   virtual ~PendingResults() = default;
@@ -78,8 +80,8 @@ class PendingResults {
   PendingResults& operator=(const PendingResults&) = delete;
 
   bool ready();
-  // Returns when the results are there. Throws DeadlineExceeded, and std::logic_error if it has not
-  // begun.
+  // Returns when the results are there. Throws DeadlineExceeded, what this thread was interrupted
+  // with, and std::logic_error if it has not begun, or in another process.
   void Await(absl::Time deadline) {
     if (!done_.load(std::memory_order_acquire)) AwaitCall(deadline);
   }
@@ -99,11 +101,13 @@ class PendingResults {
 
  private:
   void AwaitCall(absl::Time deadline);
+  void CheckProcess() const;
 
   std::shared_ptr<Session> session_;
   std::unique_ptr<PendingCall> call_;  // Null before it begins. Of those who wait one uses it.
   std::timed_mutex using_call_;
   std::atomic<bool> done_ = false;
+  transport_internal::Identity process_ = 0;  // That has begun it.
 };
 
 // One call.

@@ -174,6 +174,10 @@ void SlotMessage::Finish() {
       std::memcpy(half_.words + first, small_ + first, (used_ - first) * sizeof(Word));
     }
     for (std::size_t i = 0; i < first; ++i) half_.words[i] = small_[i];
+  } else if (base_ != half_.words && used_ <= kSlotWords) {
+    // It was larger, and what it was larger by is forgotten: readers look for it in the slot.
+    std::memcpy(half_.words, base_, used_ * sizeof(Word));
+    region_.Trim(slot_, direction_);
   }
   half_.size = static_cast<std::uint32_t>(used_);
 }

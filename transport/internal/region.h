@@ -46,7 +46,7 @@ struct Segment {
 // message's beginning, so that a small call moves three lines in all.
 struct alignas(64) Half {
   std::atomic<std::uint32_t> word{0};  // Of the request its state; of the outcome its answer.
-  std::atomic<std::uint32_t> call{0};  // Of the request its number; of the outcome, 1 if refused.
+  std::uint32_t call = 0;              // Of the request its number; of the outcome, 1 if refused.
   // The size of the message in words: here, or if it is more than kSlotWords in the window. A
   // reader does not believe it.
   std::uint32_t size = 0;

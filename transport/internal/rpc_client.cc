@@ -872,14 +872,7 @@ class RpcPendingCall final : public PendingCall {
 
   void Finish(ReadOutcome read, absl::Time deadline) override {
     if (exchange_ == nullptr) throw std::logic_error("this call was finished already");
-    try {
-      connection_->Finish(*exchange_, deadline);
-    } catch (const DeadlineExceeded&) {
-      throw;  // It can still come.
-    } catch (...) {
-      connection_->GiveUp(std::exchange(exchange_, nullptr));
-      throw;
-    }
+    connection_->Finish(*exchange_, deadline);
     const std::shared_ptr<Exchange> exchange = std::exchange(exchange_, nullptr);
     {
       const OutcomeScope scope(client_, connection_, exchange->references);
