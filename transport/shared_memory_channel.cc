@@ -51,7 +51,9 @@
 //
 // Death of a client. Its slot stays owned by it. When slots run short a client looks for dead
 // owners and takes their slots over: first `owner`, by compare-and-swap, so that only one does,
-// then `state`. A slot that a living listener evaluates is only abandoned: the listener frees it.
+// then `state`. A slot that a living listener evaluates is only abandoned: the listener frees it. A
+// client may also die between saying that the listener is awake and waking it; those who wait for
+// their outcomes wake it, too, each time that they look around.
 //
 // Memory order: a message is written before the release that publishes it, and read after the
 // acquire that sees it. The pairs of the kind "set mine, then look at the other's" are sequentially
@@ -242,6 +244,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   bool Answer(unsigned slot, Phase how);
   void Sleep(absl::Time deadline);
   void Ring();
+  void RingAgain(unsigned slot);
 
   std::uint32_t Generation() {
     return header().generation.load(std::memory_order_acquire) & kNumberMask;
@@ -416,12 +419,21 @@ void SharedMemoryChannelImpl::Ring() {
   if (header().sleeping.load(std::memory_order_seq_cst) != 0 &&
       header().sleeping.exchange(0, std::memory_order_seq_cst) != 0) {
     if (bell_ < 0) {
+      At(FaultPoint::kClientRinging);
       FutexWake(header().sleeping, 1);
     } else {
       const std::uint64_t one = 1;
       // It can only fail where it has been rung already.
       [[maybe_unused]] const ssize_t written = write(bell_, &one, sizeof one);
     }
+  }
+}
+
+// For one who has waited for a while. Another client may have said that the listener is awake, and
+// died before it woke it.
+void SharedMemoryChannelImpl::RingAgain(unsigned slot) {
+  if (bell_ < 0 && PhaseOf(state(slot).load(std::memory_order_acquire)) == kRequested) {
+    FutexWake(header().sleeping, 1);
   }
 }
 
@@ -446,6 +458,7 @@ void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline, A
     InterruptionPoint();
     if (Expired(deadline)) throw DeadlineExceeded("the outcome did not come in time");
     CheckListenerLives(slot, age);
+    RingAgain(slot);
     age = Age::kOld;
   }
 }
@@ -464,7 +477,9 @@ void SharedMemoryChannelImpl::CheckListenerLives(unsigned slot, Age age) {
   const bool alive = Alive(listener);
   if (!alive && listener != 0) header().buried.store(listener, std::memory_order_relaxed);
   const bool evaluating = PhaseOf(now) == kTaken;
-  if (evaluating ? !TakerIsGone(now) : PhaseOf(now) != kRequested || alive) return;
+  // Not looked at twice: if it dies in between, it is named the next time.
+  const bool others = evaluating && (now >> kNumberShift) != Generation();
+  if (!others && (alive || (!evaluating && PhaseOf(now) != kRequested))) return;
   if (state(slot).compare_exchange_strong(now, kIdle, std::memory_order_acq_rel)) {
     // Where there is a new listener already it has noted its predecessor.
     const bool named = listener != 0 && !alive;
@@ -550,6 +565,7 @@ class SharedMemoryPendingCall final : public PendingCall {
     const std::int64_t now = MonotonicNanos();
     if (now < next_look_) return false;
     const bool in_vain = channel_.NobodyAnswers(*slot_);
+    channel_.RingAgain(*slot_);
     next_look_ = in_vain ? 0 : now + absl::ToInt64Nanoseconds(kSlice);
     return in_vain;
   }

@@ -418,6 +418,7 @@ INSTANTIATE_TEST_SUITE_P(Points, CallerDeathTest,
                                          Point{"Writing", FaultPoint::kClientWriting, 30},
                                          Point{"Published", FaultPoint::kClientPublished, 30},
                                          Point{"Announced", FaultPoint::kClientAnnounced, 5},
+                                         Point{"Ringing", FaultPoint::kClientRinging, 5},
                                          Point{"BeforeSleep", FaultPoint::kClientBeforeSleep, 5},
                                          Point{"HasOutcome", FaultPoint::kClientHasOutcome, 30}),
                          NameOf);
@@ -556,6 +557,34 @@ TEST_F(DeathTest, OfCallersBeforeTheyRingLeavesNobodyWaiting) {
   }
   EXPECT_EQ(channel().free_slots(), 0);
   EXPECT_EQ(CallOnce(), Told::kAnswered);
+  ledger().stop = true;
+  CallOnce();
+  Wait(listener);
+}
+
+// It leaves the listener asleep, which all others believe to be awake.
+TEST_F(DeathTest, OfACallerThatRingsLeavesNobodyWaiting) {
+  const pid_t listener = Fork([this] {
+    channel().listener().Open();
+    while (!ledger().stop.load()) {
+      channel().listener().Serve(
+          [this](const RequestReader& in, OutcomeWriter& out) { Handle(in, out); },
+          absl::InfiniteFuture());
+    }
+  });
+  ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+  for (int i = 0; i < 5; ++i) {
+    const pid_t caller = Fork([this] {
+      DieAt(FaultPoint::kClientRinging, 1, ledger());
+      // Rings once it finds the listener asleep.
+      for (;;) {
+        CallOnce();
+        absl::SleepFor(absl::Milliseconds(2));
+      }
+    });
+    EXPECT_TRUE(WasKilled(Wait(caller)));
+    EXPECT_EQ(CallOnce(), Told::kAnswered);
+  }
   ledger().stop = true;
   CallOnce();
   Wait(listener);

@@ -16,6 +16,7 @@ enum class FaultPoint {
   kClientWriting,       // The request is half written.
   kClientPublished,     // The request is in its slot, not yet announced.
   kClientAnnounced,     // The bit is set.
+  kClientRinging,       // The listener is said to be awake, and not yet woken.
   kClientBeforeSleep,   // About to sleep for the outcome.
   kClientHasOutcome,    // The outcome is there, not yet read.
   kListenerOpening,     // It is the listener, but not yet open.
