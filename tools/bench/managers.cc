@@ -53,10 +53,10 @@ using remoteobj::Proxy;
 using remoteobj::Run;
 using remoteobj_testing::Forked;
 
-Manager NewManager(Bench& bench, const std::string& address, bool shared_memory) {
-  Manager manager(address, {.initializer = [cpu = bench.two_cores().server] { Pin(cpu); },
-                            .shared_memory = shared_memory,
-                            .max_threads = 4});
+Manager NewManager(int cpu, const std::string& address, bool shared_memory) {
+  Manager manager(
+      address,
+      {.initializer = [cpu] { Pin(cpu); }, .shared_memory = shared_memory, .max_threads = 4});
   manager.Register<bench::Counter>("Counter", {.run = Run::kInServer});
   manager.Register<bench::Counter>("ThreadedCounter", {.run = Run::kOnThread});
   manager.Register<bench::Hoard>("Hoard", {.run = Run::kInServer});
@@ -104,19 +104,21 @@ const char* const kPython = "multiprocessing.Manager";
 
 std::string Python(const std::string& operation) { return absl::StrCat(kPython, ": ", operation); }
 
-void OverSocket(Bench& bench, BareRpc::Kind kind) {
-  const std::string where = kind == BareRpc::kUnix ? "over a unix socket" : "over TCP, loopback";
+// `where` is a part of the groups' names. Peers begin where the caller is when it comes here.
+void OverSocket(Bench& bench, BareRpc::Kind kind, const Placement& placement,
+                const std::string& where) {
   const std::string limit = "Cap'n Proto RPC";
-  BareRpc bare(kind, bench.two_cores().server);
+  BareRpc bare(kind, placement.server);
   const Manager manager =
-      NewManager(bench, kind == BareRpc::kUnix ? "" : "tcp:127.0.0.1:0", /*shared_memory=*/false);
+      NewManager(placement.server, kind == BareRpc::kUnix ? "" : "tcp:127.0.0.1:0",
+                 /*shared_memory=*/false);
   const Objects on(manager);
   // Theirs go by unix sockets.
   const std::string grpc = "gRPC: call";
   std::map<std::string, Calls> others;
   if (kind == BareRpc::kUnix) others = Peers(bench, {{"gRPC", "call"}, {kPython, "call"}});
   others.emplace(limit, bare.calls());
-  Pin(bench.two_cores().client);
+  Pin(placement.client);
   bench.Compare(absl::StrCat("a manager, ", where),
                 {{"counter->Add(1), in the server",
                   Each([&] { on.counter->Add(1); }),
@@ -134,11 +136,24 @@ void OverSocket(Bench& bench, BareRpc::Kind kind) {
       {{limit, bare.calls(2)}});
 }
 
-void UnixSocket(Bench& bench) { OverSocket(bench, BareRpc::kUnix); }
-void Tcp(Bench& bench) { OverSocket(bench, BareRpc::kTcp); }
+void UnixSocket(Bench& bench) {
+  OverSocket(bench, BareRpc::kUnix, bench.two_cores(), "over a unix socket");
+}
+
+void Tcp(Bench& bench) {
+  OverSocket(bench, BareRpc::kTcp, bench.two_cores(), "over TCP, loopback");
+}
+
+// Where nobody waits for a wake-up across cores. Peers, too.
+void OneCoreSocket(Bench& bench) {
+  const int core = bench.two_cores().client;
+  Pin(core);
+  OverSocket(bench, BareRpc::kUnix, {.client = core, .server = core},
+             "over a unix socket, all on one core");
+}
 
 void SharedMemory(Bench& bench) {
-  const Manager manager = NewManager(bench, "", /*shared_memory=*/true);
+  const Manager manager = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
   Counter object;
   Proxy plain(object);
   auto listener = Serve(plain, bench.two_cores().server);
@@ -185,22 +200,25 @@ void SharedMemory(Bench& bench) {
                 others);
 }
 
-void HandOvers(Bench& bench) {
-  BareRpc bare(BareRpc::kUnix, bench.two_cores().server);
-  const Manager manager = NewManager(bench, "", /*shared_memory=*/true);
+// The other process is where the manager is, or anywhere if that is on another core than the
+// caller.
+void HandOver(Bench& bench, const Placement& placement, const std::string& where) {
+  const int elsewhere = placement.client == placement.server ? placement.client : -1;
+  BareRpc bare(BareRpc::kUnix, placement.server);
+  const Manager manager = NewManager(placement.server, "", /*shared_memory=*/true);
   const auto there = manager.Queue<int>();
   const auto back = manager.Queue<int>();
   const auto lock = manager.Lock();
   const std::string limit = "two calls of Cap'n Proto RPC";
   auto others = Peers(bench, {{kPython, "queue-round-trip"}});
   others.emplace(limit, bare.calls(2));
-  Pin(bench.two_cores().client);
+  Pin(placement.client);
   {
     Forked echo([&] {
-      Pin(-1);
+      Pin(elsewhere);
       for (;;) back->put(there->get());
     });
-    bench.Compare("a process that waits at a manager, beside as many wake-ups",
+    bench.Compare(absl::StrCat("a process that waits at a manager, beside as many wake-ups", where),
                   {{"to it and back by two queues",
                     Each([&] {
                       there->put(1);
@@ -211,13 +229,13 @@ void HandOvers(Bench& bench) {
                   others);
   }
   Forked other([&] {
-    Pin(-1);
+    Pin(elsewhere);
     for (;;) {
       lock->acquire();
       lock->release();
     }
   });
-  bench.Compare("a lock that another process takes, too",
+  bench.Compare(absl::StrCat("a lock that another process takes, too", where),
                 {{"lock->acquire(), lock->release()", Each([&] {
                     lock->acquire();
                     lock->release();
@@ -226,11 +244,19 @@ void HandOvers(Bench& bench) {
                 {{limit, bare.calls(2)}});
 }
 
+void HandOvers(Bench& bench) { HandOver(bench, bench.two_cores(), ""); }
+
+void OneCoreHandOvers(Bench& bench) {
+  const int core = bench.two_cores().client;
+  Pin(core);
+  HandOver(bench, {.client = core, .server = core}, ", all on one core");
+}
+
 // --- Scaling ---
 
 void ManyObjects(Bench& bench) {
-  const Manager manager = NewManager(bench, "", /*shared_memory=*/true);
-  const Manager other = NewManager(bench, "", /*shared_memory=*/true);
+  const Manager manager = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
+  const Manager other = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
   const auto hoard = manager.Create<Hoard>("Hoard");
   const auto value = manager.Value<std::int64_t>(1);
   const auto alone = other.Value<std::int64_t>(1);
@@ -246,8 +272,8 @@ void ManyObjects(Bench& bench) {
 }
 
 void IdleClients(Bench& bench) {
-  const Manager manager = NewManager(bench, "", /*shared_memory=*/true);
-  const Manager other = NewManager(bench, "", /*shared_memory=*/true);
+  const Manager manager = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
+  const Manager other = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
   const auto value = manager.Value<std::int64_t>(1);
   const auto alone = other.Value<std::int64_t>(1);
   const Manager there = Manager::Connect(manager.address(), {.shared_memory = false});
@@ -286,9 +312,11 @@ void IdleClients(Bench& bench) {
 
 std::vector<Scenario> ManagerScenarios() {
   return {{"manager/unix", UnixSocket},
+          {"manager/one-core", OneCoreSocket},
           {"manager/tcp", Tcp},
           {"manager/shared-memory", SharedMemory},
           {"manager/hand-overs", HandOvers},
+          {"manager/one-core-hand-overs", OneCoreHandOvers},
           {"scaling/objects", ManyObjects},
           {"scaling/idle-clients", IdleClients}};
 }
