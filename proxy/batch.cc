@@ -51,12 +51,8 @@ void BatchedCalls::Send(absl::Duration timeout) {
 
 void BatchedCalls::ReadChain(std::size_t i, const OutcomeReader& outcome) {
   AnyResult& result = *chains_[i].result;
-  try {
-    result.Read(outcome);
-  } catch (...) {
-    result.Fail(CurrentExceptionNaming([&] { return PrintChain(i); }));
-    if (all_.error() == nullptr) all_.Fail(result.error());
-  }
+  result.Receive(outcome, [&] { return PrintChain(i); });
+  if (all_.error() == nullptr) all_.Fail(result.error());
 }
 
 void BatchedCalls::Receive(const OutcomeReader& outcome) {

@@ -169,9 +169,8 @@ TEST_F(BatchTest, HasAnErrorForEachOperationThatFails) {
   Future<void> all = batch.Send();
   EXPECT_EQ(last.Get(), 2);
   EXPECT_EQ(first.Get(), 1);
-  const auto error = [&] { outside.Get(); };
   try {
-    error();
+    outside.Get();
     ADD_FAILURE() << "no exception";
   } catch (const std::out_of_range& e) {
     ASSERT_NE(RemoteErrorOf(e), nullptr);

@@ -39,6 +39,11 @@ namespace {
 
 using lab::Machine;
 
+void PollForEver(Proxy<Machine>& remote) {
+  const auto listening = remote.Listen();
+  for (;;) remote.Poll(absl::InfiniteDuration());
+}
+
 struct Case {
   const char* name;
   std::function<void(Proxy<Machine>&)> wait;
@@ -49,12 +54,7 @@ const Case kCases[] = {
     {"ACall", [](Proxy<Machine>& remote) { remote->Slow(); }},
     {"AFuture", [](Proxy<Machine>& remote) { remote->Slow.Async().Get(); }},
     {"WaitingForAListener", [](Proxy<Machine>& remote) { remote.WaitUntilListening(); }, false},
-    {"Poll",
-     [](Proxy<Machine>& remote) {
-       auto listening = remote.Listen();
-       for (;;) remote.Poll(absl::InfiniteDuration());
-     },
-     false},
+    {"Poll", &PollForEver, false},
     {"ProcessRequests",
      [](Proxy<Machine>& remote) {
        auto listening = remote.Listen();
@@ -114,10 +114,7 @@ TEST(ProxyInterruptionTest, IsNotWhatACallerGets) {
 TEST(ProxyInterruptionTest, AnInterruptedFutureDoesNotGiveItsSlotAway) {
   Machine machine;
   Proxy<Machine> remote(machine);
-  Process listener([&] {
-    auto listening = remote.Listen();
-    for (;;) remote.Poll(absl::InfiniteDuration());
-  });
+  Process listener([&] { PollForEver(remote); });
   remote.WaitUntilListening(listener);
   Thread waiting([&] {
     try {
@@ -137,10 +134,7 @@ TEST(ProxyInterruptionTest, AnInterruptedFutureDoesNotGiveItsSlotAway) {
 TEST(ProxyInterruptionTest, AnInterruptedFutureCanBeGotAgain) {
   Machine machine;
   Proxy<Machine> remote(machine);
-  Process listener([&] {
-    auto listening = remote.Listen();
-    for (;;) remote.Poll(absl::InfiniteDuration());
-  });
+  Process listener([&] { PollForEver(remote); });
   remote.WaitUntilListening(listener);
   Batch batch;
   Future<int> slept = batch.Call(remote->Sleeps);

@@ -41,6 +41,14 @@ std::exception_ptr CurrentExceptionNaming(absl::FunctionRef<std::string()> print
   }
 }
 
+void AnyResult::Receive(const OutcomeReader& outcome, absl::FunctionRef<std::string()> print) {
+  try {
+    Read(outcome);
+  } catch (...) {
+    Fail(CurrentExceptionNaming(print));
+  }
+}
+
 void PendingResults::Begin(std::shared_ptr<Session> session, const CallSpec& call) {
   call_ = session->Start(call);
   session_ = std::move(session);

@@ -226,6 +226,8 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   std::uint32_t NextCall(unsigned slot);
   void Send(unsigned slot, WriteRequest write, absl::Time deadline);
   void AwaitOutcome(unsigned slot, absl::Time deadline, Age age);
+  void SendOrFree(unsigned slot, WriteRequest write, absl::Time deadline);
+  void AwaitAndRead(unsigned slot, ReadOutcome read, absl::Time deadline);
   std::unique_ptr<PendingCall> StartAndWait(WriteRequest write, absl::Time deadline);
   void GiveUp(unsigned slot);
   bool NobodyAnswers(unsigned slot);
@@ -535,19 +537,30 @@ void SharedMemoryChannelImpl::Release(unsigned index) {
   if (unread) Ring();
 }
 
-void SharedMemoryChannelImpl::Call(WriteRequest write, ReadOutcome read, absl::Time deadline) {
-  CheckListening();
-  const unsigned slot = Acquire(deadline);
-  // Until it is sent the slot is only to be freed, from then on the call to be given up: GiveUp
-  // does either.
+// Frees the slot if it can't be sent: that, too, GiveUp does.
+void SharedMemoryChannelImpl::SendOrFree(unsigned slot, WriteRequest write, absl::Time deadline) {
   const auto give_up = [this](unsigned s) { GiveUp(s); };
   SlotHold hold(give_up, slot);
   Send(slot, write, deadline);
+  hold.Forget();
+}
+
+// Of a call that has just been sent. Frees the slot, however it ends.
+void SharedMemoryChannelImpl::AwaitAndRead(unsigned slot, ReadOutcome read, absl::Time deadline) {
+  const auto give_up = [this](unsigned s) { GiveUp(s); };
+  SlotHold hold(give_up, slot);
   AwaitOutcome(slot, deadline, Age::kFresh);
   hold.Forget();
   const auto release = [this](unsigned s) { Release(s); };
   SlotHold answered(release, slot);
   ReadOutcomeOf(slot, read);
+}
+
+void SharedMemoryChannelImpl::Call(WriteRequest write, ReadOutcome read, absl::Time deadline) {
+  CheckListening();
+  const unsigned slot = Acquire(deadline);
+  SendOrFree(slot, write, deadline);
+  AwaitAndRead(slot, read, deadline);
 }
 
 class SharedMemoryPendingCall final : public PendingCall {
@@ -617,16 +630,11 @@ class FinishedCall final : public PendingCall {
 std::unique_ptr<PendingCall> SharedMemoryChannelImpl::StartAndWait(WriteRequest write,
                                                                    absl::Time deadline) {
   const unsigned slot = Acquire(deadline);
-  const auto give_up = [this](unsigned s) { GiveUp(s); };
-  SlotHold hold(give_up, slot);
-  Send(slot, write, deadline);
+  SendOrFree(slot, write, deadline);
   try {
     std::string outcome;
-    AwaitOutcome(slot, deadline, Age::kFresh);
-    hold.Forget();
-    const auto release = [this](unsigned s) { Release(s); };
-    SlotHold answered(release, slot);
-    ReadOutcomeOf(slot, [&](const OutcomeReader& in) { outcome = Extract(Access::StructOf(in)); });
+    AwaitAndRead(
+        slot, [&](const OutcomeReader& in) { outcome = Extract(Access::StructOf(in)); }, deadline);
     return std::make_unique<FinishedCall>(std::move(outcome));
   } catch (...) {
     return std::make_unique<FinishedCall>(std::current_exception());

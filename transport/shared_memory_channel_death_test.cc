@@ -253,6 +253,23 @@ class DeathTest : public testing::Test {
     }
   }
 
+  // One that sleeps until it is rung.
+  pid_t ForkSleepingListener() {
+    return Fork([this] {
+      channel().listener().Open();
+      while (!ledger().stop.load()) {
+        channel().listener().Serve(
+            [this](const RequestReader& in, OutcomeWriter& out) { Handle(in, out); },
+            absl::InfiniteFuture());
+      }
+    });
+  }
+  void EndSleepingListener(pid_t listener) {
+    ledger().stop = true;
+    CallOnce();
+    Wait(listener);
+  }
+
   // Rounds of a listener that meets its fate, while others call.
   void KillListeners(const std::function<void(int round)>& prepare, bool reopen) {
     const std::vector<pid_t> callers = {ForkCaller(2), ForkCaller(2)};
@@ -540,14 +557,7 @@ TEST_F(DeathTest, IsNotAListenerThatIsStoppedForAWhile) {
 // It leaves the bit set and the listener asleep. Whoever took over the slot saw the bit, rang
 // neither, and waited for ever.
 TEST_F(DeathTest, OfCallersBeforeTheyRingLeavesNobodyWaiting) {
-  const pid_t listener = Fork([this] {
-    channel().listener().Open();
-    while (!ledger().stop.load()) {
-      channel().listener().Serve(
-          [this](const RequestReader& in, OutcomeWriter& out) { Handle(in, out); },
-          absl::InfiniteFuture());
-    }
-  });
+  const pid_t listener = ForkSleepingListener();
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   for (int i = 0; i < kSlotsInAll; ++i) {
     EXPECT_TRUE(WasKilled(Wait(Fork([this] {
@@ -557,21 +567,12 @@ TEST_F(DeathTest, OfCallersBeforeTheyRingLeavesNobodyWaiting) {
   }
   EXPECT_EQ(channel().free_slots(), 0);
   EXPECT_EQ(CallOnce(), Told::kAnswered);
-  ledger().stop = true;
-  CallOnce();
-  Wait(listener);
+  EndSleepingListener(listener);
 }
 
 // It leaves the listener asleep, which all others believe to be awake.
 TEST_F(DeathTest, OfACallerThatRingsLeavesNobodyWaiting) {
-  const pid_t listener = Fork([this] {
-    channel().listener().Open();
-    while (!ledger().stop.load()) {
-      channel().listener().Serve(
-          [this](const RequestReader& in, OutcomeWriter& out) { Handle(in, out); },
-          absl::InfiniteFuture());
-    }
-  });
+  const pid_t listener = ForkSleepingListener();
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   for (int i = 0; i < 5; ++i) {
     const pid_t caller = Fork([this] {
@@ -585,9 +586,7 @@ TEST_F(DeathTest, OfACallerThatRingsLeavesNobodyWaiting) {
     EXPECT_TRUE(WasKilled(Wait(caller)));
     EXPECT_EQ(CallOnce(), Told::kAnswered);
   }
-  ledger().stop = true;
-  CallOnce();
-  Wait(listener);
+  EndSleepingListener(listener);
 }
 
 // Each of them leaves places that it had taken for its calls under way. Start used to do without

@@ -326,7 +326,7 @@ class Settable : public Readable<D, M> {
 
   // Whether it is there.
   bool Exists() const {
-    const View view = this->self().step().kind == OperationKind::kGetItem
+    const View view = is_item()
                           ? this->self().prefix().Extend({.kind = OperationKind::kContains,
                                                           .operands = this->self().last().operands})
                           : this->view().Exists();

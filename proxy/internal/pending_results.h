@@ -38,19 +38,28 @@ class AnyResult {
   AnyResult(const AnyResult&) = delete;
   AnyResult& operator=(const AnyResult&) = delete;
 
-  // Throws what can't be read.
-  virtual void Read(const OutcomeReader& outcome) = 0;
+  // What can't be read is its error, in whose message `print` says what was called.
+  void Receive(const OutcomeReader& outcome, absl::FunctionRef<std::string()> print);
 
   void Fail(std::exception_ptr error) { error_ = std::move(error); }
   const std::exception_ptr& error() const { return error_; }
 
  private:
+  virtual void Read(const OutcomeReader& outcome) = 0;
+
   std::exception_ptr error_;
 };
 
 template <typename R>
 class Result final : public AnyResult {
  public:
+  // REQUIRES: it is there, and was not taken before.
+  R Take() {
+    if (error() != nullptr) std::rethrow_exception(error());
+    if constexpr (!std::is_void_v<R>) return *std::move(value_);
+  }
+
+ private:
   void Read(const OutcomeReader& outcome) override {
     if constexpr (std::is_void_v<R>) {
       ReadAs<R>(outcome);
@@ -59,13 +68,6 @@ class Result final : public AnyResult {
     }
   }
 
-  // REQUIRES: it is there, and was not taken before.
-  R Take() {
-    if (error() != nullptr) std::rethrow_exception(error());
-    if constexpr (!std::is_void_v<R>) return *std::move(value_);
-  }
-
- private:
   std::conditional_t<std::is_void_v<R>, std::nullptr_t,
                      std::optional<std::conditional_t<std::is_void_v<R>, int, R>>>
       value_{};
@@ -124,11 +126,7 @@ class PendingResult final : public PendingResults {
 
  private:
   void Receive(const OutcomeReader& outcome) override {
-    try {
-      result_.Read(outcome);
-    } catch (...) {
-      Fail();
-    }
+    result_.Receive(outcome, [this] { return Print(); });
   }
   void Fail() override {
     result_.Fail(CurrentExceptionNaming([this] { return Print(); }));
