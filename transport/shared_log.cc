@@ -42,6 +42,7 @@ namespace remoteobj {
 namespace {
 
 using transport_internal::Identity;
+using transport_internal::OwnDescriptor;
 
 constexpr unsigned kLanes = 32;
 constexpr std::uint64_t kPage = 4096;
@@ -70,19 +71,20 @@ void RaiseTo(std::atomic<std::uint64_t>& word, std::uint64_t value) {
   }
 }
 
-void Punch(int fd, std::uint64_t from, std::uint64_t to) {
+void Punch(const OwnDescriptor& file, std::uint64_t from, std::uint64_t to) {
   // That it fails costs memory, and nothing else.
-  if (from < to) {
+  if (from < to && file.IsOurs()) {
     [[maybe_unused]] const int ignored =
-        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from),
+        fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from),
                   static_cast<off_t>(to - from));
   }
 }
 
 // All of it, or false.
-bool ReadAt(int fd, std::uint64_t offset, char* data, std::size_t size) {
+bool ReadAt(const OwnDescriptor& file, std::uint64_t offset, char* data, std::size_t size) {
+  if (!file.IsOurs()) return false;
   while (size > 0) {
-    const ssize_t n = pread(fd, data, size, static_cast<off_t>(offset));
+    const ssize_t n = pread(file.get(), data, size, static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return false;
     data += n;
@@ -129,20 +131,11 @@ struct SharedLog::RecordHeader {
 };
 
 SharedLog::SharedLog(Options options) {
-  memory_fd_ = memfd_create("remoteobj-log", MFD_CLOEXEC);
-  if (memory_fd_ < 0) ThrowErrno(errno, "remoteobj: memfd_create");
-  if (ftruncate(memory_fd_, kPage) != 0) {
-    const int error = errno;
-    close(memory_fd_);
-    ThrowErrno(error, "remoteobj: ftruncate of a log");
-  }
+  memory_fd_ = transport_internal::NewMemoryFile("remoteobj-log");
+  transport_internal::ResizeMemoryFile(memory_fd_.get(), kPage, "a log");
   if (options.can_wait) {
-    wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wake_fd_ < 0) {
-      const int error = errno;
-      close(memory_fd_);
-      ThrowErrno(error, "remoteobj: eventfd");
-    }
+    wake_fd_ = OwnDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (wake_fd_.get() < 0) ThrowErrno(errno, "remoteobj: eventfd");
   }
   Map();
 }
@@ -152,23 +145,14 @@ SharedLog::SharedLog(int memory_fd, int wake_fd) : memory_fd_(memory_fd), wake_f
 }
 
 void SharedLog::Map() {
-  void* memory = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd_, 0);
-  if (memory == MAP_FAILED) {
-    const int error = errno;
-    close(memory_fd_);
-    if (wake_fd_ >= 0) close(wake_fd_);
-    ThrowErrno(error, "remoteobj: mmap of a log");
-  }
+  void* memory = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd_.get(), 0);
+  if (memory == MAP_FAILED) ThrowErrno(errno, "remoteobj: mmap of a log");
   static_assert(sizeof(Header) <= kExtraOffset && std::atomic<std::uint64_t>::is_always_lock_free);
   // Cleared memory is a Header as it begins.
   header_ = static_cast<Header*>(memory);
 }
 
-SharedLog::~SharedLog() {
-  munmap(header_, kPage);
-  close(memory_fd_);
-  if (wake_fd_ >= 0) close(wake_fd_);
-}
+SharedLog::~SharedLog() { munmap(header_, kPage); }
 
 void* SharedLog::extra() const { return reinterpret_cast<char*>(header_) + kExtraOffset; }
 
@@ -206,6 +190,7 @@ int SharedLog::Write(std::uint32_t kind, std::string_view data, std::uint64_t* s
   Lane& lane = TakeLane(&offset);
   const std::uint64_t tail = lane.tail.load(std::memory_order_relaxed);
   int error = tail + bytes > kLaneBytes ? EFBIG : 0;
+  if (!memory_fd_.IsOurs()) error = EBADF;
   static constexpr char kPadding[8] = {};
   iovec parts[] = {{&record, sizeof record},
                    {const_cast<char*>(data.data()), data.size()},
@@ -214,7 +199,7 @@ int SharedLog::Write(std::uint32_t kind, std::string_view data, std::uint64_t* s
   std::uint64_t at = offset + tail;
   while (error == 0 && part != std::end(parts)) {
     // Not through the library: there it would be a point at which a thread can be cancelled.
-    const long n = syscall(SYS_pwritev, memory_fd_, part, std::end(parts) - part, at, 0);
+    const long n = syscall(SYS_pwritev, memory_fd_.get(), part, std::end(parts) - part, at, 0);
     if (n < 0) {
       if (errno != EINTR) error = errno;
       continue;
@@ -231,11 +216,11 @@ int SharedLog::Write(std::uint32_t kind, std::string_view data, std::uint64_t* s
   }
   if (error == 0) lane.tail.store(tail + bytes, std::memory_order_release);
   lane.owner.store(0, std::memory_order_release);
-  if (error == 0 && wake_fd_ >= 0) {
+  if (error == 0 && wake_fd_.get() >= 0) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (header_->waiting.load(std::memory_order_relaxed) > 0) {
+    if (header_->waiting.load(std::memory_order_relaxed) > 0 && wake_fd_.IsOurs()) {
       const std::uint64_t one = 1;
-      [[maybe_unused]] const long ignored = syscall(SYS_write, wake_fd_, &one, sizeof one);
+      [[maybe_unused]] const long ignored = syscall(SYS_write, wake_fd_.get(), &one, sizeof one);
     }
   }
   return error;
@@ -433,13 +418,13 @@ bool SharedLog::Reader::Wait(int other_fd, absl::Duration timeout) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   bool ready = FindHeads();
   if (!ready) {
-    pollfd wait[] = {{log_.wake_fd_, POLLIN, 0}, {other_fd, POLLIN, 0}};
+    pollfd wait[] = {{log_.wake_fd_.get(), POLLIN, 0}, {other_fd, POLLIN, 0}};
     const timespec limit =
         absl::ToTimespec(std::clamp(timeout, absl::ZeroDuration(), absl::Hours(1000)));
     ready = ppoll(wait, 2, &limit, nullptr) != 0;  // An interrupted wait returns early.
     if (wait[0].revents != 0) {
       std::uint64_t count;
-      [[maybe_unused]] const ssize_t ignored = read(log_.wake_fd_, &count, sizeof count);
+      [[maybe_unused]] const ssize_t ignored = read(log_.wake_fd_.get(), &count, sizeof count);
     }
   }
   header.waiting.fetch_sub(1, std::memory_order_relaxed);

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
 
 namespace remoteobj {
 
@@ -79,8 +80,8 @@ class SharedLog {
 
   // What a process that is not a fork needs to have the same log: descriptors, closed at exec. The
   // second one is -1 if nobody can wait.
-  int memory_fd() const { return memory_fd_; }
-  int wake_fd() const { return wake_fd_; }
+  int memory_fd() const { return memory_fd_.get(); }
+  int wake_fd() const { return wake_fd_.get(); }
   // That log there. Takes the descriptors over.
   SharedLog(int memory_fd, int wake_fd);
 
@@ -94,8 +95,8 @@ class SharedLog {
   Lane& TakeLane(std::uint64_t* offset) noexcept;
   int Write(std::uint32_t kind, std::string_view data, std::uint64_t* sequence) noexcept;
 
-  int memory_fd_ = -1;
-  int wake_fd_ = -1;
+  transport_internal::OwnDescriptor memory_fd_;
+  transport_internal::OwnDescriptor wake_fd_;
   Header* header_ = nullptr;
 };
 

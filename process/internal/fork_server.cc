@@ -31,6 +31,7 @@
 #include "remoteobj/process/internal/spawned.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/shared_log.h"
 
 namespace remoteobj::process_internal {
@@ -88,6 +89,7 @@ int ReceiveMessage(int socket, std::int32_t* value, std::vector<int>* descriptor
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     descriptors->resize(count);
     memcpy(descriptors->data(), CMSG_DATA(header), count * sizeof(int));
+    for (int& fd : *descriptors) fd = transport_internal::AboveStandardStreams(fd);
   }
   return n == sizeof *value ? 0 : ECONNRESET;
 }
@@ -114,6 +116,7 @@ void Begin(Server& server) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     ThrowErrno(errno, "remoteobj: socketpair");
   }
+  for (int& end : ends) end = transport_internal::AboveStandardStreams(end);
   try {
     server.pid = BeginAnew(kForkServerVariable, {ends[1]}, -1, -1);
   } catch (...) {
@@ -152,7 +155,7 @@ std::int32_t Fork(std::int32_t redirected, std::vector<int> descriptors, Identit
   const std::size_t streams = redirected != 0 ? 2 : 0;
   if (descriptors.size() < streams + 3) return -EINVAL;
   // First all that may fail, while there is no child yet.
-  const int memory = fcntl(descriptors[streams + 1], F_DUPFD_CLOEXEC, 0);
+  const int memory = fcntl(descriptors[streams + 1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   if (memory < 0) return -errno;
   Child child{0, -1, nullptr};
   try {

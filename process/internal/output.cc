@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,13 +16,14 @@
 #include <cstdio>
 #include <string_view>
 #include <system_error>
-#include <utility>
 
 #include "absl/time/clock.h"
 #include "remoteobj/process/internal/close_all_but.h"
 
 namespace remoteobj::process_internal {
 namespace {
+
+using transport_internal::OwnDescriptor;
 
 // Of stderr, in the text of a ProcessDied.
 constexpr std::size_t kEndBytes = 2048;
@@ -32,16 +32,12 @@ constexpr std::size_t kEndBytes = 2048;
   throw std::system_error(errno, std::generic_category(), what);
 }
 
-void Close(int& fd) {
-  if (fd >= 0) close(std::exchange(fd, -1));
-}
-
-std::string ReadFrom(int fd, off_t from) {
+std::string ReadFrom(const OwnDescriptor& file, off_t from) {
   std::string text;
   struct stat status;
-  if (fd < 0 || fstat(fd, &status) != 0 || status.st_size <= from) return text;
+  if (!file.IsOurs() || fstat(file.get(), &status) != 0 || status.st_size <= from) return text;
   text.resize(static_cast<std::size_t>(status.st_size - from));
-  const ssize_t n = pread(fd, text.data(), text.size(), from);
+  const ssize_t n = pread(file.get(), text.data(), text.size(), from);
   text.resize(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
   return text;
 }
@@ -66,7 +62,7 @@ void Forward(std::string_view text, const std::string& prefix, std::string& line
 }
 
 // All that the forwarding process does.
-[[noreturn]] void RunForwarder(const std::string& name, int ended, const int (&from)[2]) {
+[[noreturn]] void RunForwarder(const std::string& name, int ended, const int (&&from)[2]) {
   constexpr std::size_t kLongestLine = 1 << 16;
   prctl(PR_SET_NAME, name.c_str());
   CloseAllBut({from[0], from[1], ended});
@@ -103,15 +99,15 @@ void Forward(std::string_view text, const std::string& prefix, std::string& line
 OutputOf::OutputOf(Output where) : where_(where) {
   for (int i = 0; i < 2 && where != Output::kInherit; ++i) {
     if (where == Output::kCapture) {
-      write_[i] = memfd_create("remoteobj-output", MFD_CLOEXEC);
-      if (write_[i] < 0) ThrowErrno("remoteobj: memfd_create");
-      fcntl(write_[i], F_SETFL, O_APPEND);
+      write_[i] = transport_internal::NewMemoryFile("remoteobj-output");
+      fcntl(write_[i].get(), F_SETFL, O_APPEND);
     } else {
       int ends[2];
       if (pipe2(ends, O_CLOEXEC) != 0) ThrowErrno("remoteobj: pipe");
-      read_[i] = ends[0];
-      write_[i] = ends[1];
-      fcntl(read_[i], F_SETFL, O_NONBLOCK);
+      read_[i] = OwnDescriptor(ends[0]);
+      write_[i] = OwnDescriptor(ends[1]);
+      if (read_[i].get() < 0 || write_[i].get() < 0) ThrowErrno("remoteobj: pipe");
+      fcntl(read_[i].get(), F_SETFL, O_NONBLOCK);
     }
   }
 }
@@ -121,24 +117,22 @@ OutputOf::~OutputOf() {
     kill(forwarder_, SIGKILL);
     Finish(absl::Seconds(1));
   }
-  for (int& fd : write_) Close(fd);
-  for (int& fd : read_) Close(fd);
 }
 
 void OutputOf::Redirect() {
   if (where_ == Output::kInherit) return;
-  for (int i = 0; i < 2; ++i) dup2(write_[i], i + 1);
-  for (int& fd : write_) Close(fd);
-  for (int& fd : read_) Close(fd);
+  for (int i = 0; i < 2; ++i) dup2(write_[i].get(), i + 1);
+  for (auto& end : write_) end.Close();
+  for (auto& end : read_) end.Close();
 }
 
 void OutputOf::Started(const std::string& name, int fd) {
   if (where_ != Output::kForward) return;
-  for (int& end : write_) Close(end);
+  for (auto& end : write_) end.Close();
   starter_ = transport_internal::Self();
   forwarder_ = fork();
-  if (forwarder_ == 0) RunForwarder(name, fd, read_);
-  for (int& end : read_) Close(end);
+  if (forwarder_ == 0) RunForwarder(name, fd, {read_[0].get(), read_[1].get()});
+  for (auto& end : read_) end.Close();
   if (forwarder_ < 0) ThrowErrno("remoteobj: fork of a process that forwards output");
 }
 
@@ -164,7 +158,7 @@ std::string OutputOf::Err() const {
 
 std::string OutputOf::EndOfErr() const {
   struct stat status{};
-  if (where_ != Output::kCapture || fstat(write_[1], &status) != 0) return {};
+  if (where_ != Output::kCapture || fstat(write_[1].get(), &status) != 0) return {};
   const off_t from = std::max<off_t>(0, status.st_size - static_cast<off_t>(kEndBytes));
   std::string text = ReadFrom(write_[1], from);
   if (from > 0) text.erase(0, text.find('\n') + 1);

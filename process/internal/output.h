@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "remoteobj/process/options.h"
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
 
 namespace remoteobj::process_internal {
 
@@ -28,8 +29,8 @@ class OutputOf {
   OutputOf& operator=(const OutputOf&) = delete;
 
   // What is to be the new process's stdout and stderr; -1 if it keeps those that there are.
-  int out() const { return write_[0]; }
-  int err() const { return write_[1]; }
+  int out() const { return write_[0].get(); }
+  int err() const { return write_[1].get(); }
   // Makes them those of this process, which is the new one.
   void Redirect();
   // In the starting process, once the new one is there: `fd` is a pidfd of it.
@@ -45,8 +46,8 @@ class OutputOf {
 
  private:
   const Output where_;
-  int write_[2] = {-1, -1};
-  int read_[2] = {-1, -1};  // Of the pipes.
+  transport_internal::OwnDescriptor write_[2];
+  transport_internal::OwnDescriptor read_[2];  // Of the pipes.
   pid_t forwarder_ = 0;
   transport_internal::Identity starter_ = 0;  // Its parent.
 };

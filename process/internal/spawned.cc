@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -153,26 +152,22 @@ Dispatch::Dispatch(const RunOptions& options, const std::string& name, const voi
               transport_internal::Self(),
               options.errors.has_value()};
   }
-  const int memory = memfd_create("remoteobj-start", MFD_CLOEXEC);
-  if (memory < 0)
-    throw std::system_error(errno, std::generic_category(), "remoteobj: memfd_create");
-  descriptors_ = {memory, log.memory_fd(), log.wake_fd()};
+  memory_ = transport_internal::NewMemoryFile("remoteobj-start");
+  descriptors_ = {memory_.get(), log.memory_fd(), log.wake_fd()};
   descriptors_.insert(descriptors_.end(), descriptors.begin(), descriptors.end());
   if (options.errors) descriptors_.push_back(ExceptAccess::Log(*options.errors).memory_fd());
   const std::string bytes = Pack(packed);
+  transport_internal::ResizeMemoryFile(memory_.get(), static_cast<off_t>(bytes.size()),
+                                       "what a process is started with");
   for (std::string_view rest = bytes; !rest.empty();) {
-    const ssize_t n = write(memory, rest.data(), rest.size());
+    const ssize_t n = write(memory_.get(), rest.data(), rest.size());
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
-      const int error = errno;
-      close(memory);
-      throw std::system_error(error, std::generic_category(), "remoteobj: write of arguments");
+      throw std::system_error(errno, std::generic_category(), "remoteobj: write of arguments");
     }
     rest.remove_prefix(static_cast<std::size_t>(n));
   }
 }
-
-Dispatch::~Dispatch() { close(descriptors_[0]); }
 
 void RunDispatched(const std::vector<int>& descriptors, transport_internal::Identity parent) {
   if (descriptors.size() < 3) _exit(EXIT_FAILURE);

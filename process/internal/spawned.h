@@ -21,6 +21,7 @@
 #include "remoteobj/process/options.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/shared_log.h"
 
 namespace remoteobj {
@@ -69,13 +70,13 @@ class Dispatch {
   // Throws std::logic_error if `function` can't be spawned.
   Dispatch(const RunOptions& options, const std::string& name, const void* function,
            std::string arguments, const std::vector<int>& descriptors, const SharedLog& log);
-  ~Dispatch();
   Dispatch(const Dispatch&) = delete;
   Dispatch& operator=(const Dispatch&) = delete;
 
   const std::vector<int>& descriptors() const { return descriptors_; }
 
  private:
+  transport_internal::OwnDescriptor memory_;
   std::vector<int> descriptors_;
 };
 

@@ -36,16 +36,11 @@ Half& HalfOf(Slot& slot, Direction direction) {
 }  // namespace
 
 Region::Region() {
-  fd_ = memfd_create("remoteobj", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd_ < 0) ThrowErrno("remoteobj: memfd_create");
-  if (ftruncate(fd_, static_cast<off_t>(kBaseBytes + 2 * kSlots * kWindowBytes)) != 0) {
-    const int error = errno;
-    close(fd_);
-    errno = error;
-    ThrowErrno("remoteobj: ftruncate of shared memory");
-  }
+  fd_ = NewMemoryFile("remoteobj", Sealing::kAllowed);
+  ResizeMemoryFile(fd_.get(), static_cast<off_t>(kBaseBytes + 2 * kSlots * kWindowBytes),
+                   "shared memory");
   // Who shares it can't take pages away under the others, who would die of SIGBUS.
-  fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   Map();
   new (header_) Header;
 }
@@ -53,13 +48,8 @@ Region::Region() {
 Region::Region(int fd) : fd_(fd) { Map(); }
 
 void Region::Map() {
-  memory_ = mmap(nullptr, kBaseBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
-  if (memory_ == MAP_FAILED) {
-    const int error = errno;
-    close(fd_);
-    errno = error;
-    ThrowErrno("remoteobj: mmap of shared memory");
-  }
+  memory_ = mmap(nullptr, kBaseBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
+  if (memory_ == MAP_FAILED) ThrowErrno("remoteobj: mmap of shared memory");
   header_ = static_cast<Header*>(memory_);
   // The memory is cleared, which is what a Slot begins as: one that is never used costs no page.
   slots_ = reinterpret_cast<Slot*>(static_cast<std::byte*>(memory_) + sizeof(Header));
@@ -70,7 +60,6 @@ Region::~Region() {
     if (std::byte* at = window.load(std::memory_order_relaxed)) munmap(at, kWindowBytes);
   }
   munmap(memory_, kBaseBytes);
-  close(fd_);
 }
 
 std::uint64_t Region::OffsetOf(unsigned slot, Direction direction) const {
@@ -81,7 +70,7 @@ std::byte* Region::Window(unsigned slot, Direction direction) {
   std::byte* window = TryWindow(slot, direction);
   if (window == nullptr) {
     throw BadValue(
-        absl::StrCat("no address space to send a large message: ", std::strerror(errno)));
+        absl::StrCat("no memory can be mapped for a large message: ", std::strerror(errno)));
   }
   return window;
 }
@@ -89,8 +78,12 @@ std::byte* Region::Window(unsigned slot, Direction direction) {
 std::byte* Region::TryWindow(unsigned slot, Direction direction) noexcept {
   auto& window = windows_[2 * slot + static_cast<unsigned>(direction)];
   if (std::byte* at = window.load(std::memory_order_acquire)) return at;
-  void* fresh = mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_,
-                     static_cast<off_t>(OffsetOf(slot, direction)));
+  if (!fd_.IsOurs()) {
+    errno = EBADF;
+    return nullptr;
+  }
+  void* fresh = mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                     fd_.get(), static_cast<off_t>(OffsetOf(slot, direction)));
   if (fresh == MAP_FAILED) return nullptr;
   // A core dump would otherwise fill the holes.
   madvise(fresh, kWindowBytes, MADV_DONTDUMP);
@@ -125,9 +118,9 @@ void Region::Trim(unsigned index, Direction direction) noexcept {
       all.fetch_sub(more, std::memory_order_relaxed);
     }
   }
-  if (used > retained) {
+  if (used > retained && fd_.IsOurs()) {
     const std::uint64_t kept = retained * kPage;
-    fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+    fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
               static_cast<off_t>(OffsetOf(index, direction) + kept),
               static_cast<off_t>(kWindowBytes - kept));
   }

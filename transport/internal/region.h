@@ -25,6 +25,7 @@
 
 #include "remoteobj/transport/internal/flat.h"
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
 
 namespace remoteobj::transport_internal {
 
@@ -101,7 +102,8 @@ class Region {
 
   Header& header() { return *header_; }
   Slot& slot(unsigned index) { return slots_[index]; }
-  int fd() const { return fd_; }
+  // Throws std::system_error if the program has closed it.
+  int fd() const { return fd_.Checked("the memory of a proxy"); }
 
   // The window of a slot, mapped. Throws BadValue if there is no address space for it.
   std::byte* Window(unsigned slot, Direction direction);
@@ -115,7 +117,7 @@ class Region {
   // Null, with errno, if there is no address space.
   std::byte* TryWindow(unsigned slot, Direction direction) noexcept;
 
-  int fd_ = -1;
+  OwnDescriptor fd_;
   void* memory_ = nullptr;
   Header* header_ = nullptr;
   Slot* slots_ = nullptr;

@@ -18,16 +18,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/loopback.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::transport_internal {
@@ -36,14 +38,13 @@ namespace {
 // All sockets that are open. Held over a fork, so that the child sees it whole.
 struct OpenSockets {
   std::mutex mutex;
-  std::set<int> fds;
+  std::map<int, OwnDescriptor> fds;
 
   static OpenSockets& Get() {
     static OpenSockets* const sockets = [] {
       auto* made = new OpenSockets;
       pthread_atfork([] { Get().mutex.lock(); }, [] { Get().mutex.unlock(); },
                      [] {
-                       for (const int fd : Get().fds) close(fd);
                        Get().fds.clear();
                        Get().mutex.unlock();
                      });
@@ -146,10 +147,15 @@ void Await(int fd, short events, absl::Time deadline) {
 
 }  // namespace
 
-Socket::Socket(int fd) : fd_(fd), process_(getpid()) {
+Socket::Socket(int fd) : process_(getpid()) {
+  OwnDescriptor own(fd);
+  if (own.get() < 0) throw std::system_error(errno, std::generic_category(), "socket");
+  fd_ = own.get();
   OpenSockets& open = OpenSockets::Get();
   const std::scoped_lock lock(open.mutex);
-  open.fds.insert(fd);
+  OwnDescriptor& entry = open.fds[fd_];
+  entry.Release();  // Of one that the program has closed.
+  entry = std::move(own);
 }
 
 Socket::~Socket() {
@@ -157,7 +163,7 @@ Socket::~Socket() {
   if (fd_ < 0 || process_ != getpid()) return;
   OpenSockets& open = OpenSockets::Get();
   const std::scoped_lock lock(open.mutex);
-  if (open.fds.erase(fd_) != 0) close(fd_);
+  open.fds.erase(fd_);
 }
 
 Socket ListenAt(const Address& address, Address& bound) {
@@ -270,7 +276,7 @@ void ReadAll(int fd, std::span<std::byte> out, absl::Time deadline, std::vector<
       for (std::size_t i = 0; i < count; ++i) {
         int received;
         std::memcpy(&received, CMSG_DATA(header) + i * sizeof(int), sizeof received);
-        descriptors->push_back(received);
+        descriptors->push_back(AboveStandardStreams(received));
       }
     }
     out = out.subspan(static_cast<std::size_t>(got));
