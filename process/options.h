@@ -43,8 +43,8 @@ struct RunOptions {
   // Also its main thread's name, of which the kernel keeps 15 bytes. Empty: that of the function
   // and a number, "Add-1", or "process-1" for functions that have none.
   std::string name = {};
-  // It is killed when its parent ends, by whatever cause. One that is no daemon is waited for when
-  // the parent exits.
+  // It is killed when the process that starts it ends, by whatever cause, executes another program,
+  // or closes all its descriptors. One that is no daemon is waited for when that process exits.
   bool daemon = true;
   // For how long Join() waits, and the destructor before it ends the process.
   absl::Duration timeout = absl::InfiniteDuration();

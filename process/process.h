@@ -21,8 +21,10 @@
 // or recorded before is there in every case: it lies in shared memory, and no reader is waited for.
 //
 // Threads:  thread-safe, but for moving and destroying. Of the threads of this program only the one
-//           that starts a process exists in a fork. A daemon ends with the thread that started it
-//           (the kernel's meaning of "parent"), so start it in one that lasts.
+//           that starts a process exists in a fork. That thread may end before the process does.
+// Signals:  a fork has the handlers of this program, but for SIGTERM, which ends it, and blocks no
+//           signal. A re-executed process begins with no handler, no signal blocked, and ignores
+//           what this program ignored when it was started.
 // Lifetime: the destructor waits for the process, see internal/handle.h. In a process that did not
 //           start it, such as a fork, it does nothing.
 // Errors:   std::system_error if there can be no further process, or no memory to share with it.

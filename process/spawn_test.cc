@@ -265,9 +265,9 @@ TEST_P(SpawnTest, OnlyWhatIsMeantToBeInheritedIs) {
   Process other(Options(), app::SleepForEver);
   Process process({.start = GetParam(), .errors = errors}, app::Descriptors);
   process.Join();
-  // Its own log, of two, and the Except's.
-  EXPECT_THAT(*process.result(),
-              UnorderedElementsAre(HasSubstr("log"), HasSubstr("eventfd"), HasSubstr("log")));
+  // Its own log, of two, the Except's, and the pipe by which it ends with its parent.
+  EXPECT_THAT(*process.result(), UnorderedElementsAre(HasSubstr("log"), HasSubstr("eventfd"),
+                                                      HasSubstr("log"), HasSubstr("pipe")));
   other.Kill();
   close(ends[0]);
   close(ends[1]);
@@ -278,8 +278,7 @@ TEST_P(SpawnTest, FromAProgramThatHasThreads) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([i] {
       for (int j = 0; j < 5; ++j) {
-        // Not a daemon: it would end with this thread.
-        Process process({.daemon = false, .start = GetParam()}, app::Add, i, j);
+        Process process(Options(), app::Add, i, j);
         process.Join();
         EXPECT_EQ(process.result(), i + j);
       }
@@ -363,7 +362,9 @@ TEST(ForkServerTest, ItsDeathIsSurvived) {
   ASSERT_EQ(std::fscanf(file, "%*d %*[^)]) %*c %d", &server), 1);
   std::fclose(file);
   ASSERT_EQ(kill(server, SIGKILL), 0);
-  EXPECT_THROW(first.Join(), ProcessDied) << "a daemon of its parent, which is the server";
+  EXPECT_FALSE(first.Join(absl::Milliseconds(20))) << "it ends with its owner, not with the server";
+  first.Kill();
+  EXPECT_THROW(first.Join(), ProcessDied);
   Process second({.start = Start::kForkServer}, app::Add, 1, 2);
   second.Join();
   EXPECT_EQ(second.result(), 3);

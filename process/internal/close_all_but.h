@@ -7,13 +7,38 @@
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_CLOSE_ALL_BUT_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_CLOSE_ALL_BUT_H_
 
+#include <dirent.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cstdlib>
 #include <vector>
 
 namespace remoteobj::process_internal {
+
+// Before Linux 5.9, or in a sandbox, one by one.
+inline void CloseRange(unsigned first, unsigned last) {
+  if (syscall(SYS_close_range, first, last, 0) == 0) return;
+  std::vector<int> open;
+  if (DIR* const directory = opendir("/proc/self/fd")) {
+    while (const dirent* const entry = readdir(directory)) {
+      if (std::isdigit(static_cast<unsigned char>(entry->d_name[0])) != 0) {
+        open.push_back(std::atoi(entry->d_name));
+      }
+    }
+    closedir(directory);
+  } else {
+    constexpr unsigned kMost = 1 << 16;
+    for (unsigned fd = first; fd <= std::min(last, kMost); ++fd) {
+      open.push_back(static_cast<int>(fd));
+    }
+  }
+  for (const int fd : open) {
+    if (static_cast<unsigned>(fd) >= first && static_cast<unsigned>(fd) <= last) close(fd);
+  }
+}
 
 // But these, and the three streams.
 inline void CloseAllBut(std::vector<int> kept) {
@@ -22,10 +47,10 @@ inline void CloseAllBut(std::vector<int> kept) {
   for (const int fd : kept) {
     if (fd < static_cast<int>(from)) continue;
     const auto next = static_cast<unsigned>(fd);
-    if (next > from) syscall(SYS_close_range, from, next - 1, 0);
+    if (next > from) CloseRange(from, next - 1);
     from = next + 1;
   }
-  syscall(SYS_close_range, from, ~0u, 0);
+  CloseRange(from, ~0u);
 }
 
 }  // namespace remoteobj::process_internal

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The protocol, over a socket that keeps messages apart: a request is a byte that tells whether
-// stdout and stderr come with it, and the descriptors; an answer is a pid, and a pidfd, or a
-// negative errno. One request at a time.
+// stdout and stderr come with it, and the descriptors; an answer is a pid, and a pidfd where there
+// are any, or a negative errno. One request at a time.
 #include "remoteobj/process/internal/fork_server.h"
 
 #include <errno.h>
@@ -28,6 +28,8 @@
 #include "absl/time/time.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/process/internal/control.h"
+#include "remoteobj/process/internal/lifeline.h"
+#include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/internal/spawned.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/identity.h"
@@ -47,7 +49,8 @@ constexpr std::uint32_t kSignalled = 2 << 16;
   throw std::system_error(error, std::generic_category(), what);
 }
 
-// Both give errno, or 0. A message has 4 bytes.
+// Both return errno, or 0. A message has 4 bytes. EMFILE from the second one: no descriptor is left
+// here for those that came with it.
 int SendMessage(int socket, std::int32_t value, const std::vector<int>& descriptors) {
   iovec part{&value, sizeof value};
   std::vector<char> ancillary(CMSG_SPACE(descriptors.size() * sizeof(int)));
@@ -91,10 +94,9 @@ int ReceiveMessage(int socket, std::int32_t* value, std::vector<int>* descriptor
     memcpy(descriptors->data(), CMSG_DATA(header), count * sizeof(int));
     for (int& fd : *descriptors) fd = transport_internal::AboveStandardStreams(fd);
   }
-  return n == sizeof *value ? 0 : ECONNRESET;
+  if (n != sizeof *value) return ECONNRESET;
+  return (message.msg_flags & MSG_CTRUNC) == 0 ? 0 : EMFILE;
 }
-
-int OpenPidfd(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
 
 // The owner's side.
 
@@ -103,6 +105,7 @@ struct Server {
   pid_t pid = 0;
   Identity identity = 0;
   int socket = -1;
+  std::unique_ptr<Lifeline> lifeline;
 };
 struct ServerMutex;
 
@@ -118,7 +121,9 @@ void Begin(Server& server) {
   }
   for (int& end : ends) end = transport_internal::AboveStandardStreams(end);
   try {
-    server.pid = BeginAnew(kForkServerVariable, {ends[1]}, -1, -1);
+    if (ends[0] < 0 || ends[1] < 0) ThrowErrno(errno, "remoteobj: socket of the fork server");
+    server.lifeline = std::make_unique<Lifeline>();
+    server.pid = BeginAnew(kForkServerVariable, {ends[1], server.lifeline->fd()}, -1, -1);
   } catch (...) {
     close(ends[0]);
     close(ends[1]);
@@ -136,28 +141,30 @@ void Forget(Server& server) {
     kill(server.pid, SIGKILL);
     WaitForChild(server.pid);
   }
+  server.lifeline.reset();
   server.owner = 0;
 }
 
 // The server's side.
 
-rlimit before_server{};  // Of descriptors, which its children are to have.
+// What its children get back: the limit of descriptors, and what SIGINT does.
+rlimit before_server{};
+struct sigaction before_server_interrupt;
 
 struct Child {
   pid_t pid;
-  int fd;
   std::unique_ptr<SharedLog> log;
 };
 
 // Forks for a request, and gives what is to be answered.
-std::int32_t Fork(std::int32_t redirected, std::vector<int> descriptors, Identity self,
+std::int32_t Fork(std::int32_t redirected, std::vector<int> descriptors,
                   std::list<Child>& children) {
   const std::size_t streams = redirected != 0 ? 2 : 0;
   if (descriptors.size() < streams + 3) return -EINVAL;
   // First all that may fail, while there is no child yet.
   const int memory = fcntl(descriptors[streams + 1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   if (memory < 0) return -errno;
-  Child child{0, -1, nullptr};
+  Child child{0, nullptr};
   try {
     child.log = std::make_unique<SharedLog>(memory, -1);
   } catch (const std::system_error& e) {
@@ -165,25 +172,25 @@ std::int32_t Fork(std::int32_t redirected, std::vector<int> descriptors, Identit
   }
   const pid_t pid = fork();
   if (pid == 0) {
-    signal(SIGINT, SIG_DFL);
+    sigaction(SIGINT, &before_server_interrupt, nullptr);
+    signal(SIGCHLD, SIG_DFL);
+    ResetSignalsOfFork();
     if (before_server.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &before_server);
     for (std::size_t i = 0; i < streams; ++i) {
       dup2(descriptors[i], i == 0 ? STDOUT_FILENO : STDERR_FILENO);
     }
-    RunDispatched({descriptors.begin() + static_cast<std::ptrdiff_t>(streams), descriptors.end()},
-                  self);
+    RunDispatched({descriptors.begin() + static_cast<std::ptrdiff_t>(streams), descriptors.end()});
   }
   if (pid < 0) return -errno;
   child.pid = pid;
-  child.fd = OpenPidfd(pid);
-  if (child.fd < 0) {
-    const int error = errno;
-    kill(pid, SIGKILL);
-    WaitForChild(pid);
-    return -error;
-  }
   children.push_back(std::move(child));
   return pid;
+}
+
+bool Runs(pid_t pid) {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == 0;
 }
 
 void TellEnd(Child& child) {
@@ -193,7 +200,6 @@ void TellEnd(Child& child) {
                  : kExited | kSignalled,
              std::memory_order_release);
   transport_internal::FutexWakeAll(word);
-  close(child.fd);
 }
 
 }  // namespace
@@ -217,20 +223,36 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
     int error = SendMessage(server.socket, out >= 0 ? 1 : 0, sent);
     if (error == 0) error = ReceiveMessage(server.socket, &answer, &received);
     if (error == 0 && answer < 0) ThrowErrno(-answer, "remoteobj: fork in the fork server");
-    if (error == 0 && received.empty()) {
-      // No descriptor is left here to take it. The server is well, and reaps it.
+    if (error == EMFILE && answer > 0) {
+      // The server is well, and reaps it.
       kill(answer, SIGKILL);
       ThrowErrno(EMFILE, "remoteobj: the descriptor of a process of the fork server");
     }
-    if (error == 0 && received.size() == 1) return {answer, received[0], server.identity};
+    if (error == 0 && received.size() <= 1) {
+      const int fd = received.empty() ? -1 : transport_internal::AboveStandardStreams(received[0]);
+      return {answer, fd, server.identity};
+    }
     Forget(server);  // It has died.
     if (again) ThrowErrno(error != 0 ? error : EPROTO, "remoteobj: the fork server");
   }
 }
 
-void RunForkServer(int socket) {
+void RunForkServer(int socket, int lifeline) {
+  EndWithParent(lifeline);
   prctl(PR_SET_NAME, "fork server");
-  signal(SIGINT, SIG_IGN);  // For the terminal's whole group; the owner decides.
+  // For the terminal's whole group; the owner decides.
+  struct sigaction ignore{};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGINT, &ignore, &before_server_interrupt);
+  // Interrupts ppoll(), and nothing else.
+  struct sigaction interrupt{};
+  interrupt.sa_handler = [](int) {};
+  sigaction(SIGCHLD, &interrupt, nullptr);
+  sigset_t ended, none;
+  sigemptyset(&none);
+  sigemptyset(&ended);
+  sigaddset(&ended, SIGCHLD);
+  sigprocmask(SIG_SETMASK, &ended, nullptr);
   // Each child takes two.
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -238,31 +260,26 @@ void RunForkServer(int socket) {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
   }
-  const Identity self = transport_internal::Self();
-  const int owner = OpenPidfd(getppid());
   std::list<Child> children;
   for (;;) {
-    std::vector<pollfd> wait = {{socket, POLLIN, 0}, {owner, POLLIN, 0}};
-    for (const Child& child : children) wait.push_back({child.fd, POLLIN, 0});
-    if (poll(wait.data(), wait.size(), -1) < 0) continue;
-    std::size_t i = 2;
-    for (auto child = children.begin(); child != children.end(); ++i) {
-      if (wait[i].revents != 0) {
+    for (auto child = children.begin(); child != children.end();) {
+      if (Runs(child->pid)) {
+        ++child;
+      } else {
         TellEnd(*child);
         child = children.erase(child);
-      } else {
-        ++child;
       }
     }
-    if (wait[1].revents != 0) _exit(EXIT_SUCCESS);
-    if (wait[0].revents == 0) continue;
+    pollfd wait{socket, POLLIN, 0};
+    if (ppoll(&wait, 1, nullptr, &none) <= 0) continue;
     std::int32_t redirected = 0;
     std::vector<int> descriptors;
     if (ReceiveMessage(socket, &redirected, &descriptors) != 0) _exit(EXIT_SUCCESS);
-    const std::int32_t answer = Fork(redirected, descriptors, self, children);
+    const std::int32_t answer = Fork(redirected, descriptors, children);
     for (const int fd : descriptors) close(fd);
-    SendMessage(socket, answer,
-                answer > 0 ? std::vector<int>{children.back().fd} : std::vector<int>{});
+    const int pidfd = answer > 0 ? OpenPidfd(answer) : -1;
+    SendMessage(socket, answer, pidfd >= 0 ? std::vector<int>{pidfd} : std::vector<int>{});
+    if (pidfd >= 0) close(pidfd);
   }
 }
 
@@ -272,8 +289,16 @@ std::optional<ChildEnd> WaitForChild(pid_t pid) {
   do {
     result = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED);
   } while (result != 0 && errno == EINTR);
-  if (result != 0) return std::nullopt;
-  return ChildEnd{info.si_code == CLD_EXITED, info.si_status};
+  if (result == 0) return ChildEnd{info.si_code == CLD_EXITED, info.si_status};
+  if (errno == ECHILD) return std::nullopt;
+  // A sandbox may refuse waitid() alone.
+  int status;
+  do {
+    result = waitpid(pid, &status, 0);
+  } while (result < 0 && errno == EINTR);
+  if (result != pid) return std::nullopt;
+  const bool exited = WIFEXITED(status);
+  return ChildEnd{exited, exited ? WEXITSTATUS(status) : WTERMSIG(status)};
 }
 
 std::optional<ChildEnd> EndToldByServer(std::atomic<std::uint32_t>& end, Identity server) {

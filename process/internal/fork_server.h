@@ -3,15 +3,16 @@
 // A small process that is this program begun anew, and forks those that are started.
 //
 // It has one thread and little memory, so a fork of it is quick, and safe where the owner has
-// threads. It ends when the owner does, and with it those of its children that are daemons. How a
-// child has ended it writes into the child's control block, since the owner can't wait for a
-// grandchild.
+// threads. It ends when the owner does. How a child has ended it writes into the child's control
+// block, since the owner can't wait for a grandchild.
 //
 // Threads:  thread-safe.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_FORK_SERVER_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_FORK_SERVER_H_
 
+#include <sys/syscall.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -19,12 +20,13 @@
 #include <vector>
 
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
 
 namespace remoteobj::process_internal {
 
 struct Forked {
   pid_t pid = 0;
-  int fd = -1;  // A pidfd.
+  int fd = -1;  // A pidfd, or -1.
   transport_internal::Identity server = 0;
 };
 
@@ -33,7 +35,13 @@ struct Forked {
 Forked ForkByServer(const std::vector<int>& descriptors, int out, int err);
 
 // All that the server does; `socket` is its end of the one to its owner.
-[[noreturn]] void RunForkServer(int socket);
+[[noreturn]] void RunForkServer(int socket, int lifeline);
+
+// -1 where there are none: before Linux 5.3, in a sandbox, without a free descriptor.
+inline int OpenPidfd(pid_t pid) {
+  return transport_internal::AboveStandardStreams(
+      static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+}
 
 struct ChildEnd {
   bool exited = false;  // Else by a signal.

@@ -19,6 +19,7 @@
 
 #include "absl/time/clock.h"
 #include "remoteobj/process/internal/close_all_but.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
 
 namespace remoteobj::process_internal {
 namespace {

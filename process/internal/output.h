@@ -33,7 +33,8 @@ class OutputOf {
   int err() const { return write_[1].get(); }
   // Makes them those of this process, which is the new one.
   void Redirect();
-  // In the starting process, once the new one is there: `fd` is a pidfd of it.
+  // In the starting process, once the new one is there: `fd` is a pidfd of it. Without one, -1, the
+  // forwarding lasts until nobody has the pipes.
   void Started(const std::string& name, int fd);
   // Waits until all is forwarded, which may wait for who reads that. Returns whether it is.
   // REQUIRES: the process has ended.

@@ -22,12 +22,14 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "glog/logging.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/process/internal/crash.h"
 #include "remoteobj/process/internal/fork_server.h"
+#include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/internal/spawned.h"
 
 namespace remoteobj::process_internal {
@@ -79,27 +81,31 @@ void WaitAtExit() {
   for (const auto& task : tasks) task->WaitForEnd(absl::InfiniteDuration());
 }
 
-// -1 at EINTR and the like, 0 at the timeout.
+// Where there is no pidfd. The pauses between two looks begin short, for what ends at once.
+constexpr std::chrono::nanoseconds kShortestPause = std::chrono::microseconds(200);
+constexpr std::chrono::nanoseconds kLongestPause = std::chrono::milliseconds(20);
+
+// -1 at EINTR and the like, 0 at the timeout. A descriptor that is not open is an EBADF.
 int WaitReadable(int fd, std::optional<std::chrono::nanoseconds> timeout) {
   pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
-  if (!timeout) return ppoll(&wait, 1, nullptr, nullptr);
+  const auto result = [&](int ready) {
+    if (ready <= 0 || (wait.revents & POLLNVAL) == 0) return ready;
+    errno = EBADF;
+    return -1;
+  };
+  if (!timeout) return result(ppoll(&wait, 1, nullptr, nullptr));
   const std::chrono::nanoseconds left = std::max(*timeout, std::chrono::nanoseconds::zero());
   const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
   const timespec spec{.tv_sec = static_cast<time_t>(seconds.count()),
                       .tv_nsec = static_cast<long>((left - seconds).count())};
-  return ppoll(&wait, 1, &spec, nullptr);
+  return result(ppoll(&wait, 1, &spec, nullptr));
 }
 
 }  // namespace
 
-void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& name,
-                  Identity parent, Identity owner, const Except* errors,
-                  absl::FunctionRef<void(Body&)> call) {
-  if (options.daemon) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    // The parent may have ended before that.
-    if (getppid() != transport_internal::PidOf(parent)) raise(SIGKILL);
-  }
+void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& name, int lifeline,
+                  Identity owner, const Except* errors, absl::FunctionRef<void(Body&)> call) {
+  if (lifeline >= 0) EndWithParent(lifeline);
   prctl(PR_SET_NAME, name.c_str());
   program_invocation_short_name = strdup(name.c_str());  // What errors take a process's name from.
   // Written to a terminal it would be written line by line.
@@ -116,7 +122,9 @@ void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& 
 }
 
 ProcessTask::ProcessTask(RunOptions options, std::string name)
-    : Task(std::move(options), std::move(name)), output_(Task::options().output) {}
+    : Task(std::move(options), std::move(name)), output_(Task::options().output) {
+  if (Task::options().daemon) lifeline_.emplace();
+}
 
 std::shared_ptr<ProcessTask> ProcessTask::Fork(RunOptions options, std::string name,
                                                absl::FunctionRef<void(Body&)> call) {
@@ -127,14 +135,20 @@ std::shared_ptr<ProcessTask> ProcessTask::Fork(RunOptions options, std::string n
   if (!except_internal::traceback_warm.load(std::memory_order_relaxed)) {
     except_internal::WarmUpTraceback();
   }
-  const pid_t pid = fork();
-  if (pid == 0) {
-    task->output_.Redirect();
-    RunAsProcess(task->log(), task->options(), task->name(), task->parent_, task->parent_,
-                 task->shared_errors(), call);
+  pid_t pid;
+  {
+    const SignalsBlocked blocked;
+    pid = task->lifeline_ ? task->lifeline_->Fork() : fork();
+    if (pid == 0) {
+      ResetSignalsOfFork();
+      task->output_.Redirect();
+      RunAsProcess(task->log(), task->options(), task->name(),
+                   task->lifeline_ ? task->lifeline_->fd() : -1, task->parent_,
+                   task->shared_errors(), call);
+    }
+    if (pid < 0) throw std::system_error(errno, std::generic_category(), "remoteobj: fork");
   }
-  if (pid < 0) throw std::system_error(errno, std::generic_category(), "fork");
-  task->Started(pid);
+  task->Started(pid, OpenPidfd(pid));
   return task;
 }
 
@@ -143,7 +157,7 @@ std::shared_ptr<ProcessTask> ProcessTask::Spawn(RunOptions options, std::string 
                                                 const std::vector<int>& descriptors) {
   std::shared_ptr<ProcessTask> task(new ProcessTask(std::move(options), std::move(name)));
   const Dispatch dispatch(task->options(), task->name(), function, std::move(arguments),
-                          descriptors, task->log());
+                          descriptors, task->log(), task->lifeline_ ? task->lifeline_->fd() : -1);
   FlushStandardStreams();
   if (task->options().start == Start::kForkServer) {
     const Forked forked =
@@ -151,22 +165,18 @@ std::shared_ptr<ProcessTask> ProcessTask::Spawn(RunOptions options, std::string 
     task->server_ = forked.server;
     task->Started(forked.pid, forked.fd);
   } else {
-    task->Started(BeginAnew(kDispatchVariable, dispatch.descriptors(), task->output_.out(),
-                            task->output_.err()));
+    const pid_t pid = BeginAnew(kDispatchVariable, dispatch.descriptors(), task->output_.out(),
+                                task->output_.err());
+    task->Started(pid, OpenPidfd(pid));
   }
   return task;
 }
 
-// `fd` is a pidfd, or negative where there is none yet.
+// `fd` is a pidfd, or -1.
 void ProcessTask::Started(pid_t pid, int fd) {
   pid_ = pid;
-  fd_ = fd >= 0 ? fd : static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-  if (fd_ < 0 && errno != ESRCH) {
-    const int error = errno;
-    kill(pid, SIGKILL);
-    WaitForChild(pid);
-    throw std::system_error(error, std::generic_category(), "pidfd_open");
-  }
+  fd_ = fd;
+  if (fd_ < 0 || server_ != 0) identity_ = transport_internal::IdentityOf(pid);
   try {
     output_.Started(name(), fd_);
   } catch (...) {
@@ -191,20 +201,43 @@ ProcessTask::~ProcessTask() {
   if (fd_ >= 0) close(fd_);
 }
 
+// Asks, where there is nothing to wait on.
+bool ProcessTask::HasEnded() const {
+  if (reaped_.load(std::memory_order_relaxed)) return true;
+  if (server_ != 0) {
+    if (ControlOf(log()).end.load(std::memory_order_acquire) != 0) return true;
+  } else if (mine()) {
+    siginfo_t info{};
+    if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+      return info.si_pid != 0;
+    }
+    if (errno == ECHILD) return true;  // Something else has waited for it, or SIGCHLD is ignored.
+  }
+  if (identity_ == 0) return kill(pid_, 0) != 0 && errno == ESRCH;
+  return !transport_internal::Alive(identity_);
+}
+
 // Any process may wait, and for one that is reaped.
 bool ProcessTask::WaitForEnd(absl::Duration timeout) const {
-  if (fd_ < 0) return true;
   const auto start = std::chrono::steady_clock::now();
-  for (;;) {
+  int fd = fd_;
+  for (std::chrono::nanoseconds pause = kShortestPause;;) {
     std::optional<std::chrono::nanoseconds> left;
     if (timeout != absl::InfiniteDuration()) {
       left = absl::ToChronoNanoseconds(std::max(timeout, absl::ZeroDuration())) -
              (std::chrono::steady_clock::now() - start);
     }
-    const int ready = WaitReadable(fd_, left);
+    if (fd < 0) {
+      if (HasEnded()) return true;
+      if (left && left->count() <= 0) return false;
+      WaitReadable(-1, left ? std::min(*left, pause) : pause);
+      pause = std::min(2 * pause, kLongestPause);
+      continue;
+    }
+    const int ready = WaitReadable(fd, left);
     if (ready > 0) return true;
     if (ready == 0) return false;
-    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "ppoll");
+    if (errno != EINTR) fd = -1;
   }
 }
 
@@ -213,12 +246,14 @@ ProcessDied::End ProcessTask::Reap() {
   const absl::MutexLock lock(&reap_mutex_);
   if (end_) return *end_;
   end_.emplace().pid = pid_;
+  lifeline_.reset();
   if (server_ != 0) {
     const std::optional<ChildEnd> end = EndToldByServer(control().end, server_);
     if (end) (end->exited ? end_->exit_code : end_->signal) = end->status;
   } else if (const std::optional<ChildEnd> end = WaitForChild(pid_)) {
     (end->exited ? end_->exit_code : end_->signal) = end->status;
   }
+  reaped_.store(true, std::memory_order_relaxed);
   // Not for longer, where nobody reads what is forwarded.
   output_.Finish(absl::Seconds(1));
   return *end_;
@@ -239,7 +274,14 @@ ProcessDied ProcessTask::Died(ProcessDied::Traces traces) {
 
 void ProcessTask::Signal(int signal) {
   SetTaken();
-  if (fd_ >= 0) syscall(SYS_pidfd_send_signal, fd_, signal, nullptr, 0);
+  if (fd_ >= 0 && syscall(SYS_pidfd_send_signal, fd_, signal, nullptr, 0) == 0) return;
+  if (fd_ >= 0 && errno == ESRCH) return;
+  // A child keeps its pid until it is reaped, which takes the mutex.
+  const absl::MutexLock lock(&reap_mutex_);
+  if (HasEnded() || kill(pid_, signal) == 0 || errno == ESRCH) return;
+  throw std::system_error(
+      errno, std::generic_category(),
+      absl::StrCat("remoteobj: signal ", signal, " to process ", name(), " (pid ", pid_, ")"));
 }
 
 void ProcessTask::Terminate() { Signal(SIGTERM); }
@@ -248,9 +290,18 @@ void ProcessTask::Kill() { Signal(SIGKILL); }
 void ProcessTask::End(absl::Duration grace) {
   RequestStop();
   if (WaitForEnd(grace)) return;
-  Terminate();
-  if (WaitForEnd(grace)) return;
-  Kill();
+  try {
+    Terminate();
+    if (WaitForEnd(grace)) return;
+    Kill();
+  } catch (const std::system_error&) {
+    // It has become another user's, say. The kernel still ends a daemon.
+    {
+      const absl::MutexLock lock(&reap_mutex_);
+      lifeline_.reset();
+    }
+    if (!WaitForEnd(grace)) throw;
+  }
   WaitForEnd(absl::InfiniteDuration());
 }
 

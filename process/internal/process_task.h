@@ -7,6 +7,7 @@
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_PROCESS_TASK_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_PROCESS_TASK_H_
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "remoteobj/process/internal/body.h"
+#include "remoteobj/process/internal/lifeline.h"
 #include "remoteobj/process/internal/output.h"
 #include "remoteobj/process/internal/task.h"
 #include "remoteobj/transport/internal/identity.h"
@@ -46,29 +48,33 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
 
   bool mine() const override { return parent_ == transport_internal::Self(); }
   int end_fd() const override { return fd_; }
+  bool HasEnded() const;
   void Ended() override { Reap(); }
   ProcessDied Died(ProcessDied::Traces traces) override;
   ProcessDied::End Reap() ABSL_LOCKS_EXCLUDED(reap_mutex_);
-  void Started(pid_t pid, int fd = -1);
+  void Started(pid_t pid, int fd);
   void Signal(int signal);
 
   const transport_internal::Identity parent_ = transport_internal::Self();
   OutputOf output_;
+  std::optional<Lifeline> lifeline_;  // Of a daemon, until it is reaped.
   pid_t pid_ = 0;
-  // A pidfd: readable once the process has ended, and never another's. -1 if it was gone at once,
-  // as it may be where SIGCHLD is ignored.
+  // A pidfd: readable once the process has ended, and never another's. -1 where the system has
+  // none, as before Linux 5.3 or in a sandbox: then HasEnded() is asked every now and then.
   int fd_ = -1;
+  // For processes that are not its parent, where there is no pidfd.
+  transport_internal::Identity identity_ = 0;
   transport_internal::Identity server_ = 0;  // The fork server, if that is its parent and reaps it.
+  std::atomic<bool> reaped_{false};          // Relaxed: it publishes nothing.
   absl::Mutex reap_mutex_;
   std::optional<ProcessDied::End> end_ ABSL_GUARDED_BY(reap_mutex_);
 };
 
-// All that a new process of ours does, whichever way it was started. `parent` is the kernel's, with
-// whom a daemon dies; `owner` has the ProcessTask.
+// All that a new process of ours does, whichever way it was started. `owner` has the ProcessTask;
+// `lifeline` is that of a daemon, or -1.
 [[noreturn]] void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& name,
-                               transport_internal::Identity parent,
-                               transport_internal::Identity owner, const Except* errors,
-                               absl::FunctionRef<void(Body&)> call);
+                               int lifeline, transport_internal::Identity owner,
+                               const Except* errors, absl::FunctionRef<void(Body&)> call);
 
 }  // namespace remoteobj::process_internal
 

@@ -28,8 +28,10 @@
 #include "remoteobj/process/internal/close_all_but.h"
 #include "remoteobj/process/internal/fork_server.h"
 #include "remoteobj/process/internal/process_task.h"
+#include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/spawn.h"
 #include "remoteobj/transport/descriptors.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/packed.h"
 
 namespace remoteobj {
@@ -124,8 +126,8 @@ bool Register(const void* function, std::string_view name, SpawnedCall call) {
 }
 
 Dispatch::Dispatch(const RunOptions& options, const std::string& name, const void* function,
-                   std::string arguments, const std::vector<int>& descriptors,
-                   const SharedLog& log) {
+                   std::string arguments, const std::vector<int>& descriptors, const SharedLog& log,
+                   int lifeline) {
   if (!initialized.load(std::memory_order_relaxed)) {
     throw std::logic_error(
         absl::StrCat("process ", name,
@@ -154,6 +156,7 @@ Dispatch::Dispatch(const RunOptions& options, const std::string& name, const voi
   }
   memory_ = transport_internal::NewMemoryFile("remoteobj-start");
   descriptors_ = {memory_.get(), log.memory_fd(), log.wake_fd()};
+  if (lifeline >= 0) descriptors_.push_back(lifeline);
   descriptors_.insert(descriptors_.end(), descriptors.begin(), descriptors.end());
   if (options.errors) descriptors_.push_back(ExceptAccess::Log(*options.errors).memory_fd());
   const std::string bytes = Pack(packed);
@@ -169,12 +172,11 @@ Dispatch::Dispatch(const RunOptions& options, const std::string& name, const voi
   }
 }
 
-void RunDispatched(const std::vector<int>& descriptors, transport_internal::Identity parent) {
+void RunDispatched(const std::vector<int>& descriptors) {
   if (descriptors.size() < 3) _exit(EXIT_FAILURE);
   CloseAllBut(descriptors);
   // Both live as long as the process.
   auto& log = *new SharedLog(descriptors[1], descriptors[2]);
-  new DescriptorScope({descriptors.begin() + 3, descriptors.end()});
   const Packed packed = Unpack<Packed>(ReadWhole(descriptors[0]));
   // Not structured bindings, which a lambda can't have in Clang 14.
   const std::string& name = std::get<0>(packed);
@@ -187,13 +189,17 @@ void RunDispatched(const std::vector<int>& descriptors, transport_internal::Iden
   const transport_internal::Identity owner = std::get<6>(packed);
   const bool shares_errors = std::get<7>(packed);
   close(descriptors[0]);
+  const std::size_t taken = options.daemon ? 4 : 3;
+  if (descriptors.size() < taken) _exit(EXIT_FAILURE);
+  new DescriptorScope(
+      {descriptors.begin() + static_cast<std::ptrdiff_t>(taken), descriptors.end()});
   std::optional<Except> errors;
   if (shares_errors) {
-    const int fd = TakeDescriptor(descriptors.size() - 4);
+    const int fd = TakeDescriptor(descriptors.size() - taken - 1);
     errors = ExceptAccess::Make({}, std::make_shared<SharedLog>(fd, -1));
   }
-  RunAsProcess(log, options, name, parent != 0 ? parent : owner, owner, errors ? &*errors : nullptr,
-               [&](Body& body) {
+  RunAsProcess(log, options, name, options.daemon ? descriptors[3] : -1, owner,
+               errors ? &*errors : nullptr, [&](Body& body) {
                  SpawnedCall call = nullptr;
                  {
                    Functions& functions = Functions::Get();
@@ -214,7 +220,8 @@ void RunDispatched(const std::vector<int>& descriptors, transport_internal::Iden
 pid_t BeginAnew(const char* variable, const std::vector<int>& descriptors, int out, int err) {
   std::vector<char*> environment;
   const std::string prefix = absl::StrCat(variable, "=");
-  for (char** each = environ; *each != nullptr; ++each) {
+  // Null after clearenv().
+  for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
     if (std::string_view(*each).substr(0, prefix.size()) != prefix) environment.push_back(*each);
   }
   std::string assignment = prefix + absl::StrJoin(descriptors, ",");
@@ -227,10 +234,19 @@ pid_t BeginAnew(const char* variable, const std::vector<int>& descriptors, int o
   for (const int fd : descriptors) posix_spawn_file_actions_adddup2(&actions, fd, fd);
   if (out >= 0) posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
   if (err >= 0) posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  const sigset_t ignored = IgnoredSinceStart();
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigdefault(&attributes, &ignored);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   char* const arguments[] = {program_invocation_name, nullptr};
   pid_t pid = 0;
   const int error =
-      posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, arguments, environment.data());
+      posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, arguments, environment.data());
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
     throw std::system_error(error, std::generic_category(), "remoteobj: this program begun anew");
@@ -245,12 +261,13 @@ void Init(int* /*argc*/, char*** /*argv*/) {
   process_internal::initialized.store(true, std::memory_order_relaxed);
   if (const auto descriptors = TakeVariable(process_internal::kDispatchVariable);
       !descriptors.empty()) {
-    process_internal::RunDispatched(descriptors, 0);
+    process_internal::RunDispatched(descriptors);
   }
   if (const auto descriptors = TakeVariable(process_internal::kForkServerVariable);
       !descriptors.empty()) {
-    process_internal::CloseAllBut({descriptors[0]});
-    process_internal::RunForkServer(descriptors[0]);
+    if (descriptors.size() < 2) _exit(EXIT_FAILURE);
+    process_internal::CloseAllBut(descriptors);
+    process_internal::RunForkServer(descriptors[0], descriptors[1]);
   }
 }
 

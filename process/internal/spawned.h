@@ -64,12 +64,14 @@ using SpawnedCall = void (*)(Body& body, std::string_view packed_arguments);
 bool Register(const void* function, std::string_view name, SpawnedCall call);
 
 // All that the new process has to know, as bytes in memory, and the descriptors that it needs:
-// first that memory, then the log's two, then those of the arguments, and that of an Except.
+// first that memory, then the log's two, the lifeline's of a daemon, those of the arguments, and
+// that of an Except.
 class Dispatch {
  public:
   // Throws std::logic_error if `function` can't be spawned.
   Dispatch(const RunOptions& options, const std::string& name, const void* function,
-           std::string arguments, const std::vector<int>& descriptors, const SharedLog& log);
+           std::string arguments, const std::vector<int>& descriptors, const SharedLog& log,
+           int lifeline);
   Dispatch(const Dispatch&) = delete;
   Dispatch& operator=(const Dispatch&) = delete;
 
@@ -80,9 +82,8 @@ class Dispatch {
   std::vector<int> descriptors_;
 };
 
-// Does what a Dispatch says, in the new process. `parent` is the kernel's parent; 0: the owner.
-[[noreturn]] void RunDispatched(const std::vector<int>& descriptors,
-                                transport_internal::Identity parent);
+// Does what a Dispatch says, in the new process.
+[[noreturn]] void RunDispatched(const std::vector<int>& descriptors);
 
 // Begins this program anew, with these descriptors, which the variable of the environment tells it.
 // Gives its pid. `out` and `err` are its stdout and stderr if they are not negative.

@@ -43,6 +43,7 @@ class Task {
   const std::string& name() const { return name_; }
   const RunOptions& options() const { return options_; }
   SharedLog& log() { return log_; }
+  const SharedLog& log() const { return log_; }
   // What the other side records into, or null.
   const Except* shared_errors() const { return options_.errors ? &*options_.errors : nullptr; }
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/process/internal/lifeline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <system_error>
+#include <vector>
+
+#include "remoteobj/except/internal/fork_safe_mutex.h"
+
+namespace remoteobj::process_internal {
+namespace {
+
+using transport_internal::OwnDescriptor;
+
+struct LifelinesMutex;
+// Of this process, under the mutex.
+std::vector<Lifeline*>& Lifelines() {
+  static auto& lifelines = *new std::vector<Lifeline*>;
+  return lifelines;
+}
+
+// The one that the fork under way on this thread is made for.
+constinit thread_local const Lifeline* kept_in_child = nullptr;
+
+}  // namespace
+
+// The mutex was free at the fork.
+void Lifeline::CloseInChild() {
+  for (Lifeline* const lifeline : Lifelines()) {
+    lifeline->write_.Close();
+    if (lifeline != kept_in_child) lifeline->read_.Close();
+  }
+  Lifelines().clear();
+}
+
+Lifeline::Lifeline() {
+  const std::scoped_lock lock(except_internal::ForkSafeMutex<LifelinesMutex>());
+  static const int once = pthread_atfork(nullptr, nullptr, &CloseInChild);
+  static_cast<void>(once);
+  int ends[2] = {-1, -1};
+  if (pipe2(ends, O_CLOEXEC) == 0) {
+    read_ = OwnDescriptor(ends[0]);
+    write_ = OwnDescriptor(ends[1]);
+    if (write_.get() < read_.get()) {
+      write_ = OwnDescriptor(fcntl(write_.get(), F_DUPFD_CLOEXEC, read_.get() + 1));
+    }
+  }
+  if (read_.get() < 0 || write_.get() < 0) {
+    throw std::system_error(errno, std::generic_category(), "remoteobj: pipe of a daemon");
+  }
+  Lifelines().push_back(this);
+}
+
+Lifeline::~Lifeline() {
+  const std::scoped_lock lock(except_internal::ForkSafeMutex<LifelinesMutex>());
+  std::erase(Lifelines(), this);
+  write_.Close();
+  read_.Close();
+}
+
+pid_t Lifeline::Fork() const {
+  kept_in_child = this;
+  const pid_t pid = fork();
+  kept_in_child = nullptr;
+  return pid;
+}
+
+void EndWithParent(int lifeline) {
+  if (fcntl(lifeline, F_SETSIG, SIGKILL) != 0 || fcntl(lifeline, F_SETOWN, getpid()) != 0 ||
+      fcntl(lifeline, F_SETFL, O_ASYNC) != 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // Better than nothing.
+  }
+  // The parent may have ended before that.
+  pollfd ended{.fd = lifeline, .events = POLLIN, .revents = 0};
+  if (poll(&ended, 1, 0) > 0 && (ended.revents & POLLHUP) != 0) raise(SIGKILL);
+}
+
+}  // namespace remoteobj::process_internal
