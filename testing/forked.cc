@@ -20,7 +20,8 @@ Forked::Forked(const std::function<void()>& body) {
   if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (pid_ != 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(1);
+  // 0: the parent is outside of this process's PID namespace.
+  if (getppid() != parent && getppid() != 0) _exit(1);
   int code = 0;
   try {
     body();

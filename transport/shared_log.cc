@@ -98,7 +98,7 @@ bool ReadAt(const OwnDescriptor& file, std::uint64_t offset, char* data, std::si
 
 // Positions are in bytes from the lane's beginning, and only grow.
 struct alignas(64) SharedLog::Lane {
-  std::atomic<Identity> owner;       // A stamp; 0: none. Acquired and released with the lane.
+  std::atomic<Identity> owner;       // 0: none. Acquired and released with the lane.
   std::atomic<std::uint64_t> tail;   // Released by the owner after the record's bytes.
   std::atomic<std::uint64_t> begin;  // Where what was not cleared begins. Acquire and release,
                                      // since it is moved before the bytes below it are given back.
@@ -158,7 +158,7 @@ void* SharedLog::extra() const { return reinterpret_cast<char*>(header_) + kExtr
 
 SharedLog::Lane& SharedLog::TakeLane(std::uint64_t* offset) noexcept {
   static constinit thread_local unsigned last = 0;
-  const Identity self = transport_internal::StampOfSelf();
+  const Identity self = transport_internal::Self();
   for (unsigned round = 0;; ++round) {
     for (unsigned i = 0; i < kLanes; ++i) {
       const unsigned index = (last + i) % kLanes;
@@ -166,7 +166,7 @@ SharedLog::Lane& SharedLog::TakeLane(std::uint64_t* offset) noexcept {
       Identity owner = lane.owner.load(std::memory_order_relaxed);
       // Whether an owner lives is a system call away, so it is asked only where all lanes are
       // taken.
-      if (owner != 0 && (round == 0 || transport_internal::StampIsAlive(owner))) continue;
+      if (owner != 0 && (round == 0 || transport_internal::Alive(owner))) continue;
       if (lane.owner.compare_exchange_strong(owner, self, std::memory_order_acquire)) {
         last = index;
         *offset = OffsetOf(index);

@@ -28,7 +28,8 @@
 // Order. Each call has a number, taken right before it is published as a part of the state, and the
 // listener takes the oldest of those that it sees (Gather). So what one thread sends is evaluated
 // in the order in which it was sent, whether the thread has waited in between or not, and nobody
-// waits for ever.
+// waits for ever. A thread may withdraw a request and send the next from the same slot while the
+// listener gathers: TakeSeen looks again.
 //
 // Closing takes the whole word away in one step. The listener then looks at the slots whose bits
 // were in it, and answers those that have a request. A client whose bit was in it had published
@@ -51,9 +52,17 @@
 //
 // Death of a client. Its slot stays owned by it. When slots run short a client looks for dead
 // owners and takes their slots over: first `owner`, by compare-and-swap, so that only one does,
-// then `state`. A slot that a living listener evaluates is only abandoned: the listener frees it. A
-// client may also die between saying that the listener is awake and waking it; those who wait for
-// their outcomes wake it, too, each time that they look around.
+// then `state`. If it dies in between, the slot is again a dead owner's. A slot that a living
+// listener evaluates is only abandoned: the listener frees it. Only an owner that is known to have
+// ended loses its slot (Region::Alive): if a living one did, it would get another call's answer.
+//
+// A client may also die between changing `sleeping` and waking the listener. So it does not say
+// that the listener is awake, only that it was rung: until the listener itself says that it is
+// awake, each caller wakes it.
+//
+// shared_memory_channel.pml and shared_memory_channel_order.pml are models of this, which Spin
+// checks exhaustively (shared_memory_channel_model_test). A change of the protocol changes them,
+// too.
 //
 // Memory order: a message is written before the release that publishes it, and read after the
 // acquire that sees it. The pairs of the kind "set mine, then look at the other's" are sequentially
@@ -105,6 +114,9 @@ constexpr std::uint32_t kSleeper = 8;  // The client sleeps on the word.
 // abandoned the generation of the listener that took it.
 constexpr std::uint32_t kNumberShift = 4;
 constexpr std::uint32_t kNumberMask = (1u << 28) - 1;
+
+// What `sleeping` says of the listener. It sleeps on the word while that is kAsleep.
+enum ListenerSleep : std::uint32_t { kAwake = 0, kAsleep = 1, kRung = 2 };
 
 constexpr std::uint64_t kOpen = std::uint64_t{1} << 63;
 constexpr std::uint64_t kAllSlots = (std::uint64_t{1} << kSlots) - 1;
@@ -180,7 +192,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   bool listening() override;
   pid_t listener_pid() override { return listening() ? PidOf(header().listener.load()) : 0; }
   bool listening_here() override {
-    return header().listener.load(std::memory_order_relaxed) == Self() &&
+    return header().listener.load(std::memory_order_relaxed) == region_.Me() &&
            (header().doorbell.load(std::memory_order_relaxed) & kOpen) != 0;
   }
   bool WaitUntilListening(absl::Time deadline) override;
@@ -246,7 +258,6 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   bool Answer(unsigned slot, Phase how);
   void Sleep(absl::Time deadline);
   void Ring();
-  void RingAgain(unsigned slot);
 
   std::uint32_t Generation() {
     return header().generation.load(std::memory_order_acquire) & kNumberMask;
@@ -254,7 +265,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   // Whether the listener that took the request of this state is gone.
   bool TakerIsGone(std::uint32_t state) {
     return (state >> kNumberShift) != Generation() ||
-           !Alive(header().listener.load(std::memory_order_acquire));
+           !region_.Alive(header().listener.load(std::memory_order_acquire));
   }
 
   Region region_;
@@ -306,7 +317,7 @@ void SharedMemoryChannelImpl::CheckListening() {
 std::optional<unsigned> SharedMemoryChannelImpl::TryAcquire(unsigned begin, unsigned end) {
   // The one it had last is in this core's cache, and likely to be free.
   thread_local unsigned last = static_cast<unsigned>(Self() % kSynchronousSlots);
-  const Identity self = Self();
+  const Identity self = region_.Me();
   const unsigned size = end - begin;
   for (unsigned i = 0; i < size; ++i) {
     const unsigned slot = begin + (last + i) % size;
@@ -329,18 +340,24 @@ bool SharedMemoryChannelImpl::TryReclaim(unsigned slot, Identity& living) {
   // Before the state is looked at: a dead owner can no more abandon the call. So if it is not
   // abandoned now, it will not be until the slot has a new owner, and the listener, who frees
   // abandoned ones, leaves this slot alone.
-  const bool alive = dead == living || Alive(dead);
+  const bool alive = dead == living || region_.Alive(dead);
   if (alive) living = dead;
   std::uint32_t now = state(slot).load(std::memory_order_acquire);
   if (PhaseOf(now) == kAbandoned) {
-    // The listener frees it, if there still is that listener; its owner may live or not.
-    return TakerIsGone(now) &&
-           state(slot).compare_exchange_strong(now, kIdle, std::memory_order_acq_rel) &&
-           owner.compare_exchange_strong(dead, Self(), std::memory_order_acq_rel);
+    // The listener frees it, if there still is that listener; its owner may live or not. First the
+    // owner: if this process dies in between, the slot is a dead one's, and still abandoned.
+    if (!TakerIsGone(now) ||
+        !owner.compare_exchange_strong(dead, region_.Me(), std::memory_order_acq_rel)) {
+      return false;
+    }
+    At(FaultPoint::kClientReclaiming);
+    state(slot).store(kIdle, std::memory_order_release);
+    return true;
   }
-  if (alive || !owner.compare_exchange_strong(dead, Self(), std::memory_order_acq_rel)) {
+  if (alive || !owner.compare_exchange_strong(dead, region_.Me(), std::memory_order_acq_rel)) {
     return false;
   }
+  At(FaultPoint::kClientReclaiming);
   for (;;) {
     now = state(slot).load(std::memory_order_acquire);
     const bool busy = PhaseOf(now) == kTaken && !TakerIsGone(now);
@@ -353,7 +370,7 @@ bool SharedMemoryChannelImpl::TryReclaim(unsigned slot, Identity& living) {
 }
 
 std::optional<unsigned> SharedMemoryChannelImpl::TryReclaimOne(unsigned begin, unsigned end) {
-  Identity living = Self();
+  Identity living = region_.Me();
   for (unsigned slot = begin; slot < end; ++slot) {
     if (TryReclaim(slot, living)) return slot;
   }
@@ -417,25 +434,19 @@ std::uint32_t SharedMemoryChannelImpl::NextCall(unsigned slot) {
   }
 }
 
+// Wakes the listener if it sleeps. A caller that finds it rung wakes it as well: the process that
+// has rung may have died before it came to wake it.
 void SharedMemoryChannelImpl::Ring() {
-  if (header().sleeping.load(std::memory_order_seq_cst) != 0 &&
-      header().sleeping.exchange(0, std::memory_order_seq_cst) != 0) {
-    if (bell_ < 0) {
-      At(FaultPoint::kClientRinging);
-      FutexWake(header().sleeping, 1);
-    } else {
-      const std::uint64_t one = 1;
-      // It can only fail where it has been rung already.
-      [[maybe_unused]] const ssize_t written = write(bell_, &one, sizeof one);
-    }
-  }
-}
-
-// For one who has waited for a while. Another client may have said that the listener is awake, and
-// died before it woke it.
-void SharedMemoryChannelImpl::RingAgain(unsigned slot) {
-  if (bell_ < 0 && PhaseOf(state(slot).load(std::memory_order_acquire)) == kRequested) {
+  std::uint32_t asleep = kAsleep;
+  if (header().sleeping.load(std::memory_order_seq_cst) == kAwake) return;
+  header().sleeping.compare_exchange_strong(asleep, kRung, std::memory_order_seq_cst);
+  At(FaultPoint::kClientRinging);
+  if (bell_ < 0) {
     FutexWake(header().sleeping, 1);
+  } else {
+    const std::uint64_t one = 1;
+    // It can only fail where it has been rung already.
+    [[maybe_unused]] const ssize_t written = write(bell_, &one, sizeof one);
   }
 }
 
@@ -460,7 +471,6 @@ void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline, A
     InterruptionPoint();
     if (Expired(deadline)) throw DeadlineExceeded("the outcome did not come in time");
     CheckListenerLives(slot, age);
-    RingAgain(slot);
     age = Age::kOld;
   }
 }
@@ -469,14 +479,15 @@ void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline, A
 bool SharedMemoryChannelImpl::NobodyAnswers(unsigned slot) {
   const std::uint32_t now = state(slot).load(std::memory_order_acquire);
   if (PhaseOf(now) == kTaken) return TakerIsGone(now);
-  return PhaseOf(now) == kRequested && !Alive(header().listener.load(std::memory_order_acquire));
+  return PhaseOf(now) == kRequested &&
+         !region_.Alive(header().listener.load(std::memory_order_acquire));
 }
 
 // Throws ListenerDied, or NotListening, if nobody is left to answer this slot.
 void SharedMemoryChannelImpl::CheckListenerLives(unsigned slot, Age age) {
   std::uint32_t now = state(slot).load(std::memory_order_acquire);
   const Identity listener = header().listener.load(std::memory_order_acquire);
-  const bool alive = Alive(listener);
+  const bool alive = region_.Alive(listener);
   if (!alive && listener != 0) header().buried.store(listener, std::memory_order_relaxed);
   const bool evaluating = PhaseOf(now) == kTaken;
   // Not looked at twice: if it dies in between, it is named the next time.
@@ -578,7 +589,6 @@ class SharedMemoryPendingCall final : public PendingCall {
     const std::int64_t now = MonotonicNanos();
     if (now < next_look_) return false;
     const bool in_vain = channel_.NobodyAnswers(*slot_);
-    channel_.RingAgain(*slot_);
     next_look_ = in_vain ? 0 : now + absl::ToInt64Nanoseconds(kSlice);
     return in_vain;
   }
@@ -660,7 +670,7 @@ bool SharedMemoryChannelImpl::listening() {
   if (listening_here()) return true;
   const Identity listener = header().listener.load(std::memory_order_acquire);
   return (header().doorbell.load(std::memory_order_acquire) & kOpen) != 0 &&
-         listener != header().buried.load(std::memory_order_relaxed) && Alive(listener);
+         listener != header().buried.load(std::memory_order_relaxed) && region_.Alive(listener);
 }
 
 bool SharedMemoryChannelImpl::WaitUntilListening(absl::Time deadline) {
@@ -686,16 +696,17 @@ int SharedMemoryChannelImpl::free_slots() {
 void SharedMemoryChannelImpl::Open() {
   Identity listener = header().listener.load(std::memory_order_acquire);
   do {
-    if (Alive(listener)) {
+    if (region_.Alive(listener)) {
       throw std::logic_error(
           absl::StrCat("process ", PidOf(listener), " listens on this proxy already"));
     }
-  } while (!header().listener.compare_exchange_strong(listener, Self(), std::memory_order_acq_rel));
+  } while (!header().listener.compare_exchange_strong(listener, region_.Me(),
+                                                      std::memory_order_acq_rel));
   if (listener != 0) header().buried.store(listener, std::memory_order_relaxed);
   At(FaultPoint::kListenerOpening);
   // From here on what an earlier listener took and did not answer is seen to be lost.
   header().generation.fetch_add(1, std::memory_order_acq_rel);
-  header().sleeping.store(0, std::memory_order_seq_cst);
+  header().sleeping.store(kAwake, std::memory_order_seq_cst);
   wake_.store(false, std::memory_order_relaxed);
   listener_spinner_ = Spinner();
   unannounced_ = kAllSlots;
@@ -740,7 +751,7 @@ bool SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
   if (PhaseOf(now) != kAbandoned) return false;
   // First the slot becomes this process's: whoever has left it may live on, and if this process
   // dies halfway the slot is to be a dead one's.
-  slot.owner.store(Self(), std::memory_order_release);
+  slot.owner.store(region_.Me(), std::memory_order_release);
   At(FaultPoint::kListenerFreeing);
   region_.Trim(index, Direction::kRequest);
   region_.Trim(index, Direction::kOutcome);
@@ -810,6 +821,7 @@ bool SharedMemoryChannelImpl::Gather(std::uint64_t bits) {
       std::size_t at = seen_count_++;
       for (; at > 0 && IsBefore(now, seen_[at - 1].state); --at) seen_[at] = seen_[at - 1];
       seen_[at] = {now, slot};
+      At(FaultPoint::kListenerSaw);
     }
   };
   look([](std::uint32_t) { return true; });
@@ -822,15 +834,25 @@ bool SharedMemoryChannelImpl::Gather(std::uint64_t bits) {
   return true;
 }
 
-// The bit of a slot whose request is another by now stays: it is to be looked at again.
+// Takes the oldest of the requests that were seen. Its slot may have another request, since a
+// caller can withdraw one and send the next. If that is older than the youngest that was seen, it
+// takes its place among them. If not, its bit stays, and it is seen the next time.
 std::optional<unsigned> SharedMemoryChannelImpl::TakeSeen() {
   while (next_ < seen_count_) {
-    const auto [state, slot] = seen_[next_++];
-    if (Take(slot, state)) {
+    const auto [seen, slot] = seen_[next_++];
+    if (Take(slot, seen)) {
       unannounced_ &= ~(std::uint64_t{1} << slot);
       last_served_ = slot;
       return slot;
     }
+    const std::uint32_t now = state(slot).load(std::memory_order_seq_cst);
+    if (PhaseOf(now) != kRequested || next_ == seen_count_ ||
+        !IsBefore(now, seen_[seen_count_ - 1].state)) {
+      continue;
+    }
+    std::size_t at = --next_;
+    for (; IsBefore(seen_[at + 1].state, now); ++at) seen_[at] = seen_[at + 1];
+    seen_[at] = {now, slot};
   }
   return std::nullopt;
 }
@@ -874,6 +896,10 @@ bool SharedMemoryChannelImpl::Poll(transport_internal::PolledHandler& handler) {
   if (++served_ % kServedPerTidy == 0) Tidy();
   const std::optional<unsigned> slot = TakeNext();
   if (!slot) return false;
+  // The loop is awake: spares the next caller the bell. Arm looks at all slots after it sleeps.
+  if (header().sleeping.load(std::memory_order_relaxed) != kAwake) {
+    header().sleeping.store(kAwake, std::memory_order_relaxed);
+  }
   handler.Took(*slot);
   SlotMessage written(region_, *slot, Direction::kOutcome);
   const auto put = [&](HeapMessage& outcome) {
@@ -933,17 +959,17 @@ bool SharedMemoryChannelImpl::Arm() {
     const auto slot = static_cast<unsigned>(std::countr_zero(bits));
     if (PhaseOf(state(slot).load(std::memory_order_seq_cst)) == kRequested) return false;
   }
-  header().sleeping.store(1, std::memory_order_seq_cst);
+  header().sleeping.store(kAsleep, std::memory_order_seq_cst);
   if ((header().doorbell.load(std::memory_order_seq_cst) & kAllSlots) == 0) return true;
-  // Somebody came between. If he has seen that it sleeps, he rings for nothing.
-  header().sleeping.store(0, std::memory_order_seq_cst);
+  // A request has come in between. If its sender has seen kAsleep, it rings for nothing.
+  header().sleeping.store(kAwake, std::memory_order_seq_cst);
   return false;
 }
 
 std::optional<bool> SharedMemoryChannelImpl::Received(unsigned slot, bool gone) {
   const Identity owner = region_.slot(slot).owner.load(std::memory_order_acquire);
   const Phase phase = PhaseOf(state(slot).load(std::memory_order_acquire));
-  if (!gone && owner != 0 && phase == kDone && Alive(owner)) return std::nullopt;
+  if (!gone && owner != 0 && phase == kDone && region_.Alive(owner)) return std::nullopt;
   return region_.slot(slot).outcome.call == kReceived;
 }
 
@@ -973,15 +999,15 @@ void SharedMemoryChannelImpl::Sleep(absl::Time deadline) {
   }
   if (Expired(deadline)) return;
   At(FaultPoint::kListenerBeforeSleep);
-  header().sleeping.store(1, std::memory_order_seq_cst);
+  header().sleeping.store(kAsleep, std::memory_order_seq_cst);
   while ((header().doorbell.load(std::memory_order_seq_cst) & kAllSlots) == 0 &&
          !wake_.load(std::memory_order_seq_cst) && !Expired(deadline) && !Interrupted() &&
-         header().sleeping.load(std::memory_order_seq_cst) != 0) {
+         header().sleeping.load(std::memory_order_seq_cst) == kAsleep) {
     FutexWait(
-        header().sleeping, 1,
+        header().sleeping, kAsleep,
         deadline == absl::InfiniteFuture() ? absl::InfiniteDuration() : deadline - absl::Now());
   }
-  header().sleeping.store(0, std::memory_order_seq_cst);
+  header().sleeping.store(kAwake, std::memory_order_seq_cst);
 }
 
 void SharedMemoryChannelImpl::Wake() {
@@ -990,7 +1016,7 @@ void SharedMemoryChannelImpl::Wake() {
 }
 
 void SharedMemoryChannelImpl::Close(Final final, Handler handler) {
-  if (header().listener.load(std::memory_order_acquire) != Self()) return;
+  if (header().listener.load(std::memory_order_acquire) != region_.Me()) return;
   std::uint64_t last = header().doorbell.exchange(0, std::memory_order_seq_cst);
   last |= std::exchange(unannounced_, 0);
   At(FaultPoint::kListenerClosing);

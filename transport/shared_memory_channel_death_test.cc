@@ -270,6 +270,17 @@ class DeathTest : public testing::Test {
     Wait(listener);
   }
 
+  // A caller that dies when it has found the listener asleep, and not yet woken it.
+  pid_t ForkOneThatDiesRinging() {
+    return Fork([this] {
+      DieAt(FaultPoint::kClientRinging, 1, ledger());
+      for (;;) {
+        CallOnce();
+        absl::SleepFor(absl::Milliseconds(2));
+      }
+    });
+  }
+
   // Rounds of a listener that meets its fate, while others call.
   void KillListeners(const std::function<void(int round)>& prepare, bool reopen) {
     const std::vector<pid_t> callers = {ForkCaller(2), ForkCaller(2)};
@@ -566,7 +577,7 @@ TEST_F(DeathTest, OfCallersBeforeTheyRingLeavesNobodyWaiting) {
     }))));
   }
   EXPECT_EQ(channel().free_slots(), 0);
-  EXPECT_EQ(CallOnce(), Told::kAnswered);
+  EXPECT_EQ(CallOnce(/*patient=*/true), Told::kAnswered);
   EndSleepingListener(listener);
 }
 
@@ -575,18 +586,90 @@ TEST_F(DeathTest, OfACallerThatRingsLeavesNobodyWaiting) {
   const pid_t listener = ForkSleepingListener();
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   for (int i = 0; i < 5; ++i) {
-    const pid_t caller = Fork([this] {
-      DieAt(FaultPoint::kClientRinging, 1, ledger());
-      // Rings once it finds the listener asleep.
-      for (;;) {
-        CallOnce();
-        absl::SleepFor(absl::Milliseconds(2));
-      }
-    });
-    EXPECT_TRUE(WasKilled(Wait(caller)));
-    EXPECT_EQ(CallOnce(), Told::kAnswered);
+    EXPECT_TRUE(WasKilled(Wait(ForkOneThatDiesRinging())));
+    EXPECT_EQ(CallOnce(/*patient=*/true), Told::kAnswered);
   }
   EndSleepingListener(listener);
+}
+
+// The listener was said to be awake, and slept on: the next call, for which nobody waited, did not
+// wake it.
+TEST_F(DeathTest, OfACallerThatWakesTheListenerLeavesItToTheNextCall) {
+  const pid_t listener = ForkSleepingListener();
+  ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(WasKilled(Wait(ForkOneThatDiesRinging())));
+    const std::uint64_t id = ledger().calls.fetch_add(1);
+    const auto call = channel().Start(
+        [&](RequestWriter request) {
+          const OperationsWriter operations = request.Operations(1);
+          operations.Set(0, OperationKind::kCall, "triple", 0);
+          operations.Arguments(0, 1)[0].UInt(id);
+        },
+        Watchdog());
+    const absl::Time end = Watchdog();
+    while (ledger().evaluated[id].load() == 0) {
+      ASSERT_LT(absl::Now(), end) << "it is not evaluated until its outcome is asked for";
+      absl::SleepFor(absl::Microseconds(200));
+    }
+  }
+  EndSleepingListener(listener);
+}
+
+// Closing a background listener hung then.
+TEST_F(DeathTest, OfACallerThatWakesTheListenerDoesNotKeepItFromClosing) {
+  const pid_t listener = Fork([this] {
+    channel().listener().Open();
+    std::thread thread([this] {
+      while (channel().listener().Serve(
+          [this](const RequestReader& in, OutcomeWriter& out) { Handle(in, out); },
+          absl::InfiniteFuture())) {
+      }
+    });
+    while (!ledger().stop.load()) absl::SleepFor(absl::Microseconds(200));
+    channel().listener().Wake();
+    thread.join();
+  });
+  ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+  EXPECT_TRUE(WasKilled(Wait(ForkOneThatDiesRinging())));
+  ledger().stop = true;
+  EXPECT_EQ(Wait(listener), 0);
+}
+
+// The slot of a call that had been given up, whose listener was gone: it became idle, and still
+// belonged to the living process that had given it up, which used it no more.
+TEST_F(DeathTest, OfACallerThatTakesASlotOverDoesNotLoseIt) {
+  const auto write = [this](RequestWriter request) {
+    const OperationsWriter operations = request.Operations(1);
+    operations.Set(0, OperationKind::kCall, "triple", 0);
+    operations.Arguments(0, 1)[0].UInt(ledger().calls.fetch_add(1));
+  };
+  ledger().blocked = true;
+  const pid_t first = Fork([this] { Listen(false); });
+  ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+  {
+    const std::uint64_t id = ledger().calls.load();
+    const auto given_up = channel().Start(write, Watchdog());
+    while (ledger().evaluated[id].load() == 0) absl::SleepFor(absl::Microseconds(200));
+  }
+  kill(first, SIGKILL);
+  EXPECT_TRUE(WasKilled(Wait(first)));
+  const pid_t second = Fork([this] {
+    channel().listener().Open();
+    for (;;) pause();
+  });
+  ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+  std::vector<std::unique_ptr<PendingCall>> others;
+  for (int i = 1; i < kSlotsInAll / 2; ++i) others.push_back(channel().Start(write, Watchdog()));
+  EXPECT_TRUE(WasKilled(Wait(Fork([&] {
+    DieAt(FaultPoint::kClientReclaiming, 1, ledger());
+    channel().Start(write, Watchdog());
+  }))));
+  // Else it is waited for at once, for want of a slot.
+  const auto last = channel().Start(write, absl::Now() + absl::Seconds(1));
+  EXPECT_FALSE(last->ready());
+  kill(second, SIGKILL);
+  EXPECT_TRUE(WasKilled(Wait(second)));
 }
 
 // Each of them leaves places that it had taken for its calls under way. Start used to do without
@@ -690,7 +773,7 @@ TEST_F(DeathTest, IsToldOfTheListenerThatDiedNotOfTheNext) {
   evaluations_until_death_ = 0;
   const pid_t second = Fork([this] { Listen(false); });
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
-  EXPECT_EQ(CallOnce(), Told::kAnswered);
+  EXPECT_EQ(CallOnce(/*patient=*/true), Told::kAnswered);
   try {
     call->Finish([](const OutcomeReader&) {}, Watchdog());
     ADD_FAILURE() << "answered";

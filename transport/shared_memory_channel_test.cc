@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/clock.h"
@@ -231,6 +232,56 @@ TEST(SharedMemoryChannelTest, APendingCallIsNotAForkedChilds) {
                Watchdog());
   EXPECT_EQ(result, "mine");
   channel->listener().Close(Final::kFulfill, AnswerEcho);
+}
+
+// While the listener looks around, a thread withdraws its first call, and sends a second one from
+// the same slot and a third from the next. The listener saw the third, and not the second.
+TEST(SharedMemoryChannelTest, ACallThatTakesTheSlotOfAWithdrawnOneKeepsItsPlace) {
+  static constexpr int kAsynchronous = 31;
+  const auto channel = SharedMemoryChannel::Create();
+  const auto writing = [](const char* text) {
+    return [text](RequestWriter request) {
+      request.Operations(1).Set(0, OperationKind::kCall, text, 0);
+    };
+  };
+  const auto start = [&](const char* text) { return channel->Start(writing(text), Watchdog()); };
+  channel->listener().Open();
+  std::string evaluated;
+  const auto serve = [&] {
+    return channel->listener().Serve(
+        [&](const RequestReader& request, OutcomeWriter& outcome) {
+          evaluated += request[0].name();
+          outcome.Value().Null();
+        },
+        absl::InfinitePast());
+  };
+  // The slots' bits are set from then on, so the listener looks at all of them: it clears them only
+  // when it finds nothing to do.
+  std::vector<std::unique_ptr<PendingCall>> calls;
+  for (int i = 0; i < kAsynchronous; ++i) calls.push_back(start("0"));
+  for (int i = 0; i < kAsynchronous; ++i) EXPECT_TRUE(serve());
+  calls.clear();
+
+  static std::function<void()> when_seen;
+  transport_internal::fault_hook = [](FaultPoint point) {
+    if (point == FaultPoint::kListenerSaw && when_seen) std::exchange(when_seen, nullptr)();
+  };
+  // Each round begins one slot further, so all but the last have a next one.
+  for (int round = 0; round < kAsynchronous; ++round) {
+    evaluated.clear();
+    auto first = start("1");
+    when_seen = [&] {
+      first.reset();
+      calls.push_back(start("2"));
+      calls.push_back(start("3"));
+    };
+    EXPECT_TRUE(serve());
+    EXPECT_TRUE(serve());
+    EXPECT_EQ(evaluated, "23") << "round " << round;
+    calls.clear();
+  }
+  transport_internal::fault_hook = nullptr;
+  channel->listener().Close(Final::kRefuse, [](const RequestReader&, OutcomeWriter&) {});
 }
 
 }  // namespace

@@ -12,14 +12,16 @@ namespace remoteobj::transport_internal {
 
 enum class FaultPoint {
   kClientWaitsForSlot,  // All are taken; about to sleep until one is free.
+  kClientReclaiming,    // A dead owner's slot is the client's, its state is not yet settled.
   kClientHasSlot,       // The slot is the client's, nothing is written.
   kClientWriting,       // The request is half written.
   kClientPublished,     // The request is in its slot, not yet announced.
   kClientAnnounced,     // The bit is set.
-  kClientRinging,       // The listener is said to be awake, and not yet woken.
+  kClientRinging,       // The listener is said to be rung, and not yet woken.
   kClientBeforeSleep,   // About to sleep for the outcome.
   kClientHasOutcome,    // The outcome is there, not yet read.
   kListenerOpening,     // It is the listener, but not yet open.
+  kListenerSaw,         // A request is seen, the others are not yet.
   kListenerTook,        // The request is taken, not yet evaluated.
   kListenerEvaluated,   // The outcome is written, not yet announced.
   kListenerSettled,     // The state says that it is there, the answer does not yet.

@@ -2,10 +2,17 @@
 //
 // Which process this is, in a form that can lie in shared memory and be asked about by others.
 //
-// A pid alone is reused by the kernel. With the time at which the process was started it is not.
+// A pid alone is reused by the kernel. With a time at which the process existed it is not: a
+// process that has got the pid since was started later. The time is taken by the process itself, so
+// it needs neither /proc nor a free descriptor. A pid also means nothing in another PID namespace,
+// so an identity says which namespace it is of.
 //
-// Threads:  thread-safe.
-// Source:   proc(5), /proc/pid/stat, fields 3 (state) and 22 (starttime).
+// Who asks may lack the means: no /proc, no descriptor, another namespace. Then the answer is that
+// the truth is not known, and nothing may be taken from the process. Memory that processes share
+// has a better witness for this case: see Region::Alive.
+//
+// Threads:  thread-safe, and async-signal-safe.
+// Source:   proc(5), /proc/pid/stat, fields 3 (state) and 22 (starttime); pid_namespaces(7).
 #ifndef REMOTEOBJ_TRANSPORT_INTERNAL_IDENTITY_H_
 #define REMOTEOBJ_TRANSPORT_INTERNAL_IDENTITY_H_
 
@@ -16,36 +23,43 @@
 
 namespace remoteobj::transport_internal {
 
-// A process: its pid in the low 22 bits (the kernel's limit), above them when it was started, in
-// clock ticks since boot. 0 is no process.
+// A process. From the low bits up: its pid in its own namespace (22 bits, the kernel's limit); a
+// time at which it existed, in hundredths of a second since boot (34 bits, compared modulo that); a
+// hash of its PID namespace (7 bits; 0 if unknown); kHasToken. 0 is no process.
 using Identity = std::uint64_t;
+
+// The process has a token in the memory in which this identity lies (see Region).
+inline constexpr Identity kHasToken = Identity{1} << 63;
 
 // A page that the kernel clears in a child at fork, so that what is cached in it is never a
 // parent's. Null before the first use.
 inline std::atomic<std::atomic<Identity>*> self_cache{nullptr};
 Identity FindSelf();
 
-// This process. Cheap: two loads, also after a fork.
+// This process. Cheap: two loads, also after a fork. The first call in a process takes one or two
+// microseconds.
 inline Identity Self() {
   const std::atomic<Identity>* const cache = self_cache.load(std::memory_order_acquire);
   const Identity self = cache == nullptr ? 0 : cache->load(std::memory_order_relaxed);
   return self != 0 ? self : FindSelf();
 }
 
-// The process `pid`, or 0 if there is none, or it has ended.
+// The process that has the pid `pid` now, in this namespace; or 0 if there is none, or it has
+// ended.
 Identity IdentityOf(pid_t pid);
 
-// Whether that process still runs. A zombie does not. A few microseconds.
-bool Alive(Identity process);
+// Whether its pid means the same process here, as far as is known.
+bool OfThisNamespace(Identity process);
 
-// This process at this moment: its pid, and the time since boot, in the form of an Identity but not
-// one. For words that are held briefly: a child that has just been forked would look itself up for
-// its first Self(), which takes longer than all else that it may have to do. Async-signal-safe.
-Identity StampOfSelf();
-// Whether the process that made the stamp still runs: there is one of that pid, and it was started
-// before. A few microseconds.
-bool StampIsAlive(Identity stamp);
+enum class Life { kRuns, kEnded, kUnknown };
 
+// What can be found out about that process from its pid. A zombie has ended. A few microseconds.
+Life LifeOf(Identity process);
+
+// Whether that process may still run: false only if it is known to have ended.
+inline bool Alive(Identity process) { return LifeOf(process) != Life::kEnded; }
+
+// In the namespace of the process.
 inline pid_t PidOf(Identity process) { return static_cast<pid_t>(process & ((1u << 22) - 1)); }
 
 }  // namespace remoteobj::transport_internal

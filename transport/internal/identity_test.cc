@@ -14,9 +14,15 @@
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "remoteobj/testing/namespaces.h"
 
 namespace remoteobj::transport_internal {
 namespace {
+
+using remoteobj_testing::ForkIntoPidNamespace;
+using remoteobj_testing::LeaveProc;
+
+constexpr int kSkip = 77;
 
 // What `body` returns in a child; 255 if it did not.
 template <typename Body>
@@ -32,7 +38,7 @@ TEST(IdentityTest, OfThisProcessStaysTheSame) {
   const Identity self = Self();
   EXPECT_EQ(PidOf(self), getpid());
   EXPECT_EQ(Self(), self);
-  EXPECT_EQ(IdentityOf(getpid()), self);
+  EXPECT_EQ(PidOf(IdentityOf(getpid())), getpid());
   EXPECT_TRUE(Alive(self));
   std::thread([&] { EXPECT_EQ(Self(), self); }).join();
 }
@@ -69,12 +75,13 @@ TEST(IdentityTest, AZombieIsNotAlive) {
   EXPECT_FALSE(Alive(child));
 }
 
-TEST(IdentityTest, OneWithTheSamePidIsAnother) {
-  // As if the pid had been used before, or would be again.
-  constexpr Identity kTick = Identity{1} << 22;
-  EXPECT_EQ(PidOf(Self() + kTick), getpid());
-  EXPECT_FALSE(Alive(Self() + kTick));
-  EXPECT_FALSE(Alive(Self() - kTick));
+TEST(IdentityTest, OneThatHasGotThePidSinceIsAnother) {
+  // As if a process of this pid had existed, and ended, right after the machine was started.
+  constexpr Identity kTicks = ((Identity{1} << 34) - 1) << 22;
+  const Identity earlier = (Self() & ~kTicks) | Identity{1} << 22;
+  EXPECT_EQ(PidOf(earlier), getpid());
+  EXPECT_FALSE(Alive(earlier));
+  EXPECT_TRUE(Alive(IdentityOf(getpid())));
 }
 
 TEST(IdentityTest, ANameOfSpacesAndParenthesesDoesNotMatter) {
@@ -82,12 +89,12 @@ TEST(IdentityTest, ANameOfSpacesAndParenthesesDoesNotMatter) {
   char name[16];
   prctl(PR_GET_NAME, name);
   prctl(PR_SET_NAME, "a) Z 1 (b");
-  EXPECT_EQ(IdentityOf(getpid()), self);
+  EXPECT_EQ(InChild([&] { return LifeOf(self) == Life::kRuns ? 0 : 1; }), 0);
   prctl(PR_SET_NAME, name);
 }
 
-// Whoever could not open /proc took everybody for dead.
-TEST(IdentityTest, WhoHasNoDescriptorLeftTakesNobodyForDead) {
+// It could not open /proc, and took everybody for dead.
+TEST(IdentityTest, AProcessWithoutADescriptorLeftTakesNobodyForDead) {
   const Identity parent = Self();
   EXPECT_EQ(InChild([&] {
               const rlimit none{0, 0};
@@ -133,33 +140,74 @@ TEST(IdentityTest, AProcessWhoseMainThreadHasEndedIsAlive) {
   EXPECT_FALSE(Alive(child));
 }
 
-TEST(IdentityTest, AStampIsAliveAsLongAsItsProcess) {
-  EXPECT_TRUE(StampIsAlive(StampOfSelf()));
-  EXPECT_FALSE(StampIsAlive(0));
+// A child of another PID namespace was taken for the process outside that has its pid.
+TEST(IdentityTest, AProcessOfAnotherNamespaceIsNotJudgedByItsPid) {
+  const Identity parent = Self();
+  const int told = InChild([&] {
+    if (!ForkIntoPidNamespace()) return kSkip;
+    return InChild([&] {
+      if (OfThisNamespace(parent) || LifeOf(parent) != Life::kUnknown || !Alive(parent)) return 2;
+      return PidOf(Self()) == 1 && OfThisNamespace(Self()) && LifeOf(Self()) == Life::kRuns ? 0 : 3;
+    });
+  });
+  if (told == kSkip) GTEST_SKIP() << "no PID namespaces here";
+  EXPECT_EQ(told, 0);
+}
+
+// It had itself for one that was started at time 0, which others took for dead.
+TEST(IdentityTest, AProcessThatFirstAsksWithoutProcKnowsItself) {
+  const Identity parent = Self();
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   const pid_t pid = fork();
   if (pid == 0) {
-    const Identity stamp = StampOfSelf();  // At once: in the tick in which it was started.
-    if (write(ends[1], &stamp, sizeof stamp) != sizeof stamp) _exit(1);
+    Identity self = LeaveProc() ? Self() : 0;
+    if (write(ends[1], &self, sizeof self) != sizeof self) _exit(1);
     for (;;) pause();
   }
-  Identity stamp = 0;
-  ASSERT_EQ(read(ends[0], &stamp, sizeof stamp), static_cast<ssize_t>(sizeof stamp));
-  EXPECT_EQ(PidOf(stamp), pid);
-  EXPECT_TRUE(StampIsAlive(stamp));
+  Identity child = 0;
+  ASSERT_EQ(read(ends[0], &child, sizeof child), static_cast<ssize_t>(sizeof child));
+  if (child != 0) {
+    EXPECT_EQ(PidOf(child), pid);
+    EXPECT_TRUE(OfThisNamespace(child)) << "it has its parent's";
+    EXPECT_EQ(LifeOf(child), Life::kRuns);
+    EXPECT_NE(child, parent);
+  }
   kill(pid, SIGKILL);
   waitpid(pid, nullptr, 0);
-  EXPECT_FALSE(StampIsAlive(stamp));
+  EXPECT_FALSE(Alive(child));
   close(ends[0]);
   close(ends[1]);
+  if (child == 0) GTEST_SKIP() << "no chroot here";
 }
 
-TEST(IdentityTest, AStampIsNotOfALaterProcessOfThatPid) {
-  const Identity self = Self();
-  EXPECT_TRUE(StampIsAlive(self)) << "a stamp of the moment in which it was started";
-  constexpr Identity kTick = Identity{1} << 22;
-  EXPECT_FALSE(StampIsAlive(self - kTick));
+// A zombie answers kill().
+TEST(IdentityTest, WithoutProcAZombieHasEnded) {
+  const int told = InChild([] {
+    const pid_t parents = fork();
+    if (parents == 0) _exit(0);
+    siginfo_t info;
+    waitid(P_PID, static_cast<id_t>(parents), &info, WEXITED | WNOWAIT);
+    const Identity zombie = (Self() & ~Identity{(1u << 22) - 1}) | static_cast<Identity>(parents);
+    if (!LeaveProc()) return kSkip;
+    const bool own = LifeOf(zombie) == Life::kEnded;
+    // One who is not its parent.
+    return own && InChild([&] { return LifeOf(zombie) == Life::kEnded ? 0 : 1; }) == 0 ? 0 : 1;
+  });
+  if (told == kSkip) GTEST_SKIP() << "no chroot here";
+  EXPECT_EQ(told, 0);
+}
+
+TEST(IdentityTest, WithoutDescriptorsOrProcALivingProcessIsNotTakenForDead) {
+  const Identity parent = Self();
+  const int told = InChild([&] {
+    if (!LeaveProc()) return kSkip;
+    const rlimit none{0, 0};
+    setrlimit(RLIMIT_NOFILE, &none);
+    return LifeOf(parent) == Life::kUnknown && Alive(parent) ? 0 : 1;
+  });
+  if (told == kSkip) GTEST_SKIP() << "no chroot here";
+  EXPECT_EQ(told, 0);
 }
 
 }  // namespace

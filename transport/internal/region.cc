@@ -62,6 +62,42 @@ Region::~Region() {
   munmap(memory_, kBaseBytes);
 }
 
+namespace {
+
+struct flock TokenOf(Identity process) {
+  struct flock token = {};
+  token.l_type = F_WRLCK;
+  token.l_whence = SEEK_SET;
+  token.l_start = static_cast<off_t>(process & ~kHasToken);
+  token.l_len = 1;
+  return token;
+}
+
+}  // namespace
+
+Identity Region::TakeToken() {
+  Identity me = Self();
+  struct flock token = TokenOf(me);
+  if (fd_.IsOurs() && fcntl(fd_.get(), F_SETLK, &token) == 0) me |= kHasToken;
+  me_.store(me, std::memory_order_relaxed);
+  return me;
+}
+
+bool Region::HoldsToken(Identity process) const {
+  struct flock token = TokenOf(process);
+  return (process & kHasToken) != 0 && fcntl(fd_.get(), F_GETLK, &token) == 0 &&
+         token.l_type != F_UNLCK;
+}
+
+bool Region::Alive(Identity process) {
+  if (process == 0) return false;
+  if (process == Me() || HoldsToken(process)) return true;
+  const Life life = LifeOf(process);
+  if (life != Life::kUnknown) return life == Life::kRuns;
+  // The token alone can tell, where the pid means nothing.
+  return OfThisNamespace(process) || (process & kHasToken) == 0 || !fd_.IsOurs();
+}
+
 std::uint64_t Region::OffsetOf(unsigned slot, Direction direction) const {
   return kBaseBytes + (2 * slot + static_cast<unsigned>(direction)) * kWindowBytes;
 }

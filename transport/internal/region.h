@@ -8,6 +8,12 @@
 // All of it is one memfd, made before fork and so known to every process that is related. The
 // windows are holes in it until they are used, and each process maps them when it first needs them.
 //
+// Each process that has written its identity here holds a token: a POSIX record lock on a byte of
+// the memfd, far behind its end, whose offset is the identity. The kernel releases it when the
+// process ends, and anyone who has the memfd can ask for it: without /proc, a free descriptor, or a
+// common PID namespace. It is also released if the process closes any descriptor of the memfd, so a
+// token that is not held proves little while the pid says otherwise. Source: fcntl(2), F_SETLK.
+//
 // Who may write what: shared_memory_channel.cc has the argument, beside the states.
 //
 // Threads:  the atomics as they say; the rest belongs to the slot's owner, or to the listener that
@@ -71,7 +77,7 @@ struct Header {
   // Bit i: the listener is to look at slot i. Bit 63: open. One word, so that closing and calling
   // have one order.
   alignas(64) std::atomic<std::uint64_t> doorbell{0};
-  // 1 while the listener sleeps, or is about to.
+  // Whether the listener sleeps, or is about to, and whether it has been rung. A futex.
   alignas(64) std::atomic<std::uint32_t> sleeping{0};
   // Who listens, or listened last if it died; and the one that has been found dead.
   alignas(64) std::atomic<Identity> listener{0};
@@ -100,6 +106,17 @@ class Region {
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 
+  // This process, as it is to be written into this memory: with a token, unless the descriptor has
+  // been closed behind our back. The first call in a process takes the token.
+  Identity Me() {
+    const Identity me = me_.load(std::memory_order_relaxed);
+    return (me & ~kHasToken) == Self() ? me : TakeToken();
+  }
+
+  // Whether that process may still run: false only if it is known to have ended. `process` was
+  // written by its Me().
+  bool Alive(Identity process);
+
   Header& header() { return *header_; }
   Slot& slot(unsigned index) { return slots_[index]; }
   // Throws std::system_error if the program has closed it.
@@ -113,11 +130,14 @@ class Region {
 
  private:
   void Map();
+  Identity TakeToken();
+  bool HoldsToken(Identity process) const;
   std::uint64_t OffsetOf(unsigned slot, Direction direction) const;
   // Null, with errno, if there is no address space.
   std::byte* TryWindow(unsigned slot, Direction direction) noexcept;
 
   OwnDescriptor fd_;
+  std::atomic<Identity> me_{0};
   void* memory_ = nullptr;
   Header* header_ = nullptr;
   Slot* slots_ = nullptr;
