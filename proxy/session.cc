@@ -9,6 +9,8 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -164,7 +166,21 @@ Listener& Session::listener() {
   return own_channel_->listener();
 }
 
-void Session::Handle(const RequestReader& request, OutcomeWriter& outcome) {
+thread_local const Session::Frame* Session::innermost_ = nullptr;
+
+bool Session::Evaluating(By by) const {
+  for (const Frame* frame = innermost_; frame != nullptr; frame = frame->outer) {
+    if (frame->session == this && (by == By::kAnything || frame->by == by)) return true;
+  }
+  return false;
+}
+
+void Session::Handle(const RequestReader& request, OutcomeWriter& outcome, By by) {
+  const Frame frame{this, by, innermost_};
+  struct Entered {
+    explicit Entered(const Frame& frame) { innermost_ = &frame; }
+    ~Entered() { innermost_ = innermost_->outer; }
+  } const entered(frame);
   const std::scoped_lock lock(mutex_);
   Evaluate(object_, type_, request, outcome);
 }
@@ -232,17 +248,30 @@ void Session::Open() {
 }
 
 bool Session::Serve(absl::Time deadline) {
-  return listener().Serve(
-      [this](const RequestReader& request, OutcomeWriter& outcome) { Handle(request, outcome); },
-      deadline);
+  const bool served =
+      listener().Serve([this](const RequestReader& request,
+                              OutcomeWriter& outcome) { Handle(request, outcome, By::kServe); },
+                       deadline);
+  if (std::exchange(close_after_call_, false)) Close();
+  return served;
 }
 
 void Session::Wake() { listener().Wake(); }
 
 void Session::Close() {
-  listener().Close(
-      options_.fulfill_final ? Final::kFulfill : Final::kRefuse,
-      [this](const RequestReader& request, OutcomeWriter& outcome) { Handle(request, outcome); });
+  if (Evaluating(By::kServe)) {
+    close_after_call_ = true;
+  } else {
+    CloseNow(options_.fulfill_final ? Final::kFulfill : Final::kRefuse);
+  }
+}
+
+void Session::CloseRefusing() { CloseNow(Final::kRefuse); }
+
+void Session::CloseNow(Final final) {
+  listener().Close(final, [this](const RequestReader& request, OutcomeWriter& outcome) {
+    Handle(request, outcome);
+  });
   // Who evaluates a call that came another way has the mutex: when it is free nobody does.
   const std::scoped_lock lock(mutex_);
 }
@@ -284,7 +313,8 @@ void RethrowNaming(absl::FunctionRef<std::string()> print) {
 // Listening
 
 struct Listening::Background {
-  std::atomic<bool> stop{false};
+  enum Stop { kNo, kAndFulfill, kAndRefuse };
+  std::atomic<Stop> stop{kNo};
   const transport_internal::Identity process = transport_internal::Self();
   std::thread thread;
 };
@@ -293,13 +323,25 @@ Listening::Listening(std::shared_ptr<proxy_internal::Session> session, bool in_b
     : session_(std::move(session)) {
   session_->Open();
   if (!in_background) return;
-  background_ = std::make_unique<Background>();
-  background_->thread = std::thread([session = session_.get(), background = background_.get()] {
-    pthread_setname_np(pthread_self(), "remoteobj");
-    while (!background->stop.load(std::memory_order_acquire)) {
-      session->Serve(absl::InfiniteFuture());
-    }
-  });
+  background_ = std::make_shared<Background>();
+  try {
+    // The thread may outlive this: see Close().
+    background_->thread = std::thread([session = session_, background = background_] {
+      pthread_setname_np(pthread_self(), "remoteobj");
+      while (background->stop.load(std::memory_order_acquire) == Background::kNo) {
+        session->Serve(absl::InfiniteFuture());
+      }
+      if (background->stop.load(std::memory_order_relaxed) == Background::kAndRefuse) {
+        session->CloseRefusing();
+      } else {
+        session->Close();
+      }
+    });
+  } catch (const std::system_error& e) {
+    session_->Close();
+    throw std::system_error(
+        e.code(), absl::StrCat("no thread can be begun that listens as ", session_->type().name()));
+  }
 }
 
 Listening::Listening(Listening&&) noexcept = default;
@@ -309,17 +351,18 @@ Listening::~Listening() { Close(); }
 void Listening::Close() {
   const std::shared_ptr<proxy_internal::Session> session = std::exchange(session_, nullptr);
   if (session == nullptr) return;
-  if (background_ != nullptr) {
-    if (background_->process != transport_internal::Self()) {
-      // A copy in a forked child: the thread is the parent's.
-      background_->thread.detach();
-      return;
-    }
-    background_->stop.store(true, std::memory_order_release);
-    session->Wake();
-    background_->thread.join();
+  if (background_ == nullptr) return session->Close();
+  if (background_->process != transport_internal::Self()) {
+    // A copy in a forked child: the thread is the parent's.
+    background_->thread.detach();
+    return;
   }
-  session->Close();
+  // Within a call of the object this is the thread itself, or one that the thread waits for.
+  const bool inside = session->Evaluating();
+  background_->stop.store(inside ? Background::kAndRefuse : Background::kAndFulfill,
+                          std::memory_order_release);
+  session->Wake();
+  inside ? background_->thread.detach() : background_->thread.join();
 }
 
 }  // namespace remoteobj

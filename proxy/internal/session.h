@@ -100,13 +100,29 @@ class Session : public std::enable_shared_from_this<Session> {
   // Serves one call. False if there was none until the deadline, or after Wake.
   bool Serve(absl::Time deadline);
   void Wake();
+  // From within a call that Serve evaluates on this thread: closes once the call is answered.
   void Close();
+  // Refuses what has arrived, whatever the options say: it does not use the object.
+  void CloseRefusing();
+
+  enum class By { kServe, kAnything };
+  // Whether this thread is within a call of this session's object, which it evaluates.
+  bool Evaluating(By by = By::kAnything) const;
 
  private:
   class EvaluatingChannel;
 
+  // A call that a thread evaluates, and those around it.
+  struct Frame {
+    const Session* session;
+    By by;
+    const Frame* outer;
+  };
+  static thread_local const Frame* innermost_;
+
   Listener& listener();
-  void Handle(const RequestReader& request, OutcomeWriter& outcome);
+  void Handle(const RequestReader& request, OutcomeWriter& outcome, By by = By::kAnything);
+  void CloseNow(Final final);
   absl::Time DeadlineOf(const CallSpec& call) const;
 
   void CheckBound() const;
@@ -119,6 +135,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<Referent> referent_;
   Channel* channel_;                   // Of one of the two.
   std::weak_ptr<Channel> as_channel_;  // Guarded by the mutex.
+  bool close_after_call_ = false;      // Of the thread that serves.
 };
 
 // Throws BadValue if the reference is to an object of another type.
@@ -145,14 +162,16 @@ class Listening {
   Listening(Listening&&) noexcept;
   Listening& operator=(Listening&&) = delete;
 
-  // Ends listening. Does nothing the second time.
+  // Ends listening. Does nothing the second time. Within a call of the object, as in a method that
+  // ends its own service, listening ends when the call has been answered; a background thread then
+  // refuses the calls that have arrived, so the object may be destroyed.
   void Close();
 
  private:
   struct Background;
 
   std::shared_ptr<proxy_internal::Session> session_;
-  std::unique_ptr<Background> background_;
+  std::shared_ptr<Background> background_;  // Also the thread's.
 };
 
 }  // namespace remoteobj
