@@ -468,7 +468,7 @@ TEST_F(RpcServerTest, AClientThatDoesNotReadIsNotReadFromEither) {
 
 struct Memory {
   explicit Memory(const std::vector<int>& descriptors)
-      : region(descriptors.at(0)), bell(descriptors.at(1)) {}
+      : region(descriptors.at(0), Origin::kStranger), bell(descriptors.at(1)) {}
   void Ring() {
     const std::uint64_t one = 1;
     EXPECT_EQ(write(bell.fd(), &one, sizeof one), ssize_t{sizeof one});
@@ -512,7 +512,7 @@ TEST_F(RpcServerTest, AClientThatSetsSizesAndStatesToAnything) {
     slot.outcome.size = sizes[random() % sizes.size()];
     slot.outcome.call = static_cast<std::uint32_t>(random() % 4);
     slot.request_in_window = static_cast<std::uint32_t>(random() % 2);
-    slot.retained_pages[random() % 2] = static_cast<std::uint32_t>(random());
+    slot.retained_blocks[random() % 2] = static_cast<std::uint32_t>(random());
     slot.request.words[random() % 8] = random() % 4 == 0 ? random() * random() : 0;
     slot.request.cpu.store(static_cast<std::uint32_t>(random()));
     slot.request.word.store(static_cast<std::uint32_t>(random() % 16));
@@ -548,7 +548,7 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItIsKilled) {
           request.Operations(1).Set(0, OperationKind::kCall, "hello", 0);
         },
         [](const OutcomeReader&) {}, Watchdog());
-    Region region(dup(descriptors.at(0)));
+    Region region(dup(descriptors.at(0)), Origin::kStranger);
     for (unsigned slot = 0; slot < kSlots; ++slot) region.slot(slot).owner.store(Self());
   }
   for (const absl::Time end = Watchdog(); service_.sessions != 2;) {

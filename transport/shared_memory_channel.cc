@@ -182,9 +182,11 @@ enum class Age { kFresh, kOld };
 class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listener {
  public:
   explicit SharedMemoryChannelImpl(int bell) : bell_(bell) {}
-  SharedMemoryChannelImpl(int fd, int bell) : region_(fd), bell_(bell) {}
+  SharedMemoryChannelImpl(int fd, int bell)
+      : region_(fd, bell < 0 ? Origin::kThisProgram : Origin::kStranger), bell_(bell) {}
 
   int fd() const override { return region_.fd(); }
+  bool sealed() const override { return region_.sealed(); }
 
   // Channel
   void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override;
@@ -530,8 +532,8 @@ void SharedMemoryChannelImpl::ReadOutcomeOf(unsigned slot, ReadOutcome read) {
     }
     throw NotListening("the listener closed, and refused the call");
   }
-  In message = ReadSlot(region_, slot, Direction::kOutcome);
-  read(OutcomeIn(message));
+  SlotReader message(region_, slot, Direction::kOutcome);
+  read(OutcomeIn(message.in()));
   // What was handed over is this caller's from here on.
   if (bell_ >= 0) region_.slot(slot).outcome.call = kReceived;
 }
@@ -777,8 +779,8 @@ void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
   SlotMessage outcome(region_, slot, Direction::kOutcome);
   OutcomeWriter writer = Access::Outcome(outcome);
   try {
-    In message = ReadSlot(region_, slot, Direction::kRequest);
-    const RequestReader request = RequestIn(message);
+    SlotReader message(region_, slot, Direction::kRequest);
+    const RequestReader request = RequestIn(message.in());
     const std::int64_t deadline = request.deadline_ns();
     if (deadline != 0 && absl::GetCurrentTimeNanos() >= deadline) {
       writer.Error({.type = "remoteobj::DeadlineExceeded", .message = "the request came too late"});
@@ -908,7 +910,8 @@ bool SharedMemoryChannelImpl::Poll(transport_internal::PolledHandler& handler) {
   };
   bool refused = false;
   try {
-    const In shared = ReadSlot(region_, *slot, Direction::kRequest);
+    SlotReader message(region_, *slot, Direction::kRequest);
+    const In& shared = message.in();
     if (shared.words * sizeof(transport_internal::Word) > kMostPolledBytes) {
       throw BadValue("a request of more than 1 GiB");
     }

@@ -11,13 +11,15 @@
 //
 // A call is put into a slot of the memory, announced by one bit, and answered in the slot;
 // both sides spin while that pays, then sleep on a futex. What does not fit a slot spills into a
-// window of the same memfd, up to 4 GiB. At most 62 calls are under way at once; more wait for one
-// another. An idle end costs no CPU.
+// window of the same memfd, up to 4 GiB, of which a process maps what its messages take. At most 62
+// calls are under way at once; more wait for one another. An idle end costs no CPU.
 //
 // Threads:  any number of threads and processes may call. One listens.
 // Lifetime: shared by every process that has it; nothing has a name, nothing is left behind. In
 //           each process the object must outlive its PendingCalls.
-// Errors:   as channel.h. The death of a peer is noticed within 20 ms.
+// Errors:   as channel.h. The death of a peer is noticed within 20 ms. Where address space or the
+//           size of files is limited (ulimit -v, -f), a message that is too large for that is a
+//           BadValue that names the limit.
 #ifndef REMOTEOBJ_TRANSPORT_SHARED_MEMORY_CHANNEL_H_
 #define REMOTEOBJ_TRANSPORT_SHARED_MEMORY_CHANNEL_H_
 
@@ -59,7 +61,7 @@ class PolledHandler {
 
 class SharedMemoryChannel : public Channel {
  public:
-  // Throws std::system_error if the memory cannot be had.
+  // Throws std::system_error if the memory cannot be had; a limit of file sizes must allow 1 MiB.
   static std::shared_ptr<SharedMemoryChannel> Create();
   // The same channel in a process that is no fork: by the descriptor of its memory, which it owns
   // from then on.
@@ -71,8 +73,11 @@ class SharedMemoryChannel : public Channel {
   static std::shared_ptr<SharedMemoryChannel> CreatePolled(int bell);
   static std::shared_ptr<SharedMemoryChannel> AttachPolled(int fd, int bell);
 
-  // Of its memory; closed at exec.
+  // Of its memory; closed at exec. Throws std::system_error if the program has closed it.
   virtual int fd() const = 0;
+  // Whether no process that has the memory can cut it short under the others. Not where
+  // memfd_create is denied.
+  virtual bool sealed() const = 0;
 
   virtual Listener& listener() = 0;
 

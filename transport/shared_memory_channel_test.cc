@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <exception>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -176,6 +177,12 @@ TEST(SharedMemoryChannelTest, ACallerWithoutDescriptorsDoesNotTakeTheListenerFor
 
 // The window that could not be mapped was to be mapped again when the slot was freed, in a
 // destructor.
+std::size_t AddressSpace() {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
 TEST(SharedMemoryChannelTest, ACallerWithoutAddressSpaceGetsAnError) {
   if (kSanitized) GTEST_SKIP() << "sanitizers need all the address space there is";
   const auto channel = SharedMemoryChannel::Create();
@@ -192,8 +199,11 @@ TEST(SharedMemoryChannelTest, ACallerWithoutAddressSpaceGetsAnError) {
     _exit(0);
   }
   ASSERT_TRUE(channel->WaitUntilListening(Watchdog()));
+  const std::string large(100'000, 'x');
   const int status = StatusOfChild([&] {
-    const rlimit little{std::size_t{2} << 30, std::size_t{2} << 30};
+    // Less than a window for them takes.
+    const std::size_t space = AddressSpace() + (std::size_t{64} << 10);
+    const rlimit little{space, space};
     setrlimit(RLIMIT_AS, &little);
     try {
       Echo(*channel, "large");
@@ -201,7 +211,7 @@ TEST(SharedMemoryChannelTest, ACallerWithoutAddressSpaceGetsAnError) {
     } catch (const BadValue&) {
     }
     try {
-      Echo(*channel, std::string(100'000, 'x'));
+      Echo(*channel, large);
       return 2;
     } catch (const BadValue&) {
     }

@@ -6,7 +6,12 @@
 //   Header | Slot 0 | Slot 1 | … | window of slot 0's request | window of slot 0's outcome | …
 //
 // All of it is one memfd, made before fork and so known to every process that is related. The
-// windows are holes in it until they are used, and each process maps them when it first needs them.
+// windows are holes in it until they are used. A process maps as much of a window as the message in
+// it takes, and keeps a limited amount mapped for the next message.
+//
+// The file has its size from the beginning: 4 GiB for each window, or an equal share of what the
+// limit of file sizes (RLIMIT_FSIZE) leaves. It is sealed, so that no process that shares it can
+// take pages away from under the others.
 //
 // Each process that has written its identity here holds a token: a POSIX record lock on a byte of
 // the memfd, far behind its end, whose offset is the identity. The kernel releases it when the
@@ -27,7 +32,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <utility>
 
 #include "remoteobj/transport/internal/flat.h"
 #include "remoteobj/transport/internal/identity.h"
@@ -65,9 +70,9 @@ static_assert(offsetof(Half, words) == 16);
 struct Slot {
   // The client's. Others look at it only when slots run short.
   alignas(64) std::atomic<Identity> owner{0};
-  std::uint32_t call = 0;                // The number of the last one.
-  std::uint32_t request_in_window = 0;   // Here, so that the request's line is left alone.
-  std::uint32_t retained_pages[2] = {};  // Of each window, kept for the next message.
+  std::uint32_t call = 0;                 // The number of the last one.
+  std::uint32_t request_in_window = 0;    // Here, so that the request's line is left alone.
+  std::uint32_t retained_blocks[2] = {};  // Of each window, kept for the next message.
 
   Half request;
   Half outcome;
@@ -91,17 +96,21 @@ struct Header {
   alignas(64) std::atomic<std::uint32_t> freed{0};
   std::atomic<std::uint32_t> slot_waits{0};       // How often one began to wait.
   std::atomic<std::uint32_t> slot_waits_over{0};  // Of these, how many are known to be over.
-  std::atomic<std::int64_t> retained_pages{0};
+  std::atomic<std::int64_t> retained_blocks{0};
 };
 
 enum class Direction { kRequest = 0, kOutcome = 1 };
+
+// Who else has the memory that is attached to: this program, or one that need not be trusted.
+enum class Origin { kThisProgram, kStranger };
 
 class Region {
  public:
   // Throws std::system_error if there is no memory for it.
   Region();
-  // The same memory as another Region's, by its fd(), which this one owns from then on.
-  explicit Region(int fd);
+  // The same memory as another Region's, by its fd(), which this one owns from then on. Throws
+  // BadValue if it is not such memory, or a stranger's that is not sealed.
+  Region(int fd, Origin origin);
   ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
@@ -121,27 +130,71 @@ class Region {
   Slot& slot(unsigned index) { return slots_[index]; }
   // Throws std::system_error if the program has closed it.
   int fd() const { return fd_.Checked("the memory of a proxy"); }
-
-  // The window of a slot, mapped. Throws BadValue if there is no address space for it.
-  std::byte* Window(unsigned slot, Direction direction);
+  // Whether other processes are kept from cutting it short. It is not where memfd_create is denied.
+  bool sealed() const { return sealed_; }
 
   // Gives back what a window need not keep, after a call. The message is gone then.
   void Trim(unsigned slot, Direction direction) noexcept;
 
  private:
+  friend class Window;
+
   void Map();
   Identity TakeToken();
   bool HoldsToken(Identity process) const;
   std::uint64_t OffsetOf(unsigned slot, Direction direction) const;
-  // Null, with errno, if there is no address space.
-  std::byte* TryWindow(unsigned slot, Direction direction) noexcept;
+  // Maps a part of the file. Null, with errno, if that fails.
+  void* TryMap(std::uint64_t offset, std::uint64_t bytes) noexcept;
+  // Gives back the pages of a window from there on.
+  void Punch(unsigned slot, Direction direction, std::uint64_t from) noexcept;
+  std::atomic<std::uint64_t>& mapping(unsigned slot, Direction direction) {
+    return mappings_[2 * slot + static_cast<unsigned>(direction)];
+  }
 
   OwnDescriptor fd_;
   std::atomic<Identity> me_{0};
+  bool sealed_ = false;
+  std::uint64_t window_bytes_ = 0;  // The size of a window; a multiple of 64 KiB.
   void* memory_ = nullptr;
   Header* header_ = nullptr;
   Slot* slots_ = nullptr;
-  std::array<std::atomic<std::byte*>, 2 * kSlots> windows_{};
+  // What this process keeps mapped of each window, packed into a word; 0: nothing. A Window takes
+  // the word out and puts another one back, so a mapping is one user's at a time.
+  std::array<std::atomic<std::uint64_t>, 2 * kSlots> mappings_{};
+  std::atomic<std::int64_t> mapped_bytes_{0};  // In all of them.
+};
+
+// The mapping of a slot's window while it is used. Two at a time for one window are two mappings of
+// the same memory.
+class Window {
+ public:
+  enum class For { kReading, kWriting };
+
+  Window() = default;
+  Window(Region& region, unsigned slot, Direction direction, For use);
+  ~Window() {
+    if (size_ != 0) PutBack();
+  }
+  Window(Window&& other) noexcept { *this = std::move(other); }
+  Window& operator=(Window&& other) noexcept;
+
+  Word* words() const { return reinterpret_cast<Word*>(base_); }
+  // How much is mapped.
+  std::uint64_t bytes() const { return size_; }
+  // Maps at least so many bytes; may move. Throws BadValue, which names the limit that forbids it.
+  void Map(std::uint64_t bytes);
+
+ private:
+  // Returns false, with errno, if it fails.
+  bool TryMap(std::uint64_t bytes) noexcept;
+  void PutBack() noexcept;
+
+  Region* region_ = nullptr;
+  unsigned slot_ = 0;
+  Direction direction_ = Direction::kRequest;
+  For use_ = For::kReading;
+  std::byte* base_ = nullptr;
+  std::uint64_t size_ = 0;
 };
 
 // Writes one message in a slot, or where it outgrows that in the window.
@@ -163,6 +216,7 @@ class SlotMessage final : public Out {
   const unsigned slot_;
   const Direction direction_;
   Half& half_;
+  Window window_;
   Word small_[kSmallWords];
 };
 
@@ -187,8 +241,19 @@ inline void ExpectToRead(const Half& half) {
   }
 }
 
-// The message that a slot has.
-In ReadSlot(Region& region, unsigned slot, Direction direction);
+// Reads the message that a slot has. Throws BadValue if it can't be mapped.
+class SlotReader {
+ public:
+  SlotReader(Region& region, unsigned slot, Direction direction);
+  SlotReader(const SlotReader&) = delete;
+  SlotReader& operator=(const SlotReader&) = delete;
+
+  In& in() { return in_; }
+
+ private:
+  Window window_;
+  In in_;
+};
 
 }  // namespace remoteobj::transport_internal
 

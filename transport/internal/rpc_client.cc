@@ -23,6 +23,7 @@
 #include <functional>
 #include <map>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <tuple>
 #include <unordered_map>
@@ -361,7 +362,11 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
   }
   if (descriptors.size() == 2) {
     bell_ = Socket(descriptors[1]);
-    shared_ = SharedMemoryChannel::AttachPolled(descriptors[0], bell_.fd());
+    try {
+      shared_ = SharedMemoryChannel::AttachPolled(descriptors[0], bell_.fd());
+    } catch (const std::system_error&) {
+      // There is no address space for it: the socket has to do.
+    }
   } else {
     for (const int fd : descriptors) close(fd);
   }

@@ -25,6 +25,7 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -337,6 +338,7 @@ class Polled final : private PolledHandler {
 
   int bell() const { return bell_.fd(); }
   int fd() const { return channel_->fd(); }
+  bool sealed() const { return channel_->sealed(); }
   bool called() { return channel_->called(); }
   int caller_cpu() { return channel_->caller_cpu(); }
 
@@ -564,7 +566,7 @@ class RpcServer::Impl::Connection {
           if (accepted) {
             peer.id = verdict.client.id;
             link_->session = server_.service_.Connected(peer);
-            if (verdict.client.shared_memory) return ShareMemory();
+            if (verdict.client.shared_memory && MakeSharedMemory()) return ShareMemory();
           } else {
             LOG_EVERY_N(WARNING, 100)
                 << "a client (" << peer.address << ") was not let in: " << verdict.reason;
@@ -579,9 +581,20 @@ class RpcServer::Impl::Connection {
     if (std::exchange(is_half_open_, false)) server_.half_open_.erase(half_open_);
   }
 
+  // Returns false where there is no memory that could be lent to a stranger: its calls come by the
+  // socket then.
+  bool MakeSharedMemory() {
+    try {
+      polled_ = std::make_unique<Polled>(link_);
+    } catch (const std::system_error& e) {
+      LOG_EVERY_N(WARNING, 100) << "a client uses the socket alone: " << e.what();
+      return false;
+    }
+    if (!polled_->sealed()) polled_.reset();
+    return polled_ != nullptr;
+  }
   // The reply, with the descriptors of the memory and of its bell.
   kj::Promise<void> ShareMemory() {
-    polled_ = std::make_unique<Polled>(link_);
     SendWithDescriptors(socket_.fd(), reply_, std::array{polled_->fd(), polled_->bell()});
     bell_ready_ = kj::heap<kj::UnixEventPort::FdObserver>(
         server_.io_->unixEventPort, polled_->bell(), kj::UnixEventPort::FdObserver::OBSERVE_READ);
