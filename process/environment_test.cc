@@ -3,6 +3,7 @@
 // Processes of programs that run in sandboxes, or do unusual things with signals, children and the
 // environment. Has a main of its own, which begins with Init(): it is what is re-executed.
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -13,9 +14,13 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
-#include <functional>
+#include <exception>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
@@ -46,6 +51,37 @@ std::string Signals() {
   return text;
 }
 
+// As daemons and sandboxes do; and the numbers are other files' then.
+void CloseAll() {
+  syscall(SYS_close_range, 3, ~0u, 0);
+  for (int i = 0; i < 20; ++i) open("/dev/zero", O_RDWR);
+}
+std::string LargeAfterClosingAll(int size) {
+  CloseAll();
+  return std::string(static_cast<std::size_t>(size), 'x');
+}
+void ThrowsAfterClosingAll(std::string text) {
+  CloseAll();
+  throw std::out_of_range(text);
+}
+remoteobj::Generator<int> CountAfterClosingAll(int n) {
+  CloseAll();
+  for (int i = 0; i < n; ++i) co_yield i;
+}
+void CrashesAfterClosingAll() {
+  CloseAll();
+  std::terminate();
+}
+void SleepsAfterClosingAll() {
+  CloseAll();
+  Sleep();
+}
+
+REMOTEOBJ_REGISTER_FUNCTION(LargeAfterClosingAll)
+REMOTEOBJ_REGISTER_FUNCTION(ThrowsAfterClosingAll)
+REMOTEOBJ_REGISTER_FUNCTION(CountAfterClosingAll)
+REMOTEOBJ_REGISTER_FUNCTION(CrashesAfterClosingAll)
+REMOTEOBJ_REGISTER_FUNCTION(SleepsAfterClosingAll)
 REMOTEOBJ_REGISTER_FUNCTION(Seven)
 REMOTEOBJ_REGISTER_FUNCTION(Sleep)
 REMOTEOBJ_REGISTER_FUNCTION(Count)
@@ -212,6 +248,91 @@ TEST_P(EnvironmentTest, WhenSignalsAreBlockedIgnoredOrHandled) {
     sigset_t after;
     sigprocmask(SIG_BLOCK, nullptr, &after);
     EXIT_UNLESS(sigismember(&after, SIGTERM) == 1 && sigismember(&after, SIGUSR1) == 0);
+  });
+  EXPECT_EQ(program.Wait(), 0);
+}
+
+TEST_P(EnvironmentTest, AProcessThatHasClosedAllDescriptorsSaysAllTheSame) {
+  for (const int size : {0, 100, 1 << 20}) {
+    Process process(Options(), app::LargeAfterClosingAll, size);
+    EXPECT_TRUE(process.Join());
+    EXPECT_EQ(process.result(), std::string(static_cast<std::size_t>(size), 'x'));
+  }
+  Process throws(Options(), app::ThrowsAfterClosingAll, "its own error");
+  try {
+    throws.Join();
+    ADD_FAILURE();
+  } catch (const std::out_of_range& e) {
+    EXPECT_STREQ(e.what(), "its own error");
+  }
+  for (const std::uint64_t backlog : {std::uint64_t{200}, std::uint64_t{1} << 40}) {
+    Process counts({.start = GetParam(), .max_backlog = backlog}, app::CountAfterClosingAll, 50);
+    int next = 0;
+    for (const int i : counts.result()) EXPECT_EQ(i, next++);
+    EXPECT_EQ(next, 50);
+  }
+  Process crashes(Options(), app::CrashesAfterClosingAll);
+  try {
+    crashes.Join();
+    ADD_FAILURE();
+  } catch (const ProcessDied& e) {
+    EXPECT_THAT(e.last_words(), HasSubstr("std::terminate"));
+    EXPECT_FALSE(e.stack().empty());
+  }
+  Process asked(Options(), app::SleepsAfterClosingAll);
+  asked.RequestStop();
+  EXPECT_TRUE(asked.Join());
+  Process told(Options(), app::SleepsAfterClosingAll);
+  told.Throw(std::out_of_range("told"));
+  // It may have been told before it closed them.
+  EXPECT_ANY_THROW(told.Join());
+}
+
+TEST_P(EnvironmentTest, AnOwnerThatHasClosedAllDescriptorsIsToldWhatHappened) {
+  Forked owner([&] {
+    // The fork server ends, too, and with it the knowledge.
+    const auto signal =
+        GetParam() == Start::kForkServer ? std::nullopt : std::optional<int>(SIGKILL);
+    Process seven({.daemon = false, .start = GetParam()}, app::Seven);
+    Process sleeps({.daemon = false, .start = GetParam()}, app::Sleep);
+    // A child that runs on by itself, and one that the kernel ends, as its owner has let go of it.
+    Process daemon(Options(), app::Sleep);
+    app::CloseAll();
+    EXIT_UNLESS(seven.Join());
+    EXIT_UNLESS(seven.result() == 7);
+    EXIT_UNLESS(!sleeps.Join(absl::Milliseconds(1)));
+    sleeps.Kill();
+    try {
+      sleeps.Join();
+      _exit(2);
+    } catch (const ProcessDied& e) {
+      EXIT_UNLESS(e.signal() == signal);
+    }
+    try {
+      daemon.Join();
+      _exit(3);
+    } catch (const ProcessDied& e) {
+      EXIT_UNLESS(e.signal() == signal);
+    }
+    // Others can be started.
+    CheckAll(GetParam());
+  });
+  EXPECT_EQ(owner.Wait(), 0);
+}
+
+TEST_P(EnvironmentTest, WhereTheStreamsAreClosed) {
+  Forked program([&] {
+    for (int fd = 0; fd <= 2; ++fd) close(fd);
+    CheckAll(GetParam());
+    // What is printed goes nowhere, and into no memory of the library.
+    Process process([] {
+      std::printf("%s\n", std::string(100'000, 'x').c_str());
+      std::fprintf(stderr, "%s\n", std::string(100'000, 'x').c_str());
+      std::fflush(stdout);
+      return 5;
+    });
+    EXIT_UNLESS(process.Join());
+    EXIT_UNLESS(process.result() == 5);
   });
   EXPECT_EQ(program.Wait(), 0);
 }

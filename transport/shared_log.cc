@@ -16,6 +16,10 @@
 // Append A returned before Append B began, then A has the lower sequence, and A's tail was moved
 // before B's. A reader that has found B looks at all lanes again after that, and so finds A: Next()
 // repeats its round until a round finds nothing new, and then takes the lowest.
+//
+// A process that has closed the file's descriptor, as one that closes all but the streams, still
+// has the mapping, and mremap() makes further ones from it. The first lane follows the mapped page,
+// so such a process reads and writes there.
 #include "remoteobj/transport/shared_log.h"
 
 #include <fcntl.h>
@@ -24,6 +28,7 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -57,7 +62,6 @@ constexpr std::uint64_t kGiveBackBytes = 1 << 20;
 constexpr std::size_t kKeptBuffer = 16 << 20;
 
 constexpr std::uint64_t Align8(std::uint64_t n) { return (n + 7) & ~std::uint64_t{7}; }
-static_assert(kPage + kLanes * kLaneBytes <= SharedLog::kOwnerOffset);
 constexpr std::uint64_t OffsetOf(unsigned lane) { return kPage + lane * kLaneBytes; }
 
 [[noreturn]] void ThrowErrno(int error, const char* what) {
@@ -79,6 +83,40 @@ void Punch(const OwnDescriptor& file, std::uint64_t from, std::uint64_t to) {
                   static_cast<off_t>(to - from));
   }
 }
+
+// Bytes of the file, without its descriptor: a mapping made from that of the first page.
+class Mapped {
+ public:
+  // REQUIRES: the file has that size.
+  Mapped(void* first_page, std::uint64_t offset, std::size_t size)
+      : length_(static_cast<std::size_t>(offset) + size) {
+    // With an old size of 0 it is a second mapping, from the same place in the file on.
+    void* const memory = mremap(first_page, 0, length_, MREMAP_MAYMOVE);
+    if (memory == MAP_FAILED) return;
+    memory_ = static_cast<char*>(memory);
+    data_ = memory_ + offset;
+#ifdef MADV_POPULATE_WRITE
+    // A lack of memory is an error here, and later a SIGBUS. Before Linux 5.14 it isn't noticed.
+    const std::uint64_t page = offset / kPage * kPage;
+    if (madvise(memory_ + page, length_ - page, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
+      data_ = nullptr;
+    }
+#endif
+  }
+  ~Mapped() {
+    if (memory_ != nullptr) munmap(memory_, length_);
+  }
+  Mapped(const Mapped&) = delete;
+  Mapped& operator=(const Mapped&) = delete;
+
+  // Null if there is no memory or no address space for it.
+  char* data() const { return data_; }
+
+ private:
+  const std::size_t length_;
+  char* memory_ = nullptr;
+  char* data_ = nullptr;
+};
 
 // All of it, or false.
 bool ReadAt(const OwnDescriptor& file, std::uint64_t offset, char* data, std::size_t size) {
@@ -113,6 +151,9 @@ struct SharedLog::Header {
   std::atomic<std::uint32_t> waiting;
   std::atomic<std::uint32_t> room;     // Changes when `consumed` does; writers sleep on it.
   std::atomic<std::uint32_t> blocked;  // How many do.
+  // A writer has closed its descriptors, and can't wake readers that wait.
+  std::atomic<std::uint32_t> silent;
+  std::uint64_t size;  // Of the file. Written when the log is made.
   Lane lanes[kLanes];
 };
 
@@ -132,12 +173,20 @@ struct SharedLog::RecordHeader {
 
 SharedLog::SharedLog(Options options) {
   memory_fd_ = transport_internal::NewMemoryFile("remoteobj-log");
-  transport_internal::ResizeMemoryFile(memory_fd_.get(), kPage, "a log");
+  // All that can be mapped; it takes memory only where something is written.
+  const auto size = static_cast<off_t>(kPage + kLaneBytes);
+  transport_internal::ResizeMemoryFile(
+      memory_fd_.get(), std::max<off_t>(kPage, std::min(size, transport_internal::FileSizeLimit())),
+      "a log");
   if (options.can_wait) {
     wake_fd_ = OwnDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (wake_fd_.get() < 0) ThrowErrno(errno, "remoteobj: eventfd");
   }
   Map();
+  struct stat status;
+  if (fstat(memory_fd_.get(), &status) == 0) {
+    header_->size = static_cast<std::uint64_t>(status.st_size);
+  }
 }
 
 SharedLog::SharedLog(int memory_fd, int wake_fd) : memory_fd_(memory_fd), wake_fd_(wake_fd) {
@@ -147,6 +196,7 @@ SharedLog::SharedLog(int memory_fd, int wake_fd) : memory_fd_(memory_fd), wake_f
 void SharedLog::Map() {
   void* memory = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd_.get(), 0);
   if (memory == MAP_FAILED) ThrowErrno(errno, "remoteobj: mmap of a log");
+  static_assert(kPage + kLanes * kLaneBytes <= kOwnerOffset);
   static_assert(sizeof(Header) <= kExtraOffset && std::atomic<std::uint64_t>::is_always_lock_free);
   // Cleared memory is a Header as it begins.
   header_ = static_cast<Header*>(memory);
@@ -156,12 +206,13 @@ SharedLog::~SharedLog() { munmap(header_, kPage); }
 
 void* SharedLog::extra() const { return reinterpret_cast<char*>(header_) + kExtraOffset; }
 
-SharedLog::Lane& SharedLog::TakeLane(std::uint64_t* offset) noexcept {
+// One of the first `count`.
+SharedLog::Lane& SharedLog::TakeLane(unsigned count, std::uint64_t* offset) noexcept {
   static constinit thread_local unsigned last = 0;
   const Identity self = transport_internal::Self();
   for (unsigned round = 0;; ++round) {
-    for (unsigned i = 0; i < kLanes; ++i) {
-      const unsigned index = (last + i) % kLanes;
+    for (unsigned i = 0; i < count; ++i) {
+      const unsigned index = (last + i) % count;
       Lane& lane = header_->lanes[index];
       Identity owner = lane.owner.load(std::memory_order_relaxed);
       // Whether an owner lives is a system call away, so it is asked only where all lanes are
@@ -186,18 +237,19 @@ int SharedLog::Write(std::uint32_t kind, std::string_view data, std::uint64_t* s
   *sequence = record.sequence;
   const std::uint64_t bytes = sizeof record + Align8(data.size());
 
+  const bool ours = memory_fd_.IsOurs();
   std::uint64_t offset;
-  Lane& lane = TakeLane(&offset);
+  Lane& lane = TakeLane(ours ? kLanes : 1, &offset);
   const std::uint64_t tail = lane.tail.load(std::memory_order_relaxed);
   int error = tail + bytes > kLaneBytes ? EFBIG : 0;
-  if (!memory_fd_.IsOurs()) error = EBADF;
   static constexpr char kPadding[8] = {};
   iovec parts[] = {{&record, sizeof record},
                    {const_cast<char*>(data.data()), data.size()},
                    {const_cast<char*>(kPadding), Align8(data.size()) - data.size()}};
-  iovec* part = parts;
   std::uint64_t at = offset + tail;
-  while (error == 0 && part != std::end(parts)) {
+  if (error == 0 && !ours) error = WriteMapped(at, parts, std::size(parts));
+  iovec* part = parts;
+  while (error == 0 && ours && part != std::end(parts)) {
     // Not through the library: there it would be a point at which a thread can be cancelled.
     const long n = syscall(SYS_pwritev, memory_fd_.get(), part, std::end(parts) - part, at, 0);
     if (n < 0) {
@@ -218,12 +270,54 @@ int SharedLog::Write(std::uint32_t kind, std::string_view data, std::uint64_t* s
   lane.owner.store(0, std::memory_order_release);
   if (error == 0 && wake_fd_.get() >= 0) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (header_->waiting.load(std::memory_order_relaxed) > 0 && wake_fd_.IsOurs()) {
+    if (!wake_fd_.IsOurs()) {
+      header_->silent.store(1, std::memory_order_relaxed);
+    } else if (header_->waiting.load(std::memory_order_relaxed) > 0) {
       const std::uint64_t one = 1;
       [[maybe_unused]] const long ignored = syscall(SYS_write, wake_fd_.get(), &one, sizeof one);
     }
   }
   return error;
+}
+
+// Returns errno, or 0.
+int SharedLog::WriteMapped(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept {
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < count; ++i) size += parts[i].iov_len;
+  if (offset + size > header_->size) return EFBIG;
+  const Mapped file(header_, offset, size);
+  if (file.data() == nullptr) return ENOMEM;
+  char* to = file.data();
+  for (std::size_t i = 0; i < count; to += parts[i++].iov_len) {
+    std::memcpy(to, parts[i].iov_base, parts[i].iov_len);
+  }
+  return 0;
+}
+
+// All of it, or false. Throws where the descriptor is closed, and the lane can't be mapped.
+bool SharedLog::Read(std::uint64_t offset, char* data, std::size_t size) const {
+  if (memory_fd_.IsOurs()) return ReadAt(memory_fd_, offset, data, size);
+  if (offset + size > header_->size) memory_fd_.Checked("a log, of which it reads");
+  const Mapped file(header_, offset, size);
+  if (file.data() == nullptr) ThrowErrno(ENOMEM, "remoteobj: memory to read a log");
+  std::memcpy(data, file.data(), size);
+  return true;
+}
+
+bool SharedLog::ReadOwners(std::uint64_t offset, char* data, std::size_t size) const {
+  return memory_fd_.IsOurs() && ReadAt(memory_fd_, kOwnerOffset + offset, data, size);
+}
+
+void SharedLog::WriteOwners(std::uint64_t offset, std::string_view data) const {
+  const int fd = memory_fd_.Checked("a log");
+  while (!data.empty()) {
+    const ssize_t n =
+        pwrite(fd, data.data(), data.size(), static_cast<off_t>(kOwnerOffset + offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) ThrowErrno(errno, "remoteobj: write beside a log");
+    data.remove_prefix(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
 }
 
 std::uint64_t SharedLog::Append(std::uint32_t kind, std::string_view data) {
@@ -251,9 +345,8 @@ void SharedLog::Clear() {
     std::uint64_t at = begin;
     for (RecordHeader record; at < tail; at += sizeof record + Align8(record.size)) {
       // A consuming reader may have given it back already; then nothing before the tail is needed.
-      const bool whole =
-          ReadAt(memory_fd_, OffsetOf(i) + at, reinterpret_cast<char*>(&record), sizeof record) &&
-          record.check == record.Check() && record.size <= tail - at;
+      const bool whole = Read(OffsetOf(i) + at, reinterpret_cast<char*>(&record), sizeof record) &&
+                         record.check == record.Check() && record.size <= tail - at;
       if (!whole) {
         at = tail;
         break;
@@ -315,10 +408,10 @@ bool SharedLog::Reader::FindHead(unsigned index) {
         cursor.buffer = std::make_unique_for_overwrite<char[]>(kReadAhead);
       }
       cursor.at = cursor.next;
-      cursor.size = static_cast<std::size_t>(std::min<std::uint64_t>(tail - cursor.at, kReadAhead));
-      if (!ReadAt(log_.memory_fd_, OffsetOf(index) + cursor.at, cursor.buffer.get(), cursor.size)) {
-        cursor.size = 0;
-      }
+      const auto size =
+          static_cast<std::size_t>(std::min<std::uint64_t>(tail - cursor.at, kReadAhead));
+      cursor.size = 0;
+      if (log_.Read(OffsetOf(index) + cursor.at, cursor.buffer.get(), size)) cursor.size = size;
     }
     RecordHeader head;
     if (cursor.size >= sizeof head) {
@@ -384,7 +477,7 @@ std::optional<SharedLog::Record> SharedLog::Reader::Take(unsigned index) {
   if (buffered) {
     at = cursor.buffer.get() + (data - cursor.at);
   } else {
-    if (!ReadAt(log_.memory_fd_, OffsetOf(index) + data, large_.get(), size)) return std::nullopt;
+    if (!log_.Read(OffsetOf(index) + data, large_.get(), size)) return std::nullopt;
     at = large_.get();
   }
   const bool cleared = head.sequence < log_.cleared();
@@ -418,13 +511,17 @@ bool SharedLog::Reader::Wait(int other_fd, absl::Duration timeout) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   bool ready = FindHeads();
   if (!ready) {
-    pollfd wait[] = {{log_.wake_fd_.get(), POLLIN, 0}, {other_fd, POLLIN, 0}};
+    const int wake_fd = log_.wake_fd_.IsOurs() ? log_.wake_fd_.get() : -1;
+    pollfd wait[] = {{wake_fd, POLLIN, 0}, {other_fd, POLLIN, 0}};
+    if (wake_fd < 0 || header.silent.load(std::memory_order_relaxed) != 0) {
+      timeout = std::min(timeout, absl::Milliseconds(20));
+    }
     const timespec limit =
         absl::ToTimespec(std::clamp(timeout, absl::ZeroDuration(), absl::Hours(1000)));
     ready = ppoll(wait, 2, &limit, nullptr) != 0;  // An interrupted wait returns early.
     if (wait[0].revents != 0) {
       std::uint64_t count;
-      [[maybe_unused]] const ssize_t ignored = read(log_.wake_fd_.get(), &count, sizeof count);
+      [[maybe_unused]] const ssize_t ignored = read(wake_fd, &count, sizeof count);
     }
   }
   header.waiting.fetch_sub(1, std::memory_order_relaxed);

@@ -17,11 +17,15 @@
 // Order:    records of one thread come in its order. If one Append() returned before another began,
 //           in whatever process, its record comes first.
 // Threads:  thread-safe, and safe among processes; a Reader belongs to one thread at a time.
-// Lifetime: the memory lives as long as any process has it.
+// Lifetime: the memory lives as long as any process has it. A process may close all descriptors: it
+//           can still read and write, but its records wake readers that wait only 50 times a
+//           second.
 // Errors:   std::system_error if there is no memory or no descriptor left.
 // Not here: what the records mean.
 #ifndef REMOTEOBJ_TRANSPORT_SHARED_LOG_H_
 #define REMOTEOBJ_TRANSPORT_SHARED_LOG_H_
+
+#include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -75,12 +79,14 @@ class SharedLog {
   // Memory beside the log for what its owner shares, cleared at first.
   static constexpr std::size_t kExtraBytes = 1024;
   void* extra() const;
-  // From here on the file behind memory_fd() is the owner's, too.
-  static constexpr std::uint64_t kOwnerOffset = std::uint64_t{1} << 60;
+  // More such memory, of any size. Returns false if it can't be read, as where this process has
+  // closed the descriptors.
+  bool ReadOwners(std::uint64_t offset, char* data, std::size_t size) const;
+  void WriteOwners(std::uint64_t offset, std::string_view data) const;
 
   // What a process that is not a fork needs to have the same log: descriptors, closed at exec. The
-  // second one is -1 if nobody can wait.
-  int memory_fd() const { return memory_fd_.get(); }
+  // second one is -1 if nobody can wait. Throws where this process has closed it.
+  int memory_fd() const { return memory_fd_.Checked("a log"); }
   int wake_fd() const { return wake_fd_.get(); }
   // That log there. Takes the descriptors over.
   SharedLog(int memory_fd, int wake_fd);
@@ -92,7 +98,11 @@ class SharedLog {
   struct RecordHeader;
 
   void Map();
-  Lane& TakeLane(std::uint64_t* offset) noexcept;
+  static constexpr std::uint64_t kOwnerOffset = std::uint64_t{1} << 60;
+
+  Lane& TakeLane(unsigned count, std::uint64_t* offset) noexcept;
+  int WriteMapped(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;
+  bool Read(std::uint64_t offset, char* data, std::size_t size) const;
   int Write(std::uint32_t kind, std::string_view data, std::uint64_t* sequence) noexcept;
 
   transport_internal::OwnDescriptor memory_fd_;

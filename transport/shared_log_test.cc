@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -392,15 +393,60 @@ TEST(SharedLogTest, DamageCostsWhatIsDamaged) {
   log.Append(1, "a");
   SharedLog::Reader reader(log);
   EXPECT_EQ(reader.Next()->data, "a");
-  struct stat status;
-  fstat(log.memory_fd(), &status);
   log.Append(1, "b");
   const std::string noise(40, '\xff');
-  ASSERT_EQ(pwrite(log.memory_fd(), noise.data(), noise.size(), status.st_size),
+  // Behind the first record of the lane, wherever that is.
+  const off_t second = lseek(log.memory_fd(), 4096, SEEK_DATA) + 40;
+  ASSERT_EQ(pwrite(log.memory_fd(), noise.data(), noise.size(), second),
             static_cast<ssize_t>(noise.size()));
   EXPECT_FALSE(reader.Next());
   log.Append(1, "c");
   EXPECT_EQ(reader.Next()->data, "c");
+}
+
+TEST(SharedLogTest, AProcessThatHasClosedItsDescriptorsReadsAndWrites) {
+  SharedLog log({.can_wait = true});
+  // In a lane that can be mapped: a thread begins with the first.
+  std::thread([&] { log.Append(1, "before"); }).join();
+  Forked child([&] {
+    syscall(SYS_close_range, 3, ~0u, 0);
+    // Files of its own, which get the numbers.
+    int files[8];
+    for (int& fd : files) fd = memfd_create("of the program", 0);
+    const std::string large(1 << 20, 'x');
+    log.Append(2, "after");
+    if (!log.AppendInSignalHandler(3, large)) _exit(2);
+    if (ReadAll(log) != std::vector<std::string>{"1:before", "2:after", "3:" + large}) _exit(3);
+    SharedLog::Reader(log).Wait(-1, absl::InfiniteDuration());
+    for (const int fd : files) {
+      struct stat status;
+      if (fstat(fd, &status) != 0 || status.st_size != 0) _exit(4);
+    }
+  });
+  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(ReadAll(log),
+            (std::vector<std::string>{"1:before", "2:after", "3:" + std::string(1 << 20, 'x')}));
+}
+
+TEST(SharedLogTest, AReaderLearnsOfWhatAWriterWithoutDescriptorsAppends) {
+  SharedLog log({.can_wait = true});
+  Forked child([&] {
+    syscall(SYS_close_range, 3, ~0u, 0);
+    for (int i = 0; i < 3; ++i) {
+      log.Append(1, "x");
+      while (!log.WaitForRoom(0, absl::Seconds(1))) {
+      }
+    }
+  });
+  SharedLog::Reader reader(log, /*consume=*/true);
+  for (int read = 0; read < 3;) {
+    if (reader.Next()) {
+      ++read;
+    } else {
+      reader.Wait(-1, absl::Seconds(1));
+    }
+  }
+  EXPECT_EQ(child.Wait(), 0);
 }
 
 TEST(SharedLogTest, AnotherImageAttachesByDescriptors) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <stdexcept>
 #include <string>
 
 #include "absl/time/clock.h"
@@ -110,18 +111,20 @@ std::stop_token Body::Token() {
 
 std::optional<ErrorInfo> Body::NextMail() {
   if (mail_read_ >= control_.mail.load(std::memory_order_acquire)) return std::nullopt;
-  const auto read = [&](void* data, std::size_t size) {
-    return pread(log_.memory_fd(), data, size,
-                 static_cast<off_t>(SharedLog::kOwnerOffset + mail_read_)) ==
-           static_cast<ssize_t>(size);
-  };
   std::uint64_t size = 0;
-  if (!read(&size, sizeof size)) return std::nullopt;
-  mail_read_ += sizeof size;
-  std::string packed(size, '\0');
-  const bool whole = read(packed.data(), size);
-  mail_read_ += size;
-  if (!whole) return std::nullopt;
+  std::string packed;
+  bool whole = log_.ReadOwners(mail_read_, reinterpret_cast<char*>(&size), sizeof size);
+  if (whole) {
+    packed.resize(size);
+    whole = log_.ReadOwners(mail_read_ + sizeof size, packed.data(), size);
+  }
+  if (!whole) {
+    mail_read_ = control_.mail.load(std::memory_order_acquire);
+    throw std::runtime_error(
+        "an error that the owner throws here can't be read, since this process has closed the "
+        "library's descriptors");
+  }
+  mail_read_ += sizeof size + size;
   return UnpackError(packed);
 }
 

@@ -31,8 +31,8 @@ struct Control {
   std::atomic<std::uint32_t> stop;  // How often it was asked to.
   // The owner joins, so nobody may be left to read: RunOptions::max_backlog holds no more.
   std::atomic<std::uint32_t> joining;
-  // Bytes of errors to be thrown, which lie in the file from SharedLog::kOwnerOffset on: each one a
-  // 64-bit size and as many bytes. Released by the owner after the bytes.
+  // Bytes of errors to be thrown, which lie in SharedLog::WriteOwners(): each one a 64-bit size
+  // and as many bytes. Released by the owner after the bytes.
   std::atomic<std::uint64_t> mail;
 
   // What it does, for when it dies. Relaxed: read when it has ended.

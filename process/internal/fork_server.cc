@@ -92,7 +92,9 @@ int ReceiveMessage(int socket, std::int32_t* value, std::vector<int>* descriptor
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     descriptors->resize(count);
     memcpy(descriptors->data(), CMSG_DATA(header), count * sizeof(int));
-    for (int& fd : *descriptors) fd = transport_internal::AboveStandardStreams(fd);
+    for (int& fd : *descriptors) {
+      if ((fd = transport_internal::AboveStandardStreams(fd)) < 0) return EMFILE;
+    }
   }
   if (n != sizeof *value) return ECONNRESET;
   return (message.msg_flags & MSG_CTRUNC) == 0 ? 0 : EMFILE;
@@ -104,7 +106,7 @@ struct Server {
   Identity owner = 0;  // Who has begun it. In a fork there is none.
   pid_t pid = 0;
   Identity identity = 0;
-  int socket = -1;
+  transport_internal::OwnDescriptor socket;
   std::unique_ptr<Lifeline> lifeline;
 };
 struct ServerMutex;
@@ -119,24 +121,17 @@ void Begin(Server& server) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     ThrowErrno(errno, "remoteobj: socketpair");
   }
-  for (int& end : ends) end = transport_internal::AboveStandardStreams(end);
-  try {
-    if (ends[0] < 0 || ends[1] < 0) ThrowErrno(errno, "remoteobj: socket of the fork server");
-    server.lifeline = std::make_unique<Lifeline>();
-    server.pid = BeginAnew(kForkServerVariable, {ends[1], server.lifeline->fd()}, -1, -1);
-  } catch (...) {
-    close(ends[0]);
-    close(ends[1]);
-    throw;
-  }
-  close(ends[1]);
-  server.socket = ends[0];
+  transport_internal::OwnDescriptor here(ends[0]), there(ends[1]);
+  if (here.get() < 0 || there.get() < 0) ThrowErrno(errno, "remoteobj: socket of the fork server");
+  server.lifeline = std::make_unique<Lifeline>();
+  server.pid = BeginAnew(kForkServerVariable, {there.get(), server.lifeline->fd()}, -1, -1);
+  server.socket = std::move(here);
   server.identity = transport_internal::IdentityOf(server.pid);
   server.owner = transport_internal::Self();
 }
 
 void Forget(Server& server) {
-  if (server.socket >= 0) close(std::exchange(server.socket, -1));
+  server.socket.Close();
   if (server.owner == transport_internal::Self()) {
     kill(server.pid, SIGKILL);
     WaitForChild(server.pid);
@@ -214,14 +209,14 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
   const std::scoped_lock lock(except_internal::ForkSafeMutex<ServerMutex>());
   Server& server = TheServer();
   for (bool again = false;; again = true) {
-    if (server.owner != transport_internal::Self()) {
+    if (server.owner != transport_internal::Self() || !server.socket.IsOurs()) {
       Forget(server);
       Begin(server);
     }
     std::int32_t answer = 0;
     std::vector<int> received;
-    int error = SendMessage(server.socket, out >= 0 ? 1 : 0, sent);
-    if (error == 0) error = ReceiveMessage(server.socket, &answer, &received);
+    int error = SendMessage(server.socket.get(), out >= 0 ? 1 : 0, sent);
+    if (error == 0) error = ReceiveMessage(server.socket.get(), &answer, &received);
     if (error == 0 && answer < 0) ThrowErrno(-answer, "remoteobj: fork in the fork server");
     if (error == EMFILE && answer > 0) {
       // The server is well, and reaps it.
@@ -229,8 +224,7 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
       ThrowErrno(EMFILE, "remoteobj: the descriptor of a process of the fork server");
     }
     if (error == 0 && received.size() <= 1) {
-      const int fd = received.empty() ? -1 : transport_internal::AboveStandardStreams(received[0]);
-      return {answer, fd, server.identity};
+      return {answer, received.empty() ? -1 : received[0], server.identity};
     }
     Forget(server);  // It has died.
     if (again) ThrowErrno(error != 0 ? error : EPROTO, "remoteobj: the fork server");
@@ -274,8 +268,9 @@ void RunForkServer(int socket, int lifeline) {
     if (ppoll(&wait, 1, nullptr, &none) <= 0) continue;
     std::int32_t redirected = 0;
     std::vector<int> descriptors;
-    if (ReceiveMessage(socket, &redirected, &descriptors) != 0) _exit(EXIT_SUCCESS);
-    const std::int32_t answer = Fork(redirected, descriptors, children);
+    const int error = ReceiveMessage(socket, &redirected, &descriptors);
+    if (error != 0 && error != EMFILE) _exit(EXIT_SUCCESS);
+    const std::int32_t answer = error != 0 ? -error : Fork(redirected, descriptors, children);
     for (const int fd : descriptors) close(fd);
     const int pidfd = answer > 0 ? OpenPidfd(answer) : -1;
     SendMessage(socket, answer, pidfd >= 0 ? std::vector<int>{pidfd} : std::vector<int>{});

@@ -31,6 +31,7 @@
 #include "remoteobj/process/internal/fork_server.h"
 #include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/internal/spawned.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
 
 namespace remoteobj::process_internal {
 namespace {
@@ -175,10 +176,10 @@ std::shared_ptr<ProcessTask> ProcessTask::Spawn(RunOptions options, std::string 
 // `fd` is a pidfd, or -1.
 void ProcessTask::Started(pid_t pid, int fd) {
   pid_ = pid;
-  fd_ = fd;
-  if (fd_ < 0 || server_ != 0) identity_ = transport_internal::IdentityOf(pid);
+  fd_ = transport_internal::OwnDescriptor(fd);
+  if (fd_.get() < 0 || server_ != 0) identity_ = transport_internal::IdentityOf(pid);
   try {
-    output_.Started(name(), fd_);
+    output_.Started(name(), fd_.get());
   } catch (...) {
     Kill();
     WaitForEnd(absl::InfiniteDuration());
@@ -198,7 +199,6 @@ ProcessTask::~ProcessTask() {
     waited_for_at_exit().erase(this);
   }
   if (mine() && pid_ != 0 && WaitForEnd(absl::ZeroDuration())) Reap();
-  if (fd_ >= 0) close(fd_);
 }
 
 // Asks, where there is nothing to wait on.
@@ -220,7 +220,7 @@ bool ProcessTask::HasEnded() const {
 // Any process may wait, and for one that is reaped.
 bool ProcessTask::WaitForEnd(absl::Duration timeout) const {
   const auto start = std::chrono::steady_clock::now();
-  int fd = fd_;
+  int fd = end_fd();
   for (std::chrono::nanoseconds pause = kShortestPause;;) {
     std::optional<std::chrono::nanoseconds> left;
     if (timeout != absl::InfiniteDuration()) {
@@ -274,8 +274,9 @@ ProcessDied ProcessTask::Died(ProcessDied::Traces traces) {
 
 void ProcessTask::Signal(int signal) {
   SetTaken();
-  if (fd_ >= 0 && syscall(SYS_pidfd_send_signal, fd_, signal, nullptr, 0) == 0) return;
-  if (fd_ >= 0 && errno == ESRCH) return;
+  if (const int fd = end_fd(); fd >= 0) {
+    if (syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0) == 0 || errno == ESRCH) return;
+  }
   // A child keeps its pid until it is reaped, which takes the mutex.
   const absl::MutexLock lock(&reap_mutex_);
   if (HasEnded() || kill(pid_, signal) == 0 || errno == ESRCH) return;

@@ -47,7 +47,7 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
   ProcessTask(RunOptions options, std::string name);
 
   bool mine() const override { return parent_ == transport_internal::Self(); }
-  int end_fd() const override { return fd_; }
+  int end_fd() const override { return fd_.IsOurs() ? fd_.get() : -1; }
   bool HasEnded() const;
   void Ended() override { Reap(); }
   ProcessDied Died(ProcessDied::Traces traces) override;
@@ -59,9 +59,9 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
   OutputOf output_;
   std::optional<Lifeline> lifeline_;  // Of a daemon, until it is reaped.
   pid_t pid_ = 0;
-  // A pidfd: readable once the process has ended, and never another's. -1 where the system has
+  // A pidfd: readable once the process has ended, and never another's. Empty where the system has
   // none, as before Linux 5.3 or in a sandbox: then HasEnded() is asked every now and then.
-  int fd_ = -1;
+  transport_internal::OwnDescriptor fd_;
   // For processes that are not its parent, where there is no pidfd.
   transport_internal::Identity identity_ = 0;
   transport_internal::Identity server_ = 0;  // The fork server, if that is its parent and reaps it.

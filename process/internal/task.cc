@@ -157,9 +157,11 @@ std::optional<std::string> Task::NextYield() {
     if (ended) break;
     ended = !alive();
     if (ended) continue;  // It may have said something since the last look.
-    // A thread has nothing that becomes readable when it ends without a word.
-    reader_.Wait(end_fd(), Slice(end_fd() >= 0 ? absl::InfiniteFuture()
-                                               : absl::Now() + absl::Milliseconds(20)));
+    // A thread has nothing that becomes readable when it ends without a word. And a process that
+    // closes its descriptors meanwhile can't wake who waits here.
+    const bool woken_at_end = end_fd() >= 0;
+    reader_.Wait(end_fd(),
+                 Slice(absl::Now() + (woken_at_end ? absl::Seconds(1) : absl::Milliseconds(20))));
     InterruptionPoint();
   }
   CheckEnd();
@@ -228,12 +230,7 @@ void Task::Throw(const ErrorInfo& error) {
   mail += packed;
   const absl::MutexLock lock(&tell_mutex_);
   const std::uint64_t end = control().mail.load(std::memory_order_relaxed);
-  if (pwrite(log_.memory_fd(), mail.data(), mail.size(),
-             static_cast<off_t>(SharedLog::kOwnerOffset + end)) !=
-      static_cast<ssize_t>(mail.size())) {
-    throw std::system_error(errno, std::generic_category(),
-                            "remoteobj: write of an error to throw");
-  }
+  log_.WriteOwners(end, mail);
   control().mail.store(end + mail.size(), std::memory_order_release);
   Interrupt();
 }
