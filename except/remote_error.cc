@@ -4,9 +4,11 @@
 #include <cxxabi.h>
 #include <errno.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <any>
+#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
@@ -23,7 +25,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/except/type_name.h"
@@ -289,7 +290,10 @@ ErrorInfo CaptureCurrentException() {
   info.pid = getpid();
   info.process = program_invocation_short_name;
   info.thread = except_internal::ThreadName();
-  info.time_ns = absl::GetCurrentTimeNanos();
+  // Not by Abseil, whose clock takes a lock that a forked child may find taken for good.
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  info.time_ns = now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
   try {
     throw;
   } catch (const std::exception& e) {

@@ -36,11 +36,11 @@
 #include <type_traits>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "remoteobj/except/except.h"
 #include "remoteobj/except/generator.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/packed.h"
 
 namespace remoteobj {
@@ -53,7 +53,7 @@ template <typename T>
 Generator<T> ReadYields(std::shared_ptr<ErrorStore> store, std::uint64_t id,
                         absl::Duration timeout) {
   const std::unique_ptr<ErrorStore::Yields> yields = store->ReadYields(id);
-  while (const std::optional<std::string> packed = yields->Next(absl::Now() + timeout)) {
+  while (const std::optional<std::string> packed = yields->Next(Deadline::After(timeout))) {
     co_yield Unpack<T>(*packed);
   }
 }

@@ -17,6 +17,7 @@
 #include "remoteobj/manager/clients_testing.h"
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/internal/sync_types.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj::manager_internal {
 namespace {
@@ -190,11 +191,11 @@ TEST_F(BarrierTest, ATimeBeginsWithTheRound) {
   const auto barrier = a_.Make<Barrier>(2);
   Begun<Came> first = BeginWait(b_, barrier);
   std::optional<Begun<Came>> next;
-  absl::Time acted;
+  Deadline acted = Deadline::Never();
   barrier->wait([&] {
     next = c_.Begin<Came>(barrier, "wait", std::optional(kTimeout), false);
     absl::SleepFor(kTimeout);
-    acted = absl::Now();
+    acted = Deadline::Now();
   });
   EXPECT_GE(server_.objects().NextTimeout(), acted + kTimeout);
 }

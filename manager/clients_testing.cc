@@ -9,6 +9,7 @@
 #include "remoteobj/manager/internal/local_channel.h"
 #include "remoteobj/manager/internal/root.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 
 namespace remoteobj::manager_internal {
@@ -31,7 +32,7 @@ class ClientChannel final : public Channel {
         entry_(std::move(entry)),
         channel_(NewLocalChannel(client.server_.objects(), *entry_, client.id_)) {}
 
-  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+  void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override {
     client_.Enter();
     struct Leaves {
       TestClient& client;
@@ -44,20 +45,20 @@ class ClientChannel final : public Channel {
         if (client_.dead_) throw ClientDied();
       }
       try {
-        const absl::Time look = absl::Now() + absl::Milliseconds(2);
+        const Deadline look = Deadline::After(absl::Milliseconds(2));
         return call->Finish(read, std::min(look, deadline));
       } catch (const DeadlineExceeded&) {
-        if (absl::Now() >= deadline) throw;
+        if (deadline.expired()) throw;
       }
     }
   }
-  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override {
+  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) override {
     return channel_->Start(write, deadline);
   }
   bool listening() override { return true; }
   pid_t listener_pid() override { return getpid(); }
   bool listening_here() override { return false; }
-  bool WaitUntilListening(absl::Time) override { return true; }
+  bool WaitUntilListening(Deadline) override { return true; }
 
  private:
   TestClient& client_;
@@ -112,7 +113,7 @@ Reference TestClient::Create(const std::string& type_id, const std::string& type
 }
 
 std::unique_ptr<PendingCall> TestClient::StartOf(const Reference& object, WriteRequest write) {
-  return object.referent->channel().Start(write, absl::InfiniteFuture());
+  return object.referent->channel().Start(write, Deadline::Never());
 }
 
 void TestClient::Enter() {

@@ -35,6 +35,7 @@
 #include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj::manager_internal {
@@ -68,7 +69,7 @@ class Begun {
   bool ready() const { return call_->ready(); }
   R Get() {
     return proxy_internal::Receive<R>(
-        [&](ReadOutcome read) { call_->Finish(read, absl::InfiniteFuture()); });
+        [&](ReadOutcome read) { call_->Finish(read, Deadline::Never()); });
   }
   void GiveUp() { call_.reset(); }
 

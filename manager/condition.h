@@ -28,10 +28,10 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "remoteobj/manager/internal/lockable.h"
 #include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj {
@@ -61,10 +61,10 @@ class Condition final : public manager_internal::Lockable {
     // time is over. It is asked in the calling process, with the lock.
     template <typename Predicate>
     auto wait_for(Predicate predicate, absl::Duration timeout = absl::InfiniteDuration()) const {
-      const absl::Time deadline = absl::Now() + timeout;
+      const Deadline deadline = Deadline::After(timeout);
       auto result = predicate();
       while (!result) {
-        const absl::Duration left = deadline - absl::Now();
+        const absl::Duration left = deadline.left();
         if (left <= absl::ZeroDuration()) break;
         wait(left);
         result = predicate();

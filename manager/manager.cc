@@ -15,7 +15,6 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "remoteobj/except/generator.h"
 #include "remoteobj/manager/internal/built_in_types.h"
 #include "remoteobj/manager/internal/manager_service.h"
@@ -23,6 +22,7 @@
 #include "remoteobj/manager/internal/root.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/transport/address.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/crypto.h"
 #include "remoteobj/transport/internal/rpc_client.h"
@@ -186,7 +186,7 @@ class Manager::Impl {
                                   .connect_timeout = options_.connect_timeout,
                                   .shared_memory = options_.shared_memory});
     root_.emplace(
-        Reference{client_->Object(0, TypeName<Root>(), absl::Now() + options_.connect_timeout)});
+        Reference{client_->Object(0, TypeName<Root>(), Deadline::After(options_.connect_timeout))});
   }
   void ConnectNow() {
     const absl::MutexLock lock(&mutex_);

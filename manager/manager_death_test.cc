@@ -30,6 +30,7 @@
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/testing/descriptors.h"
 #include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 
 namespace remoteobj {
@@ -52,8 +53,8 @@ int Rounds() {
 // Looks until `done`, or the watchdog barks.
 template <typename Done>
 [[nodiscard]] bool Eventually(Done&& done) {
-  for (const absl::Time end = absl::Now() + kWatchdog; !done();) {
-    if (absl::Now() > end) return false;
+  for (const Deadline end = Deadline::After(kWatchdog); !done();) {
+    if (end.expired()) return false;
     absl::SleepFor(absl::Milliseconds(1));
   }
   return true;

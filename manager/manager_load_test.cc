@@ -23,6 +23,7 @@
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj {
 namespace {
@@ -73,13 +74,13 @@ std::unique_ptr<PendingCall> StartGet(const Queue<int>& queue) {
         Encode<std::uint64_t>(1, arguments[0]);  // The thread.
         Encode<absl::Duration>(absl::InfiniteDuration(), arguments[1]);
       },
-      absl::InfiniteFuture());
+      Deadline::Never());
 }
 
 int Finish(PendingCall& get) {
   int item = 0;
   get.Finish([&](const OutcomeReader& outcome) { item = Decode<int>(outcome.Value()); },
-             absl::InfiniteFuture());
+             Deadline::Never());
   return item;
 }
 
@@ -115,7 +116,7 @@ TEST(ManagerLoadTest, ManyWaitAndAllAreServed) {
   const std::int64_t threads = StatusOf(manager.pid(), "Threads");
   Print("before", manager.pid());
 
-  const absl::Time begin = absl::Now();
+  const Deadline begin = Deadline::Now();
   std::vector<std::unique_ptr<Forked>> clients;
   for (int i = 0; i < kProcesses; ++i) {
     clients.push_back(
@@ -129,7 +130,7 @@ TEST(ManagerLoadTest, ManyWaitAndAllAreServed) {
         manager.pid());
   EXPECT_EQ(StatusOf(manager.pid(), "Threads"), threads);
 
-  const absl::Time waiting = absl::Now();
+  const Deadline waiting = Deadline::Now();
   for (int i = 0; i < gets; ++i) jobs->put(i);
   std::vector<int> all;
   for (int i = 0; i < kProcesses; ++i) {
@@ -140,7 +141,7 @@ TEST(ManagerLoadTest, ManyWaitAndAllAreServed) {
       EXPECT_TRUE(std::is_sorted(at, at + kGetsPerConnection));
     }
   }
-  const absl::Time served = absl::Now();
+  const Deadline served = Deadline::Now();
   std::vector<int> expected(static_cast<std::size_t>(gets));
   std::iota(expected.begin(), expected.end(), 0);
   std::sort(all.begin(), all.end());

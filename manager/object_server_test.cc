@@ -19,6 +19,7 @@
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/any_value.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/heap_message.h"
 #include "remoteobj/transport/internal/messages.h"
@@ -337,7 +338,7 @@ TEST_F(ObjectServerTest, ToldOfClientsThatGo) {
         View().GetAttribute("pass").Call(absl::ZeroDuration()).Write(request.Operations(2));
       },
       [](const OutcomeReader& outcome) { proxy_internal::ThrowIfError(outcome); },
-      absl::InfiniteFuture());
+      Deadline::Never());
   EXPECT_EQ(gate->gone(), 0);
   EXPECT_EQ(root_->inspect().clients.size(), 1u);
   server_.RemoveClient(client);
@@ -370,7 +371,7 @@ TEST_F(ObjectServerTest, ChangesNothingIfItMayNotWait) {
   const Proxy<Queues> queues(reference);
   HeapMessage message;
   View().GetAttribute("pass").Call(1).Write(
-      transport_internal::RequestOn(message, 0).Operations(2));
+      transport_internal::RequestOn(message, Deadline::Never()).Operations(2));
   message.Set(1, 0, reference.referent->id());
   auto in = message.Read();
   EXPECT_EQ(server_.TryNow(0, transport_internal::RequestIn(in)), nullptr);
@@ -392,10 +393,10 @@ TEST_F(ObjectServerTest, AnotherObjectIsToldOfClientsThatGo) {
         [](RequestWriter request) {
           View().GetAttribute("pass").Call(1).Write(request.Operations(2));
         },
-        absl::InfiniteFuture());
+        Deadline::Never());
     queues->wake_first(1);
     call->Finish([](const OutcomeReader& outcome) { proxy_internal::ThrowIfError(outcome); },
-                 absl::InfiniteFuture());
+                 Deadline::Never());
   }
   EXPECT_EQ(Proxy<Gate>(gate)->gone(), 0);
   server_.RemoveClient(client);

@@ -19,6 +19,7 @@
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/in_process_channel.h"
 
 namespace remoteobj {
@@ -34,16 +35,16 @@ class WorkerChannel final : public Channel {
   }
 
  public:
-  void Call(WriteRequest write, ReadOutcome read, absl::Time) override {
+  void Call(WriteRequest write, ReadOutcome read, Deadline) override {
     CallDirectly(write, Handler(), read);
   }
-  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time) override {
+  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline) override {
     return StartDirectly(write, Handler());
   }
   bool listening() override { return true; }
   pid_t listener_pid() override { return getpid(); }
   bool listening_here() override { return true; }
-  bool WaitUntilListening(absl::Time) override { return true; }
+  bool WaitUntilListening(Deadline) override { return true; }
 
  private:
   PoolWorker worker_;
@@ -68,7 +69,9 @@ Generator<int> Supervise(RelayProxy relay, int count, RunOptions options) {
   };
   std::list<Process<bool>> workers;
   for (int i = 0; i < count; ++i) workers.push_back(start());
-  absl::Time last_start = absl::Now();
+  // One that can't even begin is not tried without a pause.
+  constexpr absl::Duration kPause = absl::Milliseconds(100);
+  Deadline next_start = Deadline::After(kPause);
   while (!workers.empty()) {
     siginfo_t ended = {};
     if (waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT) != 0) {
@@ -85,12 +88,9 @@ Generator<int> Supervise(RelayProxy relay, int count, RunOptions options) {
     const bool over = at->result().value_or(false);
     workers.erase(at);
     if (over) continue;
-    // One that can't even begin is not tried without a pause.
-    constexpr absl::Duration kPause = absl::Milliseconds(100);
-    const absl::Duration since = absl::Now() - last_start;
-    if (since < kPause) absl::SleepFor(kPause - since);
+    absl::SleepFor(next_start.left());
     workers.push_back(start());
-    last_start = absl::Now();
+    next_start = Deadline::After(kPause);
   }
 }
 

@@ -43,7 +43,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "remoteobj/except/generator.h"
 #include "remoteobj/except/remote_error.h"
@@ -54,6 +53,7 @@
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/any_value.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/crypto.h"
 #include "remoteobj/transport/references.h"
@@ -152,9 +152,9 @@ class MapFuture {
   // Waits for all. Throws what the first of the inputs failed with that did, or DeadlineExceeded,
   // after which it can be called again. REQUIRES: it has not returned or failed yet.
   Results Get(absl::Duration timeout = absl::InfiniteDuration()) {
-    const absl::Time deadline = absl::Now() + timeout;
+    const Deadline deadline = Deadline::After(timeout);
     for (; done_ < parts_.size(); ++done_) {
-      const absl::Duration left = std::max(deadline - absl::Now(), absl::ZeroDuration());
+      const absl::Duration left = std::max(deadline.left(), absl::ZeroDuration());
       if constexpr (std::is_void_v<R>) {
         parts_[done_].Get(left);
       } else {

@@ -192,7 +192,7 @@ std::unique_ptr<HeapMessage> NextRequest(Decisions& decide) {
     std::memcpy(words.data(), bytes.data(), bytes.size());
     return message;
   }
-  const RequestWriter request = RequestOn(*message, 0);
+  const RequestWriter request = RequestOn(*message, Deadline::Never());
   request.SetTarget(decide.Below(kTypes.size() + 4));
   if (decide.Below(8) == 0) {
     const std::size_t count = decide.Below(4);
@@ -223,7 +223,7 @@ Registry Types() {
 
 std::shared_ptr<Entry> Make(ObjectServer& server, std::string_view type) {
   HeapMessage message;
-  const OperationsWriter operations = RequestOn(message, 0).Operations(1);
+  const OperationsWriter operations = RequestOn(message, Deadline::Never()).Operations(1);
   operations.Set(0, OperationKind::kCall, {}, 0);
   if (type == "Value") {
     operations.Arguments(0, 1)[0].Int(1);
@@ -248,7 +248,7 @@ std::vector<std::shared_ptr<Call>> MakePool(ObjectServer& server, ClientId clien
   const auto call = [&](std::uint64_t target, std::string_view method, std::size_t arguments,
                         absl::FunctionRef<void(const ListWriter&)> write) {
     auto message = std::make_unique<HeapMessage>();
-    const RequestWriter request = RequestOn(*message, 0);
+    const RequestWriter request = RequestOn(*message, Deadline::Never());
     request.SetTarget(target);
     const OperationsWriter operations = request.Operations(2);
     operations.Set(0, OperationKind::kGetAttribute, method, 0);

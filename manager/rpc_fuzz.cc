@@ -16,13 +16,13 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "remoteobj/manager/internal/built_in_types.h"
 #include "remoteobj/manager/internal/manager_service.h"
 #include "remoteobj/manager/internal/object_server.h"
 #include "remoteobj/manager/internal/registry.h"
 #include "remoteobj/transport/address.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/hello.h"
 #include "remoteobj/transport/internal/rpc_client.h"
@@ -69,7 +69,7 @@ class Manager {
 };
 
 void Say(const Address& address, std::span<const std::byte> bytes) {
-  const absl::Time deadline = absl::Now() + absl::Minutes(1);
+  const Deadline deadline = Deadline::After(absl::Minutes(1));
   const Socket socket = ConnectTo(address, deadline);
   ClientHello hello({});
   HelloGreeting greeting;
@@ -100,7 +100,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace remoteobj::manager_internal;
   const Manager manager;
   Say(manager.address(), std::as_bytes(std::span(data, size)));
-  if (!RpcClient::Connect({.address = manager.address()})->Ping(absl::Now() + absl::Minutes(1))) {
+  if (!RpcClient::Connect({.address = manager.address()})
+           ->Ping(remoteobj::Deadline::After(absl::Minutes(1)))) {
     std::abort();
   }
   return 0;

@@ -33,6 +33,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/testing/descriptors.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj {
 namespace {
@@ -295,14 +296,14 @@ TEST_F(ProcessStressTest, StartsLeaveNothing) {
 // All that has been started, and has lost its parent, ends without being told to. Returns how many.
 int WaitForAll() {
   int count = 0;
-  for (const absl::Time end = absl::Now() + absl::Minutes(1);;) {
+  for (const Deadline end = Deadline::After(absl::Minutes(1));;) {
     int status = 0;
     const pid_t pid = waitpid(-1, &status, WNOHANG);
     if (pid < 0) return count;
     if (pid > 0) {
       ++count;
       EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
-    } else if (absl::Now() > end) {
+    } else if (end.expired()) {
       ADD_FAILURE() << "processes live on without their parent";
       return count;
     } else {

@@ -17,9 +17,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "remoteobj/proxy/internal/pending_results.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj {
 
@@ -39,8 +39,7 @@ class Future {
   // it can be called again.
   R Get(absl::Duration timeout = absl::InfiniteDuration()) {
     if (pending_ == nullptr) throw std::logic_error("this call was finished already");
-    pending_->Await(timeout == absl::InfiniteDuration() ? absl::InfiniteFuture()
-                                                        : absl::Now() + timeout);
+    pending_->Await(Deadline::After(timeout));
     const auto pending = std::exchange(pending_, nullptr);
     return result_->Take();
   }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "absl/time/clock.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/interruption.h"
 
@@ -71,16 +71,15 @@ bool PendingResults::ready() {
   return done_.load(std::memory_order_acquire) || (lock.owns_lock() && call_->ready());
 }
 
-void PendingResults::AwaitCall(absl::Time deadline) {
+void PendingResults::AwaitCall(Deadline deadline) {
   CheckProcess();
   std::unique_lock lock(using_call_, std::try_to_lock);
   while (!lock.owns_lock()) {
     // Who has it waits for the outcome.
     constexpr absl::Duration kSlice = absl::Milliseconds(20);
-    const absl::Time until = std::min(deadline, absl::Now() + kSlice);
-    if (lock.try_lock_until(absl::ToChronoTime(until))) break;
+    if (lock.try_lock_for(absl::ToChronoNanoseconds(std::min(deadline.left(), kSlice)))) break;
     InterruptionPoint();
-    if (absl::Now() >= deadline) {
+    if (deadline.expired()) {
       throw DeadlineExceeded(Print() + ": the outcome did not come in time");
     }
   }
@@ -89,7 +88,7 @@ void PendingResults::AwaitCall(absl::Time deadline) {
     call_->Finish([this](const OutcomeReader& outcome) { Receive(outcome); }, deadline);
   } catch (const DeadlineExceeded&) {
     // It can still come, unless it was waited for when it was sent.
-    if (absl::Now() >= deadline) RethrowNaming([this] { return Print(); });
+    if (deadline.expired()) RethrowNaming([this] { return Print(); });
     Fail();
   } catch (...) {
     if (!IsOfTheCall()) throw;

@@ -36,6 +36,7 @@
 #include "remoteobj/proxy/internal/members.h"
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/view.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj {
@@ -176,9 +177,8 @@ class Proxy {
   }
   // Answers at most one call, for which it waits at most `timeout`. Returns whether it did.
   bool Poll(absl::Duration timeout = absl::ZeroDuration()) const {
-    return session_->Serve(timeout <= absl::ZeroDuration()       ? absl::InfinitePast()
-                           : timeout == absl::InfiniteDuration() ? absl::InfiniteFuture()
-                                                                 : absl::Now() + timeout);
+    return session_->Serve(timeout <= absl::ZeroDuration() ? Deadline::Passed()
+                                                           : Deadline::After(timeout));
   }
 
   // What it refers to, if that is an object of a manager; else null.

@@ -15,9 +15,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/in_process_channel.h"
 #include "remoteobj/transport/internal/identity.h"
@@ -115,7 +115,7 @@ class Session::EvaluatingChannel final : public Channel {
  public:
   explicit EvaluatingChannel(std::shared_ptr<Session> session) : session_(std::move(session)) {}
 
-  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+  void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override {
     {
       // Under which it goes on to listen.
       const std::scoped_lock lock(session_->mutex_);
@@ -123,7 +123,7 @@ class Session::EvaluatingChannel final : public Channel {
     }
     session_->channel_->Call(write, read, deadline);
   }
-  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override {
+  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) override {
     {
       const std::scoped_lock lock(session_->mutex_);
       if (listening_here()) return StartDirectly(write, Handler());
@@ -133,7 +133,7 @@ class Session::EvaluatingChannel final : public Channel {
   bool listening() override { return session_->listening(); }
   pid_t listener_pid() override { return session_->listener_pid(); }
   bool listening_here() override { return session_->channel_->listening_here(); }
-  bool WaitUntilListening(absl::Time deadline) override {
+  bool WaitUntilListening(Deadline deadline) override {
     return session_->channel_->WaitUntilListening(deadline);
   }
 
@@ -185,9 +185,9 @@ void Session::Handle(const RequestReader& request, OutcomeWriter& outcome, By by
   Evaluate(object_, type_, request, outcome);
 }
 
-absl::Time Session::DeadlineOf(const CallSpec& call) const {
+Deadline Session::DeadlineOf(const CallSpec& call) const {
   const absl::Duration timeout = std::min(call.timeout, options_.timeout);
-  return timeout == absl::InfiniteDuration() ? absl::InfiniteFuture() : absl::Now() + timeout;
+  return Deadline::After(timeout);
 }
 
 void Session::Call(const CallSpec& call, ReadOutcome read) {
@@ -224,18 +224,18 @@ void Session::CallLocal(const CallSpec& call, ReadOutcome read) {
 }
 
 void Session::WaitUntilListening(pid_t pid, absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const Deadline deadline = Deadline::After(timeout);
   const Identity process = pid == 0 ? 0 : IdentityOf(pid);
   constexpr absl::Duration kSlice = absl::Milliseconds(10);
   for (;;) {
-    const absl::Time slice = pid == 0 ? deadline : std::min(deadline, absl::Now() + kSlice);
+    const Deadline slice = pid == 0 ? deadline : std::min(deadline, Deadline::After(kSlice));
     if (channel_->WaitUntilListening(slice)) return;
     if (pid != 0 && !Alive(process)) {
       throw ListenerDied(
           absl::StrCat("process ", pid, " ended before it listened as ", type_.name()),
           {.pid = pid}, false);
     }
-    if (absl::Now() >= deadline) {
+    if (deadline.expired()) {
       throw DeadlineExceeded(absl::StrCat("no process listened as ", type_.name(), " within ",
                                           absl::FormatDuration(timeout)));
     }
@@ -247,7 +247,7 @@ void Session::Open() {
   listener().Open();
 }
 
-bool Session::Serve(absl::Time deadline) {
+bool Session::Serve(Deadline deadline) {
   const bool served =
       listener().Serve([this](const RequestReader& request,
                               OutcomeWriter& outcome) { Handle(request, outcome, By::kServe); },
@@ -329,7 +329,7 @@ Listening::Listening(std::shared_ptr<proxy_internal::Session> session, bool in_b
     background_->thread = std::thread([session = session_, background = background_] {
       pthread_setname_np(pthread_self(), "remoteobj");
       while (background->stop.load(std::memory_order_acquire) == Background::kNo) {
-        session->Serve(absl::InfiniteFuture());
+        session->Serve(Deadline::Never());
       }
       if (background->stop.load(std::memory_order_relaxed) == Background::kAndRefuse) {
         session->CloseRefusing();

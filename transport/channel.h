@@ -6,7 +6,7 @@
 //   // in the process that has the object                // in any other
 //   Listener& listener = channel->listener();            channel->Call(write, read);
 //   listener.Open();
-//   while (running) listener.Serve(handler, absl::InfiniteFuture());
+//   while (running) listener.Serve(handler, Deadline::Never());
 //   listener.Close(Final::kFulfill);
 //
 // Every implementation passes the suite of channel_conformance.h, which says the same as tests:
@@ -35,6 +35,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/message.h"
 
 namespace remoteobj {
@@ -50,7 +51,7 @@ class PendingCall {
   virtual bool ready() = 0;
   // Waits for the outcome and reads it. REQUIRES: it has not yet returned. After DeadlineExceeded,
   // or when this thread was interrupted, it can be called again.
-  virtual void Finish(ReadOutcome read, absl::Time deadline) = 0;
+  virtual void Finish(ReadOutcome read, Deadline deadline) = 0;
 };
 
 // The callers' end.
@@ -60,10 +61,10 @@ class Channel {
 
   // Writes a request, waits for its outcome and reads it. If `write` throws nothing is sent. `read`
   // runs while the channel's memory is held, so it had better be short.
-  virtual void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) = 0;
+  virtual void Call(WriteRequest write, ReadOutcome read, Deadline deadline) = 0;
 
   // Sends a request and returns. The outcome waits in the PendingCall.
-  virtual std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) = 0;
+  virtual std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) = 0;
 
   // Whether a living process has the channel open.
   virtual bool listening() = 0;
@@ -72,7 +73,7 @@ class Channel {
   // Whether it is this process.
   virtual bool listening_here() = 0;
   // Returns true once somebody listens, false at the deadline.
-  virtual bool WaitUntilListening(absl::Time deadline) = 0;
+  virtual bool WaitUntilListening(Deadline deadline) = 0;
 };
 
 // What happens to the calls that have arrived when the channel is closed.
@@ -93,7 +94,7 @@ class Listener {
   virtual bool is_open() = 0;
   // Serves at most one call, waiting for it until the deadline. Returns false at the deadline, or
   // after Wake.
-  virtual bool Serve(Handler handler, absl::Time deadline) = 0;
+  virtual bool Serve(Handler handler, Deadline deadline) = 0;
   // Makes a Serve that waits, or the next that would, return false.
   virtual void Wake() = 0;
   // Ends accepting. Calls that have arrived are served or refused; a later one is NotListening.

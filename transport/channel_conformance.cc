@@ -28,6 +28,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/message.h"
 
 namespace remoteobj {
@@ -98,7 +99,7 @@ R Result(const OutcomeReader& outcome) {
 
 // Calls `name` with one argument.
 template <typename R, typename A>
-R CallOn(Channel& channel, const char* name, const A& argument, absl::Time deadline) {
+R CallOn(Channel& channel, const char* name, const A& argument, Deadline deadline) {
   std::optional<R> result;
   channel.Call(
       Writing(name, argument), [&](const OutcomeReader& in) { result.emplace(Result<R>(in)); },
@@ -107,7 +108,7 @@ R CallOn(Channel& channel, const char* name, const A& argument, absl::Time deadl
 }
 
 template <typename R>
-R FinishOf(PendingCall& call, absl::Time deadline) {
+R FinishOf(PendingCall& call, Deadline deadline) {
   std::optional<R> result;
   call.Finish([&](const OutcomeReader& in) { result.emplace(Result<R>(in)); }, deadline);
   return *std::move(result);
@@ -163,12 +164,12 @@ void ChannelConformance::TearDown() {
   Await([&] { return under_test_->idle(); });
 }
 
-absl::Time ChannelConformance::Watchdog() { return absl::Now() + kWatchdog; }
+Deadline ChannelConformance::Watchdog() { return Deadline::After(kWatchdog); }
 
 void ChannelConformance::Await(absl::FunctionRef<bool()> condition) {
-  const absl::Time end = Watchdog();
+  const Deadline end = Watchdog();
   while (!condition()) {
-    if (absl::Now() > end) {
+    if (end.expired()) {
       ADD_FAILURE() << "waited in vain";
       return;
     }
@@ -200,7 +201,7 @@ void ChannelConformance::Handle(const RequestReader& request, OutcomeWriter& out
   } else if (name == "silent") {
     // Writes no outcome: a null.
   } else if (name == "deadline") {
-    Encode(request.deadline_ns(), outcome.Value());
+    Encode(request.deadline().nanos(), outcome.Value());
   } else if (name == "stage") {
     // Evaluates until the board has come to that stage.
     const int stage = Decode<int>(argument);
@@ -218,7 +219,7 @@ void ChannelConformance::Handle(const RequestReader& request, OutcomeWriter& out
 void ChannelConformance::Serve() {
   const auto handler = [&](const RequestReader& in, OutcomeWriter& out) { Handle(in, out); };
   while (!board().stop.load()) {
-    listener().Serve(handler, absl::Now() + absl::Milliseconds(5));
+    listener().Serve(handler, Deadline::After(absl::Milliseconds(5)));
   }
 }
 
@@ -262,7 +263,7 @@ TEST_P(ChannelConformance, ACallIsAnswered) {
   const Stop stop(board().stop);
   EXPECT_EQ(CallOn<std::string>(channel(), "echo", "hello", Watchdog()), "hello");
   EXPECT_EQ(CallOn<std::string>(channel(), "echo", "", Watchdog()), "");
-  EXPECT_EQ(CallOn<std::nullptr_t>(channel(), "silent", 0, absl::InfiniteFuture()), nullptr);
+  EXPECT_EQ(CallOn<std::nullptr_t>(channel(), "silent", 0, Deadline::Never()), nullptr);
   EXPECT_EQ(board().evaluated.load(), 3);
 }
 
@@ -325,9 +326,12 @@ TEST_P(ChannelConformance, AReadThatThrowsEndsTheCall) {
 TEST_P(ChannelConformance, TheHandlerSeesTheDeadline) {
   const auto running = Listen();
   const Stop stop(board().stop);
-  const absl::Time deadline = Watchdog();
-  EXPECT_EQ(CallOn<std::int64_t>(channel(), "deadline", 0, deadline), absl::ToUnixNanos(deadline));
-  EXPECT_EQ(CallOn<std::int64_t>(channel(), "deadline", 0, absl::InfiniteFuture()), 0);
+  const Deadline deadline = Watchdog();
+  // Between machines only what is left of it travels.
+  const auto seen = Deadline::FromNanos(CallOn<std::int64_t>(channel(), "deadline", 0, deadline));
+  EXPECT_GE(seen, deadline);
+  EXPECT_LE(seen.left(), kWatchdog);
+  EXPECT_EQ(CallOn<std::int64_t>(channel(), "deadline", 0, Deadline::Never()), 0);
 }
 
 // Opening and closing
@@ -377,8 +381,8 @@ TEST_P(ChannelConformance, ClosingWhatIsNotOpenDoesNothing) {
 }
 
 TEST_P(ChannelConformance, WaitUntilListeningEndsAtTheDeadlineOrWhenSomebodyListens) {
-  EXPECT_FALSE(channel().WaitUntilListening(absl::InfinitePast()));
-  EXPECT_FALSE(channel().WaitUntilListening(absl::Now() + absl::Milliseconds(30)));
+  EXPECT_FALSE(channel().WaitUntilListening(Deadline::Passed()));
+  EXPECT_FALSE(channel().WaitUntilListening(Deadline::After(absl::Milliseconds(30))));
   const auto running = RunListener([this] {
     Await([&] { return board().stage.load() == 1; });
     listener().Open();
@@ -398,7 +402,7 @@ TEST_P(ChannelConformance, WaitUntilListeningEndsAtTheDeadlineOrWhenSomebodyList
 // Calls that have arrived when the channel is closed.
 void CountCall(Channel& channel, std::atomic<std::int64_t>& answered,
                std::atomic<std::int64_t>& not_listening, std::atomic<std::int64_t>& other,
-               absl::Time watchdog) {
+               Deadline watchdog) {
   try {
     const std::string sent = Pattern(20, static_cast<std::size_t>(answered.load()));
     if (CallOn<std::string>(channel, "echo", sent, watchdog) == sent) {
@@ -460,7 +464,7 @@ TEST_P(ChannelConformance, NoCallIsLostWhileTheChannelOpensAndCloses) {
       for (int round = 0; round < kRounds; ++round) {
         listener().Open();
         for (int i = 0; i < round % 7; ++i) {
-          listener().Serve(handler, absl::Now() + absl::Microseconds(50 * (round % 5)));
+          listener().Serve(handler, Deadline::After(absl::Microseconds(50 * (round % 5))));
         }
         listener().Close(round % 3 == 0 ? Final::kRefuse : Final::kFulfill, handler);
       }
@@ -493,13 +497,14 @@ TEST_P(ChannelConformance, ADeadlineInTheQueueMeansNotEvaluated) {
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   for (int i = 0; i < 5; ++i) {
     EXPECT_THROW(
-        CallOn<std::string>(channel(), "echo", "late", absl::Now() + absl::Milliseconds(5)),
+        CallOn<std::string>(channel(), "echo", "late", Deadline::After(absl::Milliseconds(5))),
         DeadlineExceeded);
   }
-  EXPECT_THROW(CallOn<std::string>(channel(), "echo", "late", absl::InfinitePast()),
+  EXPECT_THROW(CallOn<std::string>(channel(), "echo", "late", Deadline::Passed()),
                DeadlineExceeded);
   // One that nobody waits for, and that nobody has taken back.
-  const auto late = channel().Start(Writing("echo", "late"), absl::Now() + absl::Milliseconds(1));
+  const auto late =
+      channel().Start(Writing("echo", "late"), Deadline::After(absl::Milliseconds(1)));
   absl::SleepFor(absl::Milliseconds(2));
   board().stage = 1;
   EXPECT_EQ(FailureOf([&] { FinishOf<std::string>(*late, Watchdog()); }),
@@ -513,7 +518,7 @@ TEST_P(ChannelConformance, ADeadlineDuringEvaluationLeavesTheChannelWell) {
   const Stop stop(board().stop);
   for (int i = 0; i < 5; ++i) {
     board().stage = 0;
-    EXPECT_THROW(CallOn<int>(channel(), "stage", 2, absl::Now() + absl::Milliseconds(20)),
+    EXPECT_THROW(CallOn<int>(channel(), "stage", 2, Deadline::After(absl::Milliseconds(20))),
                  DeadlineExceeded);
     board().stage = 2;
     EXPECT_EQ(CallOn<std::string>(channel(), "echo", "on it goes", Watchdog()), "on it goes");
@@ -524,8 +529,8 @@ TEST_P(ChannelConformance, FinishCanBeTriedAgainAfterADeadline) {
   const auto running = Listen();
   const Stop stop(board().stop);
   const auto call = channel().Start(Writing("stage", 2), Watchdog());
-  EXPECT_THROW(FinishOf<int>(*call, absl::Now() + absl::Milliseconds(20)), DeadlineExceeded);
-  EXPECT_THROW(FinishOf<int>(*call, absl::InfinitePast()), DeadlineExceeded);
+  EXPECT_THROW(FinishOf<int>(*call, Deadline::After(absl::Milliseconds(20))), DeadlineExceeded);
+  EXPECT_THROW(FinishOf<int>(*call, Deadline::Passed()), DeadlineExceeded);
   EXPECT_FALSE(call->ready());
   board().stage = 2;
   EXPECT_EQ(FinishOf<int>(*call, Watchdog()), 2);
@@ -668,8 +673,8 @@ TEST_P(ChannelConformance, WakeEndsAServeThatWaits) {
   // Or the next.
   listener().Wake();
   EXPECT_FALSE(listener().Serve(nothing, Watchdog()));
-  EXPECT_FALSE(listener().Serve(nothing, absl::Now() + absl::Milliseconds(5)));
-  EXPECT_FALSE(listener().Serve(nothing, absl::InfinitePast()));
+  EXPECT_FALSE(listener().Serve(nothing, Deadline::After(absl::Milliseconds(5))));
+  EXPECT_FALSE(listener().Serve(nothing, Deadline::Passed()));
   listener().Close(Final::kFulfill, nothing);
 }
 

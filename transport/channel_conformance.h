@@ -29,6 +29,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj {
 
@@ -97,7 +98,7 @@ class ChannelConformance : public testing::TestWithParam<ChannelConformanceParam
 
   // Waits for a condition, and fails the test after a minute.
   static void Await(absl::FunctionRef<bool()> condition);
-  static absl::Time Watchdog();
+  static Deadline Watchdog();
 
  private:
   std::unique_ptr<ChannelUnderTest> under_test_;

@@ -103,7 +103,7 @@ TEST(FlatTest, CapnProtoReadsWhatWeWrite) {
 
 TEST(FlatTest, CapnProtoReadsOurRequestsAndOutcomes) {
   HeapMessage request;
-  const RequestWriter writer = RequestOn(request, 123);
+  const RequestWriter writer = RequestOn(request, Deadline::FromNanos(123));
   writer.SetTarget(9);
   const OperationsWriter operations = writer.Operations(2);
   operations.Set(0, OperationKind::kGetAttribute, "count", 3);

@@ -10,16 +10,21 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/access.h"
+#include "remoteobj/transport/internal/cond_var.h"
 #include "remoteobj/transport/internal/heap_message.h"
 #include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/interruption.h"
 
 namespace remoteobj {
 namespace {
 
 using transport_internal::Access;
+using transport_internal::CondVar;
 using transport_internal::HeapMessage;
 using transport_internal::In;
 using transport_internal::OutcomeIn;
@@ -50,16 +55,17 @@ struct CallState {
   HeapMessage request;              // Written before it is queued.
   HeapMessage outcome;              // Written between kTaken and kDone.
   Phase phase = Phase::kRequested;  // Guarded by the channel's mutex.
-  absl::Time deadline = absl::InfiniteFuture();
+  CondVar changed;                  // The phase is kDone or kRefused.
+  Deadline deadline = Deadline::Never();
 };
 
 class InProcessChannelImpl final : public InProcessChannel, public Listener {
  public:
-  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+  void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override {
     Start(write, deadline)->Finish(read, deadline);
   }
 
-  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override;
+  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) override;
 
   bool listening() override {
     absl::MutexLock lock(&mutex_);
@@ -67,9 +73,10 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
   }
   bool listening_here() override { return listening(); }
   pid_t listener_pid() override { return listening() ? getpid() : 0; }
-  bool WaitUntilListening(absl::Time deadline) override {
+  bool WaitUntilListening(Deadline deadline) override {
     absl::MutexLock lock(&mutex_);
-    return mutex_.AwaitWithDeadline(absl::Condition(&open_), deadline);
+    return Await(opened_, deadline,
+                 [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return open_; });
   }
 
   Listener& listener() override { return *this; }
@@ -79,15 +86,17 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
     if (open_) throw std::logic_error("this channel has a listener already");
     open_ = true;
     wake_ = false;
+    opened_.NotifyAll();
   }
 
   bool is_open() override { return listening(); }
 
-  bool Serve(Handler handler, absl::Time deadline) override {
+  bool Serve(Handler handler, Deadline deadline) override {
     std::shared_ptr<CallState> call;
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithDeadline(absl::Condition(this, &InProcessChannelImpl::HasWork), deadline);
+      Await(work_, deadline,
+            [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return wake_ || !queue_.empty(); });
       if (queue_.empty()) {
         wake_ = false;
         return false;
@@ -103,6 +112,7 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
   void Wake() override {
     absl::MutexLock lock(&mutex_);
     wake_ = true;
+    work_.NotifyAll();
   }
 
   void Close(Final final, Handler handler) override {
@@ -113,6 +123,7 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
       last.swap(queue_);
       for (auto& call : last) {
         call->phase = final == Final::kFulfill ? Phase::kTaken : Phase::kRefused;
+        call->changed.NotifyAll();
       }
     }
     if (final == Final::kRefuse) return;
@@ -120,12 +131,12 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
   }
 
   // Waits for the outcome of `call`. Throws DeadlineExceeded.
-  void Await(const CallState& call, absl::Time deadline) {
+  void AwaitOutcome(CallState& call, Deadline deadline) {
     absl::MutexLock lock(&mutex_);
     const auto answered = [&call] {
       return call.phase == Phase::kDone || call.phase == Phase::kRefused;
     };
-    if (!mutex_.AwaitWithDeadline(absl::Condition(&answered), deadline)) {
+    if (!Await(call.changed, deadline, answered)) {
       throw DeadlineExceeded("the outcome did not come in time");
     }
   }
@@ -142,10 +153,19 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
   }
 
  private:
-  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return wake_ || !queue_.empty(); }
+  // Returns false if `condition` is not true at the deadline.
+  bool Await(CondVar& changed, Deadline deadline, absl::FunctionRef<bool()> condition)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    while (!condition()) {
+      if (deadline.expired()) return false;
+      changed.Wait(mutex_, deadline);
+      InterruptionPoint();
+    }
+    return true;
+  }
 
   void Answer(CallState& call, Handler handler) {
-    if (call.deadline > absl::Now()) {
+    if (!call.deadline.expired()) {
       Evaluate(call.request, handler, call.outcome);
     } else {
       Access::Outcome(call.outcome)
@@ -153,9 +173,12 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
     }
     absl::MutexLock lock(&mutex_);
     call.phase = Phase::kDone;
+    call.changed.NotifyAll();
   }
 
   absl::Mutex mutex_;
+  CondVar opened_;
+  CondVar work_;  // A call has come, or Wake().
   bool open_ ABSL_GUARDED_BY(mutex_) = false;
   bool wake_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::shared_ptr<CallState>> queue_ ABSL_GUARDED_BY(mutex_);
@@ -175,9 +198,9 @@ class InProcessPendingCall final : public PendingCall {
     return phase == Phase::kDone || phase == Phase::kRefused;
   }
 
-  void Finish(ReadOutcome read, absl::Time deadline) override {
+  void Finish(ReadOutcome read, Deadline deadline) override {
     if (call_ == nullptr) throw std::logic_error("this call was finished already");
-    channel_.Await(*call_, deadline);
+    channel_.AwaitOutcome(*call_, deadline);
     const std::shared_ptr<CallState> call = std::exchange(call_, nullptr);
     if (channel_.PhaseOf(*call) == Phase::kRefused) {
       throw NotListening("the listener closed, and refused the call");
@@ -190,14 +213,14 @@ class InProcessPendingCall final : public PendingCall {
   std::shared_ptr<CallState> call_;
 };
 
-std::unique_ptr<PendingCall> InProcessChannelImpl::Start(WriteRequest write, absl::Time deadline) {
+std::unique_ptr<PendingCall> InProcessChannelImpl::Start(WriteRequest write, Deadline deadline) {
   auto call = std::make_shared<CallState>();
   call->deadline = deadline;
-  write(RequestOn(call->request,
-                  deadline == absl::InfiniteFuture() ? 0 : absl::ToUnixNanos(deadline)));
+  write(RequestOn(call->request, deadline));
   absl::MutexLock lock(&mutex_);
   if (!open_) throw NotListening("no thread listens");
   queue_.push_back(call);
+  work_.NotifyAll();
   return std::make_unique<InProcessPendingCall>(*this, std::move(call));
 }
 
@@ -206,7 +229,7 @@ class DirectCall final : public PendingCall {
  public:
   explicit DirectCall(std::unique_ptr<HeapMessage> outcome) : outcome_(std::move(outcome)) {}
   bool ready() override { return true; }
-  void Finish(ReadOutcome read, absl::Time) override {
+  void Finish(ReadOutcome read, Deadline) override {
     if (outcome_ == nullptr) throw std::logic_error("this call was finished already");
     const auto outcome = std::exchange(outcome_, nullptr);
     ReadFrom(*outcome, read);
@@ -224,7 +247,7 @@ std::shared_ptr<InProcessChannel> InProcessChannel::Create() {
 
 void CallDirectly(WriteRequest write, Listener::Handler handler, ReadOutcome read) {
   HeapMessage request;
-  write(RequestOn(request, 0));
+  write(RequestOn(request, Deadline::Never()));
   HeapMessage outcome;
   Evaluate(request, handler, outcome);
   ReadFrom(outcome, read);
@@ -232,7 +255,7 @@ void CallDirectly(WriteRequest write, Listener::Handler handler, ReadOutcome rea
 
 std::unique_ptr<PendingCall> StartDirectly(WriteRequest write, Listener::Handler handler) {
   HeapMessage request;
-  write(RequestOn(request, 0));
+  write(RequestOn(request, Deadline::Never()));
   auto outcome = std::make_unique<HeapMessage>();
   Evaluate(request, handler, *outcome);
   return std::make_unique<DirectCall>(std::move(outcome));

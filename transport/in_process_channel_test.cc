@@ -9,6 +9,7 @@
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/channel_conformance.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/message.h"
 
 namespace remoteobj {
@@ -58,7 +59,7 @@ TEST(StartDirectlyTest, KeepsTheOutcome) {
   EXPECT_TRUE(call->ready());
   std::string result;
   call->Finish([&](const OutcomeReader& in) { result = Decode<std::string>(in.Value()); },
-               absl::InfinitePast());
+               Deadline::Passed());
   EXPECT_EQ(result, "name");
 }
 

@@ -115,8 +115,9 @@ struct Request {
 
   operations @1 :List(Operation);
 
-  # When the caller gives up, in nanoseconds since the Unix epoch; 0 if never. A request that is
-  # found late is not evaluated.
+  # When the caller gives up, in nanoseconds of CLOCK_MONOTONIC, which is one for all processes of a
+  # machine; 0 if never. A request that is found late is not evaluated. On its way to another machine
+  # what is left travels beside it (`left` in rpc.capnp), and becomes a deadline there.
   deadline @2 :Int64;
 }
 

@@ -28,6 +28,7 @@
 #include <string>
 #include <string_view>
 
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/flat.h"
@@ -100,8 +101,7 @@ class OperationReader {
 class RequestReader {
  public:
   std::uint64_t target() const { return target_; }
-  // Nanoseconds since the Unix epoch; 0 if there is none.
-  std::int64_t deadline_ns() const { return deadline_ns_; }
+  Deadline deadline() const { return deadline_; }
   // How many operations there are.
   std::size_t size() const { return operations_.size; }
   // How many chains they are: a batch has more than one.
@@ -117,7 +117,7 @@ class RequestReader {
 
   transport_internal::ListIn operations_;
   std::uint64_t target_ = 0;
-  std::int64_t deadline_ns_ = 0;
+  Deadline deadline_ = Deadline::Never();
 };
 
 // As the union of Outcome in message.capnp, in its order.
@@ -214,7 +214,7 @@ inline RequestReader Access::Request(const StructIn& request) {
   RequestReader in;
   in.operations_ = request.GetList(0);
   in.target_ = request.Get<std::uint64_t>(0);
-  in.deadline_ns_ = request.Get<std::int64_t>(8);
+  in.deadline_ = Deadline::FromNanos(request.Get<std::int64_t>(8));
   return in;
 }
 

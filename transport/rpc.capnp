@@ -38,9 +38,9 @@ interface Session {
 
 interface Object {
   # One chain of operations, in one round trip. `call` is a number of the client's own, for cancel.
-  # `now` is the sender's clock, in nanoseconds since the Unix epoch: the request's deadline is
-  # by that clock.
-  call @0 (call :UInt64, now :Int64, request :Request) -> (outcome :Outcome,
+  # `left` is how long the sender waits, in nanoseconds; 0 if for ever. The receiver puts a deadline
+  # of its own clock in place of the request's, which is by the sender's.
+  call @0 (call :UInt64, left :Int64, request :Request) -> (outcome :Outcome,
                                                           references :List(Held),
                                                           receipt :Receipt);
 

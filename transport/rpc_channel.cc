@@ -18,8 +18,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/access.h"
+#include "remoteobj/transport/internal/cond_var.h"
 #include "remoteobj/transport/internal/heap_message.h"
 #include "remoteobj/transport/internal/messages.h"
 #include "remoteobj/transport/internal/rpc_client.h"
@@ -53,14 +55,14 @@ class Queue final : public RpcService {
  public:
   std::unique_ptr<RpcSession> Connected(const PeerInfo&) override;
 
-  bool Serve(Listener::Handler handler, absl::Time deadline) {
+  bool Serve(Listener::Handler handler, Deadline deadline) {
     std::shared_ptr<Queued> call;
     {
       const absl::MutexLock lock(&mutex_);
-      const auto work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return wake_ || !calls_.empty();
-      };
-      mutex_.AwaitWithDeadline(absl::Condition(&work), deadline);
+      while (!wake_ && calls_.empty() && !deadline.expired()) {
+        work_.Wait(mutex_, deadline);
+        InterruptionPoint();
+      }
       if (calls_.empty()) {
         wake_ = false;
         return false;
@@ -74,6 +76,7 @@ class Queue final : public RpcService {
   void Wake() {
     const absl::MutexLock lock(&mutex_);
     wake_ = true;
+    work_.NotifyAll();
   }
   // From now on what arrives is refused.
   void Close(Final final, Listener::Handler handler) {
@@ -102,6 +105,7 @@ class Queue final : public RpcService {
     } else {
       call->done = std::move(done);
       calls_.push_back(call);
+      work_.NotifyAll();
     }
     return call;
   }
@@ -126,8 +130,7 @@ class Queue final : public RpcService {
         const absl::MutexLock lock(&mutex_);
         given_up = call->given_up;
       }
-      if (given_up || (request.deadline_ns() != 0 &&
-                       absl::FromUnixNanos(request.deadline_ns()) <= absl::Now())) {
+      if (given_up || request.deadline().expired()) {
         outcome.Error(
             {.type = "remoteobj::DeadlineExceeded", .message = "the request came too late"});
       } else {
@@ -146,6 +149,7 @@ class Queue final : public RpcService {
   }
 
   absl::Mutex mutex_;
+  transport_internal::CondVar work_;  // A call has come, or Wake().
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool wake_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::shared_ptr<Queued>> calls_ ABSL_GUARDED_BY(mutex_);
@@ -209,18 +213,18 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
     static_cast<void>(open_.release());  // In a fork its parent's.
   }
 
-  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+  void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override {
     object(deadline)->channel().Call(write, read, deadline);
   }
-  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override {
+  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) override {
     return object(deadline)->channel().Start(write, deadline);
   }
-  bool listening() override { return client_->Ping(absl::Now() + absl::Seconds(5)); }
+  bool listening() override { return client_->Ping(Deadline::After(absl::Seconds(5))); }
   pid_t listener_pid() override { return listening() ? client_->server_pid() : 0; }
   bool listening_here() override { return is_open(); }
-  bool WaitUntilListening(absl::Time deadline) override {
+  bool WaitUntilListening(Deadline deadline) override {
     while (!listening()) {
-      if (absl::Now() >= deadline) return false;
+      if (deadline.expired()) return false;
       absl::SleepFor(absl::Milliseconds(2));
     }
     return true;
@@ -249,7 +253,7 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
     static_cast<void>(open.release());  // In a fork its parent's, if it had one.
   }
   bool is_open() override { return opener_.load() == getpid(); }
-  bool Serve(Handler handler, absl::Time deadline) override {
+  bool Serve(Handler handler, Deadline deadline) override {
     return open_->queue.Serve(handler, deadline);
   }
   void Wake() override {
@@ -276,7 +280,7 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
   };
 
   // Known since the first call.
-  std::shared_ptr<Referent> object(absl::Time deadline) {
+  std::shared_ptr<Referent> object(Deadline deadline) {
     const absl::MutexLock lock(&mutex_);
     if (object_ == nullptr) object_ = client_->Object(0, "", deadline);
     return object_;

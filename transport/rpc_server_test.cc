@@ -37,6 +37,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/hello.h"
@@ -55,7 +56,7 @@ constexpr absl::Duration kWatchdog = absl::Seconds(60);
 constexpr std::size_t kMostMessageBytes = 1 << 20;
 const char kKey[] = "the key of this test";
 
-absl::Time Watchdog() { return absl::Now() + kWatchdog; }
+Deadline Watchdog() { return Deadline::After(kWatchdog); }
 
 // One object, which looks at all that it is sent, and says how much that was.
 class Target final : public Referent {
@@ -143,8 +144,8 @@ class Witness {
   // Returns when it has been answered again.
   void AwaitAnswers() {
     const int before = answered_;
-    for (const absl::Time end = Watchdog(); answered_ < before + 3;) {
-      ASSERT_LT(absl::Now(), end) << "others are not served any more";
+    for (const Deadline end = Watchdog(); answered_ < before + 3;) {
+      ASSERT_FALSE(end.expired()) << "others are not served any more";
       absl::SleepFor(absl::Milliseconds(1));
     }
   }
@@ -189,7 +190,7 @@ class RpcServerTest : public testing::Test {
   explicit RpcServerTest(absl::Duration hello_timeout = absl::Hours(1))
       : server_(service_, {.address = Address::Parse(absl::StrCat("unix-abstract:remoteobj-test-",
                                                                   std::random_device()(), "-",
-                                                                  absl::ToUnixNanos(absl::Now()))),
+                                                                  Deadline::Now().nanos())),
                            .key = kKey,
                            .max_message_bytes = kMostMessageBytes,
                            .hello_timeout = hello_timeout}),
@@ -206,8 +207,8 @@ class RpcServerTest : public testing::Test {
   // The server is well, and has none but the two that mean well.
   void TearDown() override {
     for (const auto& witness : witnesses_) witness->AwaitAnswers();
-    for (const absl::Time end = Watchdog(); service_.sessions != 2;) {
-      ASSERT_LT(absl::Now(), end) << service_.sessions << " sessions";
+    for (const Deadline end = Watchdog(); service_.sessions != 2;) {
+      ASSERT_FALSE(end.expired()) << service_.sessions << " sessions";
       absl::SleepFor(absl::Milliseconds(1));
     }
     for (const auto& witness : witnesses_) EXPECT_EQ(witness->failures(), 0);
@@ -451,7 +452,7 @@ TEST_F(RpcServerTest, AClientThatDoesNotReadIsNotReadFromEither) {
     const kj::Array<capnp::word> words = capnp::messageToFlatArray(message);
     try {
       WriteAll(socket.fd(), std::as_bytes(std::span(words.begin(), words.size())),
-               absl::Now() + absl::Milliseconds(500));
+               Deadline::After(absl::Milliseconds(500)));
     } catch (const DeadlineExceeded&) {
       break;
     }
@@ -551,8 +552,8 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItIsKilled) {
     Region region(dup(descriptors.at(0)), Origin::kStranger);
     for (unsigned slot = 0; slot < kSlots; ++slot) region.slot(slot).owner.store(Self());
   }
-  for (const absl::Time end = Watchdog(); service_.sessions != 2;) {
-    ASSERT_LT(absl::Now(), end);
+  for (const Deadline end = Watchdog(); service_.sessions != 2;) {
+    ASSERT_FALSE(end.expired());
     absl::SleepFor(absl::Milliseconds(1));
   }
   EXPECT_EQ(service_.given_back, before);
@@ -583,8 +584,8 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItsNextCallIsRefu
       // The server was faster.
     }
   }
-  for (const absl::Time end = Watchdog(); service_.sessions != 2;) {
-    ASSERT_LT(absl::Now(), end);
+  for (const Deadline end = Watchdog(); service_.sessions != 2;) {
+    ASSERT_FALSE(end.expired());
     absl::SleepFor(absl::Milliseconds(1));
   }
   EXPECT_EQ(service_.given_back, before);

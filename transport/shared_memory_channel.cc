@@ -84,6 +84,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/faults.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/heap_message.h"
@@ -140,17 +141,9 @@ bool IsBefore(std::uint32_t state, std::uint32_t other) {
 
 Phase PhaseOf(std::uint32_t state) { return static_cast<Phase>(state & kPhaseMask); }
 
-std::int64_t NanosOf(absl::Time deadline) {
-  return deadline == absl::InfiniteFuture() ? 0 : absl::ToUnixNanos(deadline);
-}
-
-bool Expired(absl::Time deadline) {
-  return deadline != absl::InfiniteFuture() && absl::Now() >= deadline;
-}
-
 // How long to sleep before the next look at the world.
-absl::Duration SliceUntil(absl::Time deadline, absl::Duration slice = kSlice) {
-  return deadline == absl::InfiniteFuture() ? slice : std::min(slice, deadline - absl::Now());
+absl::Duration SliceUntil(Deadline deadline, absl::Duration slice = kSlice) {
+  return std::min(slice, deadline.left());
 }
 
 // How `process` ended, as far as this one is told. It stays waitable.
@@ -189,15 +182,15 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   bool sealed() const override { return region_.sealed(); }
 
   // Channel
-  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override;
-  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override;
+  void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override;
+  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) override;
   bool listening() override;
   pid_t listener_pid() override { return listening() ? PidOf(header().listener.load()) : 0; }
   bool listening_here() override {
     return header().listener.load(std::memory_order_relaxed) == region_.Me() &&
            (header().doorbell.load(std::memory_order_relaxed) & kOpen) != 0;
   }
-  bool WaitUntilListening(absl::Time deadline) override;
+  bool WaitUntilListening(Deadline deadline) override;
 
   // SharedMemoryChannel
   Listener& listener() override { return *this; }
@@ -211,7 +204,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   // Listener
   void Open() override;
   bool is_open() override { return listening_here(); }
-  bool Serve(Handler handler, absl::Time deadline) override;
+  bool Serve(Handler handler, Deadline deadline) override;
   void Wake() override;
   void Close(Final final, Handler handler) override;
 
@@ -234,15 +227,15 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   // The client's side, in the order in which a call takes it.
   void CheckListening();
   std::optional<unsigned> TryAcquire(unsigned begin, unsigned end);
-  unsigned Acquire(absl::Time deadline);
+  unsigned Acquire(Deadline deadline);
   bool TryReclaim(unsigned slot, Identity& living);
   std::optional<unsigned> TryReclaimOne(unsigned begin, unsigned end);
   std::uint32_t NextCall(unsigned slot);
-  void Send(unsigned slot, WriteRequest write, absl::Time deadline);
-  void AwaitOutcome(unsigned slot, absl::Time deadline, Age age);
-  void SendOrFree(unsigned slot, WriteRequest write, absl::Time deadline);
-  void AwaitAndRead(unsigned slot, ReadOutcome read, absl::Time deadline);
-  std::unique_ptr<PendingCall> StartAndWait(WriteRequest write, absl::Time deadline);
+  void Send(unsigned slot, WriteRequest write, Deadline deadline);
+  void AwaitOutcome(unsigned slot, Deadline deadline, Age age);
+  void SendOrFree(unsigned slot, WriteRequest write, Deadline deadline);
+  void AwaitAndRead(unsigned slot, ReadOutcome read, Deadline deadline);
+  std::unique_ptr<PendingCall> StartAndWait(WriteRequest write, Deadline deadline);
   void GiveUp(unsigned slot);
   bool NobodyAnswers(unsigned slot);
   void CheckListenerLives(unsigned slot, Age age);
@@ -258,7 +251,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   void Tidy();
   void Evaluate(unsigned slot, Handler handler);
   bool Answer(unsigned slot, Phase how);
-  void Sleep(absl::Time deadline);
+  void Sleep(Deadline deadline);
   void Ring();
 
   std::uint32_t Generation() {
@@ -379,7 +372,7 @@ std::optional<unsigned> SharedMemoryChannelImpl::TryReclaimOne(unsigned begin, u
   return std::nullopt;
 }
 
-unsigned SharedMemoryChannelImpl::Acquire(absl::Time deadline) {
+unsigned SharedMemoryChannelImpl::Acquire(Deadline deadline) {
   if (const auto slot = TryAcquire(0, kSynchronousSlots)) return *slot;
   if (const auto slot = TryAcquire(kSynchronousSlots, kSlots)) return *slot;
   for (;;) {
@@ -387,7 +380,7 @@ unsigned SharedMemoryChannelImpl::Acquire(absl::Time deadline) {
     header().slot_waits.fetch_add(1, std::memory_order_seq_cst);
     if (const auto slot = TryAcquire(0, kSlots)) return *slot;
     if (const auto slot = TryReclaimOne(0, kSlots)) return *slot;
-    if (Expired(deadline)) {
+    if (deadline.expired()) {
       throw DeadlineExceeded(absl::StrCat("all ", kSlots, " places for calls were taken"));
     }
     At(FaultPoint::kClientWaitsForSlot);
@@ -396,7 +389,7 @@ unsigned SharedMemoryChannelImpl::Acquire(absl::Time deadline) {
   }
 }
 
-void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time deadline) {
+void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, Deadline deadline) {
   ExpectToWrite(region_.slot(slot).request);
   At(FaultPoint::kClientHasSlot);
 #if defined(__SANITIZE_THREAD__)
@@ -405,7 +398,7 @@ void SharedMemoryChannelImpl::Send(unsigned slot, WriteRequest write, absl::Time
   static_cast<void>(state(slot).load(std::memory_order_acquire));
 #endif
   SlotMessage message(region_, slot, Direction::kRequest);
-  write(RequestOn(message, NanosOf(deadline)));
+  write(RequestOn(message, deadline));
   At(FaultPoint::kClientWriting);
   message.Finish();
   Half& request = region_.slot(slot).request;
@@ -454,7 +447,7 @@ void SharedMemoryChannelImpl::Ring() {
 
 // Returns when the outcome is there. Throws where it will not come, or not in time; then the slot
 // is free, or no longer this call's.
-void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline, Age age) {
+void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, Deadline deadline, Age age) {
   thread_local Spinner spinner;
   const int peer = static_cast<int>(header().listener_cpu.load(std::memory_order_relaxed)) - 1;
   if (spinner.Spin(peer, [&] { return Named(slot); })) return;
@@ -471,7 +464,7 @@ void SharedMemoryChannelImpl::AwaitOutcome(unsigned slot, absl::Time deadline, A
     FutexWait(answer(slot), named, SliceUntil(deadline, age == Age::kFresh ? kFirstSlice : kSlice));
     if (Answered(slot)) break;
     InterruptionPoint();
-    if (Expired(deadline)) throw DeadlineExceeded("the outcome did not come in time");
+    if (deadline.expired()) throw DeadlineExceeded("the outcome did not come in time");
     CheckListenerLives(slot, age);
     age = Age::kOld;
   }
@@ -551,7 +544,7 @@ void SharedMemoryChannelImpl::Release(unsigned index) {
 }
 
 // Frees the slot if it can't be sent: that, too, GiveUp does.
-void SharedMemoryChannelImpl::SendOrFree(unsigned slot, WriteRequest write, absl::Time deadline) {
+void SharedMemoryChannelImpl::SendOrFree(unsigned slot, WriteRequest write, Deadline deadline) {
   const auto give_up = [this](unsigned s) { GiveUp(s); };
   SlotHold hold(give_up, slot);
   Send(slot, write, deadline);
@@ -559,7 +552,7 @@ void SharedMemoryChannelImpl::SendOrFree(unsigned slot, WriteRequest write, absl
 }
 
 // Of a call that has just been sent. Frees the slot, however it ends.
-void SharedMemoryChannelImpl::AwaitAndRead(unsigned slot, ReadOutcome read, absl::Time deadline) {
+void SharedMemoryChannelImpl::AwaitAndRead(unsigned slot, ReadOutcome read, Deadline deadline) {
   const auto give_up = [this](unsigned s) { GiveUp(s); };
   SlotHold hold(give_up, slot);
   AwaitOutcome(slot, deadline, Age::kFresh);
@@ -569,7 +562,7 @@ void SharedMemoryChannelImpl::AwaitAndRead(unsigned slot, ReadOutcome read, absl
   ReadOutcomeOf(slot, read);
 }
 
-void SharedMemoryChannelImpl::Call(WriteRequest write, ReadOutcome read, absl::Time deadline) {
+void SharedMemoryChannelImpl::Call(WriteRequest write, ReadOutcome read, Deadline deadline) {
   CheckListening();
   const unsigned slot = Acquire(deadline);
   SendOrFree(slot, write, deadline);
@@ -595,7 +588,7 @@ class SharedMemoryPendingCall final : public PendingCall {
     return in_vain;
   }
 
-  void Finish(ReadOutcome read, absl::Time deadline) override {
+  void Finish(ReadOutcome read, Deadline deadline) override {
     if (!slot_ || owner_ != Self()) throw std::logic_error("this call was finished already");
     const bool fresh = MonotonicNanos() - begun_ < absl::ToInt64Nanoseconds(kFirstSlice);
     try {
@@ -628,7 +621,7 @@ class FinishedCall final : public PendingCall {
   explicit FinishedCall(std::string outcome) : outcome_(std::move(outcome)) {}
   explicit FinishedCall(std::exception_ptr error) : error_(std::move(error)) {}
   bool ready() override { return true; }
-  void Finish(ReadOutcome read, absl::Time) override {
+  void Finish(ReadOutcome read, Deadline) override {
     if (error_ != nullptr) std::rethrow_exception(error_);
     WithFramed(outcome_, [&](In& message) { read(OutcomeIn(message)); });
   }
@@ -640,7 +633,7 @@ class FinishedCall final : public PendingCall {
 
 // Throws only where nothing was sent.
 std::unique_ptr<PendingCall> SharedMemoryChannelImpl::StartAndWait(WriteRequest write,
-                                                                   absl::Time deadline) {
+                                                                   Deadline deadline) {
   const unsigned slot = Acquire(deadline);
   SendOrFree(slot, write, deadline);
   try {
@@ -653,8 +646,7 @@ std::unique_ptr<PendingCall> SharedMemoryChannelImpl::StartAndWait(WriteRequest 
   }
 }
 
-std::unique_ptr<PendingCall> SharedMemoryChannelImpl::Start(WriteRequest write,
-                                                            absl::Time deadline) {
+std::unique_ptr<PendingCall> SharedMemoryChannelImpl::Start(WriteRequest write, Deadline deadline) {
   CheckListening();
   std::optional<unsigned> slot = TryAcquire(kSynchronousSlots, kSlots);
   if (!slot) slot = TryReclaimOne(kSynchronousSlots, kSlots);
@@ -675,11 +667,11 @@ bool SharedMemoryChannelImpl::listening() {
          listener != header().buried.load(std::memory_order_relaxed) && region_.Alive(listener);
 }
 
-bool SharedMemoryChannelImpl::WaitUntilListening(absl::Time deadline) {
+bool SharedMemoryChannelImpl::WaitUntilListening(Deadline deadline) {
   for (;;) {
     const std::uint32_t openings = header().openings.load(std::memory_order_acquire);
     if (listening()) return true;
-    if (Expired(deadline)) return false;
+    if (deadline.expired()) return false;
     FutexWait(header().openings, openings, SliceUntil(deadline));
     InterruptionPoint();
   }
@@ -781,8 +773,7 @@ void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
   try {
     SlotReader message(region_, slot, Direction::kRequest);
     const RequestReader request = RequestIn(message.in());
-    const std::int64_t deadline = request.deadline_ns();
-    if (deadline != 0 && absl::GetCurrentTimeNanos() >= deadline) {
+    if (request.deadline().expired()) {
       writer.Error({.type = "remoteobj::DeadlineExceeded", .message = "the request came too late"});
     } else {
       const transport_internal::Uninterrupted uninterrupted;
@@ -877,7 +868,7 @@ void SharedMemoryChannelImpl::Tidy() {
   unannounced_ |= bits;
 }
 
-bool SharedMemoryChannelImpl::Serve(Handler handler, absl::Time deadline) {
+bool SharedMemoryChannelImpl::Serve(Handler handler, Deadline deadline) {
   constexpr unsigned kServedPerTidy = 1024;
   if (++served_ % kServedPerTidy == 0) Tidy();
   for (bool slept = false;;) {
@@ -887,7 +878,7 @@ bool SharedMemoryChannelImpl::Serve(Handler handler, absl::Time deadline) {
       return true;
     }
     if (wake_.load(std::memory_order_relaxed) && wake_.exchange(false)) return false;
-    if (slept && Expired(deadline)) return false;
+    if (slept && deadline.expired()) return false;
     Sleep(deadline);
     slept = true;
   }
@@ -977,7 +968,7 @@ std::optional<bool> SharedMemoryChannelImpl::Received(unsigned slot, bool gone) 
 }
 
 // Returns when there may be something to take, at the deadline, or after Wake.
-void SharedMemoryChannelImpl::Sleep(absl::Time deadline) {
+void SharedMemoryChannelImpl::Sleep(Deadline deadline) {
   const auto cpu = static_cast<std::uint32_t>(sched_getcpu() + 1);
   if (header().listener_cpu.load(std::memory_order_relaxed) != cpu) {
     header().listener_cpu.store(cpu, std::memory_order_relaxed);
@@ -994,21 +985,19 @@ void SharedMemoryChannelImpl::Sleep(absl::Time deadline) {
       static_cast<int>(
           region_.slot(last_served_ % kSlots).request.cpu.load(std::memory_order_relaxed)) -
       1;
-  if (deadline != absl::InfinitePast() && listener_spinner_.Spin(client, called)) return;
+  if (deadline != Deadline::Passed() && listener_spinner_.Spin(client, called)) return;
   Tidy();
   for (std::uint64_t bits = unannounced_; bits != 0; bits &= bits - 1) {
     const auto slot = static_cast<unsigned>(std::countr_zero(bits));
     if (PhaseOf(state(slot).load(std::memory_order_seq_cst)) == kRequested) return;
   }
-  if (Expired(deadline)) return;
+  if (deadline.expired()) return;
   At(FaultPoint::kListenerBeforeSleep);
   header().sleeping.store(kAsleep, std::memory_order_seq_cst);
   while ((header().doorbell.load(std::memory_order_seq_cst) & kAllSlots) == 0 &&
-         !wake_.load(std::memory_order_seq_cst) && !Expired(deadline) && !Interrupted() &&
+         !wake_.load(std::memory_order_seq_cst) && !deadline.expired() && !Interrupted() &&
          header().sleeping.load(std::memory_order_seq_cst) == kAsleep) {
-    FutexWait(
-        header().sleeping, kAsleep,
-        deadline == absl::InfiniteFuture() ? absl::InfiniteDuration() : deadline - absl::Now());
+    FutexWait(header().sleeping, kAsleep, deadline.left());
   }
   header().sleeping.store(kAwake, std::memory_order_seq_cst);
 }

@@ -7,7 +7,7 @@
 //     channel->listener().Open();
 //     …
 //   }
-//   channel->Call(write, read, absl::Now() + absl::Seconds(1));
+//   channel->Call(write, read, Deadline::After(absl::Seconds(1)));
 //
 // A call is put into a slot of the memory, announced by one bit, and answered in the slot;
 // both sides spin while that pays, then sleep on a futex. What does not fit a slot spills into a
@@ -28,6 +28,7 @@
 #include <stdexcept>
 
 #include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/message.h"
 
 namespace remoteobj {

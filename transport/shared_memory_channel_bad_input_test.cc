@@ -21,11 +21,11 @@
 #include <span>
 #include <string>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/faults.h"
 #include "remoteobj/transport/internal/region.h"
@@ -44,7 +44,7 @@ using transport_internal::kSlotWords;
 using transport_internal::Slot;
 using transport_internal::Walk;
 
-absl::Time Watchdog() { return absl::Now() + absl::Minutes(1); }
+Deadline Watchdog() { return Deadline::After(absl::Minutes(1)); }
 
 // The slots of the one channel of this process.
 Slot* Slots() {
@@ -131,7 +131,7 @@ class BadInputTest : public testing::Test {
     if (listener_ == 0) {
       transport_internal::fault_hook = SpoilAsPlanned;
       channel_->listener().Open();
-      for (;;) channel_->listener().Serve(Evaluate, absl::InfiniteFuture());
+      for (;;) channel_->listener().Serve(Evaluate, Deadline::Never());
     }
     EXPECT_TRUE(channel_->WaitUntilListening(Watchdog()));
   }

@@ -21,6 +21,7 @@
 #include "remoteobj/testing/namespaces.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/shared_memory_channel.h"
 
@@ -33,7 +34,7 @@ using remoteobj_testing::LeaveProc;
 
 constexpr int kSkip = 77;
 
-absl::Time Watchdog() { return absl::Now() + absl::Minutes(1); }
+Deadline Watchdog() { return Deadline::After(absl::Minutes(1)); }
 
 bool HasEnded(const Forked& child) {
   siginfo_t info{};
@@ -78,14 +79,14 @@ class ConfinedTest : public testing::TestWithParam<Confinement> {
           [](const RequestReader& request, OutcomeWriter& outcome) {
             outcome.Value().Text(request[0].name());
           },
-          absl::InfiniteFuture());
+          Deadline::Never());
     }
   }
 
   // Until it listens, or has ended.
   void AwaitListener(const Forked& listener) {
     while (!HasEnded(listener) &&
-           !channel_->WaitUntilListening(absl::Now() + absl::Milliseconds(20))) {
+           !channel_->WaitUntilListening(Deadline::After(absl::Milliseconds(20)))) {
     }
   }
 

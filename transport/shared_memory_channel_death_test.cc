@@ -33,6 +33,7 @@
 #include "remoteobj/testing/descriptors.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/faults.h"
 #include "remoteobj/transport/internal/spin.h"
 #include "remoteobj/transport/message.h"
@@ -54,7 +55,7 @@ int Rounds() {
   return rounds == nullptr ? 60 : std::atoi(rounds);
 }
 
-absl::Time Watchdog() { return absl::Now() + kWatchdog; }
+Deadline Watchdog() { return Deadline::After(kWatchdog); }
 
 // What a caller was told.
 enum class Told : std::uint8_t {
@@ -141,7 +142,7 @@ class DeathTest : public testing::Test {
   // Waits for the end of a child. Its status, or -1 if it had to be killed.
   static int Wait(pid_t pid) {
     int status = -1;
-    for (const absl::Time end = absl::Now() + 2 * kWatchdog; absl::Now() < end;) {
+    for (const Deadline end = Deadline::After(2 * kWatchdog); !end.expired();) {
       if (waitpid(pid, &status, WNOHANG) == pid) return status;
       absl::SleepFor(absl::Microseconds(200));
     }
@@ -175,7 +176,7 @@ class DeathTest : public testing::Test {
     if (id >= kMaxCalls) std::abort();
     const std::string large(id % 64 == 7 ? 20'000 : 0, 'x');
     const bool hasty = !patient && id % 32 == 3;
-    const absl::Time deadline = hasty ? absl::Now() + absl::Microseconds(150) : Watchdog();
+    const Deadline deadline = hasty ? Deadline::After(absl::Microseconds(150)) : Watchdog();
     const std::int64_t begun = MonotonicNanos();
     std::uint64_t answer = 0;
     Told told = Told::kNothing;
@@ -247,7 +248,7 @@ class DeathTest : public testing::Test {
     for (unsigned round = 0; !ledger().stop.load(); ++round) {
       channel().listener().Open();
       for (int i = 0; !ledger().stop.load() && (!reopen || i < 12); ++i) {
-        channel().listener().Serve(handler, absl::Now() + absl::Milliseconds(1));
+        channel().listener().Serve(handler, Deadline::After(absl::Milliseconds(1)));
       }
       channel().listener().Close(round % 4 == 0 ? Final::kRefuse : Final::kFulfill, handler);
     }
@@ -260,7 +261,7 @@ class DeathTest : public testing::Test {
       while (!ledger().stop.load()) {
         channel().listener().Serve(
             [this](const RequestReader& in, OutcomeWriter& out) { Handle(in, out); },
-            absl::InfiniteFuture());
+            Deadline::Never());
       }
     });
   }
@@ -475,7 +476,7 @@ TEST_F(DeathTest, OfAListenerThatSleeps) {
       channel().listener().Open();
       channel().listener().Serve(
           [this](const RequestReader& in, OutcomeWriter& out) { Handle(in, out); },
-          absl::InfiniteFuture());
+          Deadline::Never());
     });
     ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
     absl::SleepFor(absl::Milliseconds(1));
@@ -607,9 +608,9 @@ TEST_F(DeathTest, OfACallerThatWakesTheListenerLeavesItToTheNextCall) {
           operations.Arguments(0, 1)[0].UInt(id);
         },
         Watchdog());
-    const absl::Time end = Watchdog();
+    const Deadline end = Watchdog();
     while (ledger().evaluated[id].load() == 0) {
-      ASSERT_LT(absl::Now(), end) << "it is not evaluated until its outcome is asked for";
+      ASSERT_FALSE(end.expired()) << "it is not evaluated until its outcome is asked for";
       absl::SleepFor(absl::Microseconds(200));
     }
   }
@@ -623,7 +624,7 @@ TEST_F(DeathTest, OfACallerThatWakesTheListenerDoesNotKeepItFromClosing) {
     std::thread thread([this] {
       while (channel().listener().Serve(
           [this](const RequestReader& in, OutcomeWriter& out) { Handle(in, out); },
-          absl::InfiniteFuture())) {
+          Deadline::Never())) {
       }
     });
     while (!ledger().stop.load()) absl::SleepFor(absl::Microseconds(200));
@@ -666,7 +667,7 @@ TEST_F(DeathTest, OfACallerThatTakesASlotOverDoesNotLoseIt) {
     channel().Start(write, Watchdog());
   }))));
   // Else it is waited for at once, for want of a slot.
-  const auto last = channel().Start(write, absl::Now() + absl::Seconds(1));
+  const auto last = channel().Start(write, Deadline::After(absl::Seconds(1)));
   EXPECT_FALSE(last->ready());
   kill(second, SIGKILL);
   EXPECT_TRUE(WasKilled(Wait(second)));
@@ -739,7 +740,7 @@ TEST_F(DeathTest, IsHeardOfByOneWhoOnlyAsksWhetherACallIsReady) {
         operations.Arguments(0, 1)[0].UInt(ledger().calls.fetch_add(1));
       },
       Watchdog());
-  for (const absl::Time end = Watchdog(); !call->ready() && absl::Now() < end;) {
+  for (const Deadline end = Watchdog(); !call->ready() && !end.expired();) {
     absl::SleepFor(absl::Milliseconds(1));
   }
   EXPECT_TRUE(call->ready());

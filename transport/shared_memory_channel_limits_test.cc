@@ -23,13 +23,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/testing/denied_call.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/message.h"
 #include "remoteobj/transport/shared_memory_channel.h"
@@ -39,7 +39,7 @@ namespace {
 
 using remoteobj_testing::Forked;
 
-absl::Time Watchdog() { return absl::Now() + absl::Minutes(1); }
+Deadline Watchdog() { return Deadline::After(absl::Minutes(1)); }
 
 // Runs in the listener: the argument's bytes come back in the other order of their halves.
 void Swap(const RequestReader& request, OutcomeWriter& outcome) {
@@ -102,7 +102,7 @@ void Limit(int resource, std::uint64_t value) {
 std::unique_ptr<Forked> Listen(SharedMemoryChannel& channel) {
   auto listener = std::make_unique<Forked>([&] {
     channel.listener().Open();
-    for (;;) channel.listener().Serve(&Swap, absl::InfiniteFuture());
+    for (;;) channel.listener().Serve(&Swap, Deadline::Never());
   });
   Expect(channel.WaitUntilListening(Watchdog()), "nobody listens");
   return listener;

@@ -25,13 +25,14 @@
 #include "gtest/gtest.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/message.h"
 #include "remoteobj/transport/shared_memory_channel.h"
 
 namespace remoteobj {
 namespace {
 
-absl::Time Watchdog() { return absl::Now() + absl::Minutes(1); }
+Deadline Watchdog() { return Deadline::After(absl::Minutes(1)); }
 
 absl::Duration CpuTimeOf(clockid_t clock) {
   timespec time;
@@ -92,7 +93,7 @@ class ResourcesTest : public testing::Test {
     listener_ = fork();
     if (listener_ == 0) {
       channel_->listener().Open();
-      for (;;) channel_->listener().Serve(handler, absl::InfiniteFuture());
+      for (;;) channel_->listener().Serve(handler, Deadline::Never());
     }
     ASSERT_TRUE(channel_->WaitUntilListening(Watchdog()));
   }
@@ -123,7 +124,7 @@ TEST_F(ResourcesTest, WaitingBurnsNoCpu) {
   channel_->Call(Sending(Nothing), Ignore, Watchdog());
   const absl::Duration calling = CpuTimeOf(CLOCK_PROCESS_CPUTIME_ID) - before;
   const auto other = SharedMemoryChannel::Create();
-  EXPECT_FALSE(other->WaitUntilListening(absl::Now() + absl::Seconds(1)));
+  EXPECT_FALSE(other->WaitUntilListening(Deadline::After(absl::Seconds(1))));
   const absl::Duration waiting = CpuTimeOf(CLOCK_PROCESS_CPUTIME_ID) - before - calling;
   std::printf("a call of 2 s: %.3f ms, 1 s until listening: %.3f ms\n",
               absl::ToDoubleMilliseconds(calling), absl::ToDoubleMilliseconds(waiting));
@@ -231,7 +232,7 @@ TEST_F(ResourcesTest, ACallThatWasGivenUpGivesItsMemoryBack) {
     while (*stage_ != 1) absl::SleepFor(absl::Milliseconds(1));
   }
   *stage_ = 2;
-  for (const absl::Time end = Watchdog(); channel_->free_slots() < 62 && absl::Now() < end;) {
+  for (const Deadline end = Watchdog(); channel_->free_slots() < 62 && !end.expired();) {
     absl::SleepFor(absl::Milliseconds(1));
   }
   // The request's and the outcome's.

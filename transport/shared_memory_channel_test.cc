@@ -24,6 +24,7 @@
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/channel_conformance.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/faults.h"
 #include "remoteobj/transport/message.h"
 
@@ -62,9 +63,9 @@ constexpr bool kSanitized = false;
 
 using transport_internal::FaultPoint;
 
-absl::Time Watchdog() { return absl::Now() + absl::Minutes(1); }
+Deadline Watchdog() { return Deadline::After(absl::Minutes(1)); }
 
-std::string Echo(Channel& channel, const std::string& text, absl::Time deadline = Watchdog()) {
+std::string Echo(Channel& channel, const std::string& text, Deadline deadline = Watchdog()) {
   std::string result;
   channel.Call(
       [&](RequestWriter request) { request.Operations(1).Set(0, OperationKind::kCall, text, 0); },
@@ -85,7 +86,7 @@ class Server {
       : channel_(channel), thread_([this, handler = std::move(handler)] {
           channel_.listener().Open();
           while (!stop_.load()) {
-            channel_.listener().Serve(handler, absl::Now() + absl::Milliseconds(5));
+            channel_.listener().Serve(handler, Deadline::After(absl::Milliseconds(5)));
           }
           channel_.listener().Close(Final::kFulfill, handler);
         }) {
@@ -123,16 +124,16 @@ TEST(SharedMemoryChannelTest, AnAnswerIsOfTheCallThatWasEvaluated) {
   static std::atomic<int> published{0};
   static std::atomic<int> settled{0};
   transport_internal::fault_hook = [](FaultPoint point) {
-    const absl::Time end = absl::Now() + absl::Milliseconds(5);
+    const Deadline end = Deadline::After(absl::Milliseconds(5));
     if (point == FaultPoint::kClientPublished) published.fetch_add(1);
     // The client sees for itself that it is answered, before it is told.
     while (point == FaultPoint::kClientBeforeSleep && settled.load() < published.load() &&
-           absl::Now() < end) {
+           !end.expired()) {
     }
     // It is told only when the next one calls already.
     if (point != FaultPoint::kListenerSettled) return;
     const int now = settled.fetch_add(1) + 1;
-    while (published.load() <= now && absl::Now() < end) {
+    while (published.load() <= now && !end.expired()) {
     }
   };
   const auto channel = SharedMemoryChannel::Create();
@@ -263,7 +264,7 @@ TEST(SharedMemoryChannelTest, ACallThatTakesTheSlotOfAWithdrawnOneKeepsItsPlace)
           evaluated += request[0].name();
           outcome.Value().Null();
         },
-        absl::InfinitePast());
+        Deadline::Passed());
   };
   // The slots' bits are set from then on, so the listener looks at all of them: it clears them only
   // when it finds nothing to do.

@@ -298,7 +298,8 @@ TEST(RecordReaderTest, WithoutFields) {
 
 TEST(PathTest, StartsWithTheArgumentOrTheResult) {
   transport_internal::HeapMessage message;
-  const OperationsWriter operations = transport_internal::RequestOn(message, 0).Operations(1);
+  const OperationsWriter operations =
+      transport_internal::RequestOn(message, Deadline::Never()).Operations(1);
   const ListWriter values = operations.Arguments(0, 2);
   values[0].Null();
   const MapWriter map = values[1].Map(1);

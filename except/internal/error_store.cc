@@ -9,6 +9,7 @@
 
 #include "absl/time/clock.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/interruption.h"
 #include "remoteobj/transport/packed.h"
 
@@ -27,7 +28,7 @@ class YieldReader : public ErrorStore::Yields {
  public:
   explicit YieldReader(std::uint64_t id) : id_(id) {}
 
-  std::optional<std::string> Next(absl::Time deadline) final {
+  std::optional<std::string> Next(Deadline deadline) final {
     for (;;) {
       while (const std::optional<Result> result = NextResult()) {
         if (result->id != id_) continue;
@@ -35,11 +36,10 @@ class YieldReader : public ErrorStore::Yields {
         if (result->kind == kYield) return std::string(result->packed);
       }
       if (ended_) return std::nullopt;
-      const absl::Time now = absl::Now();
-      if (now >= deadline) throw DeadlineExceeded("no further value was yielded in time");
+      if (deadline.expired()) throw DeadlineExceeded("no further value was yielded in time");
       // Nobody is told when another process writes; whoever waits looks again.
       InterruptionPoint();
-      absl::SleepFor(std::min(absl::Milliseconds(1), deadline - now));
+      absl::SleepFor(std::min(absl::Milliseconds(1), deadline.left()));
     }
   }
 

@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "remoteobj/except/internal/records.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/shared_log.h"
 
 namespace remoteobj::except_internal {
@@ -29,7 +30,7 @@ class ErrorStore {
     virtual ~Yields() = default;
     // The next value, packed. Empty if the function has ended and was not called again; waits if it
     // has not ended, or was not yet called. Throws DeadlineExceeded.
-    virtual std::optional<std::string> Next(absl::Time deadline) = 0;
+    virtual std::optional<std::string> Next(Deadline deadline) = 0;
   };
 
   virtual ~ErrorStore() = default;

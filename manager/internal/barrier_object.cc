@@ -7,6 +7,7 @@
 
 #include "absl/time/clock.h"
 #include "remoteobj/manager/errors.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj::manager_internal {
 namespace {
@@ -29,10 +30,7 @@ std::pair<std::int64_t, std::uint64_t> BarrierObject::wait(std::optional<absl::D
     ThrowBroken();
   }
   if (broken_) ThrowBroken();
-  if (round_->state == Round::kActing) {
-    if (!call.waited()) call.memory() = absl::Now();
-    call.Wait(next_);
-  }
+  if (round_->state == Round::kActing) call.Wait(next_);
   const auto index = static_cast<std::int64_t>(round_->clients.size());
   if (index + 1 < parties_) {
     const absl::Duration longest = timeout.value_or(timeout_);
@@ -41,12 +39,10 @@ std::pair<std::int64_t, std::uint64_t> BarrierObject::wait(std::optional<absl::D
       ThrowBroken();
     }
     call.WillWait();
-    // Its time begins with the round.
-    const auto* came = std::any_cast<absl::Time>(&call.memory());
-    const absl::Duration before = came == nullptr ? absl::ZeroDuration() : absl::Now() - *came;
     call.memory() = Arrival{round_, index};
     Arrive(call);
-    call.Wait(waiters_, before + longest);
+    // Its time begins with the round.
+    call.Wait(waiters_, Deadline::After(longest));
   }
   if (!may_act) {
     EndRound(Round::kPassed);

@@ -29,6 +29,7 @@
 #include <memory>
 
 #include "absl/time/time.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj::manager_internal {
 
@@ -86,6 +87,7 @@ class CurrentCall {
   // Leaves the evaluation by an exception that nobody catches but the server.
   // `timeout` counts from the beginning of the call, however often it waits.
   [[noreturn]] void Wait(WaitList& list, absl::Duration timeout = absl::InfiniteDuration());
+  [[noreturn]] void Wait(WaitList& list, Deadline deadline);
   // Whether it goes on because the time is over, and not because it was woken.
   bool timed_out() const;
   // Whether it has waited before.

@@ -4,15 +4,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
 
-#include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "remoteobj/manager/internal/object_server.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::manager_internal {
 namespace {
@@ -39,17 +43,16 @@ class LocalScope final : public ReferenceScope {
 class LocalCall final : public PendingCall {
  public:
   LocalCall(ObjectServer& server, ClientId client, std::shared_ptr<Entry> entry, WriteRequest write,
-            absl::Time deadline)
-      : server_(server), signal_(std::make_shared<Signal>()) {
+            Deadline deadline)
+      : server_(server), done_(std::make_shared<std::atomic<std::uint32_t>>(0)) {
     auto request = std::make_unique<HeapMessage>();
     {
       const LocalScope scope(server);
-      write(RequestOn(*request,
-                      deadline == absl::InfiniteFuture() ? 0 : absl::ToUnixNanos(deadline)));
+      write(RequestOn(*request, deadline));
     }
-    call_ = server.Begin(client, std::move(entry), std::move(request), [signal = signal_] {
-      const absl::MutexLock lock(&signal->mutex);
-      signal->set = true;
+    call_ = server.Begin(client, std::move(entry), std::move(request), [done = done_] {
+      done->store(1);
+      transport_internal::FutexWakeAll(*done);
     });
   }
   ~LocalCall() override {
@@ -58,22 +61,20 @@ class LocalCall final : public PendingCall {
 
   bool ready() override { return call_ == nullptr || call_->finished(); }
 
-  void Finish(ReadOutcome read, absl::Time deadline) override {
+  void Finish(ReadOutcome read, Deadline deadline) override {
     if (call_ == nullptr) throw std::logic_error("this call was finished already");
     if (!call_->finished()) ObjectServer::CheckMayBlock();
     while (!call_->finished()) {
       // The end of the server is looked for now and then: what would answer may have ended.
       constexpr absl::Duration kLook = absl::Milliseconds(200);
-      const absl::Time until = std::min({deadline, server_.NextTimeout(), absl::Now() + kLook});
-      {
-        const absl::MutexLock lock(&signal_->mutex);
-        signal_->mutex.AwaitWithDeadline(absl::Condition(&signal_->set), until);
-      }
+      const Deadline until = std::min({deadline, server_.NextTimeout(), Deadline::After(kLook)});
+      transport_internal::FutexWait(*done_, 0, until.left());
+      InterruptionPoint();
       server_.RunTimeouts();
       if (!call_->finished() && server_.closing()) {
         throw NotListening("the manager closes");
       }
-      if (!call_->finished() && absl::Now() >= deadline) {
+      if (!call_->finished() && deadline.expired()) {
         throw DeadlineExceeded("the outcome did not come in time");
       }
     }
@@ -85,13 +86,8 @@ class LocalCall final : public PendingCall {
   }
 
  private:
-  struct Signal {
-    absl::Mutex mutex;
-    bool set = false;
-  };
-
   ObjectServer& server_;
-  const std::shared_ptr<Signal> signal_;
+  const std::shared_ptr<std::atomic<std::uint32_t>> done_;  // 1 when it is finished.
   std::shared_ptr<Call> call_;
 };
 
@@ -100,10 +96,10 @@ class LocalChannel final : public Channel {
   LocalChannel(ObjectServer& server, Entry& entry, ClientId client)
       : server_(server), entry_(entry), client_(client) {}
 
-  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+  void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override {
     LocalCall(server_, client_, entry_.shared_from_this(), write, deadline).Finish(read, deadline);
   }
-  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override {
+  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) override {
     return std::make_unique<LocalCall>(server_, client_, entry_.shared_from_this(), write,
                                        deadline);
   }
@@ -111,7 +107,7 @@ class LocalChannel final : public Channel {
   pid_t listener_pid() override { return getpid(); }
   // It is called as from elsewhere, not directly.
   bool listening_here() override { return false; }
-  bool WaitUntilListening(absl::Time) override { return true; }
+  bool WaitUntilListening(Deadline) override { return true; }
 
  private:
   ObjectServer& server_;

@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/manager/internal/object_server.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/rpc_service.h"
 
 namespace remoteobj::manager_internal {
@@ -18,7 +19,7 @@ class ManagerService final : public transport_internal::RpcService {
 
   std::unique_ptr<transport_internal::RpcSession> Connected(
       const transport_internal::PeerInfo& peer) override;
-  absl::Time NextTimeout() override { return server_.NextTimeout(); }
+  Deadline NextTimeout() override { return server_.NextTimeout(); }
   void RunTimeouts() override { server_.RunTimeouts(); }
 
  private:

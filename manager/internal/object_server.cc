@@ -14,6 +14,7 @@
 #include "remoteobj/manager/internal/root.h"
 #include "remoteobj/proxy/evaluate.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/messages.h"
@@ -154,11 +155,14 @@ void CurrentCall::WillWait() {
 }
 
 void CurrentCall::Wait(WaitList& list, absl::Duration timeout) {
+  if (!call_.begun_) call_.begun_ = Deadline::Now();
+  Wait(list, *call_.begun_ + timeout);
+}
+
+void CurrentCall::Wait(WaitList& list, Deadline deadline) {
   ObjectServer::CheckMayBlock();
   call_.list_ = &list;
-  if (call_.begun_ == absl::InfinitePast()) call_.begun_ = absl::Now();
-  call_.until_ =
-      timeout == absl::InfiniteDuration() ? absl::InfiniteFuture() : call_.begun_ + timeout;
+  call_.until_ = deadline;
   throw proxy_internal::LeftEvaluation();
 }
 
@@ -470,7 +474,7 @@ void ObjectServer::BeginWaiting(Call& call) {
   }
   call.place_ = calls.insert(at, &call);
   call.waited_ = true;
-  if (call.until_ != absl::InfiniteFuture()) {
+  if (call.until_ != Deadline::Never()) {
     timeouts_.emplace(call.until_, &call);
     NoteNextTimeout();
   }
@@ -483,14 +487,14 @@ void ObjectServer::Finish(Call& call) {
 
 void ObjectServer::StopWaiting(Call& call) {
   std::exchange(call.list_, nullptr)->calls_.erase(call.place_);
-  if (call.until_ != absl::InfiniteFuture()) {
+  if (call.until_ != Deadline::Never()) {
     timeouts_.erase({call.until_, &call});
     NoteNextTimeout();
   }
 }
 
 void ObjectServer::NoteNextTimeout() {
-  next_timeout_.store(timeouts_.empty() ? kNever : absl::ToUnixNanos(timeouts_.begin()->first));
+  next_timeout_.store(timeouts_.empty() ? Deadline::Never() : timeouts_.begin()->first);
 }
 
 void ObjectServer::RunWoken() {
@@ -515,7 +519,7 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
   std::optional<Way> way;
   try {
     const RequestReader request = RequestIn(in);
-    if (request.deadline_ns() != 0 && absl::FromUnixNanos(request.deadline_ns()) < absl::Now()) {
+    if (request.deadline().expired()) {
       throw DeadlineExceeded("the request came too late");
     }
     way = WayOf(*call->entry_, request);
@@ -627,14 +631,11 @@ void ObjectServer::DoForOwner(std::shared_ptr<Entry> part, std::function<void()>
   });
 }
 
-absl::Time ObjectServer::NextTimeout() {
-  const std::int64_t next = next_timeout_.load();
-  return next == kNever ? absl::InfiniteFuture() : absl::FromUnixNanos(next);
-}
+Deadline ObjectServer::NextTimeout() { return next_timeout_.load(); }
 
 void ObjectServer::RunTimeouts() {
   const absl::MutexLock lock(&mutex_);
-  const absl::Time now = absl::Now();
+  const Deadline now = Deadline::Now();
   while (!timeouts_.empty() && timeouts_.begin()->first <= now) {
     Call& call = *timeouts_.begin()->second;
     StopWaiting(call);

@@ -24,7 +24,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -45,6 +44,7 @@
 #include "remoteobj/manager/internal/worker_pool.h"
 #include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/heap_message.h"
 #include "remoteobj/transport/references.h"
 
@@ -119,7 +119,7 @@ class Call final : public std::enable_shared_from_this<Call> {
   ObjectServer& server_;
   const ClientId client_;
   const std::shared_ptr<Entry> entry_;
-  absl::Time begun_ = absl::InfinitePast();  // When it first waited.
+  std::optional<Deadline> begun_;  // When it first waited.
   std::unique_ptr<HeapMessage> request_;
   HeapMessage outcome_;
   std::vector<std::shared_ptr<Referent>> references_;
@@ -134,7 +134,7 @@ class Call final : public std::enable_shared_from_this<Call> {
   const WaitList* last_list_ = nullptr;
   std::uint64_t number_ = 0;  // By which those who wait in a list are ordered.
   std::list<Call*>::iterator place_;
-  absl::Time until_ = absl::InfiniteFuture();  // For how long it waits.
+  Deadline until_ = Deadline::Never();  // For how long it waits.
 };
 
 class ObjectServer {
@@ -202,7 +202,7 @@ class ObjectServer {
   void DoForOwner(std::shared_ptr<Entry> part, std::function<void()> work);
 
   // When the next call has waited long enough, and those that have by now.
-  absl::Time NextTimeout();
+  Deadline NextTimeout();
   void RunTimeouts();
 
   // What there is, for people and tests.
@@ -259,10 +259,9 @@ class ObjectServer {
   ClientId last_client_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Call*> woken_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::pair<absl::Time, Call*>> timeouts_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::pair<Deadline, Call*>> timeouts_ ABSL_GUARDED_BY(mutex_);
   // The first of them, in nanoseconds since the Unix epoch. Written under the mutex.
-  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
-  std::atomic<std::int64_t> next_timeout_{kNever};
+  std::atomic<Deadline> next_timeout_{Deadline::Never()};
 
   // Nothing is answered any more that is not by now.
   std::atomic<bool> closing_{false};

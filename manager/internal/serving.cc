@@ -18,6 +18,7 @@
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/manager/internal/root.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/rpc_client.h"
 #include "remoteobj/transport/message.h"
@@ -86,7 +87,7 @@ Answer Evaluate(const RelayedCall& call, Channel& channel) {
               throw BadValue("many outcomes of one call");
           }
         },
-        absl::InfiniteFuture());
+        Deadline::Never());
     return answer;
   } catch (...) {
     return CurrentErrorAsAnswer();
@@ -111,7 +112,7 @@ class Offers {
       }
     }
     const Proxy<Root> root(Reference{
-        client->Object(0, TypeName<Root>(), absl::Now() + client->options().connect_timeout)});
+        client->Object(0, TypeName<Root>(), Deadline::After(client->options().connect_timeout))});
     const absl::Duration soon = client->options().connect_timeout;
     const Reference made =
         root->create.Timeout(soon)(std::string("Relay"), std::string(kType),

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <stdexcept>
 
-#include "absl/time/clock.h"
 #include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 
 namespace remoteobj::manager_internal {
@@ -16,7 +16,7 @@ namespace {
 constexpr absl::Duration kOnTheWay = absl::Seconds(2);
 
 // Waits for the outcome for as long as the listener is there.
-void FinishWhileThere(Channel& channel, PendingCall& call, ReadOutcome read, absl::Time deadline) {
+void FinishWhileThere(Channel& channel, PendingCall& call, ReadOutcome read, Deadline deadline) {
   bool answered = false;
   const auto read_once = [&](const OutcomeReader& outcome) {
     answered = true;
@@ -31,7 +31,7 @@ void FinishWhileThere(Channel& channel, PendingCall& call, ReadOutcome read, abs
     }
     there = channel.listening();
     // If it is not, only what has come meanwhile counts; or how the connection has ended.
-    deadline = there ? absl::Now() + kOnTheWay : absl::InfinitePast();
+    deadline = there ? Deadline::After(kOnTheWay) : Deadline::Passed();
   }
 }
 
@@ -45,18 +45,17 @@ Shared::Shared(const Reference& reference, std::string_view type) : referent_(re
   }
 }
 
-absl::Time Shared::LimitOf(absl::Duration timeout) {
-  if (timeout == absl::InfiniteDuration()) return absl::InfiniteFuture();
-  return absl::Now() + std::max(timeout, absl::ZeroDuration()) + kOnTheWay;
+Deadline Shared::LimitOf(absl::Duration timeout) {
+  return Deadline::After(std::max(timeout, absl::ZeroDuration()) + kOnTheWay);
 }
 
 void Shared::CallNamed(std::string_view method, WriteRequest write, ReadOutcome read,
-                       absl::Time deadline) const {
+                       Deadline deadline) const {
   Naming(method, [&] { referent_->channel().Call(write, read, deadline); });
 }
 
 void Shared::CallNamedWhileThere(std::string_view method, WriteRequest write, ReadOutcome read,
-                                 absl::Time deadline) const {
+                                 Deadline deadline) const {
   Naming(method, [&] {
     Channel& channel = referent_->channel();
     const std::unique_ptr<PendingCall> call = channel.Start(write, deadline);

@@ -30,6 +30,7 @@
 #include "remoteobj/proxy/internal/members.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj::manager_internal {
@@ -54,7 +55,7 @@ class Shared {
   // Calls a method, and gives what it returns. Throws what it throws, as its own type.
   template <typename R, typename... A>
   R Call(std::string_view method, const A&... arguments) const {
-    return CallUntil<R>(absl::InfiniteFuture(), method, arguments...);
+    return CallUntil<R>(Deadline::Never(), method, arguments...);
   }
   // One that waits in the manager for `timeout`, which is among the arguments, too. Throws
   // DeadlineExceeded where the manager does not say by then how that has ended: a network may have
@@ -80,10 +81,10 @@ class Shared {
 
  private:
   // When a call that waits for `timeout` has been answered, on a network that works: long before.
-  static absl::Time LimitOf(absl::Duration timeout);
+  static Deadline LimitOf(absl::Duration timeout);
 
   template <typename R, typename... A>
-  R CallUntil(absl::Time deadline, std::string_view method, const A&... arguments) const {
+  R CallUntil(Deadline deadline, std::string_view method, const A&... arguments) const {
     return WithRequest<R>(
         [&](WriteRequest write, ReadOutcome read) { CallNamed(method, write, read, deadline); },
         method, arguments...);
@@ -103,9 +104,9 @@ class Shared {
     return proxy_internal::Receive<R>([&](ReadOutcome read) { call(write, read); });
   }
   void CallNamed(std::string_view method, WriteRequest write, ReadOutcome read,
-                 absl::Time deadline) const;
+                 Deadline deadline) const;
   void CallNamedWhileThere(std::string_view method, WriteRequest write, ReadOutcome read,
-                           absl::Time deadline) const;
+                           Deadline deadline) const;
   // Errors of the way say what was called.
   void Naming(std::string_view method, absl::FunctionRef<void()> call) const;
 

@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/manager/internal/object_server.h"
 #include "remoteobj/manager/internal/registry.h"
 #include "remoteobj/manager/internal/waiting_type.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj::manager_internal {
 
@@ -47,7 +47,7 @@ void StreamObject::MaybeProduce() {
 
 void StreamObject::Produce() {
   constexpr absl::Duration kAtATime = absl::Milliseconds(1);
-  const absl::Time until = absl::Now() + kAtATime;
+  const Deadline until = Deadline::After(kAtATime);
   for (bool more = true; more;) {
     std::optional<AnyValue> value;
     std::optional<ErrorInfo> error;
@@ -66,7 +66,7 @@ void StreamObject::Produce() {
       }
       getters_.WakeAll();
       more = !ended_ && !full();
-      if (more && absl::Now() < until) return;
+      if (more && !until.expired()) return;
       // Others that wait for the object come first.
       producing_ = false;
       if (more) MaybeProduce();

@@ -15,6 +15,7 @@
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/process/interruption.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/futex.h"
 
 namespace remoteobj {
@@ -152,10 +153,10 @@ void SleepFor(absl::Duration duration) {
   if (body == nullptr) return absl::SleepFor(duration);
   InterruptionPoint();
   body->SetDoing(process_internal::kSleeping);
-  const absl::Time end = absl::Now() + duration;
-  for (absl::Time now = absl::Now(); now < end && !body->stop_requested(); now = absl::Now()) {
+  const Deadline end = Deadline::After(duration);
+  while (!end.expired() && !body->stop_requested()) {
     std::atomic<std::uint32_t> nobody_wakes{0};
-    transport_internal::FutexWait(nobody_wakes, 0, end - now);
+    transport_internal::FutexWait(nobody_wakes, 0, end.left());
     InterruptionPoint();
   }
   body->SetDoing(process_internal::kRunning);

@@ -19,6 +19,7 @@
 
 #include "absl/time/clock.h"
 #include "remoteobj/process/internal/close_all_but.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
 
 namespace remoteobj::process_internal {
@@ -138,12 +139,12 @@ void OutputOf::Started(const std::string& name, int fd) {
 }
 
 bool OutputOf::Finish(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const Deadline deadline = Deadline::After(timeout);
   while (forwarder_ > 0) {
     const pid_t pid = waitpid(forwarder_, nullptr, WNOHANG);
     if (pid == forwarder_ || (pid < 0 && errno != EINTR)) forwarder_ = 0;
     if (forwarder_ == 0) break;
-    if (absl::Now() >= deadline) return false;
+    if (deadline.expired()) return false;
     absl::SleepFor(absl::Microseconds(200));
   }
   return true;

@@ -11,12 +11,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "glog/logging.h"
 #include "remoteobj/except/internal/access.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/internal/symbols.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/interruption.h"
 #include "remoteobj/transport/packed.h"
@@ -35,8 +35,8 @@ std::string LastName(std::string_view symbol) {
 }
 
 // How long to wait at once where a change may be missed: who waits may be interrupted, too.
-absl::Duration Slice(absl::Time deadline) {
-  const absl::Duration left = deadline - absl::Now();
+absl::Duration Slice(Deadline deadline) {
+  const absl::Duration left = deadline.left();
   return transport_internal::interruption == nullptr ? left
                                                      : std::min(left, absl::Milliseconds(20));
 }
@@ -161,7 +161,7 @@ std::optional<std::string> Task::NextYield() {
     // closes its descriptors meanwhile can't wake who waits here.
     const bool woken_at_end = end_fd() >= 0;
     reader_.Wait(end_fd(),
-                 Slice(absl::Now() + (woken_at_end ? absl::Seconds(1) : absl::Milliseconds(20))));
+                 Slice(Deadline::After(woken_at_end ? absl::Seconds(1) : absl::Milliseconds(20))));
     InterruptionPoint();
   }
   CheckEnd();
@@ -184,10 +184,10 @@ void Task::StopWaitingForReaders() {
 bool Task::Join(absl::Duration timeout) {
   CheckMine("joined");
   BeforeJoining();
-  const absl::Time deadline = absl::Now() + timeout;
+  const Deadline deadline = Deadline::After(timeout);
   while (!WaitForEnd(Slice(deadline))) {
     InterruptionPoint();
-    if (absl::Now() >= deadline) return false;
+    if (deadline.expired()) return false;
   }
   Ended();
   const absl::MutexLock lock(&mutex_);
@@ -241,11 +241,11 @@ void Task::JoinBeforeForgetting(bool unwinding) noexcept {
     bool ended = false;
     try {
       BeforeJoining();
-      const absl::Time deadline = unwinding ? absl::InfinitePast() : absl::Now() + options_.timeout;
+      const Deadline deadline = unwinding ? Deadline::Passed() : Deadline::After(options_.timeout);
       // Who is interrupted here is told at his next interruption point, not by a destructor.
       do {
         ended = WaitForEnd(std::max(Slice(deadline), absl::ZeroDuration()));
-      } while (!ended && !transport_internal::Interrupted() && absl::Now() < deadline);
+      } while (!ended && !transport_internal::Interrupted() && !deadline.expired());
       LOG_IF(WARNING, !ended && !unwinding && !transport_internal::Interrupted())
           << name_ << " has not ended in " << options_.timeout << ", and is ended";
     } catch (const std::exception& e) {

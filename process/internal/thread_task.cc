@@ -10,6 +10,9 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "glog/logging.h"
+#include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/internal/futex.h"
+#include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::process_internal {
 
@@ -23,7 +26,10 @@ std::shared_ptr<ThreadTask> ThreadTask::Begin(RunOptions options, std::string na
   task->thread_ = std::thread([&task = *task, call = std::move(call)]() mutable {
     prctl(PR_SET_NAME, task.name().c_str());
     // Also where the thread is ended by pthread_exit.
-    const absl::Cleanup notify = [&task] { task.ended_.Notify(); };
+    const absl::Cleanup notify = [&task] {
+      task.ended_.store(1, std::memory_order_release);
+      transport_internal::FutexWakeAll(task.ended_);
+    };
     {
       Body body(task.log(), task.shared_errors(), task.options().max_backlog, task.process_);
       task.good_ = body.Run(call);
@@ -44,7 +50,7 @@ ThreadTask::~ThreadTask() {
 }
 
 std::optional<int> ThreadTask::exit_code() {
-  if (!ended_.HasBeenNotified()) return std::nullopt;
+  if (alive()) return std::nullopt;
   return good_ ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -64,7 +70,12 @@ void ThreadTask::End(absl::Duration grace) {
 }
 
 bool ThreadTask::WaitForEnd(absl::Duration timeout) const {
-  return ended_.WaitForNotificationWithTimeout(timeout);
+  const Deadline deadline = Deadline::After(timeout);
+  const transport_internal::Uninterrupted uninterrupted;  // As of a process.
+  while (alive() && !deadline.expired()) {
+    transport_internal::FutexWait(ended_, 0, deadline.left());
+  }
+  return !alive();
 }
 
 // For want of memory it could not say how it ended.

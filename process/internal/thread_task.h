@@ -6,13 +6,14 @@
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_THREAD_TASK_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_THREAD_TASK_H_
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 
-#include "absl/synchronization/notification.h"
 #include "remoteobj/process/internal/body.h"
 #include "remoteobj/process/internal/task.h"
 #include "remoteobj/transport/internal/identity.h"
@@ -26,7 +27,7 @@ class ThreadTask final : public Task {
   ~ThreadTask() override;
 
   pid_t pid() const override { return transport_internal::PidOf(process_); }
-  bool alive() const override { return !ended_.HasBeenNotified(); }
+  bool alive() const override { return ended_.load(std::memory_order_acquire) == 0; }
   std::optional<int> exit_code() override;
   // Throw std::logic_error: a thread can only be asked.
   void Terminate() override;
@@ -42,8 +43,8 @@ class ThreadTask final : public Task {
   ProcessDied Died(ProcessDied::Traces traces) override;
 
   const transport_internal::Identity process_ = transport_internal::Self();
-  bool good_ = false;  // Written before it ends.
-  absl::Notification ended_;
+  bool good_ = false;                            // Written before it ends.
+  mutable std::atomic<std::uint32_t> ended_{0};  // Then 1.
   std::thread thread_;
 };
 

@@ -23,6 +23,7 @@
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/identity.h"
 
 namespace remoteobj::proxy_internal {
@@ -84,7 +85,7 @@ class PendingResults {
   bool ready();
   // Returns when the results are there. Throws DeadlineExceeded, what this thread was interrupted
   // with, and std::logic_error if it has not begun, or in another process.
-  void Await(absl::Time deadline) {
+  void Await(Deadline deadline) {
     if (!done_.load(std::memory_order_acquire)) AwaitCall(deadline);
   }
 
@@ -102,7 +103,7 @@ class PendingResults {
   virtual std::string Print() const = 0;
 
  private:
-  void AwaitCall(absl::Time deadline);
+  void AwaitCall(Deadline deadline);
   void CheckProcess() const;
 
   std::shared_ptr<Session> session_;

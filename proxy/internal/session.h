@@ -18,6 +18,7 @@
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/references.h"
 #include "remoteobj/transport/shared_memory_channel.h"
 
@@ -98,7 +99,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void Open();
   // Serves one call. False if there was none until the deadline, or after Wake.
-  bool Serve(absl::Time deadline);
+  bool Serve(Deadline deadline);
   void Wake();
   // From within a call that Serve evaluates on this thread: closes once the call is answered.
   void Close();
@@ -123,7 +124,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Listener& listener();
   void Handle(const RequestReader& request, OutcomeWriter& outcome, By by = By::kAnything);
   void CloseNow(Final final);
-  absl::Time DeadlineOf(const CallSpec& call) const;
+  Deadline DeadlineOf(const CallSpec& call) const;
 
   void CheckBound() const;
 

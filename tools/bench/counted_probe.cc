@@ -15,6 +15,7 @@
 #include "remoteobj/testing/counter.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/in_process_channel.h"
 #include "remoteobj/transport/message.h"
 #include "remoteobj/transport/shared_memory_channel.h"
@@ -64,9 +65,9 @@ void CallThrough(remoteobj::Channel& channel, remoteobj::Listener& listener, int
     last = remoteobj::Decode<int>(outcome.Value());
   };
   for (int i = 0; i < count; ++i) {
-    const auto call = channel.Start(write, absl::InfiniteFuture());
-    listener.Serve(handle, absl::InfiniteFuture());
-    call->Finish(read, absl::InfiniteFuture());
+    const auto call = channel.Start(write, remoteobj::Deadline::Never());
+    listener.Serve(handle, remoteobj::Deadline::Never());
+    call->Finish(read, remoteobj::Deadline::Never());
   }
   if (last != count) std::abort();
   listener.Close(remoteobj::Final::kRefuse, handle);

@@ -27,7 +27,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/proxy/proxy.h"
@@ -36,6 +35,7 @@
 #include "remoteobj/testing/limits.h"
 #include "remoteobj/tools/bench/allocations.h"
 #include "remoteobj/tools/bench/system_calls.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace bench {
 namespace {
@@ -176,7 +176,8 @@ TEST(CountedTest, SystemCalls) {
     constexpr absl::Duration kPatience = absl::Seconds(8);
     for (std::size_t i = 0; i < std::size(kCalls); ++i) {
       std::int64_t fewest = std::numeric_limits<std::int64_t>::max();
-      for (const absl::Time until = absl::Now() + kPatience; fewest != 0 && absl::Now() < until;) {
+      for (const remoteobj::Deadline until = remoteobj::Deadline::After(kPatience);
+           fewest != 0 && !until.expired();) {
         const std::int64_t before = traced.count();
         for (int n = 0; n < kCount; ++n) kCalls[i].call(remote);
         fewest = std::min(fewest, traced.count() - before);

@@ -102,6 +102,36 @@ def _wrong_include(path, module, included, top_folders):
     return None
 
 
+# Where the wall clock is for people to read.
+MAY_READ_WALL_CLOCK = ["except/remote_error.cc"]
+_USE_DEADLINE = "use Deadline of remoteobj/transport/deadline.h"
+_USE_COND_VAR = "use CondVar of remoteobj/transport/internal/cond_var.h"
+WALL_CLOCK = [
+    (r"\babsl::(Now|GetCurrentTimeNanos)\b",
+     "reads the wall clock, which is stepped, and under a lock, which a fork may find taken: "
+     + _USE_DEADLINE),
+    (r"\b(system_clock::now|gettimeofday|CLOCK_REALTIME\w*)\b|(?<![\w.>])time\((nullptr|NULL|0)\)",
+     "reads the wall clock, which is stepped: " + _USE_DEADLINE),
+    (r"\b((Reader)?(Await|LockWhen)With(Timeout|Deadline)|WaitWith(Timeout|Deadline)"
+     r"|WaitForNotificationWith(Timeout|Deadline))\b",
+     "Abseil waits by the wall clock, which is stepped: " + _USE_COND_VAR),
+    (r"\b(pthread_\w+_timed\w*|sem_timedwait|FUTEX_CLOCK_REALTIME)\b",
+     "waits by the wall clock, which is stepped: " + _USE_COND_VAR),
+]
+
+
+def waits_are_by_the_monotonic_clock(tree):
+    """No module reads the wall clock, or waits by it; tests may."""
+    for path in tree.matching(".h", ".cc"):
+        if package_of(path) not in LAYERS or TEST_ONLY.search(path) or path in MAY_READ_WALL_CLOCK:
+            continue
+        for number, line in enumerate(tree.read(path).split("\n"), 1):
+            for pattern, problem in WALL_CLOCK:
+                found = re.search(pattern, line.split("//")[0])
+                if found:
+                    yield "%s:%d: %s %s" % (path, number, found[0], problem)
+
+
 def graph_goes_down(graph):
     """The same for Bazel's targets: `graph` is `bazel query --output=graph`."""
     for user, used in re.findall(r'"([^"]+)" -> "([^"]+)"', graph):
@@ -270,6 +300,7 @@ CHECKS = [
     headers_introduce_themselves,
     sources_name_their_licence,
     includes_go_down,
+    waits_are_by_the_monotonic_clock,
     paths_exist,
     modules_are_on_the_map,
     code_is_cut_from_files,

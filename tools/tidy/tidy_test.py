@@ -68,6 +68,29 @@ class RulesTest(unittest.TestCase):
         check("proxy/a.cc", "glog/logging.h")
         check("proxy/a.h", "glog/logging.h", "glog's macros")
 
+    def test_wall_clock(self):
+
+        def check(code, *expected, path="proxy/a.cc"):
+            self.check(tidy.waits_are_by_the_monotonic_clock, {path: code}, *expected)
+
+        check("Deadline::After(timeout)")
+        check("std::chrono::steady_clock::now()")
+        check("clock_gettime(CLOCK_MONOTONIC, &now);")
+        check("error.time(); info->time(0);")
+        check("// absl::Now() takes a lock.")
+        check("absl::Now()", path="proxy/a_test.cc")
+        check("absl::Now()", path="examples/a.cc")
+        check("clock_gettime(CLOCK_REALTIME, &now);", path="except/remote_error.cc")
+        check("\nabsl::Now() + timeout", "proxy/a.cc:2: absl::Now reads the wall clock")
+        check("absl::GetCurrentTimeNanos()", "use Deadline")
+        check("std::chrono::system_clock::now()", "system_clock::now reads the wall clock")
+        check("clock_gettime(CLOCK_REALTIME, &now);", "CLOCK_REALTIME reads the wall clock")
+        check("time(nullptr)", "time(nullptr) reads the wall clock")
+        check("mutex_.AwaitWithDeadline(done, until);", "AwaitWithDeadline Abseil waits by")
+        check("changed_.WaitWithTimeout(&mutex_, slice);", "use CondVar")
+        check("ended_.WaitForNotificationWithTimeout(timeout);", "use CondVar")
+        check("pthread_cond_timedwait(&c, &m, &until);", "pthread_cond_timedwait waits by")
+
     def test_graph(self):
 
         def check(edge, *expected):

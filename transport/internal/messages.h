@@ -4,18 +4,17 @@
 #ifndef REMOTEOBJ_TRANSPORT_INTERNAL_MESSAGES_H_
 #define REMOTEOBJ_TRANSPORT_INTERNAL_MESSAGES_H_
 
-#include <cstdint>
-
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/flat.h"
 #include "remoteobj/transport/message.h"
 
 namespace remoteobj::transport_internal {
 
-inline RequestWriter RequestOn(Out& out, std::int64_t deadline_ns) {
+inline RequestWriter RequestOn(Out& out, Deadline deadline) {
   out.Reset();
   const Position request = out.NewStruct(out.Allocate(1), kRequestLayout);
-  out.Set(request, 8, deadline_ns);
+  out.Set(request, 8, deadline.nanos());
   return Access::Request(out, request);
 }
 

@@ -38,7 +38,9 @@
 #include "kj/async.h"
 #include "kj/exception.h"
 #include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/cond_var.h"
 #include "remoteobj/transport/internal/hello.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/messages.h"
@@ -175,7 +177,8 @@ using Handle = std::uint64_t;
 struct Exchange {
   std::uint64_t number = 0;
   Handle object = 0;
-  std::uint64_t after = 0;  // How many notes were sent before it.
+  std::uint64_t after = 0;                // How many notes were sent before it.
+  Deadline deadline = Deadline::Never();  // Of the request.
   HeapMessage request;
   HeapMessage outcome;
   // The objects that the outcome refers to.
@@ -185,6 +188,12 @@ struct Exchange {
   bool done = false;
   bool given_up = false;
 };
+
+// As a message to another machine says it.
+std::int64_t LeftOf(Deadline deadline) {
+  if (deadline == Deadline::Never()) return 0;
+  return std::max<std::int64_t>(1, absl::ToInt64Nanoseconds(deadline.left()));
+}
 
 }  // namespace
 
@@ -214,14 +223,14 @@ class RpcConnection {
     return heeded_.load() == notes_.load() ? shared_.get() : nullptr;
   }
 
-  Handle Find(std::uint64_t id, absl::Time deadline);
-  void Ping(absl::Time deadline);
-  void Keep(std::uint64_t id, absl::Time deadline);
+  Handle Find(std::uint64_t id, Deadline deadline);
+  void Ping(Deadline deadline);
+  void Keep(std::uint64_t id, Deadline deadline);
   // Sends it. `exchange` is finished by Finish, or given up. `waits`: the thread that calls this
   // does nothing else until it is finished.
   void Send(const std::shared_ptr<Exchange>& exchange, bool waits);
   // Waits until it is done. Throws what went wrong with it, or DeadlineExceeded.
-  void Finish(Exchange& exchange, absl::Time deadline);
+  void Finish(Exchange& exchange, Deadline deadline);
   bool ready(Exchange& exchange);
   void GiveUp(const std::shared_ptr<Exchange>& exchange);
   void Flush() noexcept;
@@ -234,14 +243,14 @@ class RpcConnection {
   class Wire;
   using Work = std::function<void(Wire&)>;
 
-  void RunUntilDone(SocketStream& stream, kj::Promise<void> work, absl::Time deadline);
+  void RunUntilDone(SocketStream& stream, kj::Promise<void> work, Deadline deadline);
   void Post(Work work);
   // What nobody waits for an answer to.
   void PostNote(Work work);
   void PostLocked(Work work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadline);
+  void DriveUntil(absl::FunctionRef<bool()> done, Deadline deadline);
   void CheckProcess() const;
-  void Drive(absl::FunctionRef<bool()> done, absl::Time deadline);
+  void Drive(absl::FunctionRef<bool()> done, Deadline deadline);
   void RunInbox();
   void FinishLocked(Exchange& exchange) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishWell(Exchange& exchange);
@@ -265,9 +274,8 @@ class RpcConnection {
   std::atomic<std::uint64_t> heeded_{0};
 
   absl::Mutex mutex_;
-  absl::CondVar changed_;  // An exchange is done, or nobody drives any more.
+  CondVar changed_;  // An exchange is done, or nobody drives any more.
   bool driven_ ABSL_GUARDED_BY(mutex_) = false;
-  int followers_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Work> inbox_ ABSL_GUARDED_BY(mutex_);
 
   std::unique_ptr<kj::EventLoop> loop_;
@@ -329,7 +337,7 @@ class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
 
 RpcConnection::RpcConnection(const RpcClientOptions& options)
     : address_(options.address.ToString()) {
-  const absl::Time deadline = absl::Now() + options.connect_timeout;
+  const Deadline deadline = Deadline::After(options.connect_timeout);
   socket_ = ConnectTo(options.address, deadline);
   wake_ = NewBell();
 
@@ -384,8 +392,7 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
 
 // Runs the loop, which nobody else has yet, until `work` is done. Throws AuthenticationError for
 // what TLS does not like, DeadlineExceeded.
-void RpcConnection::RunUntilDone(SocketStream& stream, kj::Promise<void> work,
-                                 absl::Time deadline) {
+void RpcConnection::RunUntilDone(SocketStream& stream, kj::Promise<void> work, Deadline deadline) {
   bool done = false;
   std::string failure;
   const kj::Promise<void> running =
@@ -399,7 +406,7 @@ void RpcConnection::RunUntilDone(SocketStream& stream, kj::Promise<void> work,
       throw AuthenticationError(absl::StrCat("no secure connection to ", address_, ": ", failure));
     }
     pollfd wait{socket_.fd(), stream.events(), 0};
-    const absl::Duration left = std::min(deadline - absl::Now(), absl::Milliseconds(20));
+    const absl::Duration left = std::min(deadline.left(), absl::Milliseconds(20));
     if (left <= absl::ZeroDuration()) throw DeadlineExceeded("the connection did not come about");
     if (poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1) > 0) {
       stream.Ready(wait.revents);
@@ -471,7 +478,7 @@ void RpcConnection::RunInbox() {
 }
 
 // Drives the loop. REQUIRES: this thread has `driven_`.
-void RpcConnection::Drive(absl::FunctionRef<bool()> done, absl::Time deadline) {
+void RpcConnection::Drive(absl::FunctionRef<bool()> done, Deadline deadline) {
   std::optional<kj::WaitScope> scope;
   try {
     scope.emplace(*loop_);
@@ -490,7 +497,7 @@ void RpcConnection::Drive(absl::FunctionRef<bool()> done, absl::Time deadline) {
     if (done() || lost_.load()) return;
     if (Interrupted()) return;
     pollfd wait[2] = {{socket_.fd(), wire_->stream.events(), 0}, {wake_.fd(), POLLIN, 0}};
-    absl::Duration slice = std::min(deadline - absl::Now(), absl::Hours(1));
+    absl::Duration slice = std::min(deadline.left(), absl::Hours(1));
     if (interruption != nullptr) slice = std::min(slice, absl::Milliseconds(20));
     const timespec timeout = absl::ToTimespec(std::max(slice, absl::ZeroDuration()));
     const int ready = ppoll(wait, 2, &timeout, nullptr);
@@ -498,7 +505,7 @@ void RpcConnection::Drive(absl::FunctionRef<bool()> done, absl::Time deadline) {
       if (wait[1].revents != 0) HearBell(wake_.fd());
       wire_->stream.Ready(wait[0].revents);
     }
-    if (deadline != absl::InfiniteFuture() && absl::Now() >= deadline) {
+    if (deadline.expired()) {
       run();  // What has come just now is heard.
       return;
     }
@@ -507,16 +514,11 @@ void RpcConnection::Drive(absl::FunctionRef<bool()> done, absl::Time deadline) {
 
 // Until `done`, which is looked at under the mutex; or until the deadline, an interruption, or the
 // loss of the connection.
-void RpcConnection::DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadline) {
+void RpcConnection::DriveUntil(absl::FunctionRef<bool()> done, Deadline deadline) {
   mutex_.Lock();
   while (!done() && !lost_.load()) {
     if (driven_) {
-      ++followers_;
-      const absl::Time slice = interruption == nullptr
-                                   ? deadline
-                                   : std::min(deadline, absl::Now() + absl::Milliseconds(20));
-      changed_.WaitWithDeadline(&mutex_, slice);
-      --followers_;
+      changed_.Wait(mutex_, deadline);
     } else {
       driven_ = true;
       mutex_.Unlock();
@@ -531,7 +533,7 @@ void RpcConnection::DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadli
         mutex_.Lock();
         while (!inbox_.empty() && !lost_.load()) {
           mutex_.Unlock();
-          Drive([] { return true; }, absl::InfinitePast());
+          Drive([] { return true; }, Deadline::Passed());
           mutex_.Lock();
         }
         mutex_.Unlock();
@@ -540,13 +542,13 @@ void RpcConnection::DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadli
       }
       mutex_.Lock();
       driven_ = false;
-      if (followers_ > 0) changed_.SignalAll();
+      changed_.NotifyAll();
       if (failure != nullptr) {
         mutex_.Unlock();
         std::rethrow_exception(failure);
       }
     }
-    if (absl::Now() >= deadline || Interrupted()) break;
+    if (deadline.expired() || Interrupted()) break;
   }
   mutex_.Unlock();
 }
@@ -554,7 +556,7 @@ void RpcConnection::DriveUntil(absl::FunctionRef<bool()> done, absl::Time deadli
 // Has what is in the inbox sent, if nobody else does. Does not wait, and never throws.
 void RpcConnection::Flush() noexcept {
   try {
-    DriveUntil([] { return false; }, absl::InfinitePast());
+    DriveUntil([] { return false; }, Deadline::Passed());
   } catch (...) {
     // On a thread that can't: whoever drives next does it.
   }
@@ -563,7 +565,7 @@ void RpcConnection::Flush() noexcept {
 void RpcConnection::FinishLocked(Exchange& exchange) {
   exchange.done = true;
   heeded_.store(std::max(heeded_.load(), exchange.after));
-  if (followers_ > 0) changed_.SignalAll();
+  changed_.NotifyAll();
 }
 
 void RpcConnection::FinishWell(Exchange& exchange) {
@@ -593,7 +595,7 @@ void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
   FinishLocked(exchange);
 }
 
-Handle RpcConnection::Find(std::uint64_t id, absl::Time deadline) {
+Handle RpcConnection::Find(std::uint64_t id, Deadline deadline) {
   const auto exchange = std::make_shared<Exchange>();
   Post([this, id, exchange](Wire& wire) {
     auto request = wire.session.objectRequest();
@@ -610,7 +612,7 @@ Handle RpcConnection::Find(std::uint64_t id, absl::Time deadline) {
   return exchange->object;
 }
 
-void RpcConnection::Ping(absl::Time deadline) {
+void RpcConnection::Ping(Deadline deadline) {
   const auto exchange = std::make_shared<Exchange>();
   Post([this, exchange](Wire& wire) {
     wire.tasks.add(wire.session.pingRequest()
@@ -621,7 +623,7 @@ void RpcConnection::Ping(absl::Time deadline) {
   Finish(*exchange, deadline);
 }
 
-void RpcConnection::Keep(std::uint64_t id, absl::Time deadline) {
+void RpcConnection::Keep(std::uint64_t id, Deadline deadline) {
   const auto exchange = std::make_shared<Exchange>();
   Post([this, id, exchange](Wire& wire) {
     auto request = wire.session.keepRequest();
@@ -642,7 +644,7 @@ void RpcConnection::Send(const std::shared_ptr<Exchange>& exchange, bool waits) 
     const auto object = wire.objects.find(exchange->object);
     auto request = object->second.callRequest(capnp::MessageSize{exchange->request.used() + 8, 0});
     request.setCall(exchange->number);
-    request.setNow(absl::ToUnixNanos(absl::Now()));
+    request.setLeft(LeftOf(exchange->deadline));
     request.setRequest(OwnMessage(exchange->request.words()).Root<schema::Request>());
     wire.tasks.add(
         request.send()
@@ -674,12 +676,12 @@ bool RpcConnection::ready(Exchange& exchange) {
     const absl::MutexLock lock(&mutex_);
     if (exchange.done || lost_.load()) return true;
   }
-  DriveUntil([&] { return exchange.done; }, absl::InfinitePast());
+  DriveUntil([&] { return exchange.done; }, Deadline::Passed());
   const absl::MutexLock lock(&mutex_);
   return exchange.done || lost_.load();
 }
 
-void RpcConnection::Finish(Exchange& exchange, absl::Time deadline) {
+void RpcConnection::Finish(Exchange& exchange, Deadline deadline) {
   CheckProcess();
   for (;;) {
     DriveUntil([&] { return exchange.done; }, deadline);
@@ -694,7 +696,7 @@ void RpcConnection::Finish(Exchange& exchange, absl::Time deadline) {
     if (done) return;
     if (lost_.load()) ThrowLost();
     InterruptionPoint();  // Which may have nothing to throw.
-    if (absl::Now() >= deadline) throw DeadlineExceeded("the outcome did not come in time");
+    if (deadline.expired()) throw DeadlineExceeded("the outcome did not come in time");
   }
 }
 
@@ -752,26 +754,26 @@ class RemoteObject final : public Referent, public Channel {
   void SendToProcess(ValueWriter out) const override;
   const RpcClient& client() const { return *client_; }
 
-  void Call(WriteRequest write, ReadOutcome read, absl::Time deadline) override {
+  void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override {
     if (CallShared(write, read, deadline)) return;
     Begin(write, deadline, /*waits=*/true)->Finish(read, deadline);
   }
-  std::unique_ptr<PendingCall> Start(WriteRequest write, absl::Time deadline) override;
+  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) override;
 
-  bool listening() override { return client_->Ping(absl::Now() + kPing); }
+  bool listening() override { return client_->Ping(Deadline::After(kPing)); }
   pid_t listener_pid() override { return listening() ? client_->server_pid() : 0; }
   bool listening_here() override { return false; }
-  bool WaitUntilListening(absl::Time deadline) override;
+  bool WaitUntilListening(Deadline deadline) override;
 
  private:
   // Through shared memory. False if it has to go the other way, and was not evaluated.
-  bool CallShared(WriteRequest write, ReadOutcome read, absl::Time deadline);
+  bool CallShared(WriteRequest write, ReadOutcome read, Deadline deadline);
 
   // `waits`: who calls it waits for the outcome, too.
-  std::unique_ptr<PendingCall> Begin(WriteRequest write, absl::Time deadline, bool waits);
+  std::unique_ptr<PendingCall> Begin(WriteRequest write, Deadline deadline, bool waits);
 
   // Where it is now.
-  std::pair<std::shared_ptr<RpcConnection>, Handle> Place(absl::Time deadline);
+  std::pair<std::shared_ptr<RpcConnection>, Handle> Place(Deadline deadline);
 
   const std::shared_ptr<RpcClient> client_;
   const HelloId server_;  // Of which it is.
@@ -845,7 +847,7 @@ class OutcomeScope final : public ReferenceScope {
 class SharedScope final : public ReferenceScope {
  public:
   SharedScope(const std::shared_ptr<RpcClient>& client,
-              const std::shared_ptr<RpcConnection>& connection, absl::Time deadline)
+              const std::shared_ptr<RpcConnection>& connection, Deadline deadline)
       : client_(client), connection_(connection), deadline_(deadline) {}
   void Send(std::shared_ptr<Referent>) override {
     throw BadValue("an outcome is being read, not written");
@@ -858,7 +860,7 @@ class SharedScope final : public ReferenceScope {
  private:
   const std::shared_ptr<RpcClient>& client_;
   const std::shared_ptr<RpcConnection>& connection_;
-  const absl::Time deadline_;
+  const Deadline deadline_;
 };
 
 class RpcPendingCall final : public PendingCall {
@@ -875,7 +877,7 @@ class RpcPendingCall final : public PendingCall {
 
   bool ready() override { return exchange_ == nullptr || connection_->ready(*exchange_); }
 
-  void Finish(ReadOutcome read, absl::Time deadline) override {
+  void Finish(ReadOutcome read, Deadline deadline) override {
     if (exchange_ == nullptr) throw std::logic_error("this call was finished already");
     connection_->Finish(*exchange_, deadline);
     const std::shared_ptr<Exchange> exchange = std::exchange(exchange_, nullptr);
@@ -903,7 +905,7 @@ class RpcPendingCall final : public PendingCall {
 
 }  // namespace
 
-std::pair<std::shared_ptr<RpcConnection>, Handle> RemoteObject::Place(absl::Time deadline) {
+std::pair<std::shared_ptr<RpcConnection>, Handle> RemoteObject::Place(Deadline deadline) {
   {
     const absl::MutexLock lock(&mutex_);
     if (connection_->usable()) return {connection_, handle_};
@@ -934,7 +936,7 @@ void RemoteObject::SendToProcess(ValueWriter out) const {
         "to its manager there");
   }
   // The process may come when this one has let go of it.
-  client_->Connection()->Keep(id(), absl::Now() + options.connect_timeout);
+  client_->Connection()->Keep(id(), Deadline::After(options.connect_timeout));
   Codec<Sent>::Encode({options.address.ToString(), options.key, id(), type(), server_}, out);
 }
 
@@ -957,7 +959,7 @@ std::shared_ptr<Referent> ReceiveFromProcess(const ValueReader& in) {
   }
   const std::shared_ptr<RpcConnection> connection = client->Connection();
   connection->CheckServer(server, id);
-  return client->Object(id, type, absl::Now() + client->options().connect_timeout);
+  return client->Object(id, type, Deadline::After(client->options().connect_timeout));
 }
 
 [[maybe_unused]] const bool registered = [] {
@@ -967,7 +969,7 @@ std::shared_ptr<Referent> ReceiveFromProcess(const ValueReader& in) {
 
 }  // namespace
 
-bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, absl::Time deadline) {
+bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, Deadline deadline) {
   int skip = skip_.load(std::memory_order_relaxed);
   if (skip > 0) {
     skip_.store(skip - 1, std::memory_order_relaxed);
@@ -1006,19 +1008,19 @@ bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, absl::Time d
   return true;
 }
 
-std::unique_ptr<PendingCall> RemoteObject::Begin(WriteRequest write, absl::Time deadline,
+std::unique_ptr<PendingCall> RemoteObject::Begin(WriteRequest write, Deadline deadline,
                                                  bool waits) {
   const auto exchange = std::make_shared<Exchange>();
+  exchange->deadline = deadline;
   std::vector<std::shared_ptr<Referent>> kept;
   {
     RequestScope scope(client_, /*shared=*/false);
-    const RequestWriter request = RequestOn(
-        exchange->request, deadline == absl::InfiniteFuture() ? 0 : absl::ToUnixNanos(deadline));
+    const RequestWriter request = RequestOn(exchange->request, deadline);
     request.SetTarget(id());
     write(request);
     kept = scope.Kept();
   }
-  if (absl::Now() >= deadline) throw DeadlineExceeded("the call was not sent in time");
+  if (deadline.expired()) throw DeadlineExceeded("the call was not sent in time");
   auto [connection, handle] = Place(deadline);
   exchange->object = handle;
   exchange->number = connection->NewNumber();
@@ -1030,18 +1032,18 @@ std::unique_ptr<PendingCall> RemoteObject::Begin(WriteRequest write, absl::Time 
   return pending;
 }
 
-std::unique_ptr<PendingCall> RemoteObject::Start(WriteRequest write, absl::Time deadline) {
+std::unique_ptr<PendingCall> RemoteObject::Start(WriteRequest write, Deadline deadline) {
   return Begin(write, deadline, /*waits=*/false);
 }
 
-bool RemoteObject::WaitUntilListening(absl::Time deadline) {
+bool RemoteObject::WaitUntilListening(Deadline deadline) {
   for (;;) {
     try {
       client_->Connection();
       return true;
     } catch (const NotListening&) {
     }
-    if (absl::Now() >= deadline) return false;
+    if (deadline.expired()) return false;
     absl::SleepFor(absl::Milliseconds(10));
     InterruptionPoint();
   }
@@ -1076,7 +1078,7 @@ void RpcClient::WithReferences(absl::FunctionRef<void()> write) {
   write();
 }
 
-bool RpcClient::Ping(absl::Time deadline) {
+bool RpcClient::Ping(Deadline deadline) {
   try {
     Connection()->Ping(deadline);
     return true;
@@ -1093,7 +1095,7 @@ pid_t RpcClient::server_pid() {
 }
 
 std::shared_ptr<Referent> RpcClient::Object(std::uint64_t id, std::string_view type,
-                                            absl::Time deadline) {
+                                            Deadline deadline) {
   std::shared_ptr<RpcConnection> connection = Connection();
   const Handle handle = connection->Find(id, deadline);
   return std::make_shared<RemoteObject>(shared_from_this(), id, std::string(type),

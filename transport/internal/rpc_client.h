@@ -33,6 +33,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "remoteobj/transport/address.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj {
@@ -63,7 +64,7 @@ class RpcClient : public std::enable_shared_from_this<RpcClient> {
   const RpcClientOptions& options() const { return options_; }
 
   // The object of that number; `type` is what it says of itself. Throws StaleReference.
-  std::shared_ptr<Referent> Object(std::uint64_t id, std::string_view type, absl::Time deadline);
+  std::shared_ptr<Referent> Object(std::uint64_t id, std::string_view type, Deadline deadline);
 
   // The connection of this process; made if there is none, or the last one is lost.
   std::shared_ptr<RpcConnection> Connection();
@@ -72,7 +73,7 @@ class RpcClient : public std::enable_shared_from_this<RpcClient> {
   // Calls `write`, which writes values that are to be sent to the server later.
   void WithReferences(absl::FunctionRef<void()> write);
   // Whether the server answers.
-  bool Ping(absl::Time deadline);
+  bool Ping(Deadline deadline);
 
  private:
   const RpcClientOptions options_;

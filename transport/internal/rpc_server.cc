@@ -40,6 +40,7 @@
 #include "kj/async-unix.h"
 #include "kj/async.h"
 #include "kj/exception.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/region.h"
 #include "remoteobj/transport/internal/rpc_messages.h"
@@ -156,7 +157,7 @@ class ObjectCap final : public schema::Object::Server {
     auto params = context.getParams();
     auto request = std::make_unique<HeapMessage>();
     CopyTo(*request, params.getRequest());
-    AdjustDeadline(*request, params.getNow());
+    SetDeadline(*request, params.getLeft());
     const std::uint64_t number = params.getCall();
     context.releaseParams();
 
@@ -197,15 +198,12 @@ class ObjectCap final : public schema::Object::Server {
   }
 
   // The request's deadline is by the sender's clock, which on another machine is another.
-  static void AdjustDeadline(HeapMessage& request, std::int64_t now) {
+  static void SetDeadline(HeapMessage& request, std::int64_t left) {
     In in = request.Read();
     const StructIn root = Root(in);
-    const auto deadline = root.Get<std::int64_t>(8);
-    // By Abseil, which saturates: the numbers are the sender's.
-    const absl::Duration ahead = absl::FromUnixNanos(now) - absl::Now();
-    if (deadline == 0 || absl::AbsDuration(ahead) < absl::Seconds(1)) return;
-    const std::int64_t here = absl::ToUnixNanos(absl::FromUnixNanos(deadline) - ahead);
-    request.Set(root.at, 8, std::max<std::int64_t>(1, here));
+    if (root.Get<std::int64_t>(8) == 0) return;  // Also where the struct has no room for it.
+    const Deadline here = left == 0 ? Deadline::Never() : Deadline::After(absl::Nanoseconds(left));
+    request.Set(root.at, 8, here.nanos());
   }
 
   static void Reply(const std::shared_ptr<Link>& link, Waiting& waiting, CallContext& context) {
@@ -465,7 +463,7 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   Spinner spinner_;
   std::list<Connection*> half_open_;
   std::list<Connection*> connections_;
-  absl::Time armed_ = absl::InfiniteFuture();
+  Deadline armed_ = Deadline::Never();
   bool stopped_ = false;  // All that was posted before Stop() is done.
   bool closing_ = false;
   const std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
@@ -740,13 +738,13 @@ void RpcServer::Impl::PollHot(kj::WaitScope& scope) {
 }
 
 void RpcServer::Impl::RearmTimer() {
-  const absl::Time next = service_.NextTimeout();
+  const Deadline next = service_.NextTimeout();
   if (next >= armed_) return;
   armed_ = next;
-  tasks_->add(io_->provider->getTimer().afterDelay(ToKj(next - absl::Now())).then([this, next] {
+  tasks_->add(io_->provider->getTimer().afterDelay(ToKj(next.left())).then([this, next] {
     // An earlier one may have been armed since, and have left this one to be forgotten.
     if (armed_ != next) return;
-    armed_ = absl::InfiniteFuture();
+    armed_ = Deadline::Never();
     service_.RunTimeouts();
     RearmTimer();
   }));

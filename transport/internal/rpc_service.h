@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/heap_message.h"
 #include "remoteobj/transport/message.h"
 #include "remoteobj/transport/references.h"
@@ -64,7 +65,7 @@ class RpcService {
   virtual ~RpcService() = default;
   virtual std::unique_ptr<RpcSession> Connected(const PeerInfo& peer) = 0;
   // When RunTimeouts is to be called next.
-  virtual absl::Time NextTimeout() { return absl::InfiniteFuture(); }
+  virtual Deadline NextTimeout() { return Deadline::Never(); }
   virtual void RunTimeouts() {}
 };
 

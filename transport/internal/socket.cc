@@ -27,6 +27,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/loopback.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
@@ -132,9 +133,9 @@ bool IsLeftOver(const Address& address) {
 }
 
 // Waits in slices, so that an interruption of this thread is noticed.
-void Await(int fd, short events, absl::Time deadline) {
+void Await(int fd, short events, Deadline deadline) {
   for (;;) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline.left();
     if (left <= absl::ZeroDuration()) throw DeadlineExceeded("the connection did not come about");
     const absl::Duration slice =
         std::min(left, interruption == nullptr ? absl::Hours(1) : absl::Milliseconds(20));
@@ -201,7 +202,7 @@ Socket ListenAt(const Address& address, Address& bound) {
   return socket;
 }
 
-Socket ConnectTo(const Address& address, absl::Time deadline) {
+Socket ConnectTo(const Address& address, Deadline deadline) {
   std::string why;
   for (const SocketAddress& to : Resolve(address, /*to_listen=*/false)) {
     Socket socket = NewSocket(to);
@@ -211,7 +212,7 @@ Socket ConnectTo(const Address& address, absl::Time deadline) {
       error = connect(socket.fd(), to.get(), to.size) == 0 ? 0 : errno;
       if (error != EAGAIN) break;
       // Of a unix socket: the listener's queue is full.
-      if (absl::Now() >= deadline) throw DeadlineExceeded("the connection did not come about");
+      if (deadline.expired()) throw DeadlineExceeded("the connection did not come about");
       absl::SleepFor(absl::Milliseconds(1));
       InterruptionPoint();
     }
@@ -251,7 +252,7 @@ std::string NameOfPeer(int fd) {
   return absl::StrCat(host, ":", port);
 }
 
-void ReadAll(int fd, std::span<std::byte> out, absl::Time deadline, std::vector<int>* descriptors) {
+void ReadAll(int fd, std::span<std::byte> out, Deadline deadline, std::vector<int>* descriptors) {
   while (!out.empty()) {
     constexpr std::size_t kMostDescriptors = 4;
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMostDescriptors)];
@@ -283,7 +284,7 @@ void ReadAll(int fd, std::span<std::byte> out, absl::Time deadline, std::vector<
   }
 }
 
-void WriteAll(int fd, std::span<const std::byte> bytes, absl::Time deadline) {
+void WriteAll(int fd, std::span<const std::byte> bytes, Deadline deadline) {
   while (!bytes.empty()) {
     const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {

@@ -21,6 +21,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/transport/address.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj::transport_internal {
 
@@ -50,7 +51,7 @@ class Socket {
 Socket ListenAt(const Address& address, Address& bound);
 
 // Throws NotListening if nobody listens there, DeadlineExceeded if it does not come about in time.
-Socket ConnectTo(const Address& address, absl::Time deadline);
+Socket ConnectTo(const Address& address, Deadline deadline);
 
 struct PeerCredentials {
   pid_t pid = 0;
@@ -63,8 +64,8 @@ std::string NameOfPeer(int fd);
 
 // Reads or writes all of it, waiting as long as it takes. Throws DeadlineExceeded; NotListening at
 // the end of the stream. Descriptors that come along are added to `descriptors`.
-void ReadAll(int fd, std::span<std::byte> out, absl::Time deadline, std::vector<int>* descriptors);
-void WriteAll(int fd, std::span<const std::byte> bytes, absl::Time deadline);
+void ReadAll(int fd, std::span<std::byte> out, Deadline deadline, std::vector<int>* descriptors);
+void WriteAll(int fd, std::span<const std::byte> bytes, Deadline deadline);
 
 // An eventfd, by which one thread wakes another that polls: rung any number of times, it is
 // readable until it is heard. Throws std::system_error.

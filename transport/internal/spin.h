@@ -12,10 +12,11 @@
 #define REMOTEOBJ_TRANSPORT_INTERNAL_SPIN_H_
 
 #include <sched.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstdint>
+
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj::transport_internal {
 
@@ -25,12 +26,6 @@ inline void Pause() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
-}
-
-inline std::int64_t MonotonicNanos() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
 }
 
 class Spinner {

@@ -52,7 +52,7 @@ inline std::size_t Walk(const ValueReader& value) {
 }
 
 inline std::size_t Walk(const RequestReader& request) {
-  std::size_t seen = request.target() + static_cast<std::size_t>(request.deadline_ns());
+  std::size_t seen = request.target() + static_cast<std::size_t>(request.deadline().nanos());
   for (std::size_t i = 0; i < request.size(); ++i) {
     const OperationReader operation = request[i];
     seen += static_cast<std::size_t>(operation.kind()) + operation.hint() + operation.name().size();

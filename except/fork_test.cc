@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//
+// A fork finds every lock free, whatever the other threads of its parent are at.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "remoteobj/except/except.h"
+#include "remoteobj/except/remote_error.h"
+#include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/deadline.h"
+
+namespace remoteobj {
+namespace {
+
+using remoteobj_testing::Forked;
+
+constexpr int kForks = 2000;
+constexpr absl::Duration kWatchdog = absl::Seconds(30);
+
+// Threads that do something over and over.
+class Meanwhile {
+ public:
+  explicit Meanwhile(const std::vector<std::function<void()>>& all) {
+    for (const std::function<void()>& one : all) {
+      threads_.emplace_back([one](const std::stop_token& stop) {
+        while (!stop.stop_requested()) one();
+      });
+    }
+  }
+
+ private:
+  std::vector<std::jthread> threads_;
+};
+
+// False if it hangs.
+bool Ends(Forked& child) {
+  siginfo_t ended = {};
+  for (const Deadline end = Deadline::After(kWatchdog); !end.expired();) {
+    waitid(P_PID, static_cast<id_t>(child.pid()), &ended, WEXITED | WNOHANG | WNOWAIT);
+    if (ended.si_pid != 0) return true;
+    absl::SleepFor(absl::Microseconds(50));
+  }
+  return false;
+}
+
+void CaptureOne() {
+  try {
+    throw std::out_of_range("captured");
+  } catch (...) {
+    CaptureCurrentException();
+  }
+}
+
+// The wall clock of Abseil is read under a lock.
+TEST(ForkTest, AnErrorIsRecordedInAChildOfThreadsThatReadTheClockAndRecordErrors) {
+  const Except shared({.raises = false});
+  const LocalExcept local({.raises = false});
+  const auto fail = [] { throw std::out_of_range("recorded"); };
+  const Meanwhile meanwhile({
+      [] { absl::Now(); },
+      [] { absl::Now(); },
+      [] { CaptureOne(); },
+      [&] {
+        for (int i = 0; i < 50; ++i) {
+          shared("parent", fail);
+          local("parent", fail);
+        }
+        shared.Clear();
+        local.Clear();
+      },
+  });
+  for (int i = 0; i < kForks; ++i) {
+    Forked child([&] {
+      CaptureOne();
+      shared("child", fail);
+      local("child", fail);
+      if (local.size() == 0) throw std::runtime_error("nothing was recorded");
+    });
+    ASSERT_TRUE(Ends(child)) << "fork " << i << " hangs";
+    ASSERT_EQ(child.Wait(), 0);
+  }
+}
+
+}  // namespace
+}  // namespace remoteobj
