@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 #include "remoteobj/except/internal/context.h"
 #include "remoteobj/except/internal/uncancelled.h"
@@ -123,8 +124,9 @@ std::ostream& operator<<(std::ostream& out, const ErrorGatherer& errors) {
     group.last = &error;
   }
   for (const auto& [name, group] : groups) {
-    out << "\n  " << (name == kDefaultGroup ? "(default group)" : name) << ": " << group.count
-        << ", last " << group.last->type() << ": " << group.last->message();
+    out << "\n  " << (name == kDefaultGroup ? "(default group)" : name) << ": "
+        << absl::StrCat(group.count) << ", last " << group.last->type() << ": "
+        << group.last->message();
   }
   return out;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/except/except.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include <functional>
+#include <locale>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -589,6 +591,88 @@ TEST(ExceptWrapTest, OutlivesItsExcept) {
   const auto wrapped = [] { return Except().Wrap(Add); }();
   wrapped(1, 2);
   EXPECT_EQ(wrapped.result(), 3);
+}
+
+struct NullWhat : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
+
+TYPED_TEST(ExceptTest, AnErrorThatSaysNullIsRecorded) {
+  const TypeParam exc;
+  exc({.raises = false, .log = true}, [] { throw NullWhat(); });
+  ASSERT_EQ(exc.size(), 1u);
+  EXPECT_EQ(exc.Last()->message(), "");
+  EXPECT_THAT(exc.Last()->type(), HasSubstr("NullWhat"));
+  EXPECT_THROW(exc.RaiseAny(), std::exception);
+  std::ostringstream text;
+  text << exc << *exc.Last();
+  EXPECT_TRUE(text.good());
+  try {
+    throw NullWhat();
+  } catch (...) {
+    EXPECT_THAT(CurrentExceptionToStatus().message(), HasSubstr("NullWhat"));
+  }
+}
+
+TYPED_TEST(ExceptTest, NumbersInTextsAreNotGroupedByALocale) {
+  struct Grouping : std::numpunct<char> {
+    char do_thousands_sep() const override { return '.'; }
+    std::string do_grouping() const override { return "\1"; }
+  };
+  const TypeParam exc;
+  for (int i = 0; i < 12; ++i) exc({.raises = false}, [] { throw std::runtime_error("x"); });
+  std::ostringstream text;
+  text.imbue(std::locale(std::locale::classic(), new Grouping));
+  text << exc << *exc.Last();
+  EXPECT_THAT(text.str(), HasSubstr("group): 12, last"));
+  EXPECT_THAT(text.str(), HasSubstr("pid " + std::to_string(getpid()) + ","));
+}
+
+TYPED_TEST(ExceptTest, AnErrorIsRecordedOnAThreadWithASmallStack) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's frames are larger";
+#endif
+  TypeParam exc;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, 64 << 10), 0);
+  pthread_t thread;
+  ASSERT_EQ(pthread_create(
+                &thread, &attributes,
+                [](void* errors) -> void* {
+                  const auto& exc = *static_cast<const TypeParam*>(errors);
+                  exc({.raises = false, .log = true, .log_traceback = true},
+                      [] { throw lab::Lost("it"); });
+                  return nullptr;
+                },
+                &exc),
+            0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+  ASSERT_EQ(exc.size(), 1u);
+  EXPECT_EQ(exc.Last()->message(), "it");
+}
+
+TEST(LocalExceptTest, AnErrorOutlivesTheLibraryThatThrewIt) {
+  void* const library = dlopen("except/plugin_of_test.so", RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(library, nullptr) << dlerror();
+  auto* const fails = reinterpret_cast<void (*)()>(dlsym(library, "Throw"));
+  ASSERT_NE(fails, nullptr);
+  {
+    const LocalExcept kept;
+    kept({.raises = false}, fails);
+    EXPECT_THROW(kept(fails), std::runtime_error);  // It left the outermost context.
+    dlclose(library);
+    try {
+      kept.RaiseAny();
+      FAIL();
+    } catch (const std::runtime_error& e) {
+      EXPECT_STREQ(e.what(), "of the plugin");
+    }
+    kept({.raises = false}, [] { throw std::out_of_range("later"); });
+  }
+  // With the last error it is unloaded after all.
+  EXPECT_EQ(dlopen("except/plugin_of_test.so", RTLD_NOW | RTLD_NOLOAD), nullptr);
 }
 
 }  // namespace

@@ -222,7 +222,7 @@ void Describe(const std::exception& e, ErrorInfo& info, int depth) {
     constexpr std::string_view kConst = " const";
     if (info.type.ends_with(kConst)) info.type.resize(info.type.size() - kConst.size());
   }
-  info.message = e.what();
+  info.message = WhatOf(e);
   auto how = Registry::Get().Find(info.type);
   if (!how) {
     info.base = NearestKnownBase(typeid(e));
@@ -267,8 +267,9 @@ std::ostream& operator<<(std::ostream& out, const RemoteError& error) {
   }
   out << error.type() << ": " << error.message();
   if (error.pid() != 0) {
-    out << " (in process " << error.process() << ", pid " << error.pid() << ", thread "
-        << error.thread();
+    // Not the number itself: the stream's locale may group its digits.
+    out << " (in process " << error.process() << ", pid " << absl::StrCat(error.pid())
+        << ", thread " << error.thread();
     if (!error.group().empty()) out << ", group " << error.group();
     out << ")";
   }
@@ -323,7 +324,7 @@ void Rethrow(ErrorInfo info) {
 absl::Status CurrentExceptionToStatus() {
   using absl::StatusCode;
   const auto status = [](StatusCode code, const std::exception& e) {
-    return absl::Status(code, e.what());
+    return absl::Status(code, except_internal::WhatOf(e));
   };
   try {
     throw;
@@ -351,8 +352,9 @@ absl::Status CurrentExceptionToStatus() {
     return status(StatusCode::kResourceExhausted, e);
   } catch (const std::exception& e) {
     const RemoteError* remote = RemoteErrorOf(e);
-    return absl::UnknownError(absl::StrCat(remote == nullptr ? TypeName(typeid(e)) : remote->type(),
-                                           ": ", remote == nullptr ? e.what() : remote->message()));
+    return absl::UnknownError(
+        absl::StrCat(remote == nullptr ? TypeName(typeid(e)) : remote->type(), ": ",
+                     remote == nullptr ? except_internal::WhatOf(e) : remote->message()));
   } catch (...) {
     const ErrorInfo info = CaptureCurrentException();
     return absl::UnknownError(

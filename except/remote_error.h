@@ -83,6 +83,12 @@ absl::Status CurrentExceptionToStatus();
 
 namespace except_internal {
 
+// Its what(), also where that is null.
+inline const char* WhatOf(const std::exception& e) {
+  const char* const what = e.what();
+  return what == nullptr ? "" : what;
+}
+
 class RemoteErrorCarrier {
  public:
   explicit RemoteErrorCarrier(ErrorInfo info) : error_(std::move(info)) {}

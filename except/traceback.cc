@@ -15,9 +15,11 @@
 #include <string_view>
 #include <typeinfo>
 #include <unordered_map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "remoteobj/except/internal/enough_stack.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/internal/source_lines.h"
 #include "remoteobj/except/internal/symbols.h"
@@ -101,13 +103,20 @@ CxaThrow RealCxaThrow() {
   return found;
 }
 
+// remoteobj::proxy_internal:: and its kin.
+bool IsOurs(std::string_view frame) {
+  constexpr std::string_view kOurs = "remoteobj::";
+  if (!frame.starts_with(kOurs)) return false;
+  frame.remove_prefix(kOurs.size());
+  return frame.substr(0, frame.find("::")).ends_with("_internal");
+}
+
 // What lies between a context and the function that it runs is nobody's business.
 bool IsMachinery(std::string_view frame) {
-  for (const char* prefix : {"remoteobj::except_internal::", "remoteobj::proxy_internal::",
-                             "remoteobj::process_internal::", "std::", "absl::"}) {
+  for (const char* prefix : {"std::", "absl::", "kj::", "capnp::"}) {
     if (frame.starts_with(prefix)) return true;
   }
-  return false;
+  return IsOurs(frame);
 }
 
 std::string Symbolized(std::uintptr_t pc) {
@@ -135,7 +144,12 @@ const std::string& FrameName(std::uintptr_t pc) {
   const std::scoped_lock lock(ForkSafeMutex<FrameNames>());
   const auto known = names.find(pc);
   // The map's elements stay where they are.
-  return known != names.end() ? known->second : names.emplace(pc, Symbolized(pc)).first->second;
+  if (known != names.end()) return known->second;
+  // What libdw takes, and demangling long names.
+  constexpr std::size_t kStack = 192 << 10;
+  std::string name;
+  if (!WithStack(kStack, [&] { name = Symbolized(pc); })) name = absl::StrFormat("0x%x", pc);
+  return names.emplace(pc, std::move(name)).first->second;
 }
 
 }  // namespace
@@ -163,9 +177,14 @@ std::vector<std::string> TracebackOf(const std::exception_ptr& exception) {
     for (std::size_t i = trace.size; i-- > 0;) {
       frames.push_back(except_internal::FrameName(trace.pcs[i]));
     }
-    // Where all of it looks like machinery, a user's function is inlined into it.
     const auto user = std::ranges::find_if_not(frames, &except_internal::IsMachinery);
-    if (user != frames.end()) frames.erase(frames.begin(), user);
+    if (user != frames.end()) {
+      frames.erase(frames.begin(), user);
+    } else {
+      // One of ours has thrown, or a user's function is inlined into it: that one is enough.
+      const auto last = std::find_if(frames.rbegin(), frames.rend(), &except_internal::IsOurs);
+      if (last != frames.rend()) frames.erase(frames.begin(), last.base() - 1);
+    }
     // A sanitizer's own __cxa_throw stands before ours.
     while (!frames.empty() && frames.back().find("__cxa_throw") != std::string::npos)
       frames.pop_back();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/except/type_name.h"
 
-#include <cxxabi.h>
-
 #include <cstdlib>
 #include <string_view>
+
+#include "remoteobj/except/internal/enough_stack.h"
 
 namespace remoteobj {
 namespace {
@@ -19,9 +19,8 @@ void Replace(std::string& text, std::string_view from, std::string_view to) {
 }  // namespace
 
 std::string TypeName(const std::type_info& type) {
-  int status = 0;
-  char* demangled = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
-  std::string name = status == 0 ? demangled : type.name();
+  char* demangled = except_internal::Demangle(type.name());
+  std::string name = demangled != nullptr ? demangled : type.name();
   std::free(demangled);
   Replace(name, "__cxx11::", "");
   Replace(name, "std::__1::", "std::");

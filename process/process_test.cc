@@ -1005,6 +1005,54 @@ TEST(ProcessTest, TheStackOfAnotherForkIsNotItsOwn) {
   EXPECT_TRUE(ErrorOf(process).stack().empty());
 }
 
+// How a fork has ended that a function has made.
+int EndOf(pid_t fork) {
+  int status = 0;
+  waitpid(fork, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+TEST(ProcessTest, AForkThatReturnsFromItsFunctionDoesNotSpeakForIt) {
+  Pipe forked, go;
+  Process process([&] {
+    const pid_t pid = fork();
+    if (pid == 0) return -1;
+    forked.Write(std::to_string(EndOf(pid)));
+    go.Read(1);
+    return 222;
+  });
+  EXPECT_EQ(forked.Read(1), "0");
+  EXPECT_EQ(process.result(), std::nullopt) << "it has not returned yet";
+  go.Write("x");
+  process.Join();
+  EXPECT_EQ(process.result(), 222);
+}
+
+TEST(ProcessTest, AForkThatThrowsOutOfItsFunctionDoesNotSpeakForIt) {
+  Process process({.output = Output::kCapture}, [] {
+    const pid_t pid = fork();
+    if (pid == 0) throw std::runtime_error("of the fork");
+    return EndOf(pid);
+  });
+  process.Join();
+  EXPECT_EQ(process.result(), 1);
+  EXPECT_TRUE(process.errors().empty());
+  EXPECT_THAT(process.error_output(), HasSubstr("of the fork"));
+}
+
+TEST(ProcessTest, AForkThatYieldsDoesNotSpeakForItsProcess) {
+  Process process([]() -> Generator<int> {
+    co_yield 1;
+    const pid_t pid = fork();
+    if (pid != 0) EndOf(pid);
+    co_yield 2;
+    co_yield pid == 0 ? -3 : 3;
+  });
+  std::vector<int> values;
+  for (const int i : process.result()) values.push_back(i);
+  EXPECT_EQ(values, (std::vector<int>{1, 2, 3}));
+}
+
 TEST(ProcessTest, LeavesNothingBehind) {
   const int before = OpenDescriptors();
   for (int i = 0; i < 500; ++i) {

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "glog/logging.h"
+#include "remoteobj/except/internal/kept_exception.h"
 #include "remoteobj/except/internal/uncancelled.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/transport/interruption.h"
@@ -31,17 +32,18 @@ class Marks {
   }
 
   bool Has(const std::exception_ptr& exception) const {
-    return std::ranges::find(marks_, exception) != marks_.end();
+    return std::ranges::find(marks_, exception, &KeptException::get) != marks_.end();
   }
 
-  void Add(std::exception_ptr exception) {
+  void Add(const std::exception_ptr& exception) {
     // What is replaced is destroyed when the ring is whole again: it is a user's.
-    exception.swap(marks_[next_]);
+    KeptException kept(exception);
+    kept.Swap(marks_[next_]);
     next_ = (next_ + 1) % marks_.size();
   }
 
  private:
-  using Ring = std::array<std::exception_ptr, 16>;
+  using Ring = std::array<KeptException, 16>;
   Ring marks_;
   std::size_t next_ = 0;
   int depth_ = 0;
@@ -84,7 +86,7 @@ bool Context::Swallows() {
     try {
       Record(current);
     } catch (const std::exception& e) {
-      LOG(ERROR) << "remoteobj: an exception could not be recorded: " << e.what();
+      LOG(ERROR) << "remoteobj: an exception could not be recorded: " << WhatOf(e);
       return false;
     }
     if (settings_.catch_once) ThisThreadsMarks().Add(current);

@@ -9,6 +9,7 @@
 
 #include "absl/time/clock.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/except/internal/kept_exception.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/interruption.h"
 #include "remoteobj/transport/packed.h"
@@ -57,9 +58,10 @@ struct LocalErrors;
 class LocalStore final : public ErrorStore {
  public:
   void Record(ErrorInfo info, std::exception_ptr original) override {
+    KeptException kept(std::move(original));
     const std::scoped_lock lock(Mutex());
     info.sequence = ++sequence_;
-    errors_.push_back({RemoteError(std::move(info)), std::move(original)});
+    errors_.push_back({RemoteError(std::move(info)), std::move(kept)});
   }
 
   std::vector<RemoteError> All() override {
@@ -75,7 +77,7 @@ class LocalStore final : public ErrorStore {
       const std::scoped_lock lock(Mutex());
       const auto at = std::ranges::find(errors_, error.sequence(),
                                         [](const Caught& one) { return one.error.sequence(); });
-      if (at != errors_.end()) original = at->original;
+      if (at != errors_.end()) original = at->original.get();
     }
     if (original) std::rethrow_exception(original);
     Rethrow(error.info());
@@ -109,7 +111,7 @@ class LocalStore final : public ErrorStore {
  private:
   struct Caught {
     RemoteError error;
-    std::exception_ptr original;
+    KeptException original;
   };
   struct Kept {
     RecordKind kind;

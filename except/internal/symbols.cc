@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/except/internal/symbols.h"
 
-#include <cxxabi.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
@@ -12,6 +11,8 @@
 #include <cstring>
 #include <string_view>
 #include <vector>
+
+#include "remoteobj/except/internal/enough_stack.h"
 
 namespace remoteobj::except_internal {
 namespace {
@@ -158,7 +159,7 @@ std::string SymbolAt(std::uintptr_t pc) {
 }
 
 std::string ShortName(const std::string& symbol) {
-  char* const demangled = abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, nullptr);
+  char* const demangled = Demangle(symbol.c_str());
   if (demangled == nullptr) return symbol + "()";
   std::string name = WithoutTemplateArguments(demangled);
   std::free(demangled);

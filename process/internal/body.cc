@@ -2,9 +2,13 @@
 #include "remoteobj/process/internal/body.h"
 
 #include <cxxabi.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
 #include <stdexcept>
 #include <string>
 
@@ -50,17 +54,32 @@ bool Body::Run(absl::FunctionRef<void(Body&)> call) {
   try {
     call(*this);
   } catch (const StopRequested&) {
-    log_.Append(kStopped, {});
+    if (SpeaksForProcess()) log_.Append(kStopped, {});
   } catch (const abi::__forced_unwind&) {
     interruption = before;
     throw;
   } catch (...) {
     threw = true;
-    RecordError();
+    SpeaksForProcess() ? RecordError() : EndFork(true);
   }
+  if (!SpeaksForProcess()) EndFork(false);
   SetDoing(kEnding);
   interruption = before;
   return !threw;
+}
+
+// As a process of ours ends, but for what it says.
+void Body::EndFork(bool threw) {
+  if (threw) {
+    const ErrorInfo error = CaptureCurrentException();
+    std::fprintf(stderr, "remoteobj: a fork that process %s has made threw %s: %s\n",
+                 program_invocation_short_name, error.type.c_str(), error.message.c_str());
+  }
+  std::cout.flush();
+  std::clog.flush();
+  std::fflush(stdout);
+  std::fflush(stderr);
+  _exit(threw ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 // Of what is being handled. If there is not even memory for that, the owner learns from the missing
@@ -78,6 +97,7 @@ void Body::RecordError() noexcept {
 }
 
 void Body::Yield(std::string_view packed) {
+  if (!SpeaksForProcess()) return;
   SetDoing(kYielding);
   // Waits for the reader, for whom the owner speaks when he goes. Where the owner dies, this
   // process dies, too; or it is none of a daemon, and goes on alone.
@@ -92,6 +112,7 @@ void Body::Yield(std::string_view packed) {
 }
 
 void Body::Return(std::string_view packed) {
+  if (!SpeaksForProcess()) return;
   SetDoing(kEnding);
   log_.Append(kReturned, packed);
 }

@@ -4,6 +4,8 @@
 // comes out of the control block.
 //
 // Threads:  Run() and all that is called in it are one thread's.
+// Forks:    a fork that the function makes ends where its copy of the function ends, and writes
+//           nothing into the log.
 // Errors:   none leave Run(): they go into the log.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_BODY_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_BODY_H_
@@ -46,14 +48,20 @@ class Body final : public transport_internal::Interruption {
   // From then on it is the function that looks for stop requests.
   std::stop_token Token();
 
+  // False in a fork of this process: what the function does there is not the process's.
+  bool SpeaksForProcess() const { return process_ == transport_internal::Self(); }
+
   bool stop_requested() const { return control_.stop.load(std::memory_order_relaxed) != 0; }
-  void SetDoing(Doing doing) { control_.doing.store(doing, std::memory_order_relaxed); }
+  void SetDoing(Doing doing) {
+    if (SpeaksForProcess()) control_.doing.store(doing, std::memory_order_relaxed);
+  }
   // Of this thread; null if it runs nothing for anybody.
   static Body* Current();
 
  private:
   void Tell() override;
   void RecordError() noexcept;
+  [[noreturn]] void EndFork(bool threw);
   std::optional<ErrorInfo> NextMail();
 
   SharedLog& log_;
@@ -61,6 +69,7 @@ class Body final : public transport_internal::Interruption {
   const Except* const errors_;
   const std::uint64_t max_backlog_;
   const transport_internal::Identity owner_;
+  const transport_internal::Identity process_ = transport_internal::Self();
   std::uint64_t mail_read_ = 0;
   std::uint32_t stops_told_ = 0;
   bool unread_ = false;  // The owner has died.

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <unwind.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -128,9 +129,12 @@ void InstallCrashHandler(SharedLog& log) {
   crash_log = &log;
   crash_pid = getpid();
   crashing.store(false);
-  // For a stack that has overflowed.
-  static char stack[64 << 10];
-  const stack_t alternate{.ss_sp = stack, .ss_flags = 0, .ss_size = sizeof stack};
+  // For a stack that has overflowed. The kernel puts the registers there, too, which take more on
+  // some processors than MINSIGSTKSZ says.
+  static const std::size_t size =
+      (64 << 10) + static_cast<std::size_t>(std::max(0L, sysconf(_SC_MINSIGSTKSZ)));
+  static char* const stack = new char[size];
+  const stack_t alternate{.ss_sp = stack, .ss_flags = 0, .ss_size = size};
   sigaltstack(&alternate, nullptr);
   struct sigaction action{};
   action.sa_sigaction = &OnCrash;

@@ -249,7 +249,8 @@ void Task::JoinBeforeForgetting(bool unwinding) noexcept {
       LOG_IF(WARNING, !ended && !unwinding && !transport_internal::Interrupted())
           << name_ << " has not ended in " << options_.timeout << ", and is ended";
     } catch (const std::exception& e) {
-      LOG(ERROR) << name_ << " is ended, since what is called on closing it threw: " << e.what();
+      LOG(ERROR) << name_ << " is ended, since what is called on closing it threw: "
+                 << except_internal::WhatOf(e);
     }
     if (!ended) {
       SetTaken();
@@ -265,7 +266,7 @@ void Task::JoinBeforeForgetting(bool unwinding) noexcept {
     if (remote != nullptr) {
       LOG(ERROR) << name_ << " threw what nobody took: " << *remote;
     } else {
-      LOG(ERROR) << e.what();
+      LOG(ERROR) << except_internal::WhatOf(e);
     }
   } catch (...) {
     LOG(ERROR) << name_ << " can't be joined";
