@@ -205,6 +205,17 @@ TEST_F(ObjectServerTest, ErrorsAreTyped) {
   }
 }
 
+// The chain goes on behind a call's result, as dict.keys().front() does: the manager died of it.
+TEST_F(ObjectServerTest, AnEmptyResultHasNoFirstItem) {
+  const Proxy<Queues> queues(
+      Make("Queues", TypeName<Queues>(), AnyValue::Of(std::vector<AnyValue>{})));
+  for (const char* name : {"front", "back", "pop_back"}) {
+    const View view = View().GetAttribute("passed").Call().GetAttribute(name).Call();
+    EXPECT_THROW(queues.Of(view).Get<int>(), std::out_of_range) << name;
+  }
+  EXPECT_EQ(queues->came(), 0);
+}
+
 TEST_F(ObjectServerTest, TakesABatchOfWhatIsExposed) {
   for (const char* type_id : {"Foo", "QuickFoo"}) {
     const Proxy<Foo> foo = MakeFoo(type_id);

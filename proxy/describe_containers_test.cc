@@ -252,5 +252,48 @@ TEST(DescribeContainersTest, ReachesContainersOfAllKinds) {
   EXPECT_EQ(remote->pair.Get(), std::pair(1, std::string("x")));
 }
 
+// pop_back() of an empty vector made its size 2^64 - 1, and its items all of the process's memory.
+TEST(DescribeContainersTest, WhatAnEmptyContainerDoesNotHaveIsRefused) {
+  Here<lab::Containers> containers;
+  auto& object = containers.object;
+  const auto& remote = containers.remote;
+  object.vector.clear();
+  object.deque.clear();
+  object.string.clear();
+  EXPECT_THROW(remote->vector->front(), std::out_of_range);
+  EXPECT_THROW(remote->vector->back(), std::out_of_range);
+  EXPECT_THROW(remote->vector->pop_back(), std::out_of_range);
+  EXPECT_THROW(remote->deque->front(), std::out_of_range);
+  EXPECT_THROW(remote->deque->back(), std::out_of_range);
+  EXPECT_THROW(remote->deque->pop_front(), std::out_of_range);
+  EXPECT_THROW(remote->deque->pop_back(), std::out_of_range);
+  EXPECT_THROW(remote->string->pop_back(), std::out_of_range);
+  EXPECT_THROW(remote->string->substr(1, 1), std::out_of_range);
+  EXPECT_TRUE(object.vector.empty());
+  EXPECT_TRUE(object.deque.empty());
+  EXPECT_TRUE(object.string.empty());
+  remote->vector->push_back(1);
+  EXPECT_EQ(remote->vector->back(), 1);
+  remote->vector->pop_back();
+  EXPECT_TRUE(object.vector.empty());
+  // By name, as another program would, and without the checks of a type's proxy.
+  EXPECT_THROW(remote.Of(View().GetAttribute("vector").GetAttribute("pop_back").Call()).Get<int>(),
+               std::out_of_range);
+}
+
+// One call made the process allocate as much as it said.
+TEST(DescribeContainersTest, AContainerGrowsByOneCallToOneGibibyteAtMost) {
+  Here<lab::Containers> containers;
+  const auto& remote = containers.remote;
+  for (const std::size_t size : {std::size_t{1} << 29, std::size_t{1} << 60, ~std::size_t{0}}) {
+    EXPECT_THROW(remote->vector->resize(size), std::length_error);
+    EXPECT_THROW(remote->vector->reserve(size), std::length_error);
+  }
+  EXPECT_EQ(containers.object.vector.size(), 2u);
+  EXPECT_LT(containers.object.vector.capacity(), 1000u);
+  remote->vector->resize(1000);
+  EXPECT_EQ(containers.object.vector.size(), 1000u);
+}
+
 }  // namespace
 }  // namespace remoteobj

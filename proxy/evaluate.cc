@@ -396,6 +396,20 @@ void ThrowReadOnly(std::string_view method) {
                                   " is not a const method, and what it was called on is const"));
 }
 
+void ThrowEmpty(std::string_view method, const std::string& type) {
+  throw std::out_of_range(absl::StrCat(std::string(method), "() of an empty ", type));
+}
+
+void CheckBytes(std::string_view method, std::uint64_t count, std::size_t bytes_each,
+                const std::string& type) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
+  if (count > kMostBytes / bytes_each) {
+    throw std::length_error(absl::StrCat(std::string(method), "(", count, ") of a ", type,
+                                         ", with ", bytes_each,
+                                         " bytes each: another process can ask for 1 GiB at most"));
+  }
+}
+
 void ThrowIndex(std::int64_t index, std::size_t size) {
   throw std::out_of_range(absl::StrCat("no item ", index, " in a sequence of ", size));
 }

@@ -165,10 +165,33 @@ void InvokeOverloads(C& object, const ListReader& arguments, std::uint16_t overl
   }
 }
 
+[[noreturn]] void ThrowEmpty(std::string_view method, const std::string& type);
+// Throws std::length_error if a container of that many bytes is more than may be asked for.
+void CheckBytes(std::string_view method, std::uint64_t count, std::size_t bytes_each,
+                const std::string& type);
+
+// Of a container's member: its preconditions, which the caller in another process does not vouch
+// for. The others that are described have none, or check them.
+template <typename C, typename E>
+void CheckContainerCall(const C& container, const ListReader& arguments) {
+  constexpr std::string_view kName = MemberTraits<C, E>::kName;
+  if constexpr (kName == "front" || kName == "back" || kName == "pop_front" ||
+                kName == "pop_back") {
+    if (container.empty()) ThrowEmpty(kName, TypeName<C>());
+  }
+  if constexpr (kName == "resize" || kName == "reserve") {
+    if (arguments.size() == 1) {
+      CheckBytes(kName, Decode<std::uint64_t>(arguments[0]), sizeof(typename C::value_type),
+                 TypeName<C>());
+    }
+  }
+}
+
 template <typename C, typename E>
 void Invoke(void* object, const ListReader& arguments, std::uint16_t overload, Through through,
             CallResult& result) {
   C& self = *static_cast<C*>(object);
+  if constexpr (DescribedContainer<C> && !Described<C>) CheckContainerCall<C, E>(self, arguments);
   // A pure virtual function can't be called without dispatch, and one can't tell which are.
   if constexpr (!std::is_abstract_v<C>) {
     if (through.here) {
