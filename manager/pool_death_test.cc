@@ -24,6 +24,7 @@
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/pool.h"
 #include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 
 namespace remoteobj {
@@ -110,8 +111,8 @@ TEST_F(PoolDeathTest, CallsAreAnsweredRightlyOrFail) {
     } else if (const pid_t worker = ledger_->worker.exchange(0); worker != 0) {
       kill(worker, SIGKILL);
     }
-    for (const absl::Time end = absl::Now() + kWatchdog; ledger_->answered == answered;) {
-      ASSERT_LT(absl::Now(), end) << "nobody is answered, round " << round;
+    for (const auto end = Deadline::After(kWatchdog); ledger_->answered == answered;) {
+      ASSERT_FALSE(end.expired()) << "nobody is answered, round " << round;
       absl::SleepFor(absl::Microseconds(200));
     }
   }
