@@ -23,8 +23,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "gtest/gtest-spi.h"
 #include "gtest/gtest.h"
 #include "remoteobj/remoteobj.h"
 #include "remoteobj/testing/forked.h"
@@ -506,7 +508,30 @@ INSTANTIATE_TEST_SUITE_P(ManagersOverASocket, SteppedClockTest,
                          testing::Combine(kSteps, testing::ValuesIn(OfManagers<Socket>::kRows)),
                          NameOf);
 
-// What shows that the clock is stepped at all.
+// What shows that a row can fail.
+TEST(SteppedClock, AWaitByTheWallClockIsSeen) {
+  step = absl::Hours(1);
+  RunRow([] {
+    EXPECT_NONFATAL_FAILURE(InVain([] {
+                              for (const absl::Time end = absl::Now() + kLimit;
+                                   absl::Now() < end;) {
+                                absl::SleepFor(absl::Milliseconds(1));
+                              }
+                            }),
+                            "it did not wait");
+  });
+  step = -absl::Hours(1);
+  RunRow([] {
+    EXPECT_NONFATAL_FAILURE(InVain([] {
+                              bool never = false;
+                              absl::Mutex mutex;
+                              const absl::MutexLock lock(&mutex);
+                              mutex.AwaitWithTimeout(absl::Condition(&never), kLimit);
+                            }),
+                            "it did not wait");
+  });
+}
+
 TEST(SteppedClock, TheWallClockIsStepped) {
   Forked child([] {
     OwnWallClock();
