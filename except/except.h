@@ -113,6 +113,13 @@ class ErrorGatherer {
     return Wrapped<std::decay_t<F>>(*this, std::forward<F>(f));
   }
 
+  // Keeps a value beside the errors, for another process: it takes the last one that was kept,
+  // once. Functions whose results are all kept: Wrap().
+  template <typename T>
+  void SetResult(const T& value) const;
+  template <typename T>
+  std::optional<T> PopResult() const;
+
   // Throws the last error, or the last one of a group, as its own type. Does nothing if there is
   // none.
   void RaiseAny() const;

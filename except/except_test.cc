@@ -593,6 +593,20 @@ TEST(ExceptWrapTest, OutlivesItsExcept) {
   EXPECT_EQ(wrapped.result(), 3);
 }
 
+TYPED_TEST(ExceptTest, AResultThatIsSetIsPoppedOnce) {
+  const TypeParam exc;
+  EXPECT_EQ(exc.template PopResult<int>(), std::nullopt);
+  exc.SetResult(5);
+  exc.SetResult(6);
+  EXPECT_EQ(exc.template PopResult<int>(), 6);
+  EXPECT_EQ(exc.template PopResult<int>(), std::nullopt);
+  exc.SetResult(std::string("text"));
+  EXPECT_EQ(exc.template PopResult<std::string>(), "text");
+  exc.SetResult(7);
+  exc.Clear();
+  EXPECT_EQ(exc.template PopResult<int>(), std::nullopt);
+}
+
 struct NullWhat : std::exception {
   const char* what() const noexcept override { return nullptr; }
 };

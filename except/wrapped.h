@@ -71,7 +71,21 @@ class FinishedAtEnd {
   const std::uint64_t id_;
 };
 
+// The id of what is kept by SetResult().
+inline constexpr std::uint64_t kSetResult = 0;
+
 }  // namespace except_internal
+
+template <typename T>
+void ErrorGatherer::SetResult(const T& value) const {
+  store_->AppendResult(except_internal::kReturn, except_internal::kSetResult, Pack(value));
+}
+
+template <typename T>
+std::optional<T> ErrorGatherer::PopResult() const {
+  const std::optional<std::string> packed = store_->TakeReturn(except_internal::kSetResult);
+  return packed ? std::optional(Unpack<T>(*packed)) : std::nullopt;
+}
 
 template <typename F>
 class Wrapped {

@@ -118,6 +118,17 @@ std::pair<std::vector<T>, std::string> Collect(Generator<T> yields) {
   return {std::move(all), ""};
 }
 
+TYPED_TEST(RunsTest, SendsNoResultsIfNoneAreWanted) {
+  auto sum = TypeParam::Start({.results = false}, Add, 5, 6);
+  EXPECT_TRUE(sum.Join());
+  EXPECT_EQ(sum.result(), std::nullopt);
+  auto range = TypeParam::Start({.results = false}, Range, 4);
+  for (const int i : range.result()) ADD_FAILURE() << i;
+  EXPECT_TRUE(range.Join());
+  auto fails = TypeParam::Start({.results = false}, [] { throw std::out_of_range("too far"); });
+  EXPECT_THROW(fails.Join(), std::out_of_range);
+}
+
 TYPED_TEST(RunsTest, Results) {
   const auto check = [](auto function, auto expected) {
     auto run = TestFixture::Start(function);

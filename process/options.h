@@ -50,6 +50,9 @@ struct RunOptions {
   absl::Duration timeout = absl::InfiniteDuration();
   // Whether Join() and result() throw what the function threw, or ProcessDied.
   bool raises = true;
+  // Whether what the function returns and yields is sent back. If not, result() stays empty, or
+  // ends without a value; what it throws comes back in any case.
+  bool results = true;
   // Called once, by whoever first joins, before it waits: to set a flag that ends the function,
   // say.
   std::function<void()> on_close = {};

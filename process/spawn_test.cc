@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -353,6 +354,7 @@ INSTANTIATE_TEST_SUITE_P(Starts, SpawnTest, testing::Values(Start::kSpawn, Start
                          });
 
 TEST(ForkServerTest, ItsDeathIsSurvived) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // As number 1 of a container is.
   Process first({.start = Start::kForkServer}, app::SleepForEver);
   char path[64];
   std::snprintf(path, sizeof path, "/proc/%d/stat", first.pid());
@@ -365,6 +367,8 @@ TEST(ForkServerTest, ItsDeathIsSurvived) {
   EXPECT_FALSE(first.Join(absl::Milliseconds(20))) << "it ends with its owner, not with the server";
   first.Kill();
   EXPECT_THROW(first.Join(), ProcessDied);
+  EXPECT_EQ(first.exit_code(), -SIGKILL) << "this process has inherited it, and reaps it";
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
   Process second({.start = Start::kForkServer}, app::Add, 1, 2);
   second.Join();
   EXPECT_EQ(second.result(), 3);

@@ -289,7 +289,7 @@ int SharedLog::WriteMapped(std::uint64_t offset, const iovec* parts, std::size_t
   if (file.data() == nullptr) return ENOMEM;
   char* to = file.data();
   for (std::size_t i = 0; i < count; to += parts[i++].iov_len) {
-    std::memcpy(to, parts[i].iov_base, parts[i].iov_len);
+    if (parts[i].iov_len > 0) std::memcpy(to, parts[i].iov_base, parts[i].iov_len);
   }
   return 0;
 }

@@ -104,6 +104,19 @@ class LocalStore final : public ErrorStore {
     return at == results_.rend() ? std::nullopt : std::optional(at->packed);
   }
 
+  std::optional<std::string> TakeReturn(std::uint64_t id) override {
+    const std::scoped_lock lock(Mutex());
+    std::optional<std::string> last;
+    for (Kept& result : results_) {
+      // Left where it is: readers of yields count.
+      if (result.kind == kReturn && result.id == id) {
+        last = std::exchange(result.packed, {});
+        result.kind = kTaken;
+      }
+    }
+    return last;
+  }
+
   std::unique_ptr<Yields> ReadYields(std::uint64_t id) override {
     return std::make_unique<Reader>(*this, id);
   }
@@ -188,6 +201,16 @@ class SharedStore final : public ErrorStore {
     Pull();
     const auto at = returned_.find(id);
     return at == returned_.end() ? std::nullopt : std::optional(at->second.packed);
+  }
+
+  std::optional<std::string> TakeReturn(std::uint64_t id) override {
+    const std::scoped_lock lock(Mutex());
+    Pull();
+    const auto at = returned_.find(id);
+    if (at == returned_.end()) return std::nullopt;
+    std::string last = std::move(at->second.packed);
+    returned_.erase(at);
+    return last;
   }
 
   std::unique_ptr<Yields> ReadYields(std::uint64_t id) override {

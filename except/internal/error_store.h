@@ -44,6 +44,8 @@ class ErrorStore {
   virtual void Clear() = 0;
 
   virtual void AppendResult(RecordKind kind, std::uint64_t id, std::string_view packed) = 0;
+  // The last value of `id`, which is then forgotten in this process.
+  virtual std::optional<std::string> TakeReturn(std::uint64_t id) = 0;
   virtual std::optional<std::string> LastReturn(std::uint64_t id) = 0;
   // REQUIRES: the store outlives what is returned.
   virtual std::unique_ptr<Yields> ReadYields(std::uint64_t id) = 0;

@@ -16,6 +16,7 @@ enum RecordKind : std::uint32_t {
   kError = 1,
   kReturn = 2,
   kYield = 3,
+  kTaken = 5,     // In a LocalExcept: was a kReturn.
   kFinished = 4,  // Nothing follows the id: a generator's function has ended, in whatever way.
 };
 

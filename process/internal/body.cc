@@ -114,7 +114,7 @@ void Body::Yield(std::string_view packed) {
 void Body::Return(std::string_view packed) {
   if (!SpeaksForProcess()) return;
   SetDoing(kEnding);
-  log_.Append(kReturned, packed);
+  log_.Append(SendsResults() ? kReturned : kFinished, packed);
 }
 
 std::stop_token Body::Token() {

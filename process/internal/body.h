@@ -43,6 +43,10 @@ class Body final : public transport_internal::Interruption {
   // was as it should be: not by an error.
   bool Run(absl::FunctionRef<void(Body&)> call);
 
+  // False: Yield() and Return() need no value.
+  bool SendsResults() const {
+    return control_.without_results.load(std::memory_order_relaxed) == 0;
+  }
   void Yield(std::string_view packed);
   void Return(std::string_view packed);
   // From then on it is the function that looks for stop requests.
@@ -123,7 +127,7 @@ void CallIn(Body& body, std::tuple<F, A...>& call) {
   } else if constexpr (except_internal::kIsGenerator<R>) {
     R generator = invoke();
     for (auto it = generator.begin(); it != generator.end(); ++it) {
-      body.Yield(Pack(*it));
+      if (body.SendsResults()) body.Yield(Pack(*it));
       try {
         InterruptionPoint();
       } catch (...) {
@@ -133,7 +137,7 @@ void CallIn(Body& body, std::tuple<F, A...>& call) {
     body.Return({});
   } else {
     const auto& result = invoke();
-    body.Return(Pack(result));
+    body.Return(body.SendsResults() ? Pack(result) : std::string());
   }
 }
 

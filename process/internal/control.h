@@ -20,6 +20,7 @@ enum RecordKind : std::uint32_t {
   kStopped = 4,    // It ended since it was asked to.
   kStack = 5,      // Of a crash: a line for each frame, innermost last. A later one tells more.
   kLastWords = 6,  // Why std::terminate was called.
+  kFinished = 7,   // It returned, and RunOptions::results is false.
 };
 
 enum Doing : std::uint32_t { kStarting, kRunning, kSleeping, kYielding, kEnding };
@@ -34,6 +35,9 @@ struct Control {
   // Bytes of errors to be thrown, which lie in SharedLog::WriteOwners(): each one a 64-bit size
   // and as many bytes. Released by the owner after the bytes.
   std::atomic<std::uint64_t> mail;
+
+  // What it returns and yields is not sent. Written by the owner before the function begins.
+  std::atomic<std::uint32_t> without_results;
 
   // What it does, for when it dies. Relaxed: read when it has ended.
   std::atomic<std::uint32_t> doing;

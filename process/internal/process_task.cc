@@ -248,7 +248,10 @@ ProcessDied::End ProcessTask::Reap() {
   end_.emplace().pid = pid_;
   lifeline_.reset();
   if (server_ != 0) {
-    const std::optional<ChildEnd> end = EndToldByServer(control().end, server_);
+    std::optional<ChildEnd> end = EndToldByServer(control().end, server_);
+    // The children of a server that has died are those of this process, if it is number 1 of a
+    // container.
+    if (!end) end = WaitForChild(pid_);
     if (end) (end->exited ? end_->exit_code : end_->signal) = end->status;
   } else if (const std::optional<ChildEnd> end = WaitForChild(pid_)) {
     (end->exited ? end_->exit_code : end_->signal) = end->status;

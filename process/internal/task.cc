@@ -77,7 +77,9 @@ std::string NameFor(const void* function, const char* fallback) {
 }
 
 Task::Task(RunOptions options, std::string name)
-    : options_(std::move(options)), name_(std::move(name)) {}
+    : options_(std::move(options)), name_(std::move(name)) {
+  control().without_results.store(options_.results ? 0 : 1, std::memory_order_relaxed);
+}
 
 void Task::CheckMine(const char* what) const {
   if (mine()) return;
@@ -95,6 +97,7 @@ void Task::Absorb(const SharedLog::Record& record) {
       result_ = std::make_shared<const std::string>(record.data);
       break;
     case kStopped:
+    case kFinished:
       finished_ = true;
       break;
     case kThrew:
