@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -344,6 +346,35 @@ INSTANTIATE_TEST_SUITE_P(Starts, EnvironmentTest,
                                   : start.param == Start::kSpawn ? "Spawn"
                                                                  : "ForkServer";
                          });
+
+TEST(MemoryTest, AResultForWhichThereIsNoMemoryIsABadAlloc) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's shadow is larger than the limit";
+#endif
+  constexpr std::size_t kLarge = 300 << 20;
+  const auto limit = [] {
+    const rlimit space{.rlim_cur = 500 << 20, .rlim_max = 500 << 20};
+    setrlimit(RLIMIT_AS, &space);
+  };
+  Process process([&] {
+    limit();
+    return std::string(kLarge, 'x');
+  });
+  EXPECT_THROW(process.Join(), std::bad_alloc);
+  Forked owner([&] {
+    Process large([] { return std::string(kLarge, 'x'); });
+    while (large.alive()) remoteobj::SleepFor(absl::Milliseconds(1));
+    limit();
+    for (int i = 0; i < 2; ++i) {
+      try {
+        large.Join();
+        _exit(2);
+      } catch (const std::bad_alloc&) {
+      }
+    }
+  });
+  EXPECT_EQ(owner.Wait(), 0);
+}
 
 TEST(KillTest, SaysWhyItFails) {
   Forked program([] {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -94,7 +95,12 @@ void Task::Absorb(const SharedLog::Record& record) {
       break;
     case kReturned:
       finished_ = true;
-      result_ = std::make_shared<const std::string>(record.data);
+      try {
+        result_ = std::make_shared<const std::string>(record.data);
+      } catch (const std::bad_alloc&) {
+        thrown_.emplace().type = "std::bad_alloc";
+        thrown_->message = "no memory is left for the result";
+      }
       break;
     case kStopped:
     case kFinished:
