@@ -150,11 +150,11 @@ bool RegisterType() {
 
 }  // namespace except_internal
 
-#define REMOTEOBJ_REGISTER_ERROR(...)                                          \
-  [[maybe_unused]] static const bool REMOTEOBJ_REGISTER_ERROR_NAME(__LINE__) = \
+#define REMOTEOBJ_REGISTER_ERROR(...)                                             \
+  [[maybe_unused]] static const bool REMOTEOBJ_REGISTER_ERROR_NAME(__COUNTER__) = \
       ::remoteobj::except_internal::RegisterType<__VA_ARGS__>();
-#define REMOTEOBJ_REGISTER_ERROR_NAME(line) REMOTEOBJ_REGISTER_ERROR_NAME_(line)
-#define REMOTEOBJ_REGISTER_ERROR_NAME_(line) remoteobj_registered_error_##line
+#define REMOTEOBJ_REGISTER_ERROR_NAME(number) REMOTEOBJ_REGISTER_ERROR_NAME_(number)
+#define REMOTEOBJ_REGISTER_ERROR_NAME_(number) remoteobj_registered_error_##number
 
 }  // namespace remoteobj
 

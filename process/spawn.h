@@ -42,11 +42,11 @@ namespace remoteobj {
 void Init(int* argc, char*** argv);
 
 // Makes a function one that can be spawned; at namespace scope, after the function.
-#define REMOTEOBJ_REGISTER_FUNCTION(...)                                          \
-  [[maybe_unused]] static const bool REMOTEOBJ_REGISTER_FUNCTION_NAME(__LINE__) = \
+#define REMOTEOBJ_REGISTER_FUNCTION(...)                                             \
+  [[maybe_unused]] static const bool REMOTEOBJ_REGISTER_FUNCTION_NAME(__COUNTER__) = \
       ::remoteobj::process_internal::RegisterFunction<&__VA_ARGS__>();
-#define REMOTEOBJ_REGISTER_FUNCTION_NAME(line) REMOTEOBJ_REGISTER_FUNCTION_NAME_(line)
-#define REMOTEOBJ_REGISTER_FUNCTION_NAME_(line) remoteobj_registered_function_##line
+#define REMOTEOBJ_REGISTER_FUNCTION_NAME(number) REMOTEOBJ_REGISTER_FUNCTION_NAME_(number)
+#define REMOTEOBJ_REGISTER_FUNCTION_NAME_(number) remoteobj_registered_function_##number
 
 namespace process_internal {
 

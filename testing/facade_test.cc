@@ -140,6 +140,22 @@ class Safe {
 };
 REMOTEOBJ_DESCRIBE(Safe, (Add, int(int, int), double(double, double)), combination_)
 
+struct First : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+struct Second : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+int Same(int x) { return x; }
+int Other(int x) { return x; }
+// All in one line, as those of a header and of the file that includes it may be.
+#define REGISTER_ALL()                   \
+  REMOTEOBJ_REGISTER_ERROR(app::First)   \
+  REMOTEOBJ_REGISTER_ERROR(app::Second)  \
+  REMOTEOBJ_REGISTER_FUNCTION(app::Same) \
+  REMOTEOBJ_REGISTER_FUNCTION(app::Other)
+REGISTER_ALL()
+
 }  // namespace app
 
 // [codec]
@@ -325,6 +341,13 @@ TEST(FacadeTest, ErrorsComeBackAsTheirOwnType) {
   }
   remote->stop = true;
   worker.Join();
+}
+
+TEST(FacadeTest, RegistrationsAtOneLineDoNotCollide) {
+  remoteobj::Process first([] { throw app::First("first"); });
+  EXPECT_THROW(first.Join(), app::First);
+  remoteobj::Process second([] { throw app::Second("second"); });
+  EXPECT_THROW(second.Join(), app::Second);
 }
 
 TEST(FacadeTest, WhatTravelsByValue) {
