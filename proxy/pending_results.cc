@@ -57,9 +57,11 @@ void PendingResults::Begin(std::shared_ptr<Session> session, const CallSpec& cal
 
 // A fork copies the lock as it is.
 void PendingResults::CheckProcess() const {
-  if (call_ == nullptr) throw std::logic_error(Print() + " was not sent");
+  const auto print = [this] { return Print(); };
+  if (call_ == nullptr) throw std::logic_error(PrintedOrUnknown(print) + " was not sent");
   if (process_ != transport_internal::Self()) {
-    throw std::logic_error(Print() + " was sent by another process, which has its outcome");
+    throw std::logic_error(PrintedOrUnknown(print) +
+                           " was sent by another process, which has its outcome");
   }
 }
 
@@ -80,7 +82,8 @@ void PendingResults::AwaitCall(Deadline deadline) {
     if (lock.try_lock_for(absl::ToChronoNanoseconds(std::min(deadline.left(), kSlice)))) break;
     InterruptionPoint();
     if (deadline.expired()) {
-      throw DeadlineExceeded(Print() + ": the outcome did not come in time");
+      throw DeadlineExceeded(PrintedOrUnknown([this] { return Print(); }) +
+                             ": the outcome did not come in time");
     }
   }
   if (done_.load(std::memory_order_relaxed)) return;

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -123,7 +124,26 @@ struct Grid {
 };
 REMOTEOBJ_DESCRIBE_TEMPLATE((typename T, int N), (Grid<T, N>), at, set, size)
 
+// It can be encoded once, as what is moved away.
+struct Once {
+  mutable bool encoded = false;
+};
+
+struct Taker {
+  int Take(Once) { return 1; }
+};
+REMOTEOBJ_DESCRIBE(Taker, Take)
+
 }  // namespace lab
+
+template <>
+struct remoteobj::Codec<lab::Once> {
+  static void Encode(const lab::Once& value, ValueWriter out) {
+    if (std::exchange(value.encoded, true)) throw std::invalid_argument("encoded twice");
+    out.Null();
+  }
+  static lab::Once Decode(const ValueReader&) { return {}; }
+};
 
 namespace remoteobj {
 namespace {
@@ -594,6 +614,32 @@ TEST(ProxyTest, EagerChainsTravelInOneRoundTrip) {
   EXPECT_EQ(Print(pending), "(?.Chain())");
   pending.Get();
   EXPECT_EQ(*counter.remote->count, 3);
+}
+
+TEST(ProxyTest, AnErrorIsNotHiddenByAnArgumentThatCannotBePrinted) {
+  lab::Taker taker;
+  Proxy remote(taker);
+  Forked worker([&] {
+    auto listening = remote.Listen();
+    pause();
+  });
+  remote.WaitUntilListening(worker);
+  try {
+    remote->Take.Timeout(absl::Milliseconds(1))(lab::Once());
+    FAIL();
+  } catch (const DeadlineExceeded& e) {
+    EXPECT_THAT(e.what(), HasSubstr("(?.Take(<lab::Once>)): "));
+  }
+  auto future = remote->Take.Async(lab::Once());
+  EXPECT_THROW(future.Get(absl::Milliseconds(1)), DeadlineExceeded);
+  worker.Kill();
+  try {
+    future.Get();
+    FAIL();
+  } catch (const ListenerDied& e) {
+    EXPECT_THAT(e.what(), HasSubstr("(?.Take(<lab::Once>)): "));
+  } catch (const NotListening&) {  // The listener had not begun with the call.
+  }
 }
 
 TEST(ProxyTest, OnlyOneProcessListens) {

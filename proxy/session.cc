@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/internal/session.h"
 
+#include <cxxabi.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -289,23 +290,39 @@ void ThrowIfError(const OutcomeReader& outcome) {
   if (outcome.kind() == OutcomeKind::kError) Rethrow(outcome.Error());
 }
 
-void RethrowNaming(absl::FunctionRef<std::string()> print) {
-  const auto named = [&](const std::exception& e) { return absl::StrCat(print(), ": ", e.what()); };
+std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print) {
   try {
+    return print();
+  } catch (const abi::__forced_unwind&) {
     throw;
-  } catch (const except_internal::RemoteErrorCarrier&) {
-    throw;
-  } catch (const RemoteError&) {
-    throw;
-  } catch (const ListenerDied& e) {
-    throw ListenerDied(named(e), e.end(), e.evaluating());
-  } catch (const NotListening& e) {
-    throw NotListening(named(e));
-  } catch (const DeadlineExceeded& e) {
-    throw DeadlineExceeded(named(e));
-  } catch (const BadValue& e) {
-    throw BadValue(named(e));
+  } catch (...) {
+    return "(?)";
   }
+}
+
+void RethrowNaming(absl::FunctionRef<std::string()> print) {
+  const auto named = [&](const std::exception& e) {
+    return absl::StrCat(PrintedOrUnknown(print), ": ", e.what());
+  };
+  try {
+    try {
+      throw;
+    } catch (const except_internal::RemoteErrorCarrier&) {
+      throw;
+    } catch (const RemoteError&) {
+      throw;
+    } catch (const ListenerDied& e) {
+      throw ListenerDied(named(e), e.end(), e.evaluating());
+    } catch (const NotListening& e) {
+      throw NotListening(named(e));
+    } catch (const DeadlineExceeded& e) {
+      throw DeadlineExceeded(named(e));
+    } catch (const BadValue& e) {
+      throw BadValue(named(e));
+    }
+  } catch (const std::bad_alloc&) {
+  }
+  throw;
 }
 
 }  // namespace proxy_internal

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/view.h"
 
+#include <cxxabi.h>
+
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/references.h"
 
 namespace remoteobj {
 
@@ -13,14 +16,23 @@ using proxy_internal::Operation;
 
 namespace proxy_internal {
 
-void PrintEncoded(std::string& out, absl::FunctionRef<void(ValueWriter)> write) {
-  UnpackValue(PackValue(write), [&](const ValueReader& in) {
-    constexpr std::string_view kText = "text ";
-    std::string text = in.DebugString();
-    // In a view a text is what is in quotes.
-    if (in.IsShortText()) text.erase(0, kText.size());
-    out += text;
-  });
+// Views are printed in error messages: whatever goes wrong here must not replace the error.
+void PrintEncoded(std::string& out, const std::string& (*type)(),
+                  absl::FunctionRef<void(ValueWriter)> write) {
+  try {
+    const NoScopes not_sent;
+    UnpackValue(PackValue(write), [&](const ValueReader& in) {
+      constexpr std::string_view kText = "text ";
+      std::string text = in.DebugString();
+      // In a view a text is what is in quotes.
+      if (in.IsShortText()) text.erase(0, kText.size());
+      out += text;
+    });
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    absl::StrAppend(&out, "<", type(), ">");
+  }
 }
 
 namespace {

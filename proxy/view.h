@@ -30,6 +30,8 @@
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
+#include "remoteobj/except/type_name.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/message.h"
 
@@ -66,12 +68,14 @@ struct StoredAs<T> {
 template <typename T>
 using Stored = typename StoredAs<std::decay_t<T>>::type;
 
-void PrintEncoded(std::string& out, absl::FunctionRef<void(ValueWriter)> write);
+void PrintEncoded(std::string& out, const std::string& (*type)(),
+                  absl::FunctionRef<void(ValueWriter)> write);
 
-// As it would be written in a program.
+// As it would be written in a program. A value that can't be encoded, such as a proxy, is printed
+// as its type.
 template <typename T>
 void PrintValue(std::string& out, const T& value) {
-  PrintEncoded(out, [&](ValueWriter writer) { Encode(value, writer); });
+  PrintEncoded(out, &TypeName<T>, [&](ValueWriter writer) { Encode(value, writer); });
 }
 
 // The arguments of an operation, of whatever types.

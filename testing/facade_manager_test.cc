@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // What a user writes of managers with the one include, as it is written in the documents.
+#include <signal.h>
+#include <unistd.h>
+
 #include <mutex>
 #include <string>
 #include <vector>
@@ -22,8 +25,21 @@ struct Foo {
 };
 REMOTEOBJ_DESCRIBE(Foo, bar, baz)
 
+int gate[2];  // A pipe.
+
+struct Service {
+  void Late(const remoteobj::Proxy<Foo>&) {
+    char c;
+    while (read(gate[0], &c, 1) < 0) {
+    }
+  }
+  void Die(const remoteobj::Proxy<Foo>&) { raise(SIGKILL); }
+};
+REMOTEOBJ_DESCRIBE(Service, Late, Die)
+
 namespace {
 
+using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
 int Square(int x) { return x * x; }
@@ -87,6 +103,26 @@ TEST(FacadeTest, OneServesAndOthersUse) {
   auto queue = there.Get<remoteobj::Queue<std::string>>("jobs");
   queue->put("sweep");
   EXPECT_EQ(here.Get<remoteobj::Queue<std::string>>("jobs")->get(), "sweep");
+}
+
+TEST(FacadeTest, AnErrorIsNotHiddenByAProxyAmongTheArguments) {
+  ASSERT_EQ(pipe(gate), 0);
+  remoteobj::Manager manager;
+  manager.Register<Service>("Service");
+  manager.Start();
+  auto service = manager.Create<Service>("Service");
+  Foo foo;
+  remoteobj::Proxy<Foo> remote(foo);
+  auto listening = remote.ListenInBackground();
+  try {
+    service->Late.Timeout(absl::Milliseconds(50))(remote);
+    FAIL();
+  } catch (const remoteobj::DeadlineExceeded& e) {
+    EXPECT_THAT(e.what(), HasSubstr("(?.Late(<remoteobj::Proxy<Foo>>)): "));
+  }
+  EXPECT_EQ(write(gate[1], "", 1), 1);
+  EXPECT_THROW(service->Die(remote), remoteobj::ListenerDied);
+  EXPECT_THROW(service->Die(remote), remoteobj::NotListening);
 }
 
 }  // namespace

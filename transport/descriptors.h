@@ -47,6 +47,7 @@ class DescriptorScope {
   }
 
  private:
+  friend class NoScopes;
   friend std::uint64_t SendDescriptor(int);
   friend int TakeDescriptor(std::uint64_t);
 

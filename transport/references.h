@@ -98,9 +98,30 @@ class ReferenceScope {
   ~ReferenceScope() { current_ = before_; }
 
  private:
+  friend class NoScopes;
+
   static inline constinit thread_local ReferenceScope* current_ = nullptr;
 
   ReferenceScope* const before_;
+};
+
+// While one lives, this thread has neither a ReferenceScope nor a DescriptorScope: for values that
+// are encoded, but not sent.
+class NoScopes {
+ public:
+  NoScopes()
+      : references_(std::exchange(ReferenceScope::current_, nullptr)),
+        descriptors_(std::exchange(DescriptorScope::current_, nullptr)) {}
+  ~NoScopes() {
+    ReferenceScope::current_ = references_;
+    DescriptorScope::current_ = descriptors_;
+  }
+  NoScopes(const NoScopes&) = delete;
+  NoScopes& operator=(const NoScopes&) = delete;
+
+ private:
+  ReferenceScope* const references_;
+  DescriptorScope* const descriptors_;
 };
 
 // A reference as a value of its own.

@@ -147,8 +147,11 @@ std::shared_ptr<Session> SessionOf(const TypeInfo& type, const Reference& refere
 void ThrowIfError(const OutcomeReader& outcome);
 
 // Throws the exception being handled again, with what was called in front of its message. Errors of
-// the object itself go by unchanged.
+// the object itself go by unchanged, as does one for whose message there is no memory.
 [[noreturn]] void RethrowNaming(absl::FunctionRef<std::string()> print);
+
+// print(), or "(?)" where that fails. Throws nothing: what it says is a part of an error message.
+std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print);
 
 }  // namespace proxy_internal
 
