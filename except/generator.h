@@ -58,7 +58,7 @@ class [[nodiscard]] Generator {
     template <typename V>
     struct Waiting : std::suspend_always {
       template <typename From>
-      Waiting(promise_type& promise, From& value) : promise(promise), value(value) {}
+      Waiting(promise_type& its_promise, From& from) : promise(its_promise), value(from) {}
       void await_suspend(std::coroutine_handle<promise_type>) noexcept { promise.value_ = &value; }
       void await_resume() {
         if (promise.thrown_) std::rethrow_exception(std::exchange(promise.thrown_, nullptr));

@@ -78,12 +78,10 @@ struct Codec<T> {
     std::size_t i = 0;
     proxy_internal::ForEachDataMember<T>([&]<typename C, typename E>(Tag<C>, Tag<E>) {
       using Traits = proxy_internal::MemberTraits<C, E>;
-      using Member = typename Traits::Member;
-      if constexpr (!std::is_const_v<Member>) {
-        static_cast<C&>(value).*typename E::PointerTo{}(Tag<C>{}) =
-            remoteobj::Decode<proxy_internal::ValueOf<Member>>(record.Field(i, Traits::kName));
-      }
-      ++i;
+      proxy_internal::StoreMember<C, E>(
+          static_cast<C&>(value),
+          remoteobj::Decode<proxy_internal::ValueOf<typename Traits::Member>>(
+              record.Field(i++, Traits::kName)));
     });
     return value;
   }

@@ -55,6 +55,40 @@ struct Both : Left, Right {
 };
 REMOTEOBJ_DESCRIBE_DERIVED(Both, (Left, Right), both, Same, Self)
 
+// A method that is described in a base only, and overridden in between.
+struct Voice {
+  virtual ~Voice() = default;
+  virtual std::string Say() { return "?"; }
+  virtual Voice& Louder() {
+    ++volume;
+    return *this;
+  }
+  std::string Name() { return "voice"; }
+  int volume = 0;
+};
+REMOTEOBJ_DESCRIBE(Voice, Say, Louder, Name, volume)
+
+struct Animal : virtual Voice {
+  std::string Say() override { return "animal"; }
+  std::string Name(int) { return "hides the base's"; }
+  int legs = 4;
+};
+REMOTEOBJ_DESCRIBE_DERIVED(Animal, (Voice), legs)
+
+struct Dog : Animal {
+  std::string Say() override { return "dog"; }
+  int tails = 1;
+};
+REMOTEOBJ_DESCRIBE_DERIVED(Dog, (Animal), tails)
+
+struct Frozen {
+  const int id = 0;
+  const std::string name = "unnamed";
+  int open = 0;
+  const std::vector<std::string> parts;
+};
+REMOTEOBJ_DESCRIBE(Frozen, id, name, open, parts)
+
 // The base that both sides have is described on one of them only.
 struct VirtualLeft : virtual Root {
   int left = 5;
@@ -256,6 +290,18 @@ TEST(DescribeTest, ReachesMembersThroughTwoBases) {
   EXPECT_EQ(*remote.Super<lab::Right>()->right, 30);
 }
 
+TEST(DescribeTest, SuperCallsTheOverrideInBetween) {
+  Here<lab::Dog> dog;
+  const auto& remote = dog.remote;
+  EXPECT_EQ(remote->Say(), "dog");
+  EXPECT_EQ(remote.Super<lab::Animal>()->Say(), "animal");
+  EXPECT_EQ(remote.Super<lab::Voice>()->Say(), "?");
+  EXPECT_EQ(remote.Super<lab::Animal>()->Name(), "voice") << "which Animal hides";
+  EXPECT_EQ(remote.Super<lab::Animal>()->Louder()->Say(), "animal");
+  EXPECT_EQ(remote.Super<lab::Animal>()->Louder.Lazy()->Say(), "animal") << "in one request";
+  EXPECT_EQ(dog.object.volume, 2);
+}
+
 TEST(DescribeTest, AMethodOfABaseGivesTheObjectBack) {
   Here<lab::Both> both;
   EXPECT_EQ(*both.remote->Touch()->right, 4);
@@ -357,6 +403,15 @@ TEST(DescribeTest, TravelsByValue) {
   EXPECT_EQ(copy.name, "name");
   CheckByValue(lab::Box<lab::Box<int>>{{4}});
   CheckByValue(lab::Box<std::map<int, lab::Box<std::string>>>{{{1, {"one"}}}});
+}
+
+TEST(DescribeTest, ConstMembersTravelByValue) {
+  const lab::Frozen sent{77, std::string(100, 'x'), 3, {"a", "b"}};
+  const auto received = Unpack<lab::Frozen>(Pack(sent));
+  EXPECT_EQ(received.id, 77);
+  EXPECT_EQ(received.name, sent.name);
+  EXPECT_EQ(received.open, 3);
+  EXPECT_EQ(received.parts, sent.parts);
 }
 
 TEST(DescribeTest, RecursiveTypesTravelByValue) {

@@ -61,6 +61,10 @@ struct Cursor {
   bool read_only = false;
   bool here = false;    // Seen as a base: its methods are called without virtual dispatch.
   bool itself = false;  // The object on which the last call was made.
+  const MemberTable& (*inherited)() = nullptr;  // Of the base as which it is seen.
+  // That base, if the method is one that it inherits: what the method is called on.
+  void* callee = nullptr;
+  const TypeInfo* callee_type = nullptr;
 };
 
 class Evaluation {
@@ -119,12 +123,16 @@ class Evaluation::Result final : public CallResult {
   void Reference(void* object, const TypeInfo& type, bool read_only) override {
     // A call that gives back the object leaves everything as it was, also that it is seen as a
     // base.
-    const bool itself = object == called_.object && &type == called_.type;
-    evaluation_.Step(next_, {.object = object,
-                             .type = &type,
-                             .read_only = itself ? called_.read_only : read_only,
-                             .here = itself && called_.here,
-                             .itself = itself});
+    if (object != called_.object || &type != called_.type) {
+      return evaluation_.Step(next_, {.object = object, .type = &type, .read_only = read_only});
+    }
+    const bool inherited = called_.callee != nullptr;
+    evaluation_.Step(next_, {.object = inherited ? called_.callee : object,
+                             .type = inherited ? called_.callee_type : &type,
+                             .read_only = called_.read_only,
+                             .here = called_.here,
+                             .itself = true,
+                             .inherited = called_.inherited});
   }
 
  private:
@@ -184,7 +192,8 @@ void Evaluation::Step(std::size_t i, const Cursor& cursor) {
             absl::StrCat(cursor.type->name(), " is not a method: it can't be called"));
       }
       Result result(*this, i + 1, cursor);
-      return cursor.method->invoke(cursor.object, operation.Arguments(), operation.hint(),
+      return cursor.method->invoke(cursor.callee == nullptr ? cursor.object : cursor.callee,
+                                   operation.Arguments(), operation.hint(),
                                    {.here = cursor.here, .read_only = cursor.read_only}, result);
     }
     case OperationKind::kContains:
@@ -207,14 +216,17 @@ void Evaluation::Step(std::size_t i, const Cursor& cursor) {
       return function.run(cursor.object, arguments, result);
     }
     case OperationKind::kSuper: {
-      Cursor base{
-          .object = cursor.object, .type = nullptr, .read_only = cursor.read_only, .here = true};
-      base.type = FindBase(*cursor.type, operation.name(), base.object);
-      if (base.type == nullptr) {
+      void* object = cursor.object;
+      const BaseInfo* const base = FindBase(*cursor.type, operation.name(), object);
+      if (base == nullptr) {
         throw NotDescribed(absl::StrCat(cursor.type->name(), " has no described base ",
                                         std::string(operation.name())));
       }
-      return Step(i + 1, base);
+      return Step(i + 1, {.object = object,
+                          .type = &base->type(),
+                          .read_only = cursor.read_only,
+                          .here = true,
+                          .inherited = base->inherited});
     }
     case OperationKind::kNext:
       break;  // Where a chain ends, and in none.
@@ -266,11 +278,21 @@ Cursor Evaluation::FindAttribute(const OperationReader& operation, const Cursor&
                                     std::string(operation.name())));
   }
   if (info->invoke != nullptr) {
-    return {.object = object,
-            .type = type,
-            .method = info,
-            .read_only = cursor.read_only,
-            .here = cursor.here};
+    Cursor method{.object = object,
+                  .type = type,
+                  .method = info,
+                  .read_only = cursor.read_only,
+                  .here = cursor.here,
+                  .inherited = cursor.inherited};
+    if (type != cursor.type && cursor.inherited != nullptr) {
+      // The base as which the object is seen has it from a base of its own, but may override it.
+      if (const MemberInfo* const own = cursor.inherited().Find(operation.name())) {
+        method.method = own;
+        method.callee = cursor.object;
+        method.callee_type = cursor.type;
+      }
+    }
+    return method;
   }
   return {.object = info->address(object),
           .type = &info->type(),
@@ -373,12 +395,11 @@ const MemberInfo* FindMember(const TypeInfo*& type, std::string_view name, std::
   return nullptr;
 }
 
-const TypeInfo* FindBase(const TypeInfo& type, std::string_view name, void*& object) {
+const BaseInfo* FindBase(const TypeInfo& type, std::string_view name, void*& object) {
   if (type.bases == nullptr) return nullptr;
   for (const BaseInfo& base : type.bases()) {
     void* part = base.cast(object);
-    const TypeInfo* found =
-        base.type().name() == name ? &base.type() : FindBase(base.type(), name, part);
+    const BaseInfo* found = base.type().name() == name ? &base : FindBase(base.type(), name, part);
     if (found == nullptr) continue;
     object = part;
     return found;

@@ -24,6 +24,10 @@ namespace remoteobj::proxy_internal {
 template <typename T>
 concept HasCodec = requires { sizeof(Codec<T>); };
 
+// Views of memory that belongs to something else, such as std::string_view, have none.
+template <typename T>
+concept HasDecode = requires(const ValueReader& in) { Codec<T>::Decode(in); };
+
 template <typename T>
 concept PointerLike = requires(T& t) {
   static_cast<bool>(t);
@@ -91,16 +95,14 @@ constexpr bool Travels() {
     return Travels<way, std::remove_cvref_t<decltype(*std::declval<T&>())>, Seen...>();
   } else if constexpr (!HasCodec<T>) {
     return false;
-  } else if constexpr (way == Way::kReceive && !std::is_move_constructible_v<T>) {
+  } else if constexpr (way == Way::kReceive &&
+                       (!std::is_move_constructible_v<T> || !HasDecode<T>)) {
     return false;
   } else if constexpr (Described<T>) {
     if constexpr (way == Way::kReceive && !std::is_default_constructible_v<T>) return false;
     bool all = true;
     ForEachDataMember<T>([&]<typename C, typename E>(Tag<C>, Tag<E>) {
-      using Member = typename MemberTraits<C, E>::Member;
-      if constexpr (way != Way::kReceive || !std::is_const_v<Member>) {
-        all = all && Travels<way, ValueOf<Member>, Seen..., T>();
-      }
+      all = all && Travels<way, ValueOf<typename MemberTraits<C, E>::Member>, Seen..., T>();
     });
     return all;
   } else {

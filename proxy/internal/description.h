@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -138,6 +139,12 @@ REMOTEOBJ_FUNCTION_PARTS(false, & noexcept)
 REMOTEOBJ_FUNCTION_PARTS(true, const& noexcept)
 #undef REMOTEOBJ_FUNCTION_PARTS
 
+// One that can be called on an object that stays where it is.
+template <typename F>
+concept CallableFunction = requires { typename FunctionParts<F>::Result; };
+template <typename F>
+using PartsOfCallable = FunctionParts<std::conditional_t<CallableFunction<F>, F, void()>>;
+
 template <typename Pointer>
 struct Pointee {
   using type = void;
@@ -165,12 +172,14 @@ struct MemberTraits {
   template <typename M, typename... S>
   static auto ChosenOrOwn(Signatures<S...>) {
     if constexpr (sizeof...(S) != 0) {
-      return std::tuple<FunctionParts<S>...>{};
-    } else if constexpr (std::is_function_v<M>) {
-      return std::tuple<FunctionParts<M>>{};
-    } else {  // Data, or the mistake that the assertion below tells of.
-      return std::tuple<FunctionParts<void()>>{};
+      return std::tuple<PartsOfCallable<S>...>{};
+    } else {  // For data, and for the mistakes that the assertions below tell of, those of void().
+      return std::tuple<PartsOfCallable<M>>{};
     }
+  }
+  template <typename M, typename... S>
+  static constexpr bool AllCallable(Signatures<S...>) {
+    return (CallableFunction<S> && ...) && (!std::is_function_v<M> || CallableFunction<M>);
   }
 
  public:
@@ -182,10 +191,25 @@ struct MemberTraits {
   static constexpr bool kIsMethod = kChosen || std::is_function_v<Member>;
   static_assert(kIsData || kIsMethod,
                 "remoteobj: this described member (the E named here ends with its name) is not a "
-                "member, is private (write REMOTEOBJ_FRIEND in the class), is a reference, or is "
-                "overloaded or a template: then write (name, R(Arguments...)) in "
+                "member, is private (write REMOTEOBJ_FRIEND in the class), is a reference or a bit "
+                "field, or is overloaded or a template: then write (name, R(Arguments...)) in "
                 "REMOTEOBJ_DESCRIBE, with each signature that is wanted: "
                 "(name, int(int), double(double) const).");
+  static_assert(AllCallable<Member>(typename E::ChosenSignatures{}),
+                "remoteobj: this described method (the E named here ends with its name) is "
+                "volatile, qualified with &&, or takes C's variable arguments, so it can't be "
+                "called on an object that stays where it is. Describe a method without that.");
+  static_assert(!kIsData || !std::is_pointer_v<Pointer>,
+                "remoteobj: this described data member (the E named here ends with its name) is "
+                "static: it is the program's, not the object's. Describe a function that returns "
+                "it.");
+  static_assert(!kIsData || !std::is_array_v<Member>,
+                "remoteobj: this described data member (the E named here ends with its name) is "
+                "an array of C's, which can't be returned: use std::array.");
+  static_assert(!kIsData || !std::is_volatile_v<Member>,
+                "remoteobj: this described data member (the E named here ends with its name) is "
+                "volatile, which does not make it safe to share: use std::atomic, or describe a "
+                "method that returns it.");
   using Overloads =
       decltype(ChosenOrOwn<Member>(typename E::ChosenSignatures{}));  // Of FunctionParts.
 
@@ -213,6 +237,27 @@ decltype(auto) Load(const M& member) {
     return member.load();
   } else {
     return (member);
+  }
+}
+
+// Gives a member its value. One that is const is made again, as C++20 allows for a part of an
+// object that is not const itself ([basic.life]/8).
+template <typename C, typename E, typename V>
+void StoreMember(C& object, V&& value) {
+  auto& member = object.*typename E::PointerTo{}(Tag<C>{});
+  using Member = std::remove_reference_t<decltype(member)>;
+  if constexpr (!std::is_const_v<Member>) {
+    member = std::forward<V>(value);
+  } else {
+    using Plain = std::remove_const_t<Member>;
+    static_assert(std::is_nothrow_constructible_v<Plain, V>,
+                  "remoteobj: this described data member (the E named here ends with its name) is "
+                  "const, and of a type that can't be moved without the risk of an exception, so "
+                  "its class can't be received by value. Let it not be const, or leave it out of "
+                  "the description.");
+    auto* const at = const_cast<Plain*>(std::addressof(member));
+    std::destroy_at(at);
+    std::construct_at(at, std::forward<V>(value));
   }
 }
 

@@ -26,9 +26,9 @@ R ReadAs(const OutcomeReader& outcome) {
     static_assert(
         kReceivable<R>,
         "remoteobj: this type (R here, or what it is made of) can't be received by value: "
-        "it has no codec (see REMOTEOBJ_DESCRIBE and remoteobj::Codec), can't be moved, or "
-        "is described and has no default constructor. If it is described, its members can "
-        "still be reached: remote->it->member");
+        "it has no codec (see REMOTEOBJ_DESCRIBE and remoteobj::Codec), can't be moved, is a view "
+        "of memory that something else owns, or is described and has no default constructor. If "
+        "it is described, its members can still be reached: remote->it->member");
     if constexpr (kReceivable<R>) {
       ThrowIfError(outcome);
       if (outcome.kind() != OutcomeKind::kValue) {
@@ -45,7 +45,8 @@ R Receive(absl::FunctionRef<void(ReadOutcome)> deliver) {
   if constexpr (std::is_void_v<R>) {
     deliver([](const OutcomeReader& outcome) { ReadAs<R>(outcome); });
   } else if constexpr (!kReceivable<R>) {
-    ReadAs<R>(std::declval<const OutcomeReader&>());
+    constexpr R (*kRefused)(const OutcomeReader&) = &ReadAs<R>;  // Which says why.
+    static_cast<void>(kRefused);
   } else {
     std::optional<R> value;
     deliver([&](const OutcomeReader& outcome) { value.emplace(ReadAs<R>(outcome)); });

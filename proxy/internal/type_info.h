@@ -71,6 +71,9 @@ class MemberTable {
 struct BaseInfo {
   const TypeInfo& (*type)();
   void* (*cast)(void* object);
+  // The methods that the base has from bases of its own, to be called on it without virtual
+  // dispatch. Null if it has none.
+  const MemberTable& (*inherited)();
 };
 
 // Where a function is null the type has no such operation.
@@ -104,7 +107,7 @@ const MemberInfo* FindMember(const TypeInfo*& type, std::string_view name, std::
                              void*& object);
 
 // The base of that name, or the base's base; `object` becomes that part. Null if there is none.
-const TypeInfo* FindBase(const TypeInfo& type, std::string_view name, void*& object);
+const BaseInfo* FindBase(const TypeInfo& type, std::string_view name, void*& object);
 
 }  // namespace remoteobj::proxy_internal
 

@@ -143,9 +143,10 @@ bool InvokeParts(C& object, const ListReader& arguments, CallResult& result) {
   }(std::make_index_sequence<Parts::kArity + 1>());
 }
 
-template <typename C, typename E, typename Call>
-void InvokeOverloads(C& object, const ListReader& arguments, std::uint16_t overload, bool read_only,
-                     CallResult& result) {
+// `object` is a C or derived from it.
+template <typename C, typename E, typename Call, typename Object>
+void InvokeOverloads(Object& object, const ListReader& arguments, std::uint16_t overload,
+                     bool read_only, CallResult& result) {
   using Traits = MemberTraits<C, E>;
   using Overloads = typename Traits::Overloads;
   constexpr std::size_t kCount = std::tuple_size_v<Overloads>;
@@ -157,7 +158,8 @@ void InvokeOverloads(C& object, const ListReader& arguments, std::uint16_t overl
     if (!(allowed(std::tuple_element_t<I, Overloads>::kConst) || ...)) ThrowReadOnly(Traits::kName);
     return (((overload == 0 || overload == I + 1) &&
              allowed(std::tuple_element_t<I, Overloads>::kConst) &&
-             InvokeParts<C, Call, std::tuple_element_t<I, Overloads>>(object, arguments, result)) ||
+             InvokeParts<Object, Call, std::tuple_element_t<I, Overloads>>(object, arguments,
+                                                                           result)) ||
             ...);
   }(std::make_index_sequence<kCount>());
   if (!done) {
@@ -202,6 +204,14 @@ void Invoke(void* object, const ListReader& arguments, std::uint16_t overload, T
   InvokeOverloads<C, E, typename E::CallOf>(self, arguments, overload, through.read_only, result);
 }
 
+// Calls what C inherits as E from its base B, without virtual dispatch: C may override it.
+template <typename C, typename B, typename E>
+void InvokeInherited(void* object, const ListReader& arguments, std::uint16_t overload,
+                     Through through, CallResult& result) {
+  InvokeOverloads<B, E, typename E::CallHereOf>(*static_cast<C*>(object), arguments, overload,
+                                                through.read_only, result);
+}
+
 template <typename C, typename E>
 MemberInfo MemberInfoOf() {
   using Traits = MemberTraits<C, E>;
@@ -214,6 +224,11 @@ MemberInfo MemberInfoOf() {
         "has no codec, so it cannot be sent to another process. Describe it with "
         "REMOTEOBJ_DESCRIBE, "
         "specialise remoteobj::Codec for it, or leave the member out.");
+    static_assert(
+        std::is_same_v<Stored<ValueOf<Member>>, ValueOf<Member>>,
+        "remoteobj: this described data member (the E named here ends with its name) is a view of "
+        "memory that something else owns: use std::string or std::vector, or describe a method "
+        "that returns the view.");
     info.type = &TypeOf<std::remove_const_t<Member>>;
     info.address = [](void* object) -> void* {
       auto& member = static_cast<C*>(object)->*typename E::PointerTo{}(Tag<C>{});
@@ -238,13 +253,70 @@ const MemberTable& MemberInfosOf() {
   return *members;
 }
 
+// Whether C has the method E of its base with the parameters of `Parts`: it may hide or override
+// it.
+template <typename C, typename E, typename Parts>
+constexpr bool kInherits = false;
+template <typename C, typename E, typename Parts>
+  requires requires { typename Parts::Arguments; }
+constexpr bool kInherits<C, E, Parts> = []<typename... A>(Tag<std::tuple<A...>>) {
+  return std::is_invocable_v<typename E::CallHereOf, C&, A...>;
+}(Tag<typename Parts::Arguments>{});
+
+// Adds the methods that C inherits from its described base B, and from that one's bases.
+template <typename C, typename B>
+void AddInherited(std::vector<MemberInfo>& methods) {
+  const auto add = [&]<typename E>(Tag<E>) {
+    using Traits = MemberTraits<B, E>;
+    if constexpr (Traits::kIsMethod) {
+      constexpr bool kAll = []<typename... P>(Tag<std::tuple<P...>>) {
+        return (kInherits<C, E, P> && ...);
+      }(Tag<typename Traits::Overloads>{});
+      if constexpr (kAll) {
+        methods.push_back({.name = Traits::kName, .invoke = &InvokeInherited<C, B, E>});
+      }
+    }
+    return 0;
+  };
+  [&]<typename... E>(EntryList<E...>) {
+    [[maybe_unused]] const int done[] = {0, add(Tag<E>{})...};
+  }(typename DescriptionOf<B>::Entries{});
+  [&]<typename... Base>(Bases<Base...>) {
+    (AddInherited<C, Base>(methods), ...);
+  }(typename DescriptionOf<B>::BaseTypes{});
+}
+
+template <typename C>
+const MemberTable& InheritedMethodsOf() {
+  static const auto* const methods = [] {
+    std::vector<MemberInfo> all;
+    [&]<typename... Base>(Bases<Base...>) {
+      (AddInherited<C, Base>(all), ...);
+    }(typename DescriptionOf<C>::BaseTypes{});
+    return new MemberTable(std::move(all));
+  }();
+  return *methods;
+}
+
+// Null where there are none, and for an abstract class: it may not have them.
+template <typename C>
+constexpr auto InheritedMethods() -> const MemberTable& (*)() {
+  if constexpr (std::is_abstract_v<C> ||
+                std::is_same_v<typename DescriptionOf<C>::BaseTypes, Bases<>>) {
+    return nullptr;
+  } else {
+    return &InheritedMethodsOf<C>;
+  }
+}
+
 template <typename T>
 const std::vector<BaseInfo>& BaseInfosOf() {
   static const auto* const bases = [] {
     return []<typename... B>(Bases<B...>) {
-      return new std::vector<BaseInfo>{BaseInfo{&TypeOf<B>, [](void* object) -> void* {
-                                                  return static_cast<B*>(static_cast<T*>(object));
-                                                }}...};
+      return new std::vector<BaseInfo>{BaseInfo{
+          .type = &TypeOf<B>,
+          .cast = [](void* object) -> void* { return static_cast<B*>(static_cast<T*>(object)); },
+          .inherited = InheritedMethods<B>()}...};
     }(typename DescriptionOf<T>::BaseTypes{});
   }();
   return *bases;

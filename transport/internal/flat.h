@@ -147,7 +147,7 @@ class Out {
 
 // A message that is read.
 struct In {
-  In(const Word* words, std::uint64_t size) : base(words), words(size), budget(8 * size + 65536) {}
+  In(const Word* begin, std::uint64_t size) : base(begin), words(size), budget(8 * size + 65536) {}
 
   const Word* base;
   std::uint64_t words;
@@ -286,14 +286,14 @@ inline ListIn StructIn::GetList(std::uint16_t pointer) const {
   CheckBounds(*in, to.target, 1 + to.count());
   const Word tag = in->base[to.target];
   const Pointer element{tag, 0};
-  const Layout layout = element.layout();
+  const Layout element_layout = element.layout();
   const std::uint32_t size = static_cast<std::uint32_t>(tag) >> 2;
-  if (element.kind() != 0 || std::uint64_t{size} * layout.words() > to.count()) {
+  if (element.kind() != 0 || std::uint64_t{size} * element_layout.words() > to.count()) {
     ThrowMalformed("a list that is longer than its data");
   }
   // Structs without data take no room: count them, or few words would make many.
-  in->Charge(1 + to.count() + (layout.words() == 0 ? size : 0));
-  return {in, static_cast<Position>(to.target + 1), size, layout};
+  in->Charge(1 + to.count() + (element_layout.words() == 0 ? size : 0));
+  return {in, static_cast<Position>(to.target + 1), size, element_layout};
 }
 
 // How the structs of message.capnp lie. flat_test.cc holds them against the schema.

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/proxy/proxy.h"
+
+struct Thing {
+  volatile int member = 1;
+};
+REMOTEOBJ_DESCRIBE(Thing, member)
+
+void Make(Thing& thing) { remoteobj::Proxy<Thing> remote(thing); }
