@@ -137,8 +137,7 @@ class Batch {
     using Method = proxy_internal::Callable<D, C, E>;
     using Received =
         proxy_internal::ReceivedAs<typename Method::template PartsFor<A...>::Result, C>;
-    using R =
-        std::conditional_t<std::is_same_v<Received, proxy_internal::SelfView<C>>, void, Received>;
+    using R = std::conditional_t<std::is_same_v<Received, Proxy<C>>, void, Received>;
     const D& self = static_cast<const D&>(method);
     return Add<R>(self, self.prefix(), self.last(),
                   Method::CallOperation(std::forward<A>(arguments)...));

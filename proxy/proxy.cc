@@ -7,19 +7,51 @@
 
 namespace remoteobj {
 
-View UntypedView::Parent() const {
-  View parent;
-  for (std::size_t i = 0; i + 1 < view_.size(); ++i) {
-    parent = std::move(parent).Extend(view_[i]);
-  }
-  return parent;
+using proxy_internal::Operands;
+using proxy_internal::Operation;
+
+namespace proxy_internal {
+namespace {
+
+View FirstOf(const View& view, std::size_t size) {
+  View first;
+  for (std::size_t i = 0; i < size; ++i) first = std::move(first).Extend(view[i]);
+  return first;
 }
 
-std::string_view UntypedView::Last() const {
-  if (view_.size() == 0 || view_[view_.size() - 1].kind != OperationKind::kGetAttribute) {
-    throw std::logic_error(absl::StrCat(view_.ToString(), " does not end with a member"));
+bool CallEndsAt(const View& view, std::size_t end) {
+  return end >= 2 && view[end - 1].kind == OperationKind::kCall &&
+         view[end - 2].kind == OperationKind::kGetAttribute;
+}
+
+}  // namespace
+
+bool EndsWithCall(const View& view) { return CallEndsAt(view, view.size()); }
+
+View WithoutLastCalls(const View& view) {
+  std::size_t size = view.size();
+  while (CallEndsAt(view, size)) size -= 2;
+  return FirstOf(view, size);
+}
+
+}  // namespace proxy_internal
+
+Operation UntypedView::Last() const {
+  if (view_.size() != 0) {
+    const Operation& last = view_[view_.size() - 1];
+    if (last.kind == OperationKind::kGetAttribute || last.kind == OperationKind::kGetItem) {
+      return last;
+    }
   }
-  return view_[view_.size() - 1].name;
+  throw std::logic_error(absl::StrCat(view_.ToString(), " does not end with a member or an item"));
+}
+
+void UntypedView::Change(OperationKind attribute, OperationKind item,
+                         std::shared_ptr<const Operands> operands) const {
+  Operation last = Last();
+  last.kind = last.kind == OperationKind::kGetItem ? item : attribute;
+  last.operands = std::move(operands);
+  Evaluate<void>(proxy_internal::FirstOf(view_, view_.size() - 1).Extend(std::move(last)));
 }
 
 }  // namespace remoteobj

@@ -15,7 +15,9 @@
 // Threads:  thread-safe: any number of processes and threads may use one proxy at the same time.
 //           Calls are evaluated one after the other, under the proxy's lock, which the owner of the
 //           object takes for its own accesses: std::scoped_lock lock(remote).
-// Lifetime: the object outlives the proxy, and what listens. Copies are the same proxy.
+// Lifetime: the object outlives the proxy, and what listens. Copies are the same proxy. A class can
+//           have its own as a member, Proxy<T> remote{*this}: a copy of such an object has the
+//           proxy of the first, so delete or write its copy constructor.
 // Errors:   NotListening, ListenerDied, DeadlineExceeded, NotDescribed, BadValue, each of which
 // says
 //           what was called on what; and what the object throws, as its own type.
@@ -44,8 +46,8 @@ namespace remoteobj {
 // A view whose types are known only at run time, made of names; for tools.
 class UntypedView {
  public:
-  UntypedView(std::shared_ptr<proxy_internal::Session> session, View view)
-      : session_(std::move(session)), view_(std::move(view)) {}
+  UntypedView(std::shared_ptr<proxy_internal::Session> session, View view, absl::Duration timeout)
+      : session_(std::move(session)), view_(std::move(view)), timeout_(timeout) {}
 
   // Evaluates it. Throws BadValue if what comes is not an R.
   template <typename R>
@@ -60,12 +62,20 @@ class UntypedView {
   R Call(A&&... arguments) const {
     return Evaluate<R>(view_.Call(std::forward<A>(arguments)...));
   }
-  // Sets the last member or item of the view.
+  // Sets the last member or item of the view. Throws std::logic_error if it ends with another
+  // operation.
   template <typename T>
   void Set(T&& value) const {
-    Evaluate<void>(Parent().SetAttribute(std::string(Last()), std::forward<T>(value)));
+    using V = proxy_internal::Stored<T>;
+    proxy_internal::Operation last = Last();
+    const auto operands = std::make_shared<proxy_internal::OperandsAnd<V>>(
+        std::move(last.operands), V(std::forward<T>(value)));
+    Change(OperationKind::kSetAttribute, OperationKind::kSetItem, operands);
   }
-  void Delete() const { Evaluate<void>(Parent().DeleteAttribute(std::string(Last()))); }
+  // Deletes it.
+  void Delete() const {
+    Change(OperationKind::kDeleteAttribute, OperationKind::kDeleteItem, Last().operands);
+  }
   template <typename K>
   bool Contains(K&& key) const {
     return Evaluate<bool>(view_.Contains(std::forward<K>(key)));
@@ -73,10 +83,12 @@ class UntypedView {
   std::size_t Length() const { return Evaluate<std::size_t>(view_.Length()); }
   bool Exists() const { return Evaluate<bool>(view_.Exists()); }
 
-  UntypedView Attrs(std::string_view path) const { return {session_, view_.Attributes(path)}; }
+  UntypedView Attrs(std::string_view path) const {
+    return {session_, view_.Attributes(path), timeout_};
+  }
   template <typename K>
   UntypedView Item(K&& key) const {
-    return {session_, view_.GetItem(std::forward<K>(key))};
+    return {session_, view_.GetItem(std::forward<K>(key)), timeout_};
   }
 
   const View& view() const { return view_; }
@@ -87,34 +99,32 @@ class UntypedView {
  private:
   template <typename R>
   R Evaluate(const View& view) const {
-    return proxy_internal::Receive<R>([&](ReadOutcome read) {
-      proxy_internal::CallWhole(*session_, view, absl::InfiniteDuration(), read);
+    return proxy_internal::ReceiveOrDefault<R>(*session_, [&](ReadOutcome read) {
+      proxy_internal::CallWhole(*session_, view, timeout_, read);
     });
   }
-  View Parent() const;
-  std::string_view Last() const;
+  // The last operation, which gets a member or an item.
+  proxy_internal::Operation Last() const;
+  // Does the one of both that fits in place of the last operation.
+  void Change(OperationKind attribute, OperationKind item,
+              std::shared_ptr<const proxy_internal::Operands> operands) const;
 
   std::shared_ptr<proxy_internal::Session> session_;
   View view_;
+  absl::Duration timeout_;
 };
 
 template <typename T>
 class Proxy {
-  static_assert(
-      proxy_internal::HasMembers<T>,
-      "remoteobj: a Proxy<T> needs a described T: write REMOTEOBJ_DESCRIBE(T, members...) "
-      "in the namespace of T, after the class");
-
  public:
   // REQUIRES: `object` outlives every use of the proxy in this process and its forks.
   // Throws std::system_error if the shared memory cannot be had.
   explicit Proxy(T& object, ProxyOptions options = {})
-      : session_(std::make_shared<proxy_internal::Session>(&object, proxy_internal::TypeOf<T>(),
-                                                           options)) {}
+      : Proxy(std::make_shared<proxy_internal::Session>(&object, Type(), options)) {}
 
   // Of an object that is elsewhere for good. Throws BadValue if it is no T.
   explicit Proxy(const Reference& reference, ProxyOptions options = {})
-      : session_(proxy_internal::SessionOf(proxy_internal::TypeOf<T>(), reference, options)) {}
+      : Proxy(proxy_internal::SessionOf(Type(), reference, options)) {}
 
   // Gives the proxy an object in this process, to listen with: in one that was begun anew
   // (Start::kSpawn) and got the proxy as an argument there is none yet.
@@ -123,12 +133,13 @@ class Proxy {
 
   // The object on the other side.
   proxy_internal::Arrow<T> operator->() const {
-    return proxy_internal::Arrow<T>(proxy_internal::Node{session_.get(), View()});
+    proxy_internal::CheckDescribed<T>();
+    return proxy_internal::Arrow<T>(proxy_internal::Node{session_.get(), view_, timeout_});
   }
 
   // The object as its base B, whose methods are called without virtual dispatch.
   template <typename B>
-  proxy_internal::SelfView<B> Super() const {
+  Proxy<B> Super() const {
     static_assert(std::is_base_of_v<B, T> && !std::is_same_v<B, T>,
                   "remoteobj: Super names a base of the class");
     static_assert(proxy_internal::IsDescribedBase<T, B>(),
@@ -136,7 +147,20 @@ class Proxy {
                   "REMOTEOBJ_DESCRIBE_DERIVED(T, (B), members...)");
     static_assert(!std::is_abstract_v<B>,
                   "remoteobj: Super can't call the methods of an abstract base: they may be pure");
-    return {session_, View().Super(TypeName<B>()), absl::InfiniteDuration()};
+    return Proxy<B>(session_, view_.Super(TypeName<B>()), timeout_);
+  }
+
+  // The same proxy, whose calls wait no longer than `timeout`.
+  Proxy Timeout(absl::Duration timeout) const { return Proxy(session_, view_, timeout); }
+
+  // Sends the calls that wait for the next operation (see ProxyOptions::lazy_chains, and Lazy), and
+  // returns the proxy without them.
+  Proxy Get() const {
+    if (!proxy_internal::EndsWithCall(view_)) return *this;
+    proxy_internal::ReceiveItselfOrDefault(*session_, [&](ReadOutcome read) {
+      proxy_internal::CallWhole(*session_, view_, timeout_, read);
+    });
+    return Proxy(session_, proxy_internal::WithoutLastCalls(view_), timeout_);
   }
 
   // Calls f(T&, arguments...) where the object is, and returns what it returns. `function` is a
@@ -144,16 +168,17 @@ class Proxy {
   // copyable. Between forks of one program only.
   template <typename F, typename... A>
   auto PassTo(const F& function, const A&... arguments) const {
-    return proxy_internal::PassToObject<T>(*session_, View(), absl::InfiniteDuration(), function,
-                                           arguments...);
+    return proxy_internal::PassToObject<T>(*session_, view_, timeout_, function, arguments...);
   }
 
   // The members that a path names: "config.timeout".
   UntypedView Attrs(std::string_view path) const {
-    return UntypedView(session_, View().Attributes(path));
+    return UntypedView(session_, view_.Attributes(path), timeout_);
   }
   // Any view on the object.
-  UntypedView Of(View view) const { return UntypedView(session_, std::move(view)); }
+  UntypedView Of(const View& view) const {
+    return UntypedView(session_, view_.Extend(view), timeout_);
+  }
 
   // The lock under which calls are evaluated. Recursive. Another process is not kept out: it has an
   // object of its own.
@@ -207,18 +232,38 @@ class Proxy {
     session_->WaitUntilListening(process, timeout);
   }
 
+  // The same, with a status: DeadlineExceeded, or Aborted if the process ended before it listened.
+  template <typename... A>
+  [[nodiscard]] absl::Status TryWaitUntilListening(const A&... process_and_timeout) const {
+    return proxy_internal::Try<void>([&] { WaitUntilListening(process_and_timeout...); });
+  }
+
   // <Remote app::Counter pid=123 listening>
   friend std::ostream& operator<<(std::ostream& out, const Proxy& proxy) {
     const pid_t pid = proxy.listener_pid();
     out << "<Remote " << TypeName<T>();
+    if (proxy.view_.size() != 0) out << " " << proxy.view_;
     return pid == 0 ? out << " not listening>" : out << " pid=" << pid << " listening>";
   }
 
  private:
   friend Codec<Proxy>;
-  explicit Proxy(std::shared_ptr<proxy_internal::Session> session) : session_(std::move(session)) {}
+  friend proxy_internal::ProxyAccess;
+  template <typename U>
+  friend class Proxy;
+
+  explicit Proxy(std::shared_ptr<proxy_internal::Session> session, View view = {},
+                 absl::Duration timeout = absl::InfiniteDuration())
+      : session_(std::move(session)), view_(std::move(view)), timeout_(timeout) {}
+
+  static const proxy_internal::TypeInfo& Type() {
+    proxy_internal::CheckDescribed<T>();
+    return proxy_internal::TypeOf<T>();
+  }
 
   std::shared_ptr<proxy_internal::Session> session_;
+  View view_;  // Leads to the object: empty for the session's own.
+  absl::Duration timeout_;
 };
 
 // As an argument of a process that is being started. Also as a part of any value that goes to a
@@ -226,6 +271,12 @@ class Proxy {
 template <typename T>
 struct Codec<Proxy<T>> {
   static void Encode(const Proxy<T>& proxy, ValueWriter out) {
+    if (proxy.view_.size() != 0) {
+      throw BadValue(
+          "a proxy of a part of an object, or one with calls that were not sent yet, can't "
+          "be sent: " +
+          proxy.view_.ToString());
+    }
     const std::shared_ptr<Referent>& referent = proxy.session_->referent();
     if (referent != nullptr) return Codec<Reference>::Encode({referent}, out);
     if (ReferenceScope* const scope = ReferenceScope::CurrentOrNull()) {

@@ -22,6 +22,8 @@
 #include "gtest/gtest.h"
 #include "remoteobj/testing/counter.h"
 #include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/descriptors.h"
+#include "remoteobj/transport/packed.h"
 
 namespace lab {
 
@@ -133,6 +135,29 @@ struct Taker {
   int Take(Once) { return 1; }
 };
 REMOTEOBJ_DESCRIBE(Taker, Take)
+
+// With the proxy as a member, as the examples of Python's remoteobj begin.
+struct Robot {
+  remoteobj::Proxy<Robot> remote{*this};
+  int steps = 0;
+  bool stop = false;
+
+  int Walk(int by) { return steps += by; }
+  Robot& Turn() {
+    ++steps;
+    return *this;
+  }
+  void Run() {
+    auto listening = remote.Listen();
+    while (!stop) remote.Poll(absl::InfiniteDuration());
+  }
+  int WalkThere(int by);
+};
+REMOTEOBJ_DESCRIBE(Robot, steps, stop, Walk, Turn)
+
+int Robot::WalkThere(int by) { return remote->Walk(by); }
+
+int StepsTimes(const Robot& robot, int factor) { return robot.steps * factor; }
 
 }  // namespace lab
 
@@ -334,6 +359,22 @@ TEST_F(CounterTest, IsUntypedForTools) {
   remote.Attrs("nickname").Set("x");
   remote.Attrs("nickname").Delete();
   EXPECT_FALSE(remote->nickname.Exists());
+}
+
+TEST_F(CounterTest, SetsAndDeletesItemsOfAnUntypedView) {
+  const UntypedView data = remote.Attrs("data");
+  data.Item("a").Set(6);
+  data.Item("b").Set(7);
+  EXPECT_EQ(*remote->data["a"] + *remote->data["b"], 13);
+  data.Item("a").Delete();
+  EXPECT_FALSE(data.Contains("a"));
+  remote->another->push_back(1);
+  remote.Attrs("another").Item(0).Set(8);
+  EXPECT_EQ(*remote->another[0], 8);
+  EXPECT_THROW(data.Item("missing").Delete(), std::out_of_range);
+  EXPECT_THROW(data.Item("a").Set("no number"), BadValue);
+  EXPECT_THROW(remote.Of(View().Length()).Set(1), std::logic_error);
+  EXPECT_THROW(remote.Of(View()).Delete(), std::logic_error);
 }
 
 TEST_F(CounterTest, Prints) {
@@ -607,13 +648,90 @@ TEST(ProxyTest, LocksOutRemoteEvaluation) {
 }
 
 TEST(ProxyTest, EagerChainsTravelInOneRoundTrip) {
-  Remote<Counter> counter({.eager = true});
+  Remote<Counter> counter({.lazy_chains = true});
   EXPECT_EQ(counter.remote->Chain()->Chain()->count.Get(), 2);
-  auto pending = counter.remote->Chain();
+  const Proxy<Counter> pending = counter.remote->Chain();
   EXPECT_EQ(*counter.remote->count, 2) << "not evaluated yet";
-  EXPECT_EQ(Print(pending), "(?.Chain())");
-  pending.Get();
+  EXPECT_THAT(Print(pending), HasSubstr("<Remote app::Counter (?.Chain()) pid="));
+  const Proxy<Counter> sent = pending.Get();
   EXPECT_EQ(*counter.remote->count, 3);
+  EXPECT_EQ(Print(sent), Print(counter.remote));
+  EXPECT_EQ(*sent.Get()->count, 3) << "once";
+}
+
+TEST(ProxyTest, IsAMemberOfItsOwnClass) {
+  lab::Robot robot;
+  Forked worker([&] { robot.Run(); });
+  robot.remote.WaitUntilListening(worker);
+  EXPECT_EQ(robot.remote->Walk(3), 3);
+  EXPECT_EQ(robot.WalkThere(2), 5);
+  robot.remote->stop = true;
+  EXPECT_EQ(worker.Wait(), 0);
+  EXPECT_EQ(robot.steps, 0);
+}
+
+TEST(ProxyTest, WhatAMethodGivesBackIsAProxy) {
+  lab::Robot robot;
+  Forked worker([&] { robot.Run(); });
+  robot.remote.WaitUntilListening(worker);
+  const Proxy<lab::Robot> kept = robot.remote->Turn();
+  EXPECT_EQ(kept.listener_pid(), worker.pid());
+  kept.WaitUntilListening(worker);
+  EXPECT_EQ(kept.PassTo([](lab::Robot& there) { return there.steps; }), 1);
+  EXPECT_EQ(kept->Turn()->Walk(1), 3);
+  EXPECT_EQ(Print(kept), Print(robot.remote));
+  {
+    DescriptorScope scope;
+    PackValue([&](ValueWriter out) { Encode(kept, out); });
+    EXPECT_EQ(scope.descriptors().size(), 1u) << "an argument of another process";
+    EXPECT_THROW(PackValue([&](ValueWriter out) { Encode(kept->Turn.Lazy(), out); }), BadValue);
+  }
+  EXPECT_EQ(kept.Timeout(absl::Seconds(100))->Walk(1), 4);
+  EXPECT_THROW(kept.Timeout(absl::ZeroDuration())->Walk(1), DeadlineExceeded);
+  robot.remote->stop = true;
+  EXPECT_EQ(worker.Wait(), 0);
+}
+
+TEST(ProxyTest, PassesAFunctionByItsName) {
+  lab::Robot robot;
+  robot.steps = 3;
+  auto listening = robot.remote.Listen();
+  EXPECT_EQ(robot.remote.PassTo(lab::StepsTimes, 5), 15);
+  EXPECT_EQ(robot.remote.PassTo(&lab::StepsTimes, 5), 15);
+}
+
+TEST(ProxyTest, HasDefaultValuesWhereNobodyListens) {
+  lab::Robot robot;
+  robot.steps = 7;
+  const Proxy remote(robot, {.default_values = true});
+  EXPECT_EQ(*remote->steps, 0);
+  EXPECT_EQ(remote->steps.GetOr(9), 9) << "one of its own comes first";
+  EXPECT_EQ(remote->steps.GetOrLocal(), 7);
+  EXPECT_EQ(remote->steps.TryGet().value(), 0);
+  EXPECT_EQ(remote->Walk(3), 0);
+  EXPECT_EQ(*remote->Turn()->steps, 0);
+  remote->steps = 5;
+  EXPECT_FALSE(remote->steps.Exists());
+  EXPECT_EQ(remote.PassTo(lab::StepsTimes, 2), 0);
+  EXPECT_EQ(remote.Attrs("steps").Get<int>(), 0);
+  EXPECT_THROW(remote->Walk.Async(3).Get(), NotListening);
+  Forked worker([&] {
+    auto listening = remote.Listen();
+    remote.Poll(absl::InfiniteDuration());
+  });
+  remote.WaitUntilListening(worker);
+  EXPECT_EQ(*remote->steps, 7);
+}
+
+TEST(ProxyTest, TriesToWaitForAListener) {
+  lab::Robot robot;
+  EXPECT_EQ(robot.remote.TryWaitUntilListening(absl::ZeroDuration()).code(),
+            absl::StatusCode::kDeadlineExceeded);
+  Forked ended([] {});
+  EXPECT_EQ(robot.remote.TryWaitUntilListening(ended).code(), absl::StatusCode::kAborted);
+  auto listening = robot.remote.Listen();
+  EXPECT_TRUE(robot.remote.TryWaitUntilListening(absl::Seconds(100)).ok());
+  EXPECT_TRUE(robot.remote.TryWaitUntilListening().ok());
 }
 
 TEST(ProxyTest, AnErrorIsNotHiddenByAnArgumentThatCannotBePrinted) {

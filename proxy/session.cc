@@ -84,14 +84,18 @@ Session::Session(const TypeInfo& type, std::shared_ptr<Referent> referent, Proxy
       channel_(&referent_->channel()) {}
 
 // The type's name, the memory, and the options.
-using Sent = std::tuple<std::string, std::uint64_t, bool, bool, absl::Duration>;
+using Sent = std::tuple<std::string, std::uint64_t, bool, bool, bool, absl::Duration>;
 
 Session::Session(const TypeInfo& type, const ValueReader& sent) : type_(type) {
-  const auto [name, memory, fulfill_final, eager, timeout] = Codec<Sent>::Decode(sent);
+  const auto [name, memory, fulfill_final, lazy_chains, default_values, timeout] =
+      Codec<Sent>::Decode(sent);
   if (name != type.name()) {
     throw BadValue(absl::StrCat("expected a proxy of ", type.name(), ", got one of ", name));
   }
-  options_ = {.fulfill_final = fulfill_final, .eager = eager, .timeout = timeout};
+  options_ = {.fulfill_final = fulfill_final,
+              .lazy_chains = lazy_chains,
+              .default_values = default_values,
+              .timeout = timeout};
   own_channel_ = SharedMemoryChannel::Attach(TakeDescriptor(memory));
   channel_ = own_channel_.get();
 }
@@ -100,7 +104,7 @@ Session::~Session() = default;
 
 void Session::Send(ValueWriter out) const {
   Codec<Sent>::Encode({type_.name(), SendDescriptor(own_channel_->fd()), options_.fulfill_final,
-                       options_.eager, options_.timeout},
+                       options_.lazy_chains, options_.default_values, options_.timeout},
                       out);
 }
 

@@ -151,6 +151,14 @@ View View::Extend(Operation operation) && {
   return std::move(*this);
 }
 
+View View::Extend(const View& view) const {
+  View longer = *this;
+  for (const Operation& operation : view.operations_) {
+    longer = std::move(longer).Extend(operation);
+  }
+  return longer;
+}
+
 View View::Extend(OperationKind kind, std::string name,
                   std::shared_ptr<const Operands> operands) const {
   Operation operation{.kind = kind, .operands = std::move(operands)};

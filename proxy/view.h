@@ -223,6 +223,9 @@ class View {
   View Extend(proxy_internal::Operation operation) const&;
   View Extend(proxy_internal::Operation operation) &&;
 
+  // The operations of `view` after this one's.
+  View Extend(const View& view) const;
+
   // Writes all operations, into the first places of `out`.
   void Write(const OperationsWriter& out) const;
 

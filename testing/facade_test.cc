@@ -260,7 +260,7 @@ TEST(FacadeTest, TheFirstExample) {
 TEST(FacadeTest, ReachingAListener) {
   app::Counter counter;
   counter.count = 7;
-  remoteobj::Proxy remote(counter, {.fulfill_final = false, .eager = false});
+  remoteobj::Proxy remote(counter, {.fulfill_final = false, .lazy_chains = false});
   EXPECT_THROW(remote->count.Get(), remoteobj::NotListening);  // nobody listens
   EXPECT_EQ(remote->count.GetOr(0), 0);                        // this default instead
   EXPECT_EQ(remote->count.GetOrElse([] { return 9; }), 9);     // the same, lazily

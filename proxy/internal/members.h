@@ -40,6 +40,8 @@
 namespace remoteobj {
 
 class Batch;
+template <typename T>
+class Proxy;
 
 namespace proxy_internal {
 
@@ -51,6 +53,14 @@ struct Node {
 };
 
 // remote->: the described members of a T, at the node.
+template <typename T>
+constexpr void CheckDescribed() {
+  static_assert(HasMembers<T>,
+                "remoteobj: a Proxy<T> needs a described T: write REMOTEOBJ_DESCRIBE(T, "
+                "members...) in the namespace of T, after the class. If T has a member function "
+                "that uses a Proxy<T> with ->, define it after the description");
+}
+
 template <typename T>
 class Arrow : public Node, public MembersOf<T> {
   static_assert(
@@ -66,8 +76,13 @@ class Arrow : public Node, public MembersOf<T> {
   const MembersOf<T>* operator->() const { return this; }
 };
 
-template <typename X>
-class SelfView;
+// Makes proxies of objects that views lead to.
+struct ProxyAccess {
+  template <typename T>
+  static Proxy<T> Make(std::shared_ptr<Session> session, View view, absl::Duration timeout) {
+    return Proxy<T>(std::move(session), std::move(view), timeout);
+  }
+};
 
 // How what a call returned is received: R is what the method returns, C the class that has it.
 template <typename R, typename C>
@@ -80,11 +95,11 @@ struct Received<void, C> {
 };
 template <typename C>
 struct Received<C&, C> {
-  using type = SelfView<C>;
+  using type = Proxy<C>;
 };
 template <typename C>
 struct Received<const C&, C> {
-  using type = SelfView<C>;
+  using type = Proxy<C>;
 };
 template <typename R, typename C>
 using ReceivedAs = typename Received<R, C>::type;
@@ -97,6 +112,11 @@ inline void CallWhole(Session& session, const View& view, absl::Duration timeout
   session.Call(CallSpec{view.size(), write, print, timeout}, read);
 }
 
+// Whether the view ends with the call of a method; and the view without all calls at its end. In
+// the view of a proxy they are calls of methods that return *this.
+bool EndsWithCall(const View& view);
+View WithoutLastCalls(const View& view);
+
 inline void ReceiveItself(absl::FunctionRef<void(ReadOutcome)> deliver) {
   deliver([](const OutcomeReader& outcome) {
     ThrowIfError(outcome);
@@ -104,6 +124,38 @@ inline void ReceiveItself(absl::FunctionRef<void(ReadOutcome)> deliver) {
       throw BadValue("the method gave back another object than the one it was called on");
     }
   });
+}
+
+// What evaluate() returns; what fallback() does, if nobody listens.
+template <typename F, typename G>
+std::invoke_result_t<F> OrElse(F&& evaluate, G&& fallback) {
+  try {
+    return evaluate();
+  } catch (const NotListening& e) {
+    if (RemoteErrorOf(e) != nullptr) throw;  // The object's own, of a call that it made.
+  } catch (const ListenerDied& e) {
+    if (RemoteErrorOf(e) != nullptr) throw;
+  }
+  return std::forward<G>(fallback)();
+}
+
+// What evaluate() returns; an empty R, if nobody listens and the proxy has default values.
+template <typename R, typename F>
+R OrDefault(const Session& session, F&& evaluate) {
+  if constexpr (std::is_void_v<R> || std::is_default_constructible_v<R>) {
+    if (session.options().default_values) return OrElse(evaluate, [] { return R(); });
+  }
+  return evaluate();
+}
+
+template <typename R>
+R ReceiveOrDefault(const Session& session, absl::FunctionRef<void(ReadOutcome)> deliver) {
+  return OrDefault<R>(session, [&]() -> R { return Receive<R>(deliver); });
+}
+
+inline void ReceiveItselfOrDefault(const Session& session,
+                                   absl::FunctionRef<void(ReadOutcome)> deliver) {
+  OrDefault<void>(session, [&] { ReceiveItself(deliver); });
 }
 
 template <typename T>
@@ -131,6 +183,10 @@ template <typename... T>
 void EncodeAll(const ListWriter& out, std::size_t from, const T&... values) {
   (Encode<T>(values, out[from++]), ...);
 }
+
+// A function is passed by its address, as it is with & in front of it.
+template <typename F>
+using Passable = std::conditional_t<std::is_function_v<F>, F*, F>;
 
 // The code of one function that is passed to an object of type T.
 template <typename F, typename T, typename... A>
@@ -183,14 +239,8 @@ class Readable {
   }
   template <typename F>
   M GetOrElse(F&& fallback) const {
-    try {
-      return Evaluated();
-    } catch (const NotListening& e) {
-      if (RemoteErrorOf(e) != nullptr) throw;  // The object's own, of a call that it made.
-    } catch (const ListenerDied& e) {
-      if (RemoteErrorOf(e) != nullptr) throw;
-    }
-    return std::forward<F>(fallback)();
+    return OrElse([&]() -> M { return Receive<M>([&](ReadOutcome read) { Call(read); }); },
+                  std::forward<F>(fallback));
   }
   // The value that the local object has, where nobody listens.
   M GetOrLocal() const {
@@ -226,9 +276,11 @@ class Readable {
   const D& self() const { return static_cast<const D&>(*this); }
 
   M Evaluated() const {
-    return Receive<M>([&](ReadOutcome read) {
-      WithCall([&](const CallSpec& call) { self().session().Call(call, read); });
-    });
+    return ReceiveOrDefault<M>(self().session(), [&](ReadOutcome read) { Call(read); });
+  }
+
+  void Call(ReadOutcome read) const {
+    WithCall([&](const CallSpec& call) { self().session().Call(call, read); });
   }
 
   // Calls use(CallSpec) with this view's operations.
@@ -252,12 +304,13 @@ inline View PassingTo(const View& prefix) {
 // Calls use(CallSpec) with a call of a function where the object is. `prefix` leads to the object,
 // of type T.
 template <typename T, typename Use, typename F, typename... A>
-void WithPassed(const View& prefix, absl::Duration timeout, const Use& use, const F& function,
+void WithPassed(const View& prefix, absl::Duration timeout, const Use& use, const F& f,
                 const A&... arguments) {
+  const Passable<F>& function = f;
   static_assert(std::is_invocable_v<const F&, T&, Stored<A>&...>,
                 "remoteobj: what is passed to PassTo (F here) can't be called with the object (T&) "
                 "and these arguments; a lambda must not be mutable");
-  using Code = Passed<F, T, Stored<A>...>;
+  using Code = Passed<Passable<F>, T, Stored<A>...>;
   const auto write = [&](const OperationsWriter& out) {
     prefix.Write(out);
     const std::size_t i = prefix.size();
@@ -283,11 +336,11 @@ auto PassToObject(Session& session, const View& prefix, absl::Duration timeout, 
     const auto use = [&](const CallSpec& call) { session.Call(call, read); };
     WithPassed<T>(prefix, timeout, use, function, arguments...);
   };
-  if constexpr (std::is_same_v<Result, SelfView<T>>) {
-    ReceiveItself(deliver);
-    return SelfView<T>(session.shared_from_this(), prefix, timeout);
+  if constexpr (std::is_same_v<Result, Proxy<T>>) {
+    ReceiveItselfOrDefault(session, deliver);
+    return ProxyAccess::Make<T>(session.shared_from_this(), prefix, timeout);
   } else {
-    return Receive<Result>(deliver);
+    return ReceiveOrDefault<Result>(session, deliver);
   }
 }
 
@@ -330,7 +383,7 @@ class Settable : public Readable<D, M> {
                           ? this->self().prefix().Extend({.kind = OperationKind::kContains,
                                                           .operands = this->self().last().operands})
                           : this->view().Exists();
-    return Receive<bool>([&](ReadOutcome read) {
+    return ReceiveOrDefault<bool>(this->self().session(), [&](ReadOutcome read) {
       CallWhole(this->self().session(), view, this->self().timeout(), read);
     });
   }
@@ -442,7 +495,8 @@ class Settable : public Readable<D, M> {
       }
     };
     const CallSpec call{prefix.size() + 1, write, print, this->self().timeout()};
-    Receive<void>([&](ReadOutcome read) { this->self().session().Call(call, read); });
+    Session& session = this->self().session();
+    ReceiveOrDefault<void>(session, [&](ReadOutcome read) { session.Call(call, read); });
   }
 };
 
@@ -501,31 +555,6 @@ template <typename R>
 class CallView : public Kept, public Readable<CallView<R>, R> {
  public:
   using Kept::Kept;
-};
-
-// The object itself, as a method gave it back.
-template <typename X>
-class SelfView {
- public:
-  SelfView(std::shared_ptr<Session> session, View view, absl::Duration timeout)
-      : session_(std::move(session)), view_(std::move(view)), timeout_(timeout) {}
-
-  Arrow<X> operator->() const { return Arrow<X>(Node{session_.get(), view_, timeout_}); }
-
-  // Makes the calls that are not made yet: those of an eager proxy.
-  SelfView Get() const {
-    ReceiveItself([&](ReadOutcome read) { CallWhole(*session_, view_, timeout_, read); });
-    return *this;
-  }
-
-  friend std::ostream& operator<<(std::ostream& out, const SelfView& self) {
-    return out << self.view_;
-  }
-
- private:
-  std::shared_ptr<Session> session_;
-  View view_;
-  absl::Duration timeout_;
 };
 
 // Chooses an overload as a call would: Choose::Pick(arguments...) is a std::integral_constant.
@@ -606,10 +635,10 @@ class Callable
   template <typename... A>
   auto Lazy(A&&... arguments) const {
     using R = ReceivedAs<typename PartsFor<A...>::Result, C>;
-    if constexpr (std::is_same_v<R, SelfView<C>>) {
-      return SelfView<C>(self().session().shared_from_this(),
-                         Prefix().Extend(CallOperation(std::forward<A>(arguments)...)),
-                         self().timeout());
+    if constexpr (std::is_same_v<R, Proxy<C>>) {
+      return ProxyAccess::Make<C>(self().session().shared_from_this(),
+                                  Prefix().Extend(CallOperation(std::forward<A>(arguments)...)),
+                                  self().timeout());
     } else {
       return CallView<R>(self().session().shared_from_this(), Prefix(),
                          CallOperation(std::forward<A>(arguments)...), self().timeout());
@@ -634,17 +663,18 @@ class Callable
   auto CallWith(A&&... arguments) const {
     using Parts = PartsFor<A...>;
     using R = ReceivedAs<typename Parts::Result, C>;
-    if constexpr (std::is_same_v<R, SelfView<C>>) {
+    if constexpr (std::is_same_v<R, Proxy<C>>) {
       Session& session = self().session();
-      if (session.options().eager) {
-        return SelfView<C>(session.shared_from_this(),
-                           Prefix().Extend(CallOperation(std::forward<A>(arguments)...)),
-                           self().timeout());
+      if (session.options().lazy_chains) {
+        return ProxyAccess::Make<C>(session.shared_from_this(),
+                                    Prefix().Extend(CallOperation(std::forward<A>(arguments)...)),
+                                    self().timeout());
       }
-      ReceiveItself([&](ReadOutcome read) { CallNow(read, arguments...); });
-      return SelfView<C>(session.shared_from_this(), self().prefix(), self().timeout());
+      ReceiveItselfOrDefault(session, [&](ReadOutcome read) { CallNow(read, arguments...); });
+      return ProxyAccess::Make<C>(session.shared_from_this(), self().prefix(), self().timeout());
     } else {
-      return Receive<R>([&](ReadOutcome read) { CallNow(read, arguments...); });
+      return ReceiveOrDefault<R>(self().session(),
+                                 [&](ReadOutcome read) { CallNow(read, arguments...); });
     }
   }
 

@@ -28,9 +28,13 @@ struct ProxyOptions {
   // When the listener closes, calls that have arrived are evaluated; otherwise they are refused,
   // and their callers get NotListening.
   bool fulfill_final = true;
-  // A method that returns *this gives the proxy back at once: its call travels with the next
-  // operation, in one round trip. Otherwise it is evaluated when it is called.
-  bool eager = false;
+  // A method that returns *this is not evaluated when it is called: the proxy that it returns sends
+  // the call with the next operation, in one round trip.
+  bool lazy_chains = false;
+  // Where nobody listens, calls and views return a value-initialised object (0, "", empty), and
+  // what returns nothing does nothing, instead of throwing NotListening or ListenerDied.
+  // Asynchronous calls and batches still throw.
+  bool default_values = false;
   // For calls that name none of their own.
   absl::Duration timeout = absl::InfiniteDuration();
 };
@@ -146,12 +150,12 @@ std::shared_ptr<Session> SessionOf(const TypeInfo& type, const Reference& refere
 // Throws what `outcome` says, if it is an error.
 void ThrowIfError(const OutcomeReader& outcome);
 
+// print(), or "(?)" where that fails. Throws nothing: what it says is a part of an error message.
+std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print);
+
 // Throws the exception being handled again, with what was called in front of its message. Errors of
 // the object itself go by unchanged, as does one for whose message there is no memory.
 [[noreturn]] void RethrowNaming(absl::FunctionRef<std::string()> print);
-
-// print(), or "(?)" where that fails. Throws nothing: what it says is a part of an error message.
-std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print);
 
 }  // namespace proxy_internal
 
