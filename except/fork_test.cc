@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
@@ -18,6 +19,7 @@
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/internal/identity.h"
 
 namespace remoteobj {
 namespace {
@@ -90,6 +92,22 @@ TEST(ForkTest, AnErrorIsRecordedInAChildOfThreadsThatReadTheClockAndRecordErrors
       local("child", fail);
       if (local.size() == 0) throw std::runtime_error("nothing was recorded");
     });
+    ASSERT_TRUE(Ends(child)) << "fork " << i << " hangs";
+    ASSERT_EQ(child.Wait(), 0);
+  }
+}
+
+// Of which some builds look for deadlocks, under a lock that all mutexes have in common.
+TEST(ForkTest, AMutexOfAbseilWorksInAChildOfThreadsThatLockOthers) {
+  transport_internal::Self();  // A process that uses the library.
+  const auto lock_two = [] {
+    absl::Mutex one, other;
+    const absl::MutexLock first(&one);
+    const absl::MutexLock second(&other);
+  };
+  const Meanwhile meanwhile({lock_two, lock_two, lock_two, lock_two});
+  for (int i = 0; i < kForks / 10; ++i) {
+    Forked child(lock_two);
     ASSERT_TRUE(Ends(child)) << "fork " << i << " hangs";
     ASSERT_EQ(child.Wait(), 0);
   }

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -16,6 +17,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include "absl/synchronization/mutex.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -131,6 +134,12 @@ Life LifeByPid(pid_t pid) {
   close(fd);
   return ended ? Life::kEnded : Life::kUnknown;
 }
+
+// Builds of Abseil that look for deadlocks (Debian's is one) take a lock of their own at each lock
+// of an absl::Mutex. In a child of a thread beside which others locked mutexes it may be taken for
+// good.
+[[maybe_unused]] const int mutexes_work_in_children = pthread_atfork(
+    nullptr, nullptr, [] { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore); });
 
 }  // namespace
 
