@@ -26,11 +26,7 @@ namespace {
 
 using remoteobj_testing::Forked;
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr int kForks = 200;  // They are slow, and not what it looks for.
-#else
 constexpr int kForks = 2000;
-#endif
 constexpr absl::Duration kWatchdog = absl::Seconds(30);
 
 // Threads that do something over and over.
