@@ -34,12 +34,13 @@ namespace lab {
 struct FromText : std::runtime_error {
   using runtime_error::runtime_error;
 };
-REMOTEOBJ_REGISTER_ERROR(FromText)
 
 struct FromNothing : std::exception {
   const char* what() const noexcept override { return "made from nothing"; }
 };
-REMOTEOBJ_REGISTER_ERROR(FromNothing)
+// At one line, as at the same line of a header and of a file that includes it.
+#define REGISTER_BOTH REMOTEOBJ_REGISTER_ERROR(FromText) REMOTEOBJ_REGISTER_ERROR(FromNothing)
+REGISTER_BOTH
 
 template <typename T>
 struct Templated : std::runtime_error {

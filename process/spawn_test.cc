@@ -92,8 +92,9 @@ int Nested(int n) {
 }
 int NotRegistered() { return 1; }
 
-REMOTEOBJ_REGISTER_FUNCTION(Add)
-REMOTEOBJ_REGISTER_FUNCTION(OfThisImage)
+// At one line, as at the same line of a header and of a file that includes it.
+#define REGISTER_BOTH REMOTEOBJ_REGISTER_FUNCTION(Add) REMOTEOBJ_REGISTER_FUNCTION(OfThisImage)
+REGISTER_BOTH
 REMOTEOBJ_REGISTER_FUNCTION(Count)
 REMOTEOBJ_REGISTER_FUNCTION(Range)
 REMOTEOBJ_REGISTER_FUNCTION(Fail)
