@@ -22,6 +22,8 @@
 //       Lets the description name private members.
 //
 // Threads:  no state.
+// Lifetime: a proxy of a class uses its description. A library that describes classes, or passes
+//           functions to objects, must not be unloaded (dlclose) while such a proxy is used.
 // Errors:   at compile time: a member that is not there, is overloaded, or has a type with no
 // codec.
 #ifndef REMOTEOBJ_PROXY_DESCRIBE_H_

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/evaluate.h"
 
+#include <cxxabi.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <mutex>
 #include <numeric>
@@ -17,9 +20,13 @@
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
+#include "remoteobj/transport/internal/identity.h"
 
 namespace remoteobj::proxy_internal {
 namespace {
+
+using transport_internal::Identity;
+using transport_internal::Self;
 
 struct PassedFunctionsMutex;
 struct PassedFunctions {
@@ -66,6 +73,12 @@ struct Cursor {
   void* callee = nullptr;
   const TypeInfo* callee_type = nullptr;
 };
+
+// A child that was forked by a method, and comes out of it, has nothing to answer: the caller waits
+// for the process that it has called, which still evaluates.
+void EndIfForked(Identity evaluating) {
+  if (Self() != evaluating) _exit(0);
+}
 
 class Evaluation {
  public:
@@ -116,11 +129,16 @@ class Evaluation::Result final : public CallResult {
   Result(Evaluation& evaluation, std::size_t next, const Cursor& called)
       : evaluation_(evaluation), next_(next), called_(called) {}
 
-  void Nothing() override { evaluation_.Finish(next_); }
+  void Nothing() override {
+    EndIfForked(evaluating_);
+    evaluation_.Finish(next_);
+  }
   void Value(void* value, const TypeInfo& type) override {
+    EndIfForked(evaluating_);
     evaluation_.Step(next_, {.object = value, .type = &type});
   }
   void Reference(void* object, const TypeInfo& type, bool read_only) override {
+    EndIfForked(evaluating_);
     // A call that gives back the object leaves everything as it was, also that it is seen as a
     // base.
     if (object != called_.object || &type != called_.type) {
@@ -139,6 +157,7 @@ class Evaluation::Result final : public CallResult {
   Evaluation& evaluation_;
   const std::size_t next_;
   const Cursor& called_;  // Outlives the call.
+  const Identity evaluating_ = Self();
 };
 
 void Evaluation::Step(std::size_t i, const Cursor& cursor) {
@@ -324,6 +343,7 @@ void Evaluation::Finish(std::size_t i) {
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
               OutcomeWriter& outcome) {
   const TracebackScope scope;
+  const Identity evaluating = Self();
   // The operations from `begin` to `end`.
   const auto evaluate = [&](std::size_t begin, std::size_t end, OutcomeWriter& its_outcome) {
     try {
@@ -335,7 +355,10 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
           .Step(begin, {.object = object, .type = &type, .itself = begin == end});
     } catch (const LeftEvaluation&) {
       throw;
+    } catch (const abi::__forced_unwind&) {  // The thread ends, of which the channel tells.
+      throw;
     } catch (...) {
+      EndIfForked(evaluating);
       its_outcome.Error(CaptureCurrentException());
     }
   };

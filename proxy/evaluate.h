@@ -6,7 +6,8 @@
 // Only what is described can be reached: a name that is not in the description, or an operation
 // that a type does not have, is NotDescribed. Whatever the object throws, and whatever is wrong
 // with the request, becomes an error outcome; the evaluator itself throws only what can't be
-// written (BadValue), and LeftEvaluation.
+// written (BadValue), and LeftEvaluation. A thread that ends in a
+// method (pthread_exit, cancellation) unwinds through it.
 //
 // A batch is several chains in one request: each begins at the object, and has an outcome of its
 // own. One that fails keeps none of the others back.

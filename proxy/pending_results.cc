@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/internal/pending_results.h"
 
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -93,6 +95,8 @@ void PendingResults::AwaitCall(Deadline deadline) {
     // It can still come, unless it was waited for when it was sent.
     if (deadline.expired()) RethrowNaming([this] { return Print(); });
     Fail();
+  } catch (const abi::__forced_unwind&) {
+    throw;
   } catch (...) {
     if (!IsOfTheCall()) throw;
     Fail();

@@ -349,8 +349,13 @@ Listening::Listening(std::shared_ptr<proxy_internal::Session> session, bool in_b
     // The thread may outlive this: see Close().
     background_->thread = std::thread([session = session_, background = background_] {
       pthread_setname_np(pthread_self(), "remoteobj");
-      while (background->stop.load(std::memory_order_acquire) == Background::kNo) {
-        session->Serve(Deadline::Never());
+      try {
+        while (background->stop.load(std::memory_order_acquire) == Background::kNo) {
+          session->Serve(Deadline::Never());
+        }
+      } catch (const abi::__forced_unwind&) {  // A method has ended the thread.
+        session->CloseRefusing();
+        throw;
       }
       if (background->stop.load(std::memory_order_relaxed) == Background::kAndRefuse) {
         session->CloseRefusing();

@@ -18,6 +18,7 @@
 #include "remoteobj/transport/internal/cond_var.h"
 #include "remoteobj/transport/internal/heap_message.h"
 #include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj {
@@ -39,6 +40,9 @@ void Evaluate(HeapMessage& request, Listener::Handler handler, HeapMessage& outc
     handler(RequestIn(message), writer);
   } catch (const BadValue& e) {
     writer.Error({.type = "remoteobj::BadValue", .message = e.what()});
+  } catch (const abi::__forced_unwind&) {
+    writer.Error(transport_internal::EvaluatingThreadEnded());
+    throw;
   }
 }
 
@@ -166,11 +170,20 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
 
   void Answer(CallState& call, Handler handler) {
     if (!call.deadline.expired()) {
-      Evaluate(call.request, handler, call.outcome);
+      try {
+        Evaluate(call.request, handler, call.outcome);
+      } catch (const abi::__forced_unwind&) {
+        Done(call);
+        throw;
+      }
     } else {
       Access::Outcome(call.outcome)
           .Error({.type = "remoteobj::DeadlineExceeded", .message = "the request came too late"});
     }
+    Done(call);
+  }
+
+  void Done(CallState& call) {
     absl::MutexLock lock(&mutex_);
     call.phase = Phase::kDone;
     call.changed.NotifyAll();

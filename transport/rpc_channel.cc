@@ -27,6 +27,7 @@
 #include "remoteobj/transport/internal/rpc_client.h"
 #include "remoteobj/transport/internal/rpc_server.h"
 #include "remoteobj/transport/internal/rpc_service.h"
+#include "remoteobj/transport/internal/thread_end.h"
 
 namespace remoteobj {
 namespace {
@@ -138,6 +139,10 @@ class Queue final : public RpcService {
       }
     } catch (const BadValue& e) {
       outcome.Error({.type = "remoteobj::BadValue", .message = e.what()});
+    } catch (const abi::__forced_unwind&) {
+      outcome.Error(transport_internal::EvaluatingThreadEnded());
+      Finish(call);
+      throw;
     }
     if (call->outcome.used() == 0) outcome.Value().Null();
     Finish(call);

@@ -93,6 +93,7 @@
 #include "remoteobj/transport/internal/packed.h"
 #include "remoteobj/transport/internal/region.h"
 #include "remoteobj/transport/internal/spin.h"
+#include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj {
@@ -784,6 +785,11 @@ void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
     constexpr std::size_t kLongest = 4096;
     writer.Error({.type = "remoteobj::BadValue",
                   .message = std::string(std::string_view(e.what()).substr(0, kLongest))});
+  } catch (const abi::__forced_unwind&) {
+    writer.Error(transport_internal::EvaluatingThreadEnded());
+    outcome.Finish();
+    Answer(slot, kDone);
+    throw;
   }
   if (outcome.used() == 0) writer.Value().Null();
   outcome.Finish();

@@ -12,6 +12,8 @@
 #ifndef REMOTEOBJ_PROXY_INTERNAL_MEMBERS_H_
 #define REMOTEOBJ_PROXY_INTERNAL_MEMBERS_H_
 
+#include <cxxabi.h>
+
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -173,6 +175,8 @@ StatusOrValue<T> Try(F&& f) {
     } else {
       return std::forward<F>(f)();
     }
+  } catch (const abi::__forced_unwind&) {  // This thread ends.
+    throw;
   } catch (...) {
     return CurrentExceptionToStatus();
   }
