@@ -50,6 +50,7 @@
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/in_process_channel.h"
 #include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/limits.h"
 #include "remoteobj/transport/message.h"
 #include "remoteobj/transport/packed.h"
 #include "remoteobj/transport/references.h"

@@ -113,6 +113,8 @@ class Array : public manager_internal::Shared, private ArrayMethods<T> {
     return manager_internal::OneArgument(numbers);
   }
 
+  // Of no object, until another is assigned to it.
+  Array() = default;
   explicit Array(const Reference& reference) : Shared(reference, Type()) {}
 
   const Methods* operator->() const { return this; }

@@ -34,6 +34,8 @@ class Barrier final : public manager_internal::Shared {
  public:
   static constexpr std::string_view kTypeId = "Barrier";
   static std::string Type() { return "Barrier"; }
+  // Of no object, until another is assigned to it.
+  Barrier() = default;
   explicit Barrier(const Reference& reference) : Shared(reference, Type()) {}
 
   class Methods {

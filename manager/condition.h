@@ -41,6 +41,8 @@ class Condition final : public manager_internal::Lockable {
  public:
   static constexpr std::string_view kTypeId = "Condition";
   static std::string Type() { return "Condition"; }
+  // Of no object, until another is assigned to it.
+  Condition() = default;
   explicit Condition(const Reference& reference) : Lockable(reference, Type()) {}
 
   class Methods {

@@ -138,6 +138,8 @@ class Dict : public manager_internal::Shared, private DictMethods<K, V> {
     return manager_internal::OneArgument(manager_internal::Elements<Item>{std::move(items)});
   }
 
+  // Of no object, until another is assigned to it.
+  Dict() = default;
   explicit Dict(const Reference& reference) : Shared(reference, Type()) {}
 
   const Methods* operator->() const { return this; }

@@ -23,6 +23,8 @@ class Event final : public manager_internal::Shared {
  public:
   static constexpr std::string_view kTypeId = "Event";
   static std::string Type() { return "Event"; }
+  // Of no object, until another is assigned to it.
+  Event() = default;
   explicit Event(const Reference& reference) : Shared(reference, Type()) {}
 
   class Methods {

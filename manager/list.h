@@ -152,6 +152,8 @@ class List : public manager_internal::Shared, private ListMethods<T> {
     return manager_internal::OneArgument(manager_internal::Elements<T>{std::move(values)});
   }
 
+  // Of no object, until another is assigned to it.
+  List() = default;
   explicit List(const Reference& reference) : Shared(reference, Type()) {}
 
   const Methods* operator->() const { return this; }

@@ -63,6 +63,8 @@ class Lock final : public manager_internal::AnyLock {
  public:
   static constexpr std::string_view kTypeId = "Lock";
   static std::string Type() { return "Lock"; }
+  // Of no object, until another is assigned to it.
+  Lock() = default;
   explicit Lock(const Reference& reference) : AnyLock(reference, Type()) {}
 };
 
@@ -70,6 +72,8 @@ class RLock final : public manager_internal::AnyLock {
  public:
   static constexpr std::string_view kTypeId = "RLock";
   static std::string Type() { return "RLock"; }
+  // Of no object, until another is assigned to it.
+  RLock() = default;
   explicit RLock(const Reference& reference) : AnyLock(reference, Type()) {}
 };
 

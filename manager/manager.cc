@@ -2,10 +2,13 @@
 #include "remoteobj/manager/manager.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -16,21 +19,28 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "remoteobj/except/generator.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/manager/internal/built_in_types.h"
 #include "remoteobj/manager/internal/manager_service.h"
 #include "remoteobj/manager/internal/object_server.h"
 #include "remoteobj/manager/internal/root.h"
+#include "remoteobj/process/interruption.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/process/spawn.h"
 #include "remoteobj/transport/address.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/crypto.h"
 #include "remoteobj/transport/internal/rpc_client.h"
 #include "remoteobj/transport/internal/rpc_server.h"
+#include "remoteobj/transport/internal/rpc_service.h"
+#include "remoteobj/transport/internal/socket.h"
+#include "remoteobj/transport/limits.h"
 
 namespace remoteobj {
 namespace {
 
+using except_internal::ForkSafeMutex;
 using manager_internal::ObjectServer;
 using manager_internal::Root;
 using transport_internal::RpcClient;
@@ -50,6 +60,71 @@ Address NewAddress() {
       absl::StrCat("unix-abstract:remoteobj-", absl::BytesToHexString(RandomBytes(16))));
 }
 
+// All that serves, in the process and thread that does.
+class Serving {
+ public:
+  Serving(const Address& address, const ManagerOptions& options,
+          manager_internal::Registry registry)
+      : options_(options),
+        server_(std::move(registry),
+                {.max_threads = static_cast<std::size_t>(std::max(1, options.max_threads)),
+                 .max_outcome_bytes = options.max_message_bytes - transport_internal::kFrameBytes}),
+        service_(server_),
+        rpc_(service_, {.address = address,
+                        .key = options.authkey,
+                        .tls = options.tls,
+                        .other_users = options.other_users,
+                        .shared_memory = options.shared_memory,
+                        .max_message_bytes = options.max_message_bytes}) {
+    server_.OnShutdown([this] { rpc_.Stop(); });
+    if (options.initializer) options.initializer();
+  }
+
+  const Address& address() const { return rpc_.address(); }
+  void Run() {
+    if (options_.on_serving) options_.on_serving(rpc_.address().ToString());
+    rpc_.Run();
+  }
+  void Stop() { rpc_.Stop(); }
+
+ private:
+  const ManagerOptions& options_;
+  ObjectServer server_;
+  manager_internal::ManagerService service_;
+  RpcServer rpc_;
+};
+
+// Makes of this process, which has just begun, one that only serves.
+void BecomeManager() {
+  // A signal for the whole process group (Ctrl-C, the end of a service) is for the program, which
+  // may use the manager's objects as it ends. This process ends with it, or when it is told to.
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
+  // Some builds of Abseil look for deadlocks at each lock, which costs as much as a call does.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  // Each client takes up to three descriptors; the usual limit is for programs that use select().
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+// What a spawned manager runs. It yields its address once clients can connect to it.
+Generator<std::string> ServeSpawned(std::string address, std::string authkey, bool other_users,
+                                    bool shared_memory, std::uint64_t max_message_bytes) {
+  BecomeManager();
+  const ManagerOptions options{.authkey = authkey,
+                               .other_users = other_users,
+                               .shared_memory = shared_memory,
+                               .max_message_bytes = max_message_bytes};
+  manager_internal::Registry registry;
+  manager_internal::AddBuiltInTypes(registry);
+  Serving serving(Address::Parse(address), options, std::move(registry));
+  co_yield serving.address().ToString();
+  serving.Run();
+}
+REMOTEOBJ_REGISTER_FUNCTION(ServeSpawned)
+
 }  // namespace
 
 const std::string& ProcessAuthkey() {
@@ -60,12 +135,22 @@ const std::string& ProcessAuthkey() {
 class Manager::Impl {
  public:
   Impl(Address address, ManagerOptions options, bool connect_only)
-      : options_(std::move(options)), connect_only_(connect_only), address_(std::move(address)) {
-    if (!connect_only_) manager_internal::AddBuiltInTypes(registry_);
+      : options_(std::move(options)),
+        connect_only_(connect_only),
+        address_(transport_internal::AbsoluteAddress(address)) {
+    constexpr std::size_t kLeast = std::size_t{1} << 20;
+    if (options_.max_message_bytes < kLeast ||
+        options_.max_message_bytes > kMaxManagerMessageBytes) {
+      throw std::invalid_argument(
+          "ManagerOptions::max_message_bytes: between 1 MiB and kMaxManagerMessageBytes (1 GiB)");
+    }
+    if (connect_only_) return;
+    transport_internal::CheckKey(address_, options_.authkey);
+    manager_internal::AddBuiltInTypes(registry_);
   }
   ~Impl() {
     try {
-      if (process_) Shutdown();
+      if (!connect_only_) Shutdown();
     } catch (const std::exception&) {
       // It is killed then.
     }
@@ -81,6 +166,13 @@ class Manager::Impl {
     if (state_ != State::kInitial) {
       throw std::logic_error("types are registered before the manager is started");
     }
+    if (options_.start != Start::kFork) {
+      throw std::logic_error(absl::StrCat(
+          "the type ", type_id,
+          " can't be registered: a manager whose options say how to start its process, and not by "
+          "Start::kFork, has the built-in types only; have a function that registers it and calls "
+          "ServeForever() run in a spawned Process"));
+    }
     registry_.Add(std::move(type_id), std::move(type));
   }
 
@@ -90,16 +182,17 @@ class Manager::Impl {
   }
 
   void Serve() {
+    std::optional<Serving> serving;
     {
       const absl::MutexLock lock(&mutex_);
       CheckStartable();
       state_ = State::kServing;
     }
-    Serving serving(*this);
+    serving.emplace(address(), options_, std::move(registry_));
     {
       const absl::MutexLock lock(&mutex_);
-      address_ = serving.rpc.address();
-      serving_ = &serving.rpc;
+      SetAddress(serving->address());
+      serving_ = &*serving;
     }
     // However it ends.
     const auto ended = absl::MakeCleanup([this] {
@@ -107,7 +200,7 @@ class Manager::Impl {
       serving_ = nullptr;
       state_ = State::kShutDown;
     });
-    serving.Run();
+    serving->Run();
   }
 
   void Stop() {
@@ -116,53 +209,54 @@ class Manager::Impl {
   }
 
   const Proxy<Root>& root() {
-    const absl::MutexLock lock(&mutex_);
     if (state_ == State::kShutDown) throw std::logic_error("this manager has shut down");
-    if (!root_ && !connect_only_ && maker_ != getpid()) {
+    {
+      const std::scoped_lock lock(ForkSafeMutex<Connected>());
+      if (connected_ != nullptr) return connected_->root;
+    }
+    if (maker_ != getpid()) {
       throw std::logic_error(
           "this manager was not started: start it before the processes that share it");
     }
-    if (!root_) connect_only_ ? Connect() : StartLocked();
-    return *root_;
+    const absl::MutexLock lock(&mutex_);
+    if (state_ == State::kInitial) StartLocked();
+    if (state_ != State::kStarted) throw std::logic_error("this manager is not started");
+    return connected_->root;
   }
 
   // Calls `make`, whose value is to be sent. REQUIRES: root() was called.
   AnyValue Make(absl::FunctionRef<AnyValue()> make) {
-    std::shared_ptr<RpcClient> client;
-    {
-      const absl::MutexLock lock(&mutex_);
-      client = client_;
-    }
     AnyValue made;
-    client->WithReferences([&] { made = make(); });
+    client()->WithReferences([&] { made = make(); });
     return made;
   }
 
   void Shutdown() {
-    const absl::MutexLock lock(&mutex_);
     if (connect_only_) {
       throw std::logic_error("a manager that was only connected to is not this one's to end");
     }
+    if (starter_ != getpid()) return;
+    const absl::MutexLock lock(&mutex_);
     if (!process_) return;
     state_ = State::kShutDown;
     // If it has died another may be at its address by now, which is not to be asked.
     if (!WaitFor(absl::ZeroDuration())) {
       try {
-        (*root_)->shutdown.Timeout(options_.shutdown_timeout)();
+        connected_->root->shutdown.Timeout(options_.shutdown_timeout)();
       } catch (const std::runtime_error&) {
         // It is gone, or does not answer.
       }
     }
     addresses_.reset();
     if (!WaitFor(options_.shutdown_timeout)) {
-      process_->Terminate();
-      if (!WaitFor(options_.shutdown_timeout)) process_->Kill();
+      process_->Kill();
       WaitFor(absl::InfiniteDuration());
     }
     process_.reset();
   }
 
   bool Join(absl::Duration timeout) {
+    if (starter_ != getpid()) return true;
     {
       const absl::MutexLock lock(&mutex_);
       if (!process_) return true;
@@ -170,57 +264,55 @@ class Manager::Impl {
     return WaitFor(timeout);
   }
 
-  std::string address() {
-    const absl::MutexLock lock(&mutex_);
-    return address_.ToString();
+  Address address() {
+    const std::scoped_lock lock(ForkSafeMutex<Connected>());
+    return address_;
   }
   pid_t pid() {
-    const absl::MutexLock lock(&mutex_);
-    return client_ == nullptr ? 0 : client_->server_pid();
+    const std::shared_ptr<RpcClient> there = client();
+    return there == nullptr ? 0 : there->server_pid();
   }
 
-  void Connect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    client_ = RpcClient::Connect({.address = address_,
-                                  .key = options_.authkey,
-                                  .tls = options_.tls,
-                                  .connect_timeout = options_.connect_timeout,
-                                  .shared_memory = options_.shared_memory});
-    root_.emplace(
-        Reference{client_->Object(0, TypeName<Root>(), Deadline::After(options_.connect_timeout))});
+  void ConnectWhenServing() {
+    for (const Deadline until = Deadline::After(options_.connect_timeout);;) {
+      try {
+        return Connect();
+      } catch (const NotListening&) {
+        if (!options_.wait_until_serving || until.expired()) throw;
+      }
+      remoteobj::SleepFor(absl::Milliseconds(10));
+    }
   }
-  void ConnectNow() {
-    const absl::MutexLock lock(&mutex_);
-    Connect();
+  void Connect() {
+    auto client = RpcClient::Connect({.address = address(),
+                                      .key = options_.authkey,
+                                      .tls = options_.tls,
+                                      .connect_timeout = options_.connect_timeout,
+                                      .max_message_bytes = options_.max_message_bytes,
+                                      .shared_memory = options_.shared_memory});
+    const Reference root{
+        client->Object(0, TypeName<Root>(), Deadline::After(options_.connect_timeout))};
+    auto connected = std::make_unique<Connected>(Connected{std::move(client), Proxy<Root>(root)});
+    const std::scoped_lock lock(ForkSafeMutex<Connected>());
+    connected_.swap(connected);
   }
 
  private:
   enum class State { kInitial, kStarted, kServing, kShutDown };
 
-  // All that serves, in the process and thread that does.
-  struct Serving {
-    explicit Serving(Impl& impl)
-        : options(impl.options_),
-          server(std::move(impl.registry_),
-                 {.max_threads = static_cast<std::size_t>(std::max(1, options.max_threads))}),
-          service(server),
-          rpc(service, {.address = impl.address_,
-                        .key = options.authkey,
-                        .tls = options.tls,
-                        .other_users = options.other_users,
-                        .shared_memory = options.shared_memory}) {
-      server.OnShutdown([this] { rpc.Stop(); });
-      if (options.initializer) options.initializer();
-    }
-    void Run() {
-      if (options.on_serving) options.on_serving(rpc.address().ToString());
-      rpc.Run();
-    }
-
-    const ManagerOptions& options;
-    ObjectServer server;
-    manager_internal::ManagerService service;
-    RpcServer rpc;
+  struct Connected {
+    std::shared_ptr<RpcClient> client;
+    Proxy<Root> root;
   };
+
+  std::shared_ptr<RpcClient> client() {
+    const std::scoped_lock lock(ForkSafeMutex<Connected>());
+    return connected_ == nullptr ? nullptr : connected_->client;
+  }
+  void SetAddress(Address address) {
+    const std::scoped_lock lock(ForkSafeMutex<Connected>());
+    address_ = std::move(address);
+  }
 
   void CheckStartable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (connect_only_) throw std::logic_error("this manager runs somewhere else");
@@ -230,23 +322,28 @@ class Manager::Impl {
 
   void StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     CheckStartable();
-    const auto serve = [this]() -> Generator<std::string> {
-      // Only shutdown ends it, not a Ctrl-C that is meant for the program.
-      signal(SIGINT, SIG_IGN);
-      // Some builds of Abseil look for deadlocks at each lock, which costs as much as a call does.
-      absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-      Serving serving(*this);
-      co_yield serving.rpc.address().ToString();
-      serving.Run();
-    };
-    process_.emplace(RunOptions{.name = "manager", .daemon = true}, serve);
-    state_ = State::kStarted;
+    const RunOptions run{.name = "manager", .daemon = true, .start = options_.start};
+    if (options_.start == Start::kFork) {
+      process_.emplace(run, [this, at = address()]() -> Generator<std::string> {
+        BecomeManager();
+        Serving serving(at, options_, std::move(registry_));
+        co_yield serving.address().ToString();
+        serving.Run();
+      });
+    } else {
+      CheckSpawnable();
+      process_.emplace(run, ServeSpawned, address().ToString(), options_.authkey,
+                       options_.other_users, options_.shared_memory,
+                       std::uint64_t{options_.max_message_bytes});
+    }
+    starter_ = getpid();
     try {
       addresses_.emplace(process_->result());
       auto first = addresses_->begin();
       if (first == addresses_->end()) throw NotListening("the manager ended as it began");
-      address_ = Address::Parse(*first);
+      SetAddress(Address::Parse(*first));
       Connect();
+      state_ = State::kStarted;
     } catch (...) {
       state_ = State::kShutDown;
       addresses_.reset();
@@ -254,6 +351,19 @@ class Manager::Impl {
       process_.reset();
       throw;
     }
+  }
+
+  void CheckSpawnable() const {
+    const char* const what = options_.initializer  ? "an initializer"
+                             : options_.on_serving ? "on_serving"
+                             : options_.tls        ? "TLS"
+                                                   : nullptr;
+    if (what == nullptr) return;
+    throw std::logic_error(
+        absl::StrCat("a manager with ", what,
+                     " can't be started by Start::kSpawn or Start::kForkServer: its process has "
+                     "nothing of this one's; have a function that makes the manager and calls "
+                     "ServeForever() run in a spawned Process"));
   }
 
   // REQUIRES: it was started.
@@ -268,15 +378,18 @@ class Manager::Impl {
   const ManagerOptions options_;
   const bool connect_only_;
   const pid_t maker_ = getpid();
+  std::atomic<pid_t> starter_{0};
+  std::atomic<State> state_{State::kInitial};  // Written under the mutex.
+  // Held while the manager starts and ends, which takes long: what forked children need of this
+  // object they find without it.
   absl::Mutex mutex_;
-  State state_ ABSL_GUARDED_BY(mutex_) = State::kInitial;
-  Address address_;
   manager_internal::Registry registry_;
-  RpcServer* serving_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  Serving* serving_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::optional<Process<Generator<std::string>>> process_;
   std::optional<Generator<std::string>> addresses_;
-  std::shared_ptr<RpcClient> client_ ABSL_GUARDED_BY(mutex_);
-  std::optional<Proxy<Root>> root_ ABSL_GUARDED_BY(mutex_);
+  // Guarded by ForkSafeMutex<Connected>(). What connected_ points to stays, once it is there.
+  Address address_;
+  std::unique_ptr<Connected> connected_;
 };
 
 Manager::Manager(std::string_view address, ManagerOptions options)
@@ -290,7 +403,7 @@ Manager& Manager::operator=(Manager&&) noexcept = default;
 Manager Manager::Connect(std::string_view address, ManagerOptions options) {
   auto impl = std::make_unique<Impl>(Address::Parse(address), std::move(options),
                                      /*connect_only=*/true);
-  impl->ConnectNow();
+  impl->ConnectWhenServing();
   return Manager(std::move(impl));
 }
 
@@ -299,7 +412,7 @@ void Manager::ServeForever() { impl_->Serve(); }
 void Manager::Stop() { impl_->Stop(); }
 void Manager::Shutdown() { impl_->Shutdown(); }
 bool Manager::Join(absl::Duration timeout) { return impl_->Join(timeout); }
-std::string Manager::address() const { return impl_->address(); }
+std::string Manager::address() const { return impl_->address().ToString(); }
 pid_t Manager::pid() const { return impl_->pid(); }
 Reference Manager::New(std::string_view type_id, const std::string& type,
                        MakeArguments arguments) const {

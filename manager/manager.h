@@ -41,9 +41,12 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -76,6 +79,7 @@
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/limits.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj {
@@ -92,18 +96,28 @@ struct ManagerOptions {
   // Called in the manager's process, before it serves; and once it can be connected to.
   std::function<void()> initializer = {};
   std::function<void(const std::string& address)> on_serving = {};
-  // Between asking, SIGTERM and SIGKILL.
+  // How long a manager that was asked to end may take before it is killed.
   absl::Duration shutdown_timeout = absl::Seconds(1);
   // For connecting, and for making a lost connection again.
   absl::Duration connect_timeout = absl::Seconds(10);
+  // Connect() tries again until connect_timeout where nobody listens (yet): for a manager that is
+  // being started. Else it throws NotListening at once.
+  bool wait_until_serving = false;
   // Of connections by TCP; see remoteobj/transport/tls.h. The key is proved within it.
   std::shared_ptr<Tls> tls = {};
   // Whether other users of this machine may connect to a unix socket.
   bool other_users = false;
   // Whether calls that need not wait go through shared memory, to a manager on this machine.
   bool shared_memory = true;
+  // The largest call, with all its arguments, and the largest outcome; the same on both sides. What
+  // is larger is BadValue, and is not sent.
+  std::size_t max_message_bytes = kMaxManagerMessageBytes;
   // Of users' types that run on threads, in the manager's process.
   int max_threads = 64;
+  // How Start() makes the process (remoteobj/process/spawn.h). A fork of a program that has threads
+  // keeps locked what they had locked; a manager by kSpawn or kForkServer does not, but has the
+  // built-in types only, no initializer, on_serving or TLS.
+  remoteobj::Start start = remoteobj::Start::kFork;
 };
 
 // How a type of a user's is made and reached.
@@ -121,7 +135,8 @@ class Manager {
   // At an address of its own, where only this machine finds it.
   Manager() : Manager("", {}) {}
   explicit Manager(ManagerOptions options) : Manager("", std::move(options)) {}
-  // unix:PATH, unix-abstract:NAME or tcp:HOST:PORT, where port 0 has one chosen. Throws
+  // unix:PATH, unix-abstract:NAME or tcp:HOST:PORT, where port 0 has one chosen. A relative path is
+  // made absolute here; a socket's file that nobody listens at any more is replaced. Throws
   // std::invalid_argument for another, and for one beyond this machine without a key.
   explicit Manager(std::string_view address, ManagerOptions options = {});
   // Ends it, if this object has started it.
@@ -132,14 +147,15 @@ class Manager {
   // One that runs somewhere else.
   static Manager Connect(std::string_view address, ManagerOptions options = {});
 
-  // Starts the process, a fork of this one. Throws what it threw where it can't listen.
+  // Starts the process. Throws what it threw where it can't listen. The process ignores SIGINT,
+  // SIGTERM and SIGHUP: it ends by Shutdown(), or with the program.
   void Start();
   // Serves in this process and thread, until Stop(), or until a client asks it to end.
   void ServeForever();
   // From any other thread. Does nothing if it does not serve.
   void Stop();
-  // Ends the process: asks it, then SIGTERM, then SIGKILL. Does nothing the second time. Throws
-  // std::logic_error for a manager that it has only connected to.
+  // Ends the process: asks it, then SIGKILL. Does nothing the second time, and in a forked child.
+  // Throws std::logic_error for a manager that it has only connected to.
   void Shutdown();
   // Waits for the process to end. Returns false if it runs on.
   bool Join(absl::Duration timeout = absl::InfiniteDuration());
@@ -188,7 +204,7 @@ class Manager {
   std::uint64_t object_count() const;
 
   // New objects of the built-in types; their headers, beside this one, say what they do. `contents`
-  // may be in braces: manager.Dict<std::string, int>({{"a", 1}}).
+  // may be in braces, manager.Dict<std::string, int>({{"a", 1}}), or any range: a std::map, say.
   template <typename K, typename V>
   remoteobj::Dict<K, V> Dict() const {
     return Create<remoteobj::Dict<K, V>>();
@@ -196,6 +212,11 @@ class Manager {
   template <typename K, typename V>
   remoteobj::Dict<K, V> Dict(const typename remoteobj::Dict<K, V>::Contents& contents) const {
     return Create<remoteobj::Dict<K, V>>(contents);
+  }
+  template <typename K, typename V, std::ranges::input_range R>
+  remoteobj::Dict<K, V> Dict(const R& contents) const {
+    return Dict<K, V>(
+        typename remoteobj::Dict<K, V>::Contents(std::begin(contents), std::end(contents)));
   }
   template <typename T>
   remoteobj::List<T> List() const {
@@ -205,6 +226,10 @@ class Manager {
   remoteobj::List<T> List(const typename remoteobj::List<T>::Contents& contents) const {
     return Create<remoteobj::List<T>>(contents);
   }
+  template <typename T, std::ranges::input_range R>
+  remoteobj::List<T> List(const R& contents) const {
+    return List<T>(typename remoteobj::List<T>::Contents(std::begin(contents), std::end(contents)));
+  }
   template <typename T>
   remoteobj::Set<T> Set() const {
     return Create<remoteobj::Set<T>>();
@@ -212,6 +237,10 @@ class Manager {
   template <typename T>
   remoteobj::Set<T> Set(const typename remoteobj::Set<T>::Contents& contents) const {
     return Create<remoteobj::Set<T>>(contents);
+  }
+  template <typename T, std::ranges::input_range R>
+  remoteobj::Set<T> Set(const R& contents) const {
+    return Set<T>(typename remoteobj::Set<T>::Contents(std::begin(contents), std::end(contents)));
   }
   template <typename T>
   remoteobj::Value<T> Value(const T& value) const {

@@ -4,10 +4,15 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <deque>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -45,6 +50,13 @@ struct Shop {
   }
 };
 REMOTEOBJ_DESCRIBE(Shop, Make, Sum)
+
+// A proxy as a part of a value.
+struct Results {
+  Dict<std::string, int> counts = {};
+  int total = 0;
+};
+REMOTEOBJ_DESCRIBE(Results, counts, total)
 
 namespace {
 
@@ -344,6 +356,88 @@ TEST(ManagerTest, AClientThatDiesHasNothingAnyMore) {
   AwaitObjects(manager, 1);
   manager.Unpublish("ready");
   AwaitObjects(manager, 0);
+}
+
+TEST(ManagerTest, OutlivesTheThreadThatFirstUsedIt) {
+  const Manager manager;
+  std::optional<Dict<std::string, int>> dict;
+  std::thread([&] { dict.emplace(manager.Dict<std::string, int>({{"a", 1}})); }).join();
+  for (int i = 0; i < 100; ++i) (*dict)["a"] += 1;
+  EXPECT_EQ(*(*dict)["a"], 101);
+  EXPECT_EQ(manager.object_count(), 1u);
+}
+
+TEST(ManagerTest, ContentsAreAnyRange) {
+  const Manager manager;
+  const std::map<std::string, int> map = {{"a", 1}, {"b", 2}};
+  const auto dict = manager.Dict<std::string, int>(map);
+  EXPECT_EQ(dict->size(), 2u);
+  EXPECT_EQ(dict->at("b"), 2);
+  const std::set<int> numbers = {3, 1, 2};
+  EXPECT_EQ(manager.List<int>(numbers)->size(), 3u);
+  EXPECT_EQ(manager.Set<int>(std::deque<int>{1, 1, 2})->size(), 2u);
+}
+
+TEST(ManagerTest, AStructWithAProxyAsAMemberIsReceived) {
+  const Manager manager;
+  const auto queue = manager.Queue<Results>();
+  queue->put({.counts = manager.Dict<std::string, int>({{"a", 1}}), .total = 7});
+  const Results received = queue->get();
+  EXPECT_EQ(received.total, 7);
+  EXPECT_EQ(received.counts->at("a"), 1);
+  EXPECT_THROW(Results().counts->size(), std::logic_error);
+}
+
+TEST(ManagerTest, AnObjectOfAnotherManagerIsRefusedByName) {
+  const Manager here, there;
+  const auto queue = here.Queue<Results>();
+  try {
+    queue->put({.counts = there.Dict<std::string, int>()});
+    FAIL();
+  } catch (const BadValue& e) {
+    EXPECT_NE(std::string(e.what()).find("another manager"), std::string::npos) << e.what();
+  }
+}
+
+TEST(ManagerTest, ConnectWaitsForAManagerThatIsBeingStarted) {
+  std::string directory = "/tmp/remoteobj-starts-XXXXXX";
+  ASSERT_NE(mkdtemp(directory.data()), nullptr);
+  const std::string address = "unix:" + directory + "/socket";
+  EXPECT_THROW(Manager::Connect(address), NotListening);
+  const remoteobj_testing::Forked server([&] {
+    absl::SleepFor(absl::Milliseconds(300));
+    Manager(address).ServeForever();
+  });
+  EXPECT_EQ(Manager::Connect(address, {.wait_until_serving = true}).object_count(), 0u);
+  EXPECT_THROW(Manager::Connect(address + "-none", {.connect_timeout = absl::Milliseconds(50),
+                                                    .wait_until_serving = true}),
+               NotListening);
+  unlink((directory + "/socket").c_str());
+  rmdir(directory.c_str());
+}
+
+TEST(ManagerTest, WithoutAKeyOneBeyondThisMachineIsRefusedByTheConstructor) {
+  EXPECT_THROW(Manager("tcp:0.0.0.0:0", {.authkey = ""}), std::invalid_argument);
+  const Manager only_here("tcp:127.0.0.1:0", {.authkey = ""});
+}
+
+TEST(ManagerTest, WhatIsTooLargeIsRefusedBeforeItIsSentAndTheConnectionGoesOn) {
+  for (const bool shared_memory : {true, false}) {
+    const Manager manager(
+        ManagerOptions{.shared_memory = shared_memory, .max_message_bytes = std::size_t{1} << 20});
+    auto dict = manager.Dict<int, std::string>();
+    try {
+      dict[1] = std::string(2 << 20, 'x');
+      FAIL();
+    } catch (const BadValue& e) {
+      EXPECT_NE(std::string(e.what()).find("too large to send: at most"), std::string::npos)
+          << e.what();
+    }
+    EXPECT_EQ(dict->size(), 0u);
+    for (int i = 0; i < 2; ++i) dict[i] = std::string(600 << 10, 'x');
+    EXPECT_THROW(dict->items(), BadValue);
+    EXPECT_EQ(dict->at(1).size(), 600u << 10);
+  }
 }
 
 }  // namespace

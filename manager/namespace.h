@@ -42,6 +42,8 @@ class Namespace : public manager_internal::Shared {
     return manager_internal::OneArgument(attributes);
   }
 
+  // Of no object, until another is assigned to it.
+  Namespace() = default;
   explicit Namespace(const Reference& reference) : Shared(reference, Type()) {}
 
   // So that the arrow leads to the object, as it does elsewhere.

@@ -4,16 +4,20 @@
 // one dies: the process that made the pool may have threads by then, which a fork of it should not.
 #include "remoteobj/manager/pool.h"
 
-#include <sys/wait.h>
+#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <list>
+#include <mutex>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/generator.h"
+#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/evaluate.h"
 #include "remoteobj/proxy/internal/session.h"
@@ -25,6 +29,10 @@
 namespace remoteobj {
 namespace manager_internal {
 namespace {
+
+// What the owner sends by sigqueue() to the process that waits for the others. That kills them and
+// reaps them; killed itself, it would leave them to process 1, which may reap nobody.
+constexpr int kEnd = SIGTERM;
 
 // Evaluates on a worker, right here.
 class WorkerChannel final : public Channel {
@@ -50,11 +58,16 @@ class WorkerChannel final : public Channel {
   PoolWorker worker_;
 };
 
-// Keeps `count` processes at work until the pool is over. Yields once, when the pool is kept: those
-// who use it are told when this process ends.
+// Keeps `count` processes at work until the pool is over, or its owner tells it to end them. Yields
+// once, when they have been started and the pool is kept: those who use it are told when this
+// process ends.
 Generator<int> Supervise(RelayProxy relay, int count, RunOptions options) {
+  signal(SIGCHLD, SIG_DFL);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGCHLD, kEnd}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   relay.keep();
-  co_yield count;
   const auto work = [&relay] {
     WorkerChannel channel;
     return Serve(relay, channel);
@@ -69,29 +82,40 @@ Generator<int> Supervise(RelayProxy relay, int count, RunOptions options) {
   };
   std::list<Process<bool>> workers;
   for (int i = 0; i < count; ++i) workers.push_back(start());
+  co_yield count;
   // One that can't even begin is not tried without a pause.
   constexpr absl::Duration kPause = absl::Milliseconds(100);
   Deadline next_start = Deadline::After(kPause);
-  while (!workers.empty()) {
-    siginfo_t ended = {};
-    if (waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT) != 0) {
-      if (errno == EINTR) continue;
-      co_return;
+  for (auto wanted = workers.size(); wanted > 0;) {
+    for (auto at = workers.begin(); at != workers.end();) {
+      if (!at->Join(absl::ZeroDuration())) {
+        ++at;
+        continue;
+      }
+      const bool over = at->result().value_or(false);
+      if (over) --wanted;
+      at = workers.erase(at);
     }
-    const auto at = std::ranges::find_if(
-        workers, [&](const auto& worker) { return worker.pid() == ended.si_pid; });
-    if (at == workers.end()) {
-      waitpid(ended.si_pid, nullptr, 0);
-      continue;
+    absl::Duration pause = absl::InfiniteDuration();
+    if (workers.size() < wanted) {
+      pause = next_start.left();
+      if (pause <= absl::ZeroDuration()) {
+        next_start = Deadline::After(kPause);
+        try {
+          workers.push_back(start());
+        } catch (const std::system_error&) {
+          // There can be no further process for now.
+        }
+        continue;
+      }
     }
-    at->Join(absl::InfiniteDuration());
-    const bool over = at->result().value_or(false);
-    workers.erase(at);
-    if (over) continue;
-    absl::SleepFor(next_start.left());
-    workers.push_back(start());
-    next_start = Deadline::After(kPause);
+    const timespec limit = absl::ToTimespec(std::min(pause, absl::Hours(1)));
+    siginfo_t signal = {};
+    // A signal for the whole process group is not meant.
+    if (sigtimedwait(&signals, &signal, &limit) == kEnd && signal.si_code == SI_QUEUE) break;
   }
+  for (Process<bool>& worker : workers) worker.Kill();
+  for (Process<bool>& worker : workers) worker.Join();
 }
 
 }  // namespace
@@ -110,7 +134,12 @@ class PoolWorkers::Impl {
       relay_.terminate();
     } catch (const std::exception&) {  // The manager is gone.
     }
-    supervisor_.Kill();
+    try {
+      constexpr absl::Duration kMost = absl::Seconds(5);
+      if (sigqueue(supervisor_.pid(), kEnd, {}) == 0 && supervisor_.Join(kMost)) return;
+      supervisor_.Kill();
+    } catch (const std::exception&) {  // How it ended is of no interest.
+    }
   }
 
  private:
@@ -160,19 +189,19 @@ void Pool::Start(RunOptions options) {
   // Not under the lock, which the processes would find taken.
   auto workers = std::make_unique<manager_internal::PoolWorkers>(
       pool, static_cast<int>(pool.size()), std::move(options));
-  const absl::MutexLock lock(&state_->mutex);
-  state_->workers = std::move(workers);
+  const std::scoped_lock lock(except_internal::ForkSafeMutex<State>());
+  state_->workers.swap(workers);
 }
 
 std::shared_ptr<proxy_internal::Session> Pool::session() const {
   {
-    const absl::MutexLock lock(&state_->mutex);
+    const std::scoped_lock lock(except_internal::ForkSafeMutex<State>());
     if (state_->session != nullptr) return state_->session;
   }
   auto session = proxy_internal::SessionOf(proxy_internal::TypeOf<manager_internal::PoolWorker>(),
                                            relay().relayed(), {});
-  const absl::MutexLock lock(&state_->mutex);
-  if (state_->session == nullptr) state_->session = std::move(session);
+  const std::scoped_lock lock(except_internal::ForkSafeMutex<State>());
+  if (state_->session == nullptr) state_->session.swap(session);
   return state_->session;
 }
 

@@ -41,8 +41,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "remoteobj/except/generator.h"
 #include "remoteobj/except/remote_error.h"
@@ -181,6 +179,8 @@ class Pool final : public manager_internal::Shared {
   static std::string Type() { return "Pool"; }
   // Of as many processes; of as many as this machine has cores if it is not positive.
   static AnyValue Arguments(int processes);
+  // Of no object, until another is assigned to it.
+  Pool() = default;
   explicit Pool(const Reference& reference) : Shared(reference, Type()) {}
 
   class Methods {
@@ -333,11 +333,10 @@ class Pool final : public manager_internal::Shared {
     }
   }
 
-  // What copies in this process have in common.
+  // What copies in this process have in common. Guarded by ForkSafeMutex<State>().
   struct State {
-    absl::Mutex mutex;
-    std::shared_ptr<proxy_internal::Session> session ABSL_GUARDED_BY(mutex);
-    std::unique_ptr<manager_internal::PoolWorkers> workers ABSL_GUARDED_BY(mutex);
+    std::shared_ptr<proxy_internal::Session> session;
+    std::unique_ptr<manager_internal::PoolWorkers> workers;
   };
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };

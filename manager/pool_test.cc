@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/pool.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -17,12 +22,15 @@
 #include "gtest/gtest.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/value.h"
 
 namespace remoteobj {
 namespace {
+
+using remoteobj_testing::Forked;
 
 int Square(int x) { return x * x; }
 int Add(int x, int y) { return x + y; }
@@ -261,6 +269,49 @@ TEST(PoolTest, ArgumentsAreObjectsOfTheManagerToo) {
   const auto count = [](Dict<std::string, int> counts, int by) { counts["a"] += by; };
   for (int i = 1; i <= 4; ++i) pool->apply(count, counts, i);
   EXPECT_EQ(*counts["a"], 10);
+}
+
+TEST(PoolTest, OutlivesTheThreadThatMadeIt) {
+  const Manager manager;
+  std::optional<Pool> pool;
+  std::thread([&] {
+    pool.emplace(manager.Pool(2));
+    EXPECT_EQ((*pool)->apply(Square, 3), 9);
+  }).join();
+  EXPECT_EQ((*pool)->apply(Square, 4), 16);
+  EXPECT_EQ((*pool)->map(Square, std::vector{1, 2, 3}), (std::vector{1, 4, 9}));
+}
+
+// As process 1 of a container is, which nobody else relieves of what it is left.
+TEST(PoolTest, LeavesNoProcessBehindThatNobodyReaps) {
+  Forked program([] {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    {
+      const Manager manager;
+      const Pool pool = manager.Pool(3);
+      auto busy = pool->apply_async(SleepMillis, 60'000);
+      EXPECT_EQ(pool->apply(Square, 3), 9);
+    }
+    int status = 0;
+    EXPECT_EQ(waitpid(-1, &status, 0), -1) << "a process was left";
+    EXPECT_EQ(errno, ECHILD);
+    _exit(testing::Test::HasFailure() ? 1 : 0);
+  });
+  EXPECT_EQ(program.Wait(), 0);
+}
+
+TEST(PoolTest, InAProgramThatIgnoresSigchldAProcessThatDiesIsReplaced) {
+  Forked program([] {
+    signal(SIGCHLD, SIG_IGN);
+    const Manager manager;
+    const Pool pool = manager.Pool(1);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_ANY_THROW(pool->apply(Die));
+      EXPECT_EQ(pool->apply(Square, 3), 9);
+    }
+    _exit(testing::Test::HasFailure() ? 1 : 0);
+  });
+  EXPECT_EQ(program.Wait(), 0);
 }
 
 }  // namespace

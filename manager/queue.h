@@ -111,6 +111,8 @@ class Queue final : public manager_internal::AnyQueue<T> {
  public:
   static constexpr std::string_view kTypeId = "Queue";
   static std::string Type() { return absl::StrCat("Queue<", TypeName<T>(), ">"); }
+  // Of no object, until another is assigned to it.
+  Queue() = default;
   explicit Queue(const Reference& reference) : manager_internal::AnyQueue<T>(reference, Type()) {}
 };
 
@@ -121,6 +123,8 @@ class JoinableQueue final : public manager_internal::AnyQueue<T> {
  public:
   static constexpr std::string_view kTypeId = "JoinableQueue";
   static std::string Type() { return absl::StrCat("JoinableQueue<", TypeName<T>(), ">"); }
+  // Of no object, until another is assigned to it.
+  JoinableQueue() = default;
   explicit JoinableQueue(const Reference& reference) : Base(reference, Type()) {}
 
   class Methods : public Base::Methods {

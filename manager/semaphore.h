@@ -74,6 +74,8 @@ class Semaphore final : public manager_internal::AnySemaphore {
  public:
   static constexpr std::string_view kTypeId = "Semaphore";
   static std::string Type() { return "Semaphore"; }
+  // Of no object, until another is assigned to it.
+  Semaphore() = default;
   explicit Semaphore(const Reference& reference) : AnySemaphore(reference, Type()) {}
 };
 
@@ -81,6 +83,8 @@ class BoundedSemaphore final : public manager_internal::AnySemaphore {
  public:
   static constexpr std::string_view kTypeId = "BoundedSemaphore";
   static std::string Type() { return "BoundedSemaphore"; }
+  // Of no object, until another is assigned to it.
+  BoundedSemaphore() = default;
   explicit BoundedSemaphore(const Reference& reference) : AnySemaphore(reference, Type()) {}
 };
 

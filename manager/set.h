@@ -158,6 +158,8 @@ class Set : public manager_internal::Shared, private SetMethods<T> {
     return manager_internal::OneArgument(manager_internal::Elements<T>{std::move(values)});
   }
 
+  // Of no object, until another is assigned to it.
+  Set() = default;
   explicit Set(const Reference& reference) : Shared(reference, Type()) {}
 
   const Methods* operator->() const { return this; }

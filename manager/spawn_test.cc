@@ -4,6 +4,7 @@
 #include "remoteobj/process/spawn.h"
 
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "absl/time/clock.h"
@@ -13,6 +14,7 @@
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/queue.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/transport/errors.h"
 
 namespace remoteobj {
 
@@ -25,6 +27,12 @@ int Count(Dict<std::string, int> counts, Queue<std::string> words) {
   return count;
 }
 REMOTEOBJ_REGISTER_FUNCTION(Count)
+
+struct Thing {
+  int Inc() { return ++count; }
+  int count = 0;
+};
+REMOTEOBJ_DESCRIBE(Thing, Inc, count)
 
 namespace {
 
@@ -54,6 +62,26 @@ TEST(SpawnedTest, TheObjectOutlivesTheSendersProxy) {
   counting.Join();
   EXPECT_EQ(counting.result(), 1);
   while (manager.object_count() != 1) absl::SleepFor(absl::Milliseconds(1));
+}
+
+// Such as a program with threads needs, whose forks may find locks taken for good.
+TEST(SpawnedManagerTest, HasTheBuiltInTypes) {
+  for (const Start start : {Start::kSpawn, Start::kForkServer}) {
+    Manager manager(ManagerOptions{.start = start});
+    auto counts = manager.Dict<std::string, int>({{"a", 1}});
+    counts["a"] += 1;
+    EXPECT_EQ(*counts["a"], 2);
+    EXPECT_NE(manager.pid(), 0);
+    manager.Shutdown();
+    EXPECT_THROW(counts->size(), NotListening);
+  }
+}
+
+TEST(SpawnedManagerTest, RefusesWhatOnlyAForkCouldHave) {
+  Manager manager(ManagerOptions{.start = Start::kSpawn});
+  EXPECT_THROW(manager.Register<Thing>("Thing"), std::logic_error);
+  EXPECT_THROW(Manager(ManagerOptions{.initializer = [] {}, .start = Start::kSpawn}).Start(),
+               std::logic_error);
 }
 
 INSTANTIATE_TEST_SUITE_P(Start, SpawnTest, testing::Values(Start::kFork, Start::kSpawn),

@@ -67,6 +67,8 @@ class Value : public manager_internal::Shared, private ValueMethods<T> {
   using Contents = T;
   static AnyValue Arguments(const T& value = T()) { return manager_internal::OneArgument(value); }
 
+  // Of no object, until another is assigned to it.
+  Value() = default;
   explicit Value(const Reference& reference) : Shared(reference, Type()) {}
 
   const Methods* operator->() const { return this; }

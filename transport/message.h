@@ -203,6 +203,8 @@ inline RequestWriter Access::Request(Out& out, Position at) {
   return writer;
 }
 
+inline Out& Access::OutOf(const RequestWriter& request) { return *request.out_; }
+
 inline OperationsWriter Access::Operations(Out& out, Position at) {
   OperationsWriter writer;
   writer.out_ = &out;

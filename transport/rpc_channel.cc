@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <mutex>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
@@ -22,6 +23,7 @@
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/cond_var.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/heap_message.h"
 #include "remoteobj/transport/internal/messages.h"
 #include "remoteobj/transport/internal/rpc_client.h"
@@ -33,6 +35,7 @@ namespace remoteobj {
 namespace {
 
 using transport_internal::Access;
+using transport_internal::ForkSafeMutex;
 using transport_internal::HeapMessage;
 using transport_internal::In;
 using transport_internal::PeerInfo;
@@ -215,7 +218,7 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
                 .address = options_.address, .key = options_.key, .shared_memory = false})) {}
   ~RpcChannelImpl() override {
     if (is_open()) Close(Final::kRefuse, [](const RequestReader&, OutcomeWriter&) {});
-    static_cast<void>(open_.release());  // In a fork its parent's.
+    Leak(std::move(open_));  // In a fork its parent's.
   }
 
   void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override {
@@ -239,7 +242,7 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
 
   void Open() override {
     if (is_open()) throw std::logic_error("this channel has a listener already");
-    auto open = std::make_unique<OpenEnd>();
+    auto open = std::make_shared<OpenEnd>();
     try {
       open->server = std::make_unique<RpcServer>(
           open->queue,
@@ -250,20 +253,22 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
       throw std::logic_error(absl::StrCat("this channel has a listener already: ", e.what()));
     }
     open->thread = std::thread([server = open->server.get()] { server->Run(); });
-    {
-      const absl::MutexLock lock(&open_mutex_);
-      open_.swap(open);
-    }
+    SwapOpen(open);
     opener_.store(getpid());
-    static_cast<void>(open.release());  // In a fork its parent's, if it had one.
+    Leak(std::move(open));  // In a fork its parent's, if it had one.
   }
   bool is_open() override { return opener_.load() == getpid(); }
   bool Serve(Handler handler, Deadline deadline) override {
     return open_->queue.Serve(handler, deadline);
   }
   void Wake() override {
-    const absl::MutexLock lock(&open_mutex_);
-    if (open_ != nullptr) open_->queue.Wake();
+    if (!is_open()) return;
+    std::shared_ptr<OpenEnd> open;
+    {
+      const std::scoped_lock lock(ForkSafeMutex<Mutex>());
+      open = open_;
+    }
+    if (open != nullptr) open->queue.Wake();
   }
   void Close(Final final, Handler handler) override {
     if (!is_open()) return;
@@ -272,9 +277,8 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
     open_->server->Stop();
     open_->thread.join();
     opener_.store(0);
-    std::unique_ptr<OpenEnd> end;
-    const absl::MutexLock lock(&open_mutex_);
-    end.swap(open_);
+    std::shared_ptr<OpenEnd> end;
+    SwapOpen(end);
   }
 
  private:
@@ -284,20 +288,33 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
     std::thread thread;
   };
 
+  void SwapOpen(std::shared_ptr<OpenEnd>& open) {
+    const std::scoped_lock lock(ForkSafeMutex<Mutex>());
+    open_.swap(open);
+  }
+  static void Leak(std::shared_ptr<OpenEnd> open) {
+    if (open != nullptr) new std::shared_ptr<OpenEnd>(std::move(open));
+  }
+
   // Known since the first call.
   std::shared_ptr<Referent> object(Deadline deadline) {
-    const absl::MutexLock lock(&mutex_);
-    if (object_ == nullptr) object_ = client_->Object(0, "", deadline);
+    {
+      const std::scoped_lock lock(ForkSafeMutex<Mutex>());
+      if (object_ != nullptr) return object_;
+    }
+    std::shared_ptr<Referent> object = client_->Object(0, "", deadline);
+    const std::scoped_lock lock(ForkSafeMutex<Mutex>());
+    if (object_ == nullptr) object_.swap(object);
     return object_;
   }
 
   const Options options_;
   const std::shared_ptr<transport_internal::RpcClient> client_;
-  absl::Mutex mutex_;
-  std::shared_ptr<Referent> object_ ABSL_GUARDED_BY(mutex_);
-  // Opened and closed by one thread, but woken by any.
-  absl::Mutex open_mutex_;
-  std::unique_ptr<OpenEnd> open_;
+  struct Mutex;
+  // Guarded by ForkSafeMutex<Mutex>(): a child may be forked while a thread calls. The channel is
+  // opened and closed by one thread, and woken by any.
+  std::shared_ptr<Referent> object_;
+  std::shared_ptr<OpenEnd> open_;
   std::atomic<pid_t> opener_{0};  // 0 while it is not open.
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -237,10 +238,12 @@ ObjectServer::ObjectServer(Registry registry, Options options)
         registry.Add("", RootType(*this));
         return std::move(registry);
       }()),
+      max_outcome_bytes_(options.max_outcome_bytes),
       pool_(options.max_threads) {
   const RegisteredType& how = registry_.Find("");
   root_ =
       std::make_shared<Entry>(*this, 0, "", how.name, how, std::make_shared<Root>(*this), nullptr);
+  ends_.BeginThread();
 }
 
 ObjectServer::~ObjectServer() {
@@ -366,12 +369,12 @@ void ObjectServer::Forget(Entry& entry) {
   }
   // A user's destructor is a user's code: not under a lock that may be held here.
   if (entry.owner_ != nullptr) {
-    pool_.Run([this, owner = entry.owner_, object = std::move(entry.object_)]() mutable {
+    pool_.RunSometime([this, owner = entry.owner_, object = std::move(entry.object_)]() mutable {
       const absl::MutexLock lock(&mutex_);
-      StandInLine(owner, [last = std::move(object)]() mutable { last.reset(); });
+      StandInLine(owner, [last = std::move(object)]() mutable { last.reset(); }, When::kSometime);
     });
   } else if (!entry.how().built_in) {
-    pool_.Run([object = std::move(entry.object_)]() mutable { object.reset(); });
+    pool_.RunSometime([object = std::move(entry.object_)]() mutable { object.reset(); });
   } else {
     LetGo(std::move(entry.object_));
   }
@@ -434,6 +437,7 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
   const Evaluating evaluating(call);
   call.may_wait_ = may_wait;
   const transport_internal::Uninterrupted uninterrupted;
+  call.outcome_.LimitTo(max_outcome_bytes_);
   OutcomeWriter outcome = Access::Outcome(call.outcome_);
   call.references_.clear();
   const ServerScope scope(*this, call.references_);
@@ -528,12 +532,19 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
   }
   if (way && way->run == Run::kOnThread) {
     const absl::MutexLock lock(&mutex_);
-    StandInLine(call->entry_, [this, call] {
+    const auto evaluate = [this, call] {
       In in = call->request_->Read();
       Evaluate(*call, RequestIn(in), /*may_wait=*/false);
       const absl::MutexLock lock_after(&mutex_);
       Finish(*call);
-    });
+    };
+    try {
+      StandInLine(call->entry_, evaluate, When::kNow);
+    } catch (const std::system_error&) {
+      call->done_ = nullptr;
+      Access::Outcome(call->outcome_).Error(CaptureCurrentException());
+      Finish(*call);
+    }
     return call;
   }
   if (way && !way->locked) {
@@ -583,9 +594,18 @@ std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader&
   return call;
 }
 
-void ObjectServer::StandInLine(const std::shared_ptr<Entry>& entry, std::function<void()> work) {
+void ObjectServer::StandInLine(const std::shared_ptr<Entry>& entry, std::function<void()> work,
+                               When when) {
   entry->line_.push_back(std::move(work));
-  if (entry->line_.size() == 1) pool_.Run([this, entry] { RunLine(entry); });
+  if (entry->line_.size() > 1) return;
+  auto run = [this, entry] { RunLine(entry); };
+  if (when == When::kSometime) return pool_.RunSometime(std::move(run));
+  try {
+    pool_.Run(std::move(run));
+  } catch (const std::system_error&) {
+    entry->line_.pop_back();
+    throw;
+  }
 }
 
 // Does what stands in line at an object, one after the other.
@@ -624,11 +644,12 @@ void ObjectServer::Do(std::function<void()> work) {
 void ObjectServer::DoForOwner(std::shared_ptr<Entry> part, std::function<void()> work) {
   mutex_.AssertHeld();
   const std::shared_ptr<Entry>& owner = part->owner_;
-  StandInLine(owner, [this, part, work = std::move(work)] {
+  const auto evaluate = [this, part, work = std::move(work)] {
     Call call(*this, /*client=*/0, part->owner_, nullptr);
     const Evaluating evaluating(call);
     work();
-  });
+  };
+  StandInLine(owner, evaluate, When::kNow);
 }
 
 Deadline ObjectServer::NextTimeout() { return next_timeout_.load(); }

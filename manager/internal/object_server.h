@@ -46,6 +46,7 @@
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/heap_message.h"
+#include "remoteobj/transport/limits.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj::manager_internal {
@@ -142,6 +143,7 @@ class ObjectServer {
   struct Options {
     // Of users' types that run on threads.
     std::size_t max_threads = 64;
+    std::size_t max_outcome_bytes = kMaxManagerMessageBytes;
   };
 
   explicit ObjectServer(Registry registry) : ObjectServer(std::move(registry), Options()) {}
@@ -198,7 +200,7 @@ class ObjectServer {
   void Locked(absl::FunctionRef<void()> work);
   void Do(std::function<void()> work);
   // Does it where the owner of a part is evaluated, in turn, and without the lock; the part lives
-  // as long. REQUIRES: the lock is held.
+  // as long. Throws std::system_error if there can be no thread for it. REQUIRES: the lock is held.
   void DoForOwner(std::shared_ptr<Entry> part, std::function<void()> work);
 
   // When the next call has waited long enough, and those that have by now.
@@ -240,13 +242,17 @@ class ObjectServer {
   void Finish(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopWaiting(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteNextTimeout() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void StandInLine(const std::shared_ptr<Entry>& entry, std::function<void()> work)
+  // Runs `work` on a thread, after what stands in line at the entry. Throws std::system_error if
+  // there can be no thread for it, and has done nothing then. With kSometime it waits for a thread.
+  enum class When { kNow, kSometime };
+  void StandInLine(const std::shared_ptr<Entry>& entry, std::function<void()> work, When when)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunLine(const std::shared_ptr<Entry>& entry);
   void GiveBack(Call& call) ABSL_LOCKS_EXCLUDED(mutex_);
   void Forget(Entry& entry);
 
   const Registry registry_;
+  const std::size_t max_outcome_bytes_;
 
   // Of the table of objects. Taken last.
   absl::Mutex table_mutex_;
@@ -267,7 +273,8 @@ class ObjectServer {
   std::atomic<bool> closing_{false};
 
   WorkerPool pool_;
-  // For Do: the threads of the pool may all wait for just that.
+  // For Do: the threads of the pool may all wait for just that. Its one thread is begun with the
+  // server, since Do must not fail.
   WorkerPool ends_{1};
   std::shared_ptr<Entry> root_;  // Last, for it goes first.
 };

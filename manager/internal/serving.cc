@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -121,11 +122,18 @@ class Offers {
     relay.keep();
     std::shared_ptr<Referent> relayed = relay.relayed().referent;
     Remember(key, made.referent);
-    std::thread([key, relay, channel] {
-      pthread_setname_np(pthread_self(), "remoteobj-serve");
-      while (!Serve(relay, *channel)) absl::SleepFor(absl::Milliseconds(100));
-      Get().Forget(key, relay.referent());
-    }).detach();
+    try {
+      std::thread([key, relay, channel] {
+        pthread_setname_np(pthread_self(), "remoteobj-serve");
+        while (!Serve(relay, *channel)) absl::SleepFor(absl::Milliseconds(100));
+        Get().Forget(key, relay.referent());
+      }).detach();
+    } catch (const std::system_error&) {
+      // Nobody would serve it.
+      Forget(key, made.referent);
+      relay.terminate();
+      throw;
+    }
     return relayed;
   }
 

@@ -45,19 +45,23 @@ Shared::Shared(const Reference& reference, std::string_view type) : referent_(re
   }
 }
 
+void Shared::ThrowEmpty() {
+  throw std::logic_error("a proxy of no object: it was made by its default constructor");
+}
+
 Deadline Shared::LimitOf(absl::Duration timeout) {
   return Deadline::After(std::max(timeout, absl::ZeroDuration()) + kOnTheWay);
 }
 
 void Shared::CallNamed(std::string_view method, WriteRequest write, ReadOutcome read,
                        Deadline deadline) const {
-  Naming(method, [&] { referent_->channel().Call(write, read, deadline); });
+  Naming(method, [&] { referent()->channel().Call(write, read, deadline); });
 }
 
 void Shared::CallNamedWhileThere(std::string_view method, WriteRequest write, ReadOutcome read,
                                  Deadline deadline) const {
   Naming(method, [&] {
-    Channel& channel = referent_->channel();
+    Channel& channel = referent()->channel();
     const std::unique_ptr<PendingCall> call = channel.Start(write, deadline);
     FinishWhileThere(channel, *call, read, deadline);
   });

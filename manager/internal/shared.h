@@ -35,20 +35,27 @@
 
 namespace remoteobj::manager_internal {
 
+// A default-constructed proxy is of no object: so a struct that has one as a member can be
+// received. Its calls throw std::logic_error.
 class Shared {
  public:
   // Two are equal if they are of the same object, whatever it has in it.
   friend bool operator==(const Shared& a, const Shared& b) {
-    return a.referent_->Same(*b.referent_);
+    return a.referent()->Same(*b.referent());
   }
   // <Remote Dict<std::string, int> 3>
   friend std::ostream& operator<<(std::ostream& out, const Shared& shared) {
-    return out << "<Remote " << shared.referent_->type() << " " << shared.referent_->id() << ">";
+    return out << "<Remote " << shared.referent()->type() << " " << shared.referent()->id() << ">";
   }
 
-  const std::shared_ptr<Referent>& referent() const { return referent_; }
+  // Throws std::logic_error if it was made without an object.
+  const std::shared_ptr<Referent>& referent() const {
+    if (referent_ == nullptr) ThrowEmpty();
+    return referent_;
+  }
 
  protected:
+  Shared() = default;
   // Throws BadValue if the object is of another type.
   Shared(const Reference& reference, std::string_view type);
 
@@ -80,6 +87,8 @@ class Shared {
   }
 
  private:
+  [[noreturn]] static void ThrowEmpty();
+
   // When a call that waits for `timeout` has been answered, on a network that works: long before.
   static Deadline LimitOf(absl::Duration timeout);
 

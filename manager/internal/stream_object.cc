@@ -2,6 +2,7 @@
 #include "remoteobj/manager/internal/stream_object.h"
 
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,7 +28,11 @@ std::vector<AnyValue> StreamObject::next() {
                                std::make_move_iterator(values_.end()));
   values_.clear();
   bytes_ = 0;
-  MaybeProduce();
+  try {
+    MaybeProduce();
+  } catch (const std::system_error&) {
+    // There is no thread for it. The next call tries again.
+  }
   return values;
 }
 
@@ -41,8 +46,8 @@ void StreamObject::MaybeProduce() {
   if (producing_ || ended_ || full()) return;
   std::shared_ptr<Entry> self = self_.lock();
   if (self == nullptr) return;  // Nobody wants more.
-  producing_ = true;
   server_.DoForOwner(std::move(self), [this] { Produce(); });
+  producing_ = true;
 }
 
 void StreamObject::Produce() {

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include <system_error>
 #include <utility>
 
 namespace remoteobj::manager_internal {
@@ -22,13 +23,37 @@ void WorkerPool::Stop() {
   }
 }
 
-void WorkerPool::Run(std::function<void()> work) {
+void WorkerPool::BeginThread() {
   const absl::MutexLock lock(&mutex_);
-  if (stop_) return;
+  threads_.emplace_back([this] { Work(); });
+}
+
+bool WorkerPool::Queue(std::function<void()> work) {
   queue_.push_back(std::move(work));
-  if (queue_.size() > idle_ && threads_.size() < max_threads_) {
+  if (queue_.size() <= idle_ || threads_.size() >= max_threads_) return true;
+  try {
     threads_.emplace_back([this] { Work(); });
+  } catch (const std::system_error&) {
+    return false;
   }
+  return true;
+}
+
+void WorkerPool::Run(std::function<void()> work) {
+  std::function<void()> refused;  // Has users' objects in it.
+  const absl::MutexLock lock(&mutex_);
+  if (stop_ || Queue(std::move(work))) return;
+  refused = std::move(queue_.back());
+  queue_.pop_back();
+  throw std::system_error(
+      std::make_error_code(std::errc::resource_unavailable_try_again),
+      "the manager can begin no further thread (limits of processes, of memory?): the call was not "
+      "evaluated");
+}
+
+void WorkerPool::RunSometime(std::function<void()> work) {
+  const absl::MutexLock lock(&mutex_);
+  if (!stop_) Queue(std::move(work));
 }
 
 std::size_t WorkerPool::threads() {

@@ -104,6 +104,7 @@ struct Access {
 
   // Of message.h, which has their definitions.
   static RequestWriter Request(Out& out, Position at);
+  static Out& OutOf(const RequestWriter& request);
   static OperationsWriter Operations(Out& out, Position at);
   static RequestReader Request(const StructIn& request);
   static OperationReader Operation(const StructIn& operation);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A condition variable for absl::Mutex whose waits end by the monotonic clock. absl::CondVar and
-// the timed waits of absl::Mutex end by the wall clock: one hour late where that is set back by
-// one.
+// A condition variable for absl::Mutex and std::mutex whose waits end by the monotonic clock.
+// absl::CondVar and the timed waits of absl::Mutex end by the wall clock: one hour late where that
+// is set back by one.
 //
 //   const absl::MutexLock lock(&mutex);                 const absl::MutexLock lock(&mutex);
 //   while (!ready) {                                    ready = true;
@@ -18,6 +18,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -35,12 +36,17 @@ class CondVar {
   // Unlocks `mutex`, sleeps until it is notified, and locks `mutex` again. Returns early at the
   // deadline, when the thread is interrupted, and spuriously.
   void Wait(absl::Mutex& mutex, Deadline deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    ++waiters_;
-    // Read with the mutex held: a notification after the unlock makes the futex return at once.
-    const std::uint32_t seen = notifications_.load(std::memory_order_relaxed);
+    const std::uint32_t seen = BeginWait();
     mutex.Unlock();
     FutexWait(notifications_, seen, deadline.left());
     mutex.Lock();
+    --waiters_;
+  }
+  void Wait(std::unique_lock<std::mutex>& lock, Deadline deadline) {
+    const std::uint32_t seen = BeginWait();
+    lock.unlock();
+    FutexWait(notifications_, seen, deadline.left());
+    lock.lock();
     --waiters_;
   }
 
@@ -52,6 +58,12 @@ class CondVar {
   }
 
  private:
+  // Read with the mutex held: a notification after the unlock makes the futex return at once.
+  std::uint32_t BeginWait() {
+    ++waiters_;
+    return notifications_.load(std::memory_order_relaxed);
+  }
+
   std::atomic<std::uint32_t> notifications_{0};
   int waiters_ = 0;  // Guarded by the mutex. A forked child may find threads in it that it lacks.
 };

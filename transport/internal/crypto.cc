@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
+// OpenSSL 3 calls its plain hashes deprecated.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "remoteobj/transport/internal/crypto.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/sha.h>
 #include <sys/random.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
-#include <stdexcept>
+#include <cstddef>
 #include <system_error>
-#include <vector>
 
 namespace remoteobj::transport_internal {
 
@@ -20,19 +22,38 @@ void FillRandom(std::span<std::byte> bytes) {
   }
 }
 
+// FIPS 198-1, on OpenSSL's plain SHA-256. Its HMAC() looks the algorithm up under locks, which a
+// process finds held for ever that was forked while another thread used OpenSSL.
 Mac HmacSha256(std::span<const std::byte> key,
                std::initializer_list<std::span<const std::byte>> parts) {
-  std::vector<std::byte> input;
-  for (const auto part : parts) input.insert(input.end(), part.begin(), part.end());
+  std::array<std::byte, SHA256_CBLOCK> block = {};
   Mac mac;
-  unsigned size = 0;
-  const auto* const result = HMAC(
-      EVP_sha256(), key.data(), key.size(), reinterpret_cast<const unsigned char*>(input.data()),
-      input.size(), reinterpret_cast<unsigned char*>(mac.data()), &size);
-  OPENSSL_cleanse(input.data(), input.size());
-  if (result == nullptr || size != mac.size()) {
-    throw std::runtime_error("HMAC-SHA256 is not to be had from the OpenSSL of this process");
+  SHA256_CTX hash;
+  const auto begin = [&](std::byte pad) {
+    SHA256_Init(&hash);
+    std::array<std::byte, SHA256_CBLOCK> padded = block;
+    for (std::byte& one : padded) one ^= pad;
+    SHA256_Update(&hash, padded.data(), padded.size());
+    OPENSSL_cleanse(padded.data(), padded.size());
+  };
+  const auto end = [&] { SHA256_Final(reinterpret_cast<unsigned char*>(mac.data()), &hash); };
+  if (key.size() > block.size()) {
+    SHA256_Init(&hash);
+    SHA256_Update(&hash, key.data(), key.size());
+    end();
+    std::copy(mac.begin(), mac.end(), block.begin());
+  } else {
+    std::copy(key.begin(), key.end(), block.begin());
   }
+  begin(std::byte{0x36});
+  for (const auto part : parts) SHA256_Update(&hash, part.data(), part.size());
+  end();
+  const Mac inner = mac;
+  begin(std::byte{0x5c});
+  SHA256_Update(&hash, inner.data(), inner.size());
+  end();
+  OPENSSL_cleanse(block.data(), block.size());
+  OPENSSL_cleanse(&hash, sizeof hash);
   return mac;
 }
 

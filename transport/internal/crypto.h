@@ -18,7 +18,7 @@ using Mac = std::array<std::byte, 32>;
 // Of 256 bytes at most. Throws std::system_error.
 void FillRandom(std::span<std::byte> bytes);
 
-// Of the parts, one after the other. Throws std::runtime_error if OpenSSL has none.
+// Of the parts, one after the other. Takes no lock.
 Mac HmacSha256(std::span<const std::byte> key,
                std::initializer_list<std::span<const std::byte>> parts);
 

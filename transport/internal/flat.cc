@@ -12,6 +12,12 @@
 
 namespace remoteobj::transport_internal {
 
+void ThrowTooLarge(std::uint64_t words, std::uint64_t most) {
+  throw BadValue("a message of " + std::to_string(words * sizeof(Word)) +
+                 " bytes or more, which is too large to send: at most " +
+                 std::to_string(most * sizeof(Word)) + " are possible here; send it in parts");
+}
+
 void ThrowMalformed(const char* what) { throw BadValue(std::string("malformed message: ") + what); }
 
 void CopyLarge(Word* to, std::span<const std::byte> from) {

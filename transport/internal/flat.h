@@ -17,6 +17,7 @@
 #ifndef REMOTEOBJ_TRANSPORT_INTERNAL_FLAT_H_
 #define REMOTEOBJ_TRANSPORT_INTERNAL_FLAT_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -42,6 +43,8 @@ inline constexpr std::uint64_t kMaxMessageWords = (std::uint64_t{1} << 29) - 1;
 
 enum ListCode : Word { kBytes = 2, kPointers = 6, kStructs = 7 };
 
+[[noreturn]] void ThrowTooLarge(std::uint64_t words, std::uint64_t most);
+
 // Memory that a message is written into.
 class Out {
  public:
@@ -66,6 +69,9 @@ class Out {
   void SetStruct(Position pointer, Position target, Layout layout) {
     base_[pointer] = PointerWord(pointer, target, 0) | Sizes(layout);
   }
+
+  // From now on it takes so many bytes at most: what would make it larger throws BadValue.
+  void LimitTo(std::size_t bytes) { most_ = std::min(bytes / sizeof(Word), kMaxMessageWords); }
 
   // Words that are 0.
   Position Allocate(std::uint64_t words) {
@@ -128,8 +134,13 @@ class Out {
   // Measured: below it the reader would rather have it in a cache.
   static constexpr std::size_t kLarge = 32 << 20;
 
+  void MakeRoom(std::uint64_t words) {
+    if (words > most_ - used_) ThrowTooLarge(used_ + words, most_);
+    Grow(words);
+    capacity_ = std::min(capacity_, most_);
+  }
   Position AllocateUncleared(std::uint64_t words) {
-    if (words > capacity_ - used_) Grow(words);
+    if (words > capacity_ - used_) MakeRoom(words);
     const auto at = static_cast<Position>(used_);
     used_ += words;
     return at;
@@ -141,6 +152,8 @@ class Out {
   static Word Sizes(Layout layout) {
     return (Word{layout.data} << 32) | (Word{layout.pointers} << 48);
   }
+
+  std::uint64_t most_ = kMaxMessageWords;
 };
 
 [[noreturn]] void ThrowMalformed(const char* what);

@@ -22,6 +22,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -40,11 +41,14 @@
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/cond_var.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/hello.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/messages.h"
 #include "remoteobj/transport/internal/rpc_messages.h"
+#include "remoteobj/transport/internal/rpc_service.h"
 #include "remoteobj/transport/internal/socket.h"
 #include "remoteobj/transport/internal/tls_stream.h"
 #include "remoteobj/transport/interruption.h"
@@ -172,6 +176,19 @@ constexpr absl::Duration kPing = absl::Seconds(5);
 // A capability, by a number: so that it can be named outside of the loop.
 using Handle = std::uint64_t;
 
+// Guards which connection a client and its objects use. A forked child makes a connection of its
+// own while threads of its parent may have been at this: so it is a leaf lock, under which nothing
+// is sent, made or destroyed.
+struct Connections;
+
+// By which servers tell the clients of processes apart. Made when the program starts: a forked
+// child would wait for ever for a static variable that a thread of its parent was initializing.
+const HelloId& ClientId() {
+  static const HelloId* const id = new HelloId(RandomHelloId());
+  return *id;
+}
+[[maybe_unused]] const HelloId& client_id_at_start = ClientId();
+
 // A call, from its request to its outcome. Guarded by the connection's mutex, but for what is
 // written before `done`.
 struct Exchange {
@@ -207,8 +224,9 @@ class RpcConnection {
 
   const HelloPeer& server() const { return server_; }
   pid_t server_pid() const { return server_pid_; }
+  bool of_this_process() const { return process_ == Self(); }
   // Of this process, and not lost.
-  bool usable() const { return process_ == Self() && !lost_.load() && !goodbye_.load(); }
+  bool usable() const { return of_this_process() && !lost_.load() && !goodbye_.load(); }
   // Throws StaleReference for an object of another server than this one.
   void CheckServer(const HelloId& server, std::uint64_t id) const {
     if (server == server_.id) return;
@@ -247,12 +265,12 @@ class RpcConnection {
   void Post(Work work);
   // What nobody waits for an answer to.
   void PostNote(Work work);
-  void PostLocked(Work work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PostLocked(Work work);
   void DriveUntil(absl::FunctionRef<bool()> done, Deadline deadline);
   void CheckProcess() const;
   void Drive(absl::FunctionRef<bool()> done, Deadline deadline);
   void RunInbox();
-  void FinishLocked(Exchange& exchange) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FinishLocked(Exchange& exchange);
   void FinishWell(Exchange& exchange);
   void FinishWith(Exchange& exchange, const kj::Exception& e);
   [[noreturn]] void ThrowLost() const;
@@ -273,10 +291,12 @@ class RpcConnection {
   std::atomic<std::uint64_t> notes_{0};
   std::atomic<std::uint64_t> heeded_{0};
 
-  absl::Mutex mutex_;
+  // Not one of Abseil's, whose locks share a global one in builds with debugging, which a fork may
+  // find taken for good. Guards what follows.
+  std::mutex mutex_;
   CondVar changed_;  // An exchange is done, or nobody drives any more.
-  bool driven_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<Work> inbox_ ABSL_GUARDED_BY(mutex_);
+  bool driven_ = false;
+  std::vector<Work> inbox_;
 
   std::unique_ptr<kj::EventLoop> loop_;
   std::unique_ptr<Wire> wire_;  // Of who drives.
@@ -341,11 +361,10 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
   socket_ = ConnectTo(options.address, deadline);
   wake_ = NewBell();
 
-  static const HelloId* const id = new HelloId(RandomHelloId());
   ClientHello hello({.key = options.key,
                      .shared_memory = options.shared_memory,
                      .pid = static_cast<std::uint32_t>(PidOf(process_)),
-                     .id = *id});
+                     .id = ClientId()});
   HelloGreeting greeting;
   HelloReply reply;
   std::vector<int> descriptors;
@@ -417,9 +436,11 @@ void RpcConnection::RunUntilDone(SocketStream& stream, kj::Promise<void> work, D
 
 RpcConnection::~RpcConnection() {
   if (process_ != Self()) {
-    // A copy in a forked child: the loop is the parent's.
+    // A copy in a forked child: the loop is the parent's. A thread of it may have been changing the
+    // inbox at the fork, so that is not looked at.
     static_cast<void>(loop_.release());
     static_cast<void>(wire_.release());
+    static_cast<void>(new std::vector<Work>(std::move(inbox_)));
     return;
   }
   const auto end = [this] {
@@ -446,12 +467,12 @@ void RpcConnection::ThrowLost() const {
 
 // Does `work` in the loop: soon, by whoever drives.
 void RpcConnection::Post(Work work) {
-  const absl::MutexLock lock(&mutex_);
+  const std::scoped_lock lock(mutex_);
   PostLocked(std::move(work));
 }
 
 void RpcConnection::PostNote(Work work) {
-  const absl::MutexLock lock(&mutex_);
+  const std::scoped_lock lock(mutex_);
   notes_.fetch_add(1);
   PostLocked(std::move(work));
 }
@@ -464,7 +485,7 @@ void RpcConnection::PostLocked(Work work) {
 void RpcConnection::RunInbox() {
   std::vector<Work> inbox;
   {
-    const absl::MutexLock lock(&mutex_);
+    const std::scoped_lock lock(mutex_);
     inbox.swap(inbox_);
   }
   for (Work& work : inbox) {
@@ -515,42 +536,38 @@ void RpcConnection::Drive(absl::FunctionRef<bool()> done, Deadline deadline) {
 // Until `done`, which is looked at under the mutex; or until the deadline, an interruption, or the
 // loss of the connection.
 void RpcConnection::DriveUntil(absl::FunctionRef<bool()> done, Deadline deadline) {
-  mutex_.Lock();
+  std::unique_lock lock(mutex_);
   while (!done() && !lost_.load()) {
     if (driven_) {
-      changed_.Wait(mutex_, deadline);
+      changed_.Wait(lock, deadline);
     } else {
       driven_ = true;
-      mutex_.Unlock();
+      lock.unlock();
       const auto locked_done = [&] {
-        const absl::MutexLock lock(&mutex_);
+        const std::scoped_lock locked(mutex_);
         return done();
       };
       std::exception_ptr failure;
       try {
         Drive(locked_done, deadline);
         // What others have left meanwhile nobody else would do.
-        mutex_.Lock();
+        lock.lock();
         while (!inbox_.empty() && !lost_.load()) {
-          mutex_.Unlock();
+          lock.unlock();
           Drive([] { return true; }, Deadline::Passed());
-          mutex_.Lock();
+          lock.lock();
         }
-        mutex_.Unlock();
+        lock.unlock();
       } catch (...) {
         failure = std::current_exception();
       }
-      mutex_.Lock();
+      lock.lock();
       driven_ = false;
       changed_.NotifyAll();
-      if (failure != nullptr) {
-        mutex_.Unlock();
-        std::rethrow_exception(failure);
-      }
+      if (failure != nullptr) std::rethrow_exception(failure);
     }
     if (deadline.expired() || Interrupted()) break;
   }
-  mutex_.Unlock();
 }
 
 // Has what is in the inbox sent, if nobody else does. Does not wait, and never throws.
@@ -569,12 +586,12 @@ void RpcConnection::FinishLocked(Exchange& exchange) {
 }
 
 void RpcConnection::FinishWell(Exchange& exchange) {
-  const absl::MutexLock lock(&mutex_);
+  const std::scoped_lock lock(mutex_);
   FinishLocked(exchange);
 }
 
 void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
-  const absl::MutexLock lock(&mutex_);
+  const std::scoped_lock lock(mutex_);
   const std::string what = e.getDescription().cStr();
   try {
     if (e.getType() == kj::Exception::Type::DISCONNECTED) {
@@ -584,6 +601,11 @@ void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
     if (e.getType() == kj::Exception::Type::OVERLOADED &&
         what.find("refused") != std::string::npos) {
       throw NotListening("the listener closed, and refused the call");
+    }
+    if (e.getType() == kj::Exception::Type::OVERLOADED &&
+        what.find("bad_alloc") != std::string::npos) {
+      throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
+                              absl::StrCat("the manager at ", address_, " refused the call"));
     }
     constexpr std::string_view kStale = "stale: ";
     const std::size_t stale = what.find(kStale);
@@ -636,7 +658,7 @@ void RpcConnection::Keep(std::uint64_t id, Deadline deadline) {
 }
 
 void RpcConnection::Send(const std::shared_ptr<Exchange>& exchange, bool waits) {
-  const absl::MutexLock lock(&mutex_);
+  const std::scoped_lock lock(mutex_);
   // What comes after it is not to overtake it; its own outcome tells that it has arrived.
   if (!waits) notes_.fetch_add(1);
   exchange->after = notes_.load();
@@ -667,17 +689,17 @@ void RpcConnection::Send(const std::shared_ptr<Exchange>& exchange, bool waits) 
 
 // A call that a fork has inherited is its parent's.
 void RpcConnection::CheckProcess() const {
-  if (process_ != Self()) throw std::logic_error("this call was begun by another process");
+  if (!of_this_process()) throw std::logic_error("this call was begun by another process");
 }
 
 bool RpcConnection::ready(Exchange& exchange) {
   CheckProcess();
   {
-    const absl::MutexLock lock(&mutex_);
+    const std::scoped_lock lock(mutex_);
     if (exchange.done || lost_.load()) return true;
   }
   DriveUntil([&] { return exchange.done; }, Deadline::Passed());
-  const absl::MutexLock lock(&mutex_);
+  const std::scoped_lock lock(mutex_);
   return exchange.done || lost_.load();
 }
 
@@ -688,7 +710,7 @@ void RpcConnection::Finish(Exchange& exchange, Deadline deadline) {
     std::exception_ptr error;
     bool done;
     {
-      const absl::MutexLock lock(&mutex_);
+      const std::scoped_lock lock(mutex_);
       done = exchange.done;
       error = exchange.error;
     }
@@ -772,14 +794,17 @@ class RemoteObject final : public Referent, public Channel {
   // `waits`: who calls it waits for the outcome, too.
   std::unique_ptr<PendingCall> Begin(WriteRequest write, Deadline deadline, bool waits);
 
+  // Of a request, with room for what the protocol adds.
+  std::size_t MostBytes() const { return client_->options().max_message_bytes - kFrameBytes; }
+
   // Where it is now.
   std::pair<std::shared_ptr<RpcConnection>, Handle> Place(Deadline deadline);
 
   const std::shared_ptr<RpcClient> client_;
   const HelloId server_;  // Of which it is.
-  absl::Mutex mutex_;
-  std::shared_ptr<RpcConnection> connection_ ABSL_GUARDED_BY(mutex_);
-  Handle handle_ ABSL_GUARDED_BY(mutex_);
+  // Guarded by ForkSafeMutex<Connections>().
+  std::shared_ptr<RpcConnection> connection_;
+  Handle handle_;
   // How often calls to it were refused in shared memory of late, as those are that wait: then it is
   // not tried every time.
   std::atomic<int> refusals_{0};
@@ -872,7 +897,10 @@ class RpcPendingCall final : public PendingCall {
         exchange_(std::move(exchange)),
         kept_(std::move(kept)) {}
   ~RpcPendingCall() override {
-    if (exchange_ != nullptr) connection_->GiveUp(exchange_);
+    if (exchange_ == nullptr) return;
+    connection_->GiveUp(exchange_);
+    // In a forked child: as it was at the fork, a thread of the parent may have been writing to it.
+    if (!connection_->of_this_process()) new std::shared_ptr<Exchange>(std::move(exchange_));
   }
 
   bool ready() override { return exchange_ == nullptr || connection_->ready(*exchange_); }
@@ -907,22 +935,25 @@ class RpcPendingCall final : public PendingCall {
 
 std::pair<std::shared_ptr<RpcConnection>, Handle> RemoteObject::Place(Deadline deadline) {
   {
-    const absl::MutexLock lock(&mutex_);
+    const std::scoped_lock lock(ForkSafeMutex<Connections>());
     if (connection_->usable()) return {connection_, handle_};
   }
-  // Not under the lock, which a fork would find taken for as long as it takes.
   std::shared_ptr<RpcConnection> connection = client_->Connection();
   if (id() != 0) connection->CheckServer(server_, id());
-  const Handle handle = connection->Find(id(), deadline);
-  const absl::MutexLock lock(&mutex_);
-  if (connection_->usable()) {
-    // Another thread was first.
-    if (connection_ != connection || handle_ != handle) connection->Release(handle);
-    return {connection_, handle_};
+  Handle handle = connection->Find(id(), deadline);
+  std::pair<std::shared_ptr<RpcConnection>, Handle> place;
+  {
+    const std::scoped_lock lock(ForkSafeMutex<Connections>());
+    if (!connection_->usable()) {
+      connection_.swap(connection);
+      std::swap(handle_, handle);
+      return {connection_, handle_};
+    }
+    place = {connection_, handle_};
   }
-  connection_ = std::move(connection);
-  handle_ = handle;
-  return {connection_, handle_};
+  // Another thread was first.
+  if (place != std::pair(connection, handle)) connection->Release(handle);
+  return place;
 }
 
 // Where it is: address, key, number, type, and the server that is meant.
@@ -945,15 +976,15 @@ namespace {
 std::shared_ptr<Referent> ReceiveFromProcess(const ValueReader& in) {
   const auto [address, key, id, type, server] = Codec<Sent>::Decode(in);
   // All that come from one manager have one connection.
-  static absl::Mutex mutex;
   static auto* const clients = new std::map<std::string, std::weak_ptr<RpcClient>>;
-  std::shared_ptr<RpcClient> client;
+  auto client =
+      std::make_shared<RpcClient>(RpcClientOptions{.address = Address::Parse(address), .key = key});
   {
-    const absl::MutexLock lock(&mutex);
+    const std::scoped_lock lock(ForkSafeMutex<Connections>());
     std::weak_ptr<RpcClient>& known = (*clients)[absl::StrCat(address, " ", key)];
-    client = known.lock();
-    if (client == nullptr) {
-      client = RpcClient::Connect({.address = Address::Parse(address), .key = key});
+    if (std::shared_ptr<RpcClient> there = known.lock()) {
+      client.swap(there);
+    } else {
       known = client;
     }
   }
@@ -983,6 +1014,7 @@ bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, Deadline dea
     shared->Call(
         [&](RequestWriter request) {
           RequestScope scope(client_, /*shared=*/true);
+          Access::OutOf(request).LimitTo(MostBytes());
           request.SetTarget(id());
           write(request);
         },
@@ -1015,6 +1047,7 @@ std::unique_ptr<PendingCall> RemoteObject::Begin(WriteRequest write, Deadline de
   std::vector<std::shared_ptr<Referent>> kept;
   {
     RequestScope scope(client_, /*shared=*/false);
+    exchange->request.LimitTo(MostBytes());
     const RequestWriter request = RequestOn(exchange->request, deadline);
     request.SetTarget(id());
     write(request);
@@ -1051,6 +1084,13 @@ bool RemoteObject::WaitUntilListening(Deadline deadline) {
 
 // RpcClient
 
+RpcClient::RpcClient(RpcClientOptions options)
+    : options_([&] {
+        // It may connect again after the program has changed its directory.
+        options.address = AbsoluteAddress(options.address);
+        return std::move(options);
+      }()) {}
+
 std::shared_ptr<RpcClient> RpcClient::Connect(RpcClientOptions options) {
   auto client = std::make_shared<RpcClient>(std::move(options));
   client->Connection();
@@ -1059,16 +1099,13 @@ std::shared_ptr<RpcClient> RpcClient::Connect(RpcClientOptions options) {
 
 std::shared_ptr<RpcConnection> RpcClient::Connection() {
   {
-    const absl::MutexLock lock(&mutex_);
+    const std::scoped_lock lock(ForkSafeMutex<Connections>());
     if (connection_ != nullptr && connection_->usable()) return connection_;
   }
-  // Not under the lock, which a fork would find taken for as long as it takes. Of two threads that
-  // come at a time one is first.
-  auto made = std::make_shared<RpcConnection>(options_);
-  std::shared_ptr<RpcConnection> last;
-  const absl::MutexLock lock(&mutex_);
-  if (connection_ != nullptr && connection_->usable()) return connection_;
-  last = std::exchange(connection_, std::move(made));
+  // If two threads come here at the same time, the connection of one of them is dropped.
+  auto connection = std::make_shared<RpcConnection>(options_);
+  const std::scoped_lock lock(ForkSafeMutex<Connections>());
+  if (connection_ == nullptr || !connection_->usable()) connection_.swap(connection);
   return connection_;
 }
 
@@ -1090,7 +1127,7 @@ bool RpcClient::Ping(Deadline deadline) {
 }
 
 pid_t RpcClient::server_pid() {
-  const absl::MutexLock lock(&mutex_);
+  const std::scoped_lock lock(ForkSafeMutex<Connections>());
   return connection_ == nullptr ? 0 : connection_->server_pid();
 }
 

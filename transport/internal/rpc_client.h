@@ -28,12 +28,11 @@
 #include <string>
 #include <string_view>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "remoteobj/transport/address.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/limits.h"
 #include "remoteobj/transport/references.h"
 
 namespace remoteobj {
@@ -51,7 +50,8 @@ struct RpcClientOptions {
   std::shared_ptr<Tls> tls = {};
   // For connecting, and for making a lost connection again.
   absl::Duration connect_timeout = absl::Seconds(10);
-  std::size_t max_message_bytes = std::size_t{1} << 30;
+  // The largest request. That of an outcome is the server's; both should have the same.
+  std::size_t max_message_bytes = kMaxManagerMessageBytes;
   // Whether calls that need not wait go through shared memory, where the server is on this machine.
   bool shared_memory = true;
 };
@@ -59,7 +59,7 @@ struct RpcClientOptions {
 class RpcClient : public std::enable_shared_from_this<RpcClient> {
  public:
   static std::shared_ptr<RpcClient> Connect(RpcClientOptions options);
-  explicit RpcClient(RpcClientOptions options) : options_(std::move(options)) {}
+  explicit RpcClient(RpcClientOptions options);
 
   const RpcClientOptions& options() const { return options_; }
 
@@ -77,8 +77,7 @@ class RpcClient : public std::enable_shared_from_this<RpcClient> {
 
  private:
   const RpcClientOptions options_;
-  absl::Mutex mutex_;
-  std::shared_ptr<RpcConnection> connection_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<RpcConnection> connection_;  // Guarded by ForkSafeMutex<Connections>().
 };
 
 // Makes an object of this process one that the server can call; set by who knows how (the manager's

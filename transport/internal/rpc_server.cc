@@ -11,8 +11,9 @@
 #include "remoteobj/transport/internal/rpc_server.h"
 
 #include <errno.h>
-#include <sys/resource.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,13 +36,13 @@
 #include "absl/time/clock.h"
 #include "capnp/capability.h"
 #include "capnp/rpc-twoparty.h"
-#include "glog/logging.h"
 #include "kj/async-io.h"
 #include "kj/async-unix.h"
 #include "kj/async.h"
 #include "kj/exception.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/log_line.h"
 #include "remoteobj/transport/internal/region.h"
 #include "remoteobj/transport/internal/rpc_messages.h"
 #include "remoteobj/transport/internal/socket.h"
@@ -126,6 +127,8 @@ struct Link {
   void Close() {
     while (!waiting.empty()) Cancel(waiting.begin()->first);
     session.reset();
+    // Else the call of closed() would keep this link, and the link that call.
+    closed.fulfiller->reject(KJ_EXCEPTION(DISCONNECTED, "the client has gone"));
   }
 };
 
@@ -274,6 +277,29 @@ class SessionCap final : public schema::Session::Server {
   const std::shared_ptr<Link> link_;
 };
 
+// Of the calling thread: a write to a socket that nobody reads any more fails, and is no signal.
+class PipeSignalBlocked {
+ public:
+  PipeSignalBlocked() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~PipeSignalBlocked() {
+    if (sigismember(&before_, SIGPIPE) == 1) return;
+    constexpr timespec kNow = {};
+    while (sigtimedwait(&pipe_, nullptr, &kNow) == SIGPIPE) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  PipeSignalBlocked(const PipeSignalBlocked&) = delete;
+  PipeSignalBlocked& operator=(const PipeSignalBlocked&) = delete;
+
+ private:
+  sigset_t pipe_ = {};
+  sigset_t before_ = {};
+};
+
 // Reads nothing while what was written before is not on its way. So of a client that sends calls
 // and does not read their answers those are not kept without end.
 class PacedStream final : public kj::AsyncIoStream {
@@ -394,17 +420,12 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   Impl(RpcServer& self, RpcService& service, RpcServerOptions options)
       : self_(self),
         service_(service),
-        options_(std::move(options)),
+        options_(WithAbsolutePath(std::move(options))),
         bound_(options_.address),
         event_(NewBell()) {
-    if (options_.key.empty() && !options_.address.IsLocalOnly()) {
-      throw std::invalid_argument(absl::StrCat(
-          "to listen at ", options_.address.ToString(),
-          ", where other machines can connect, takes a key: anybody could do anything"));
-    }
+    CheckKey(options_.address, options_.key);
     id_ = RandomHelloId();
-    socket_ = ListenAt(options_.address, bound_);
-    listens_ = true;
+    socket_ = ListenAt(options_.address, bound_, file_);
   }
   ~Impl() { StopListening(); }
 
@@ -426,11 +447,14 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
  private:
   class Connection;
 
+  static RpcServerOptions WithAbsolutePath(RpcServerOptions options) {
+    options.address = AbsoluteAddress(options.address);
+    return options;
+  }
   // First the file goes: once nobody listens at it another server may put its own there.
   void StopListening() {
-    if (!std::exchange(listens_, false)) return;
-    if (bound_.kind() == Address::Kind::kUnix) unlink(bound_.path().c_str());
-    shutdown(socket_.fd(), SHUT_RDWR);
+    file_.Remove();
+    if (socket_.fd() >= 0) shutdown(socket_.fd(), SHUT_RDWR);
   }
   kj::Promise<void> ReadInbox();
   kj::Promise<void> Accept();
@@ -448,7 +472,7 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   HelloId id_ = {};
   Socket event_;
   Socket socket_;
-  bool listens_ = false;
+  SocketFile file_;
   std::atomic<bool> stop_{false};
   std::mutex inbox_mutex_;
   std::vector<std::function<void()>> inbox_;  // Guarded by inbox_mutex_.
@@ -463,6 +487,8 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   Spinner spinner_;
   std::list<Connection*> half_open_;
   std::list<Connection*> connections_;
+  std::uint64_t refused_ = 0;         // How many clients were not let in.
+  std::uint64_t without_memory_ = 0;  // How many could have no shared memory.
   Deadline armed_ = Deadline::Never();
   bool stopped_ = false;  // All that was posted before Stop() is done.
   bool closing_ = false;
@@ -566,8 +592,11 @@ class RpcServer::Impl::Connection {
             link_->session = server_.service_.Connected(peer);
             if (verdict.client.shared_memory && MakeSharedMemory()) return ShareMemory();
           } else {
-            LOG_EVERY_N(WARNING, 100)
-                << "a client (" << peer.address << ") was not let in: " << verdict.reason;
+            // Anybody may cause this: one line for a hundred of them.
+            if (server_.refused_++ % 100 == 0) {
+              LogLine(LogSeverity::kWarning, absl::StrCat("a client (", peer.address,
+                                                          ") was not let in: ", verdict.reason));
+            }
           }
           return stream_->write(reply_.data(), reply_.size()).then([this, accepted] {
             if (!accepted) Drop();
@@ -585,7 +614,9 @@ class RpcServer::Impl::Connection {
     try {
       polled_ = std::make_unique<Polled>(link_);
     } catch (const std::system_error& e) {
-      LOG_EVERY_N(WARNING, 100) << "a client uses the socket alone: " << e.what();
+      if (server_.without_memory_++ % 100 == 0) {
+        LogLine(LogSeverity::kWarning, absl::StrCat("a client uses the socket alone: ", e.what()));
+      }
       return false;
     }
     if (!polled_->sealed()) polled_.reset();
@@ -641,10 +672,8 @@ class RpcServer::Impl::Connection {
   kj::Own<capnp::RpcSystem<capnp::rpc::twoparty::VatId>> rpc_;
 };
 
-void RpcServer::Impl::taskFailed(kj::Exception&& e) {
-  // A client that hangs up or speaks nonsense is no event; the others are served on.
-  VLOG(1) << "a connection ended: " << e.getDescription().cStr();
-}
+// A client that hangs up or speaks nonsense is no event; the others are served on.
+void RpcServer::Impl::taskFailed(kj::Exception&&) {}
 
 kj::Promise<void> RpcServer::Impl::ReadInbox() {
   HearBell(event_.fd());
@@ -720,7 +749,8 @@ void RpcServer::Impl::PollHot(kj::WaitScope& scope) {
         served |= connection->polled()->Serve();
       } catch (const std::exception& e) {
         // No memory for its request, say. The others are served on.
-        LOG(WARNING) << "a client is dropped, since its call failed: " << e.what();
+        LogLine(LogSeverity::kWarning,
+                absl::StrCat("a client is dropped, since its call failed: ", e.what()));
         connection->Drop();
       }
     }
@@ -757,13 +787,12 @@ void RpcServer::Impl::Keep(std::shared_ptr<Referent> object) {
 }
 
 void RpcServer::Impl::Run() {
-  // Each client takes up to three descriptors; the usual limit is for programs that use select().
-  rlimit files = {};
-  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-  }
+  // KJ has the whole program ignore SIGPIPE; here it is enough that this thread does not get it.
+  const PipeSignalBlocked blocked;
+  struct sigaction before_kj = {};
+  sigaction(SIGPIPE, nullptr, &before_kj);
   kj::AsyncIoContext io = kj::setupAsyncIo();
+  sigaction(SIGPIPE, &before_kj, nullptr);
   io_ = &io;
   RpcServer* const before = std::exchange(this_loop, &self_);
   {
@@ -777,7 +806,8 @@ void RpcServer::Impl::Run() {
       kj::TaskSet tasks(*this);
       tasks_ = &tasks;
       const auto failed = [](kj::Exception&& e) {
-        LOG(ERROR) << "a manager takes no more: " << e.getDescription().cStr();
+        LogLine(LogSeverity::kError, absl::StrCat("a manager accepts no further connections: ",
+                                                  e.getDescription().cStr()));
       };
       kj::Promise<void> inbox = ReadInbox().eagerlyEvaluate(failed);
       {
@@ -807,6 +837,13 @@ void RpcServer::Impl::Run() {
   socket_ = Socket();
   this_loop = before;
   io_ = nullptr;
+}
+
+void CheckKey(const Address& address, const std::string& key) {
+  if (!key.empty() || address.IsLocalOnly()) return;
+  throw std::invalid_argument(
+      absl::StrCat("to listen at ", address.ToString(),
+                   ", where other machines can connect, takes a key: anybody could do anything"));
 }
 
 RpcServer::RpcServer(RpcService& service, RpcServerOptions options)

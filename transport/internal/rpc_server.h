@@ -26,6 +26,7 @@
 #include "remoteobj/transport/address.h"
 #include "remoteobj/transport/internal/hello.h"
 #include "remoteobj/transport/internal/rpc_service.h"
+#include "remoteobj/transport/limits.h"
 
 namespace remoteobj {
 class Tls;
@@ -43,11 +44,14 @@ struct RpcServerOptions {
   // Whether clients on this machine may use shared memory instead of the socket.
   bool shared_memory = true;
   // The largest message that is taken.
-  std::size_t max_message_bytes = std::size_t{1} << 30;
+  std::size_t max_message_bytes = kMaxManagerMessageBytes;
   // For the first words of a connection; and how many may be at that, beyond which the oldest goes.
   absl::Duration hello_timeout = absl::Seconds(10);
   std::size_t max_half_open = 1000;
 };
+
+// Throws std::invalid_argument for an address where other machines can connect, without a key.
+void CheckKey(const Address& address, const std::string& key);
 
 class RpcServer {
  public:

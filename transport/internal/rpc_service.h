@@ -23,6 +23,9 @@
 
 namespace remoteobj::transport_internal {
 
+// How much of the largest message is left for what the protocol adds to a request or an outcome.
+inline constexpr std::size_t kFrameBytes = 64 << 10;
+
 // Who has come in, as it has proved or as the kernel says.
 struct PeerInfo {
   pid_t pid = 0;  // 0 if it is on another machine.

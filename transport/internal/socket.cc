@@ -9,7 +9,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -54,6 +57,9 @@ struct OpenSockets {
     return *sockets;
   }
 };
+// A forked child would wait for ever for a static variable that a thread of its parent was
+// initializing.
+[[maybe_unused]] const OpenSockets& open_sockets_at_start = OpenSockets::Get();
 
 [[noreturn]] void Throw(const Address& address, const char* what) {
   throw std::system_error(errno, std::generic_category(),
@@ -73,6 +79,12 @@ bool IsOnLoopback(const SocketAddress& at) {
              : IsLoopback(reinterpret_cast<const sockaddr_in*>(&at.storage)->sin_addr);
 }
 
+std::uint16_t PortOf(const SocketAddress& at) {
+  return ntohs(at.storage.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6*>(&at.storage)->sin6_port
+                   : reinterpret_cast<const sockaddr_in*>(&at.storage)->sin_port);
+}
+
 // REQUIRES: a unix address, whose path fits.
 SocketAddress UnixAddress(const Address& address) {
   SocketAddress to;
@@ -84,8 +96,30 @@ SocketAddress UnixAddress(const Address& address) {
   return to;
 }
 
+// Of a TCP address that has no host name.
+std::optional<SocketAddress> IpAddress(const Address& address) {
+  SocketAddress to;
+  auto* const v4 = reinterpret_cast<sockaddr_in*>(&to.storage);
+  auto* const v6 = reinterpret_cast<sockaddr_in6*>(&to.storage);
+  if (inet_pton(AF_INET, address.host().c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(address.port());
+    to.size = sizeof *v4;
+  } else if (inet_pton(AF_INET6, address.host().c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(address.port());
+    to.size = sizeof *v6;
+  } else {
+    return std::nullopt;
+  }
+  return to;
+}
+
 std::vector<SocketAddress> Resolve(const Address& address, bool to_listen) {
   if (address.kind() != Address::Kind::kTcp) return {UnixAddress(address)};
+  // Without getaddrinfo where there is nothing to look up: it takes locks, which a forked child may
+  // find taken for good.
+  if (const auto known = IpAddress(address)) return {*known};
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV | (to_listen ? AI_PASSIVE : 0);
@@ -106,8 +140,10 @@ std::vector<SocketAddress> Resolve(const Address& address, bool to_listen) {
   return addresses;
 }
 
+constexpr int kSocketType = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+
 Socket NewSocket(const SocketAddress& address) {
-  const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int fd = socket(address.storage.ss_family, kSocketType, 0);
   if (fd < 0) throw std::system_error(errno, std::generic_category(), "socket");
   return Socket(fd);
 }
@@ -125,6 +161,35 @@ void SetTcpOptions(int fd) {
   set(IPPROTO_TCP, TCP_USER_TIMEOUT, 60'000);
 }
 
+// Held while a socket's file is looked at, removed and made, so that of several servers which begin
+// at one path at the same time each sees what the others have done. The lock is that of the
+// directory, which leaves no file behind. Somebody else may hold that for long: then this goes on
+// without it.
+class DirectoryLock {
+ public:
+  explicit DirectoryLock(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    const std::string directory = slash == path.npos ? "." : path.substr(0, slash + 1);
+    const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    directory_ = Socket(fd);
+    constexpr int kMostTries = 2000;
+    for (int i = 0; i < kMostTries && flock(directory_.fd(), LOCK_EX | LOCK_NB) != 0; ++i) {
+      if (errno != EWOULDBLOCK && errno != EINTR) return;
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+  }
+  // Not by closing alone: a child that was forked meanwhile may have a copy for a moment.
+  ~DirectoryLock() {
+    if (directory_.fd() >= 0) flock(directory_.fd(), LOCK_UN);
+  }
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+ private:
+  Socket directory_;
+};
+
 // Whether the file of a unix socket is left over from a process that is gone.
 bool IsLeftOver(const Address& address) {
   const SocketAddress to = UnixAddress(address);
@@ -132,18 +197,47 @@ bool IsLeftOver(const Address& address) {
   return connect(probe.fd(), to.get(), to.size) != 0 && errno == ECONNREFUSED;
 }
 
-// Waits in slices, so that an interruption of this thread is noticed.
-void Await(int fd, short events, Deadline deadline) {
+bool IsSameFile(const struct stat& a, dev_t device, ino_t inode) {
+  return a.st_dev == device && a.st_ino == inode;
+}
+
+// Removes the file at which bind() has found the path taken, if it is left over. REQUIRES: the
+// directory is locked.
+void RemoveLeftOver(const Address& address) {
+  const char* const path = address.path().c_str();
+  struct stat found = {};
+  if (lstat(path, &found) != 0) return;  // Gone by now: bind() tells.
+  if (!S_ISSOCK(found.st_mode)) {
+    errno = EADDRINUSE;
+    Throw(address,
+          "a file that is no socket is in the way: remove it, or choose another path than");
+  }
+  struct stat again = {};
+  if (!IsLeftOver(address) || lstat(path, &again) != 0 ||
+      !IsSameFile(again, found.st_dev, found.st_ino)) {
+    errno = EADDRINUSE;
+    Throw(address, "another process listens at");
+  }
+  unlink(path);
+}
+
+// Waits in slices, so that an interruption of this thread is noticed. Returns false at the
+// deadline.
+bool Await(std::span<pollfd> waits, Deadline deadline) {
   for (;;) {
     const absl::Duration left = deadline.left();
-    if (left <= absl::ZeroDuration()) throw DeadlineExceeded("the connection did not come about");
+    if (left <= absl::ZeroDuration()) return false;
     const absl::Duration slice =
         std::min(left, interruption == nullptr ? absl::Hours(1) : absl::Milliseconds(20));
-    pollfd wait{fd, events, 0};
-    const int ready = poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(slice)) + 1);
-    if (ready > 0) return;
+    const int ready =
+        poll(waits.data(), waits.size(), static_cast<int>(absl::ToInt64Milliseconds(slice)) + 1);
+    if (ready > 0) return true;
     InterruptionPoint();
   }
+}
+void Await(int fd, short events, Deadline deadline) {
+  pollfd wait{fd, events, 0};
+  if (!Await({&wait, 1}, deadline)) throw DeadlineExceeded("the connection did not come about");
 }
 
 }  // namespace
@@ -167,7 +261,32 @@ Socket::~Socket() {
   open.fds.erase(fd_);
 }
 
-Socket ListenAt(const Address& address, Address& bound) {
+SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
+  struct stat now = {};
+  if (lstat(path_.c_str(), &now) != 0) path_.clear();
+  device_ = now.st_dev;
+  inode_ = now.st_ino;
+}
+
+void SocketFile::Remove() {
+  if (path_.empty()) return;
+  const DirectoryLock lock(path_);
+  struct stat now = {};
+  if (lstat(path_.c_str(), &now) == 0 && IsSameFile(now, device_, inode_)) unlink(path_.c_str());
+  path_.clear();
+}
+
+Address AbsoluteAddress(const Address& address) {
+  if (address.kind() != Address::Kind::kUnix || address.path().starts_with('/')) return address;
+  std::error_code error;
+  const std::filesystem::path here = std::filesystem::current_path(error);
+  if (error) return address;
+  const std::string path = (here / address.path()).string();
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) return address;
+  return Address::Parse("unix:" + path);
+}
+
+Socket ListenAt(const Address& address, Address& bound, SocketFile& file) {
   const SocketAddress at = Resolve(address, /*to_listen=*/true).front();
   // A name is believed only if this machine has it, too.
   if (address.kind() == Address::Kind::kTcp && address.IsLocalOnly() && !IsOnLoopback(at)) {
@@ -180,49 +299,98 @@ Socket ListenAt(const Address& address, Address& bound) {
     setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     SetTcpOptions(socket.fd());  // Those that are accepted have them, too.
   }
+  std::optional<DirectoryLock> lock;
+  if (address.kind() == Address::Kind::kUnix) lock.emplace(address.path());
   if (bind(socket.fd(), at.get(), at.size) != 0) {
-    if (errno != EADDRINUSE || address.kind() != Address::Kind::kUnix || !IsLeftOver(address)) {
-      errno = errno == 0 ? EADDRINUSE : errno;
-      Throw(address, "can't listen at");
-    }
-    unlink(address.path().c_str());
+    if (errno != EADDRINUSE || !lock) Throw(address, "can't listen at");
+    RemoveLeftOver(address);
     if (bind(socket.fd(), at.get(), at.size) != 0) Throw(address, "can't listen at");
   }
+  if (lock) file = SocketFile(address.path());
   if (listen(socket.fd(), SOMAXCONN) != 0) Throw(address, "can't listen at");
   bound = address;
   if (address.kind() == Address::Kind::kTcp) {
     SocketAddress chosen;
     chosen.size = sizeof chosen.storage;
     getsockname(socket.fd(), reinterpret_cast<sockaddr*>(&chosen.storage), &chosen.size);
-    const in_port_t port = chosen.storage.ss_family == AF_INET6
-                               ? reinterpret_cast<sockaddr_in6*>(&chosen.storage)->sin6_port
-                               : reinterpret_cast<sockaddr_in*>(&chosen.storage)->sin_port;
-    bound = address.WithPort(ntohs(port));
+    bound = address.WithPort(PortOf(chosen));
   }
   return socket;
 }
 
+namespace {
+
+[[noreturn]] void ThrowLate(const Address& address) {
+  throw DeadlineExceeded(
+      absl::StrCat("no connection to ", address.ToString(), " came about in time"));
+}
+
+Socket ConnectToUnix(const Address& address, Deadline deadline) {
+  const SocketAddress to = UnixAddress(address);
+  Socket socket = NewSocket(to);
+  while (connect(socket.fd(), to.get(), to.size) != 0) {
+    if (errno != EAGAIN) {
+      std::string why = std::generic_category().message(errno);
+      if (errno == ECONNREFUSED && address.kind() == Address::Kind::kUnixAbstract) {
+        why +=
+            "; a name that is no file is known in one network namespace only: for clients in "
+            "another, give the manager an address such as unix:/run/name";
+      }
+      throw NotListening(absl::StrCat("nobody listens at ", address.ToString(), ": ", why));
+    }
+    // The listener's queue is full.
+    if (deadline.expired()) ThrowLate(address);
+    absl::SleepFor(absl::Milliseconds(1));
+    InterruptionPoint();
+  }
+  return socket;
+}
+
+}  // namespace
+
 Socket ConnectTo(const Address& address, Deadline deadline) {
+  if (address.kind() != Address::Kind::kTcp) return ConnectToUnix(address, deadline);
+  // One that does not answer must not take the time of the next.
+  constexpr absl::Duration kHeadStart = absl::Milliseconds(250);
+  const std::vector<SocketAddress> addresses = Resolve(address, /*to_listen=*/false);
+  std::vector<Socket> under_way;
   std::string why;
-  for (const SocketAddress& to : Resolve(address, /*to_listen=*/false)) {
-    Socket socket = NewSocket(to);
-    if (address.kind() == Address::Kind::kTcp) SetTcpOptions(socket.fd());
-    int error = 0;
-    for (;;) {
-      error = connect(socket.fd(), to.get(), to.size) == 0 ? 0 : errno;
-      if (error != EAGAIN) break;
-      // Of a unix socket: the listener's queue is full.
-      if (deadline.expired()) throw DeadlineExceeded("the connection did not come about");
-      absl::SleepFor(absl::Milliseconds(1));
-      InterruptionPoint();
+  Deadline next_start = Deadline::Passed();
+  for (auto next = addresses.begin();;) {
+    if (next != addresses.end() && (under_way.empty() || next_start.expired())) {
+      const SocketAddress& to = *next++;
+      const int fd = socket(to.storage.ss_family, kSocketType, 0);
+      if (fd < 0) {  // A machine without IPv6, say.
+        why = std::generic_category().message(errno);
+        continue;
+      }
+      Socket socket(fd);
+      SetTcpOptions(socket.fd());
+      if (connect(socket.fd(), to.get(), to.size) == 0) return socket;
+      if (errno == EINPROGRESS) {
+        under_way.push_back(std::move(socket));
+        next_start = Deadline::After(kHeadStart);
+      } else {
+        why = std::generic_category().message(errno);
+      }
+      continue;
     }
-    if (error == EINPROGRESS) {
-      Await(socket.fd(), POLLOUT, deadline);
+    if (under_way.empty()) break;
+    std::vector<pollfd> waits;
+    for (const Socket& socket : under_way) waits.push_back({socket.fd(), POLLOUT, 0});
+    if (!Await(waits, next == addresses.end() ? deadline : std::min(deadline, next_start))) {
+      if (deadline.expired()) ThrowLate(address);
+      continue;
+    }
+    for (std::size_t i = waits.size(); i-- > 0;) {
+      if (waits[i].revents == 0) continue;
+      int error = 0;
       socklen_t size = sizeof error;
-      getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+      getsockopt(waits[i].fd, SOL_SOCKET, SO_ERROR, &error, &size);
+      if (error == 0) return std::move(under_way[i]);
+      why = std::generic_category().message(error);
+      under_way.erase(under_way.begin() + static_cast<std::ptrdiff_t>(i));
     }
-    if (error == 0) return socket;
-    why = std::generic_category().message(error);
   }
   throw NotListening(absl::StrCat("nobody listens at ", address.ToString(), ": ", why));
 }
@@ -241,15 +409,16 @@ std::optional<PeerCredentials> CredentialsOf(int fd) {
 
 std::string NameOfPeer(int fd) {
   if (const auto credentials = CredentialsOf(fd)) return absl::StrCat("pid ", credentials->pid);
-  sockaddr_storage storage = {};
-  socklen_t size = sizeof storage;
-  char host[NI_MAXHOST] = "?";
-  char port[NI_MAXSERV] = "?";
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0) {
-    getnameinfo(reinterpret_cast<sockaddr*>(&storage), size, host, sizeof host, port, sizeof port,
-                NI_NUMERICHOST | NI_NUMERICSERV);
-  }
-  return absl::StrCat(host, ":", port);
+  SocketAddress at;
+  at.size = sizeof at.storage;
+  char host[INET6_ADDRSTRLEN] = "?";
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&at.storage), &at.size) != 0) return host;
+  const bool v6 = at.storage.ss_family == AF_INET6;
+  inet_ntop(at.storage.ss_family,
+            v6 ? static_cast<const void*>(&reinterpret_cast<sockaddr_in6*>(&at.storage)->sin6_addr)
+               : &reinterpret_cast<sockaddr_in*>(&at.storage)->sin_addr,
+            host, sizeof host);
+  return absl::StrCat(host, ":", PortOf(at));
 }
 
 void ReadAll(int fd, std::span<std::byte> out, Deadline deadline, std::vector<int>* descriptors) {

@@ -46,11 +46,34 @@ class Socket {
   pid_t process_ = 0;  // Which has it.
 };
 
-// Listens. A unix socket's file that nobody listens at any more is replaced. `bound` becomes the
-// address with the port that the kernel chose.
-Socket ListenAt(const Address& address, Address& bound);
+// The file of a unix socket that this process has bound.
+class SocketFile {
+ public:
+  SocketFile() = default;
+  // Notes which file is there now. REQUIRES: the caller has bound a socket to that path.
+  explicit SocketFile(std::string path);
 
-// Throws NotListening if nobody listens there, DeadlineExceeded if it does not come about in time.
+  // Removes it, unless another has taken its place. Does nothing the second time.
+  void Remove();
+
+ private:
+  std::string path_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+// A unix address with its path from the root, so that it means the same in every directory.
+// Unchanged if it is absolute already, or would have no room in a socket address then.
+Address AbsoluteAddress(const Address& address);
+
+// Listens. A unix socket's file that nobody listens at any more is replaced; any other file at the
+// path is an error, as is a process that listens there. `bound` becomes the address with the port
+// that the kernel chose; `file` that of a unix socket.
+Socket ListenAt(const Address& address, Address& bound, SocketFile& file);
+
+// Where a host name has several addresses, the first that answers counts: each is given a quarter
+// of a second before the next one is tried, too. Throws NotListening if nobody listens there,
+// DeadlineExceeded if it does not come about in time.
 Socket ConnectTo(const Address& address, Deadline deadline);
 
 struct PeerCredentials {

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+//
+// Managers at paths of the file system: several that begin at one at the same time, and programs
+// that change their directory.
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "remoteobj/manager/manager.h"
+#include "remoteobj/process/process.h"
+#include "remoteobj/testing/forked.h"
+
+// In this program the moment between looking at a file and removing it is a long one.
+extern "C" int unlink(const char* path) noexcept {
+  constexpr useconds_t kMicroseconds = 20'000;
+  usleep(kMicroseconds);
+  return static_cast<int>(syscall(SYS_unlink, path));
+}
+
+namespace remoteobj {
+namespace {
+
+using remoteobj_testing::Forked;
+
+constexpr int kUsed = 3;  // What a server ends with that is told that the address is used.
+
+struct Shared {
+  std::atomic<bool> go;
+  std::atomic<int> serving, refused;
+};
+
+class SocketFileTest : public testing::Test {
+ protected:
+  SocketFileTest() { EXPECT_NE(mkdtemp(directory_.data()), nullptr); }
+  ~SocketFileTest() override {
+    unlink(path().c_str());
+    EXPECT_EQ(rmdir(directory_.c_str()), 0) << "something is left there";
+  }
+
+  const std::string& directory() const { return directory_; }
+  std::string path() const { return directory_ + "/socket"; }
+
+ private:
+  std::string directory_ = "/tmp/remoteobj-manager-XXXXXX";
+};
+
+TEST_F(SocketFileTest, OfFourThatBeginAtALeftOverFileOneServesAndTheOthersAreTold) {
+  constexpr int kServers = 4;
+  void* const memory =
+      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  for (int round = 0; round < 10; ++round) {
+    const auto serve = [&](Shared& shared) {
+      while (!shared.go) {
+      }
+      try {
+        Manager("unix:" + path(), {.on_serving = [&](const std::string&) { ++shared.serving; }})
+            .ServeForever();
+      } catch (const std::system_error& e) {
+        ++shared.refused;
+        _exit(e.code() == std::errc::address_in_use ? kUsed : 1);
+      }
+    };
+    Shared& shared = *new (memory) Shared{};
+    {
+      // What is killed leaves its file.
+      shared.go = true;
+      Forked left([&] { serve(shared); });
+      while (shared.serving == 0) absl::SleepFor(absl::Milliseconds(1));
+      left.Kill();
+      shared.go = false;
+      shared.serving = 0;
+    }
+    std::vector<std::unique_ptr<Forked>> servers;
+    for (int i = 0; i < kServers; ++i) {
+      servers.push_back(std::make_unique<Forked>([&] { serve(shared); }));
+    }
+    shared.go = true;
+    while (shared.serving + shared.refused < kServers) absl::SleepFor(absl::Milliseconds(1));
+    EXPECT_EQ(shared.serving, 1);
+    int told = 0;
+    EXPECT_EQ(Manager::Connect("unix:" + path()).object_count(), 0u);
+    for (const auto& server : servers) {
+      if (server->Kill() == kUsed) ++told;
+    }
+    EXPECT_EQ(told, kServers - 1);
+  }
+  munmap(memory, sizeof(Shared));
+}
+
+TEST_F(SocketFileTest, ARelativePathMeansTheSameAfterTheProgramHasChangedItsDirectory) {
+  ASSERT_EQ(chdir(directory().c_str()), 0);
+  Manager manager("unix:socket");
+  auto dict = manager.Dict<std::string, int>({{"a", 1}});
+  ASSERT_EQ(chdir("/"), 0);
+  EXPECT_EQ(manager.address(), "unix:" + path());
+  Process child([&] { return int{*dict["a"]}; });
+  child.Join();
+  EXPECT_EQ(child.result(), 1);
+  manager.Shutdown();
+  struct stat found = {};
+  EXPECT_NE(lstat(path().c_str(), &found), 0) << "the file is left";
+}
+
+}  // namespace
+}  // namespace remoteobj

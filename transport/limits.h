@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+//
+// How large a message may be: a call with all its arguments, or what comes of it. What is larger is
+// refused with BadValue before it is sent; a value that may be larger goes in parts.
+#ifndef REMOTEOBJ_TRANSPORT_LIMITS_H_
+#define REMOTEOBJ_TRANSPORT_LIMITS_H_
+
+#include <cstddef>
+
+namespace remoteobj {
+
+// To and from a proxy's listener.
+inline constexpr std::size_t kMaxMessageBytes = std::size_t{4} << 30;
+
+// To and from a manager, which serves others between.
+inline constexpr std::size_t kMaxManagerMessageBytes = std::size_t{1} << 30;
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_TRANSPORT_LIMITS_H_
