@@ -17,9 +17,11 @@
 // before B's. A reader that has found B looks at all lanes again after that, and so finds A: Next()
 // repeats its round until a round finds nothing new, and then takes the lowest.
 //
-// A process that has closed the file's descriptor, as one that closes all but the streams, still
-// has the mapping, and mremap() makes further ones from it. The first lane follows the mapped page,
-// so such a process reads and writes there.
+// The file has its size from the beginning, so a part of it can always be mapped. That is done, for
+// a moment, by a process that has closed the file's descriptor, as one that closes all but the
+// streams (it still has a mapping, from which further ones are made), and by one whose limit of
+// file sizes does not let it write there. Where there is such a limit when the log is made, there
+// are few lanes, and each has its share of what is allowed.
 #include "remoteobj/transport/shared_log.h"
 
 #include <fcntl.h>
@@ -28,7 +30,6 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -50,6 +51,7 @@ using transport_internal::Identity;
 using transport_internal::OwnDescriptor;
 
 constexpr unsigned kLanes = 32;
+constexpr unsigned kFewLanes = 4;  // Under a limit of file sizes.
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kExtraOffset = kPage - SharedLog::kExtraBytes;
 // So much passes through a lane in the log's life: 4 PiB, days at the speed of memory.
@@ -62,10 +64,17 @@ constexpr std::uint64_t kGiveBackBytes = 1 << 20;
 constexpr std::size_t kKeptBuffer = 16 << 20;
 
 constexpr std::uint64_t Align8(std::uint64_t n) { return (n + 7) & ~std::uint64_t{7}; }
-constexpr std::uint64_t OffsetOf(unsigned lane) { return kPage + lane * kLaneBytes; }
 
 [[noreturn]] void ThrowErrno(int error, const char* what) {
   throw std::system_error(error, std::generic_category(), what);
+}
+
+[[noreturn]] void ThrowWrite(int error) {
+  ThrowErrno(error,
+             error == EFBIG
+                 ? "remoteobj: a log has no room left, since there was a limit of file sizes "
+                   "(RLIMIT_FSIZE, ulimit -f) when it was made"
+                 : "remoteobj: write to a log");
 }
 
 // Raises `word` to `value` if it is lower.
@@ -84,23 +93,22 @@ void Punch(const OwnDescriptor& file, std::uint64_t from, std::uint64_t to) {
   }
 }
 
-// Bytes of the file, without its descriptor: a mapping made from that of the first page.
+// Bytes of the file that are mapped for a moment. `first_page` is a mapping of its first page.
 class Mapped {
  public:
   // REQUIRES: the file has that size.
-  Mapped(void* first_page, std::uint64_t offset, std::size_t size)
-      : length_(static_cast<std::size_t>(offset) + size) {
-    // With an old size of 0 it is a second mapping, from the same place in the file on.
-    void* const memory = mremap(first_page, 0, length_, MREMAP_MAYMOVE);
-    if (memory == MAP_FAILED) return;
+  Mapped(const OwnDescriptor& file, void* first_page, std::uint64_t offset, std::size_t size) {
+    const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    const std::uint64_t from = offset / page * page;
+    length_ = static_cast<std::size_t>(offset - from) + size;
+    void* const memory =
+        transport_internal::MapPart(file, first_page, static_cast<off_t>(from), length_);
+    if (memory == nullptr) return;
     memory_ = static_cast<char*>(memory);
-    data_ = memory_ + offset;
+    data_ = memory_ + (offset - from);
 #ifdef MADV_POPULATE_WRITE
     // A lack of memory is an error here, and later a SIGBUS. Before Linux 5.14 it isn't noticed.
-    const std::uint64_t page = offset / kPage * kPage;
-    if (madvise(memory_ + page, length_ - page, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
-      data_ = nullptr;
-    }
+    if (madvise(memory_, length_, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) data_ = nullptr;
 #endif
   }
   ~Mapped() {
@@ -113,7 +121,7 @@ class Mapped {
   char* data() const { return data_; }
 
  private:
-  const std::size_t length_;
+  std::size_t length_ = 0;
   char* memory_ = nullptr;
   char* data_ = nullptr;
 };
@@ -153,7 +161,9 @@ struct SharedLog::Header {
   std::atomic<std::uint32_t> blocked;  // How many do.
   // A writer has closed its descriptors, and can't wake readers that wait.
   std::atomic<std::uint32_t> silent;
-  std::uint64_t size;  // Of the file. Written when the log is made.
+  // Written when the log is made. What is beside the log is one lane more.
+  std::uint32_t lane_count;
+  std::uint64_t lane_bytes;
   Lane lanes[kLanes];
 };
 
@@ -173,30 +183,38 @@ struct SharedLog::RecordHeader {
 
 SharedLog::SharedLog(Options options) {
   memory_fd_ = transport_internal::NewMemoryFile("remoteobj-log");
-  // All that can be mapped; it takes memory only where something is written.
-  const auto size = static_cast<off_t>(kPage + kLaneBytes);
+  // All that there may ever be; it takes memory only where something is written.
+  const auto limit = static_cast<std::uint64_t>(transport_internal::FileSizeLimit());
+  const bool few = limit < kPage + (kLanes + 1) * kLaneBytes;
+  const unsigned lanes = few ? kFewLanes : kLanes;
+  const std::uint64_t lane_bytes =
+      few ? (std::max(limit, kPage) - kPage) / (lanes + 1) / kPage * kPage : kLaneBytes;
   transport_internal::ResizeMemoryFile(
-      memory_fd_.get(), std::max<off_t>(kPage, std::min(size, transport_internal::FileSizeLimit())),
-      "a log");
+      memory_fd_.get(), static_cast<off_t>(kPage + (lanes + 1) * lane_bytes), "a log");
+  // A page that can't be had is an error now, and not a SIGBUS later.
+  if (fallocate(memory_fd_.get(), 0, 0, kPage) != 0)
+    ThrowErrno(errno, "remoteobj: memory of a log");
   if (options.can_wait) {
     wake_fd_ = OwnDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (wake_fd_.get() < 0) ThrowErrno(errno, "remoteobj: eventfd");
   }
   Map();
-  struct stat status;
-  if (fstat(memory_fd_.get(), &status) == 0) {
-    header_->size = static_cast<std::uint64_t>(status.st_size);
-  }
+  header_->lane_count = lanes;
+  header_->lane_bytes = lane_bytes;
 }
 
 SharedLog::SharedLog(int memory_fd, int wake_fd) : memory_fd_(memory_fd), wake_fd_(wake_fd) {
   Map();
+  if (header_->lane_count == 0 || header_->lane_count > kLanes) {
+    munmap(header_, kPage);
+    ThrowErrno(EINVAL, "remoteobj: what was received as a log");
+  }
 }
 
 void SharedLog::Map() {
   void* memory = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd_.get(), 0);
   if (memory == MAP_FAILED) ThrowErrno(errno, "remoteobj: mmap of a log");
-  static_assert(kPage + kLanes * kLaneBytes <= kOwnerOffset);
+  static_assert(kPage + (kLanes + 1) * kLaneBytes < std::uint64_t{1} << 62);
   static_assert(sizeof(Header) <= kExtraOffset && std::atomic<std::uint64_t>::is_always_lock_free);
   // Cleared memory is a Header as it begins.
   header_ = static_cast<Header*>(memory);
@@ -206,24 +224,40 @@ SharedLog::~SharedLog() { munmap(header_, kPage); }
 
 void* SharedLog::extra() const { return reinterpret_cast<char*>(header_) + kExtraOffset; }
 
-// One of the first `count`.
-SharedLog::Lane& SharedLog::TakeLane(unsigned count, std::uint64_t* offset) noexcept {
+std::uint64_t SharedLog::OffsetOf(unsigned lane) const {
+  return kPage + lane * header_->lane_bytes;
+}
+
+// Null if no lane has so much room.
+SharedLog::Lane* SharedLog::TakeLane(std::uint64_t bytes, std::uint64_t* offset) noexcept {
   static constinit thread_local unsigned last = 0;
   const Identity self = transport_internal::Self();
+  const unsigned count = header_->lane_count;
   for (unsigned round = 0;; ++round) {
+    bool room = false;
     for (unsigned i = 0; i < count; ++i) {
       const unsigned index = (last + i) % count;
       Lane& lane = header_->lanes[index];
+      const auto full = [&] {
+        return lane.tail.load(std::memory_order_relaxed) + bytes > header_->lane_bytes;
+      };
+      if (full()) continue;
+      room = true;
       Identity owner = lane.owner.load(std::memory_order_relaxed);
       // Whether an owner lives is a system call away, so it is asked only where all lanes are
       // taken.
       if (owner != 0 && (round == 0 || transport_internal::Alive(owner))) continue;
       if (lane.owner.compare_exchange_strong(owner, self, std::memory_order_acquire)) {
+        if (full()) {
+          lane.owner.store(0, std::memory_order_release);
+          continue;
+        }
         last = index;
         *offset = OffsetOf(index);
-        return lane;
+        return &lane;
       }
     }
+    if (!room) return nullptr;
     if (round > 0) sched_yield();
   }
 }
@@ -237,37 +271,17 @@ int SharedLog::Write(std::uint32_t kind, std::string_view data, std::uint64_t* s
   *sequence = record.sequence;
   const std::uint64_t bytes = sizeof record + Align8(data.size());
 
-  const bool ours = memory_fd_.IsOurs();
-  std::uint64_t offset;
-  Lane& lane = TakeLane(ours ? kLanes : 1, &offset);
-  const std::uint64_t tail = lane.tail.load(std::memory_order_relaxed);
-  int error = tail + bytes > kLaneBytes ? EFBIG : 0;
+  std::uint64_t offset = 0;
+  Lane* const lane = TakeLane(bytes, &offset);
+  if (lane == nullptr) return EFBIG;
+  const std::uint64_t tail = lane->tail.load(std::memory_order_relaxed);
   static constexpr char kPadding[8] = {};
-  iovec parts[] = {{&record, sizeof record},
-                   {const_cast<char*>(data.data()), data.size()},
-                   {const_cast<char*>(kPadding), Align8(data.size()) - data.size()}};
-  std::uint64_t at = offset + tail;
-  if (error == 0 && !ours) error = WriteMapped(at, parts, std::size(parts));
-  iovec* part = parts;
-  while (error == 0 && ours && part != std::end(parts)) {
-    // Not through the library: there it would be a point at which a thread can be cancelled.
-    const long n = syscall(SYS_pwritev, memory_fd_.get(), part, std::end(parts) - part, at, 0);
-    if (n < 0) {
-      if (errno != EINTR) error = errno;
-      continue;
-    }
-    at += static_cast<std::uint64_t>(n);
-    for (std::size_t left = static_cast<std::size_t>(n); part != std::end(parts);) {
-      const std::size_t taken = std::min(left, part->iov_len);
-      part->iov_base = static_cast<char*>(part->iov_base) + taken;
-      part->iov_len -= taken;
-      left -= taken;
-      if (part->iov_len > 0) break;
-      ++part;
-    }
-  }
-  if (error == 0) lane.tail.store(tail + bytes, std::memory_order_release);
-  lane.owner.store(0, std::memory_order_release);
+  const iovec parts[] = {{&record, sizeof record},
+                         {const_cast<char*>(data.data()), data.size()},
+                         {const_cast<char*>(kPadding), Align8(data.size()) - data.size()}};
+  const int error = WriteAt(offset + tail, parts, std::size(parts));
+  if (error == 0) lane->tail.store(tail + bytes, std::memory_order_release);
+  lane->owner.store(0, std::memory_order_release);
   if (error == 0 && wake_fd_.get() >= 0) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (!wake_fd_.IsOurs()) {
@@ -281,49 +295,75 @@ int SharedLog::Write(std::uint32_t kind, std::string_view data, std::uint64_t* s
 }
 
 // Returns errno, or 0.
-int SharedLog::WriteMapped(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept {
+int SharedLog::WriteAt(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept {
+  constexpr std::size_t kMostParts = 3;
   std::size_t size = 0;
-  for (std::size_t i = 0; i < count; ++i) size += parts[i].iov_len;
-  if (offset + size > header_->size) return EFBIG;
-  const Mapped file(header_, offset, size);
-  if (file.data() == nullptr) return ENOMEM;
-  char* to = file.data();
-  for (std::size_t i = 0; i < count; to += parts[i++].iov_len) {
-    if (parts[i].iov_len > 0) std::memcpy(to, parts[i].iov_base, parts[i].iov_len);
+  iovec left[kMostParts];
+  for (std::size_t i = 0; i < count; ++i) size += (left[i] = parts[i]).iov_len;
+  // To write beyond the limit would raise SIGXFSZ.
+  if (!memory_fd_.IsOurs() ||
+      offset + size > static_cast<std::uint64_t>(transport_internal::FileSizeLimit())) {
+    return WriteMapped(offset, parts, count);
+  }
+  for (iovec* part = left; part != left + count;) {
+    // Not through the library: there it would be a point at which a thread can be cancelled.
+    const long n = syscall(SYS_pwritev, memory_fd_.get(), part, left + count - part, offset, 0);
+    if (n < 0) {
+      if (errno != EINTR) return errno;
+      continue;
+    }
+    offset += static_cast<std::uint64_t>(n);
+    for (std::size_t rest = static_cast<std::size_t>(n); part != left + count;) {
+      const std::size_t taken = std::min(rest, part->iov_len);
+      part->iov_base = static_cast<char*>(part->iov_base) + taken;
+      part->iov_len -= taken;
+      rest -= taken;
+      if (part->iov_len > 0) break;
+      ++part;
+    }
   }
   return 0;
 }
 
-// All of it, or false. Throws where the descriptor is closed, and the lane can't be mapped.
+// Returns errno, or 0.
+int SharedLog::WriteMapped(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept {
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < count; ++i) size += parts[i].iov_len;
+  const Mapped file(memory_fd_, header_, offset, size);
+  if (file.data() == nullptr) return errno;
+  char* to = file.data();
+  for (std::size_t i = 0; i < count; to += parts[i++].iov_len) {
+    if (parts[i].iov_len != 0) std::memcpy(to, parts[i].iov_base, parts[i].iov_len);
+  }
+  return 0;
+}
+
+// All of it, or false. Throws where the descriptor is closed, and nothing can be mapped.
 bool SharedLog::Read(std::uint64_t offset, char* data, std::size_t size) const {
+  if (size == 0) return true;
   if (memory_fd_.IsOurs()) return ReadAt(memory_fd_, offset, data, size);
-  if (offset + size > header_->size) memory_fd_.Checked("a log, of which it reads");
-  const Mapped file(header_, offset, size);
+  const Mapped file(memory_fd_, header_, offset, size);
   if (file.data() == nullptr) ThrowErrno(ENOMEM, "remoteobj: memory to read a log");
   std::memcpy(data, file.data(), size);
   return true;
 }
 
 bool SharedLog::ReadOwners(std::uint64_t offset, char* data, std::size_t size) const {
-  return memory_fd_.IsOurs() && ReadAt(memory_fd_, kOwnerOffset + offset, data, size);
+  return offset + size <= header_->lane_bytes &&
+         Read(OffsetOf(header_->lane_count) + offset, data, size);
 }
 
-void SharedLog::WriteOwners(std::uint64_t offset, std::string_view data) const {
-  const int fd = memory_fd_.Checked("a log");
-  while (!data.empty()) {
-    const ssize_t n =
-        pwrite(fd, data.data(), data.size(), static_cast<off_t>(kOwnerOffset + offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) ThrowErrno(errno, "remoteobj: write beside a log");
-    data.remove_prefix(static_cast<std::size_t>(n));
-    offset += static_cast<std::uint64_t>(n);
-  }
+void SharedLog::WriteOwners(std::uint64_t offset, std::string_view data) {
+  const iovec part{const_cast<char*>(data.data()), data.size()};
+  const int error = offset + data.size() > header_->lane_bytes
+                        ? EFBIG
+                        : WriteAt(OffsetOf(header_->lane_count) + offset, &part, 1);
+  if (error != 0) ThrowWrite(error);
 }
 
 std::uint64_t SharedLog::Append(std::uint32_t kind, std::string_view data) {
   std::uint64_t sequence;
-  if (const int error = Write(kind, data, &sequence))
-    ThrowErrno(error, "remoteobj: write to a log");
+  if (const int error = Write(kind, data, &sequence)) ThrowWrite(error);
   return sequence;
 }
 
@@ -338,7 +378,7 @@ bool SharedLog::AppendInSignalHandler(std::uint32_t kind, std::string_view data)
 void SharedLog::Clear() {
   const std::uint64_t until = header_->sequence.load(std::memory_order_relaxed);
   RaiseTo(header_->cleared, until);
-  for (unsigned i = 0; i < kLanes; ++i) {
+  for (unsigned i = 0; i < header_->lane_count; ++i) {
     Lane& lane = header_->lanes[i];
     const std::uint64_t begin = lane.begin.load(std::memory_order_acquire);
     const std::uint64_t tail = lane.tail.load(std::memory_order_acquire);
@@ -391,7 +431,7 @@ struct SharedLog::Reader::Cursor {
 };
 
 SharedLog::Reader::Reader(SharedLog& log, bool consume)
-    : log_(log), consume_(consume), cursors_(kLanes) {}
+    : log_(log), consume_(consume), cursors_(log.header_->lane_count) {}
 
 SharedLog::Reader::~Reader() = default;
 
@@ -411,7 +451,8 @@ bool SharedLog::Reader::FindHead(unsigned index) {
       const auto size =
           static_cast<std::size_t>(std::min<std::uint64_t>(tail - cursor.at, kReadAhead));
       cursor.size = 0;
-      if (log_.Read(OffsetOf(index) + cursor.at, cursor.buffer.get(), size)) cursor.size = size;
+      if (log_.Read(log_.OffsetOf(index) + cursor.at, cursor.buffer.get(), size))
+        cursor.size = size;
     }
     RecordHeader head;
     if (cursor.size >= sizeof head) {
@@ -436,7 +477,7 @@ bool SharedLog::Reader::FindHeads() {
   bool any = false;
   for (bool found = true; found;) {
     found = false;
-    for (unsigned i = 0; i < kLanes; ++i) {
+    for (unsigned i = 0; i < cursors_.size(); ++i) {
       if (!cursors_[i].head && FindHead(i)) found = true;
       any |= cursors_[i].head.has_value();
     }
@@ -446,12 +487,13 @@ bool SharedLog::Reader::FindHeads() {
 
 std::optional<SharedLog::Record> SharedLog::Reader::Next() {
   while (FindHeads()) {
-    unsigned first = kLanes;
-    for (unsigned i = 0; i < kLanes; ++i) {
+    std::size_t first = cursors_.size();
+    for (unsigned i = 0; i < cursors_.size(); ++i) {
       if (!cursors_[i].head) continue;
-      if (first == kLanes || cursors_[i].head->sequence < cursors_[first].head->sequence) first = i;
+      if (first == cursors_.size() || cursors_[i].head->sequence < cursors_[first].head->sequence)
+        first = i;
     }
-    if (const auto record = Take(first)) return record;
+    if (const auto record = Take(static_cast<unsigned>(first))) return record;
   }
   return std::nullopt;
 }
@@ -477,7 +519,7 @@ std::optional<SharedLog::Record> SharedLog::Reader::Take(unsigned index) {
   if (buffered) {
     at = cursor.buffer.get() + (data - cursor.at);
   } else {
-    if (!log_.Read(OffsetOf(index) + data, large_.get(), size)) return std::nullopt;
+    if (!log_.Read(log_.OffsetOf(index) + data, large_.get(), size)) return std::nullopt;
     at = large_.get();
   }
   const bool cleared = head.sequence < log_.cleared();
@@ -499,7 +541,7 @@ void SharedLog::Reader::GiveBack(unsigned index) {
   }
   const std::uint64_t until = cursor.next / kPage * kPage;
   if (until >= cursor.given_back + kGiveBackBytes) {
-    const std::uint64_t base = OffsetOf(index);
+    const std::uint64_t base = log_.OffsetOf(index);
     Punch(log_.memory_fd_, base + cursor.given_back, base + until);
     cursor.given_back = until;
   }

@@ -20,7 +20,9 @@
 // Lifetime: the memory lives as long as any process has it. A process may close all descriptors: it
 //           can still read and write, but its records wake readers that wait only 50 times a
 //           second.
-// Errors:   std::system_error if there is no memory or no descriptor left.
+// Errors:   std::system_error if there is no memory or no descriptor left, or if the log is full,
+//           which it only gets where a limit of file sizes (ulimit -f) was in force when it was
+//           made. A process that lowers the limit later writes on.
 // Not here: what the records mean.
 #ifndef REMOTEOBJ_TRANSPORT_SHARED_LOG_H_
 #define REMOTEOBJ_TRANSPORT_SHARED_LOG_H_
@@ -79,10 +81,9 @@ class SharedLog {
   // Memory beside the log for what its owner shares, cleared at first.
   static constexpr std::size_t kExtraBytes = 1024;
   void* extra() const;
-  // More such memory, of any size. Returns false if it can't be read, as where this process has
-  // closed the descriptors.
+  // More such memory, of any size. Returns false if it can't be read.
   bool ReadOwners(std::uint64_t offset, char* data, std::size_t size) const;
-  void WriteOwners(std::uint64_t offset, std::string_view data) const;
+  void WriteOwners(std::uint64_t offset, std::string_view data);
 
   // What a process that is not a fork needs to have the same log: descriptors, closed at exec. The
   // second one is -1 if nobody can wait. Throws where this process has closed it.
@@ -98,9 +99,9 @@ class SharedLog {
   struct RecordHeader;
 
   void Map();
-  static constexpr std::uint64_t kOwnerOffset = std::uint64_t{1} << 60;
-
-  Lane& TakeLane(unsigned count, std::uint64_t* offset) noexcept;
+  std::uint64_t OffsetOf(unsigned lane) const;
+  Lane* TakeLane(std::uint64_t bytes, std::uint64_t* offset) noexcept;
+  int WriteAt(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;
   int WriteMapped(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;
   bool Read(std::uint64_t offset, char* data, std::size_t size) const;
   int Write(std::uint32_t kind, std::string_view data, std::uint64_t* sequence) noexcept;

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,9 +16,11 @@
 #include <new>
 #include <random>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -406,8 +409,13 @@ TEST(SharedLogTest, DamageCostsWhatIsDamaged) {
 
 TEST(SharedLogTest, AProcessThatHasClosedItsDescriptorsReadsAndWrites) {
   SharedLog log({.can_wait = true});
-  // In a lane that can be mapped: a thread begins with the first.
-  std::thread([&] { log.Append(1, "before"); }).join();
+  // In all lanes.
+  std::vector<std::string> expected;
+  for (int i = 0; i < 40; ++i) {
+    std::thread([&] { log.Append(1, "before"); }).join();
+    log.Append(1, "before");
+    expected.insert(expected.end(), 2, "1:before");
+  }
   Forked child([&] {
     syscall(SYS_close_range, 3, ~0u, 0);
     // Files of its own, which get the numbers.
@@ -416,7 +424,8 @@ TEST(SharedLogTest, AProcessThatHasClosedItsDescriptorsReadsAndWrites) {
     const std::string large(1 << 20, 'x');
     log.Append(2, "after");
     if (!log.AppendInSignalHandler(3, large)) _exit(2);
-    if (ReadAll(log) != std::vector<std::string>{"1:before", "2:after", "3:" + large}) _exit(3);
+    expected.insert(expected.end(), {"2:after", "3:" + large});
+    if (ReadAll(log) != expected) _exit(3);
     SharedLog::Reader(log).Wait(-1, absl::InfiniteDuration());
     for (const int fd : files) {
       struct stat status;
@@ -424,8 +433,8 @@ TEST(SharedLogTest, AProcessThatHasClosedItsDescriptorsReadsAndWrites) {
     }
   });
   EXPECT_EQ(child.Wait(), 0);
-  EXPECT_EQ(ReadAll(log),
-            (std::vector<std::string>{"1:before", "2:after", "3:" + std::string(1 << 20, 'x')}));
+  expected.insert(expected.end(), {"2:after", "3:" + std::string(1 << 20, 'x')});
+  EXPECT_EQ(ReadAll(log), expected);
 }
 
 TEST(SharedLogTest, AReaderLearnsOfWhatAWriterWithoutDescriptorsAppends) {
@@ -447,6 +456,73 @@ TEST(SharedLogTest, AReaderLearnsOfWhatAWriterWithoutDescriptorsAppends) {
     }
   }
   EXPECT_EQ(child.Wait(), 0);
+}
+
+void LimitFileSizes(rlim_t bytes) {
+  const rlimit limit{bytes, bytes};
+  if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(90);
+}
+
+// Why nothing can be appended.
+std::string RefusalOf(SharedLog& log, const std::string& data) {
+  try {
+    log.Append(1, data);
+    return "no refusal";
+  } catch (const std::system_error& e) {
+    return e.what();
+  }
+}
+
+TEST(SharedLogTest, ALimitOfFileSizesIsAnErrorAndNoSignal) {
+  Forked child([] {
+    LimitFileSizes(1 << 20);
+    SharedLog log({.can_wait = true});
+    const std::string data(50'000, 'x');
+    std::vector<std::string> expected;
+    // Several processes write at once, each in a lane of its own.
+    std::vector<std::unique_ptr<Forked>> writers;
+    for (int i = 0; i < 6; ++i) {
+      writers.push_back(std::make_unique<Forked>([&] {
+        for (int k = 0; k < 2; ++k) log.Append(1, data);
+      }));
+    }
+    for (auto& writer : writers) {
+      if (writer->Wait() != 0) _exit(2);
+      expected.insert(expected.end(), 2, "1:" + data);
+    }
+    if (ReadAll(log) != expected) _exit(3);
+    std::string refusal;
+    for (int i = 0; i < 6; ++i) refusal = RefusalOf(log, data);
+    if (!absl::StrContains(refusal, "(RLIMIT_FSIZE, ulimit -f)")) _exit(4);
+    log.Append(2, "a short one");
+    log.WriteOwners(1000, data);
+    std::string back(data.size(), ' ');
+    if (!log.ReadOwners(1000, back.data(), back.size()) || back != data) _exit(5);
+  });
+  EXPECT_EQ(child.Wait(), 0);
+  Forked without([] {
+    LimitFileSizes(0);
+    try {
+      SharedLog();
+    } catch (const std::system_error& e) {
+      if (absl::StrContains(e.what(), "(RLIMIT_FSIZE, ulimit -f: 0 bytes)")) _exit(7);
+    }
+  });
+  EXPECT_EQ(without.Wait(), 7);
+}
+
+TEST(SharedLogTest, AProcessThatLowersItsLimitOfFileSizesWritesOn) {
+  SharedLog log;
+  Forked child([&] {
+    log.Append(1, "before");
+    LimitFileSizes(0);
+    log.Append(2, "after");
+    log.WriteOwners(0, "beside");
+    if (!log.AppendInSignalHandler(3, std::string(1 << 20, 'x'))) _exit(2);
+  });
+  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(ReadAll(log),
+            (std::vector<std::string>{"1:before", "2:after", "3:" + std::string(1 << 20, 'x')}));
 }
 
 TEST(SharedLogTest, AnotherImageAttachesByDescriptors) {

@@ -76,6 +76,30 @@ OwnDescriptor NewMemoryFile(const char* name, Sealing sealing) {
   return file;
 }
 
+void* MapPart(const OwnDescriptor& file, void* beginning, off_t offset,
+              std::size_t bytes) noexcept {
+  void* at = MAP_FAILED;
+  if (file.IsOurs()) {
+    at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file.get(),
+              offset);
+  } else if (beginning != nullptr) {
+    // A second mapping of the beginning, which is then moved along the file (and, by MAP_NONBLOCK,
+    // not populated).
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    bytes = (bytes + page - 1) / page * page;  // remap_file_pages() would round it down.
+    at = mremap(beginning, 0, bytes, MREMAP_MAYMOVE);
+    if (at != MAP_FAILED && remap_file_pages(at, bytes, 0, static_cast<std::size_t>(offset) / page,
+                                             MAP_NONBLOCK) != 0) {
+      munmap(at, bytes);
+      at = MAP_FAILED;
+    }
+    if (at == MAP_FAILED && errno != ENOMEM) errno = EBADF;
+  } else {
+    errno = EBADF;
+  }
+  return at == MAP_FAILED ? nullptr : at;
+}
+
 off_t FileSizeLimit() noexcept {
   constexpr off_t kNone = std::numeric_limits<off_t>::max();
   rlimit limit;

@@ -18,6 +18,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <utility>
 
 namespace remoteobj::transport_internal {
@@ -69,6 +70,11 @@ OwnDescriptor NewMemoryFile(const char* name, Sealing sealing = Sealing::kNone);
 // Sets the size of a file that is in memory. Throws std::system_error; where the limit of file
 // sizes (ulimit -f) forbids it, that names the limit, and no SIGXFSZ is raised.
 void ResizeMemoryFile(int fd, off_t size, const char* what);
+
+// Maps a part of a file of which `beginning`, if it is not null, is a mapping from its first byte
+// on. That leads to the file where the program has closed the descriptor. `offset` is a multiple of
+// the size of a page. Null, with errno, if it fails. Async-signal-safe.
+void* MapPart(const OwnDescriptor& file, void* beginning, off_t offset, std::size_t bytes) noexcept;
 
 // The limit of this process's file sizes; the largest off_t if there is none. Async-signal-safe.
 off_t FileSizeLimit() noexcept;

@@ -149,24 +149,7 @@ std::uint64_t Region::OffsetOf(unsigned slot, Direction direction) const {
 }
 
 void* Region::TryMap(std::uint64_t offset, std::uint64_t bytes) noexcept {
-  void* at = MAP_FAILED;
-  if (fd_.IsOurs()) {
-    at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_.get(),
-              static_cast<off_t>(offset));
-  } else if (memory_ != nullptr) {
-    // The program has closed the descriptor. A mapping of the file leads to it, too: a second one
-    // of its beginning, which is then moved along the file (and not populated, by MAP_NONBLOCK).
-    at = mremap(memory_, 0, bytes, MREMAP_MAYMOVE);
-    const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-    if (at != MAP_FAILED && remap_file_pages(at, bytes, 0, offset / page, MAP_NONBLOCK) != 0) {
-      munmap(at, bytes);
-      at = MAP_FAILED;
-    }
-    if (at == MAP_FAILED && errno != ENOMEM) errno = EBADF;
-  } else {
-    errno = EBADF;
-  }
-  return at == MAP_FAILED ? nullptr : at;
+  return MapPart(fd_, memory_, static_cast<off_t>(offset), bytes);
 }
 
 void Region::Punch(unsigned slot, Direction direction, std::uint64_t from) noexcept {
