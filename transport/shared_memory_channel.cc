@@ -180,7 +180,9 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
       : region_(fd, bell < 0 ? Origin::kThisProgram : Origin::kStranger), bell_(bell) {}
 
   int fd() const override { return region_.fd(); }
-  bool sealed() const override { return region_.sealed(); }
+  bool lendable() const override {
+    return region_.sealed() && region_.window_bytes() == kWindowBytes;
+  }
 
   // Channel
   void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override;

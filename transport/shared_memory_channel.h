@@ -76,9 +76,10 @@ class SharedMemoryChannel : public Channel {
 
   // Of its memory; closed at exec. Throws std::system_error if the program has closed it.
   virtual int fd() const = 0;
-  // Whether no process that has the memory can cut it short under the others. Not where
-  // memfd_create is denied.
-  virtual bool sealed() const = 0;
+  // True if the memory may be lent to a program that need not be trusted, for messages of all
+  // sizes: it can't be cut short (unlike where memfd_create is denied), and was made without a
+  // limit of file sizes.
+  virtual bool lendable() const = 0;
 
   virtual Listener& listener() = 0;
 

@@ -132,6 +132,8 @@ class Region {
   int fd() const { return fd_.Checked("the memory of a proxy"); }
   // Whether other processes are kept from cutting it short. It is not where memfd_create is denied.
   bool sealed() const { return sealed_; }
+  // The size of a window: the largest message.
+  std::uint64_t window_bytes() const { return window_bytes_; }
 
   // Gives back what a window need not keep, after a call. The message is gone then.
   void Trim(unsigned slot, Direction direction) noexcept;

@@ -362,7 +362,7 @@ class Polled final : private PolledHandler {
 
   int bell() const { return bell_.fd(); }
   int fd() const { return channel_->fd(); }
-  bool sealed() const { return channel_->sealed(); }
+  bool lendable() const { return channel_->lendable(); }
   bool called() { return channel_->called(); }
   int caller_cpu() { return channel_->caller_cpu(); }
 
@@ -619,7 +619,7 @@ class RpcServer::Impl::Connection {
       }
       return false;
     }
-    if (!polled_->sealed()) polled_.reset();
+    if (!polled_->lendable()) polled_.reset();
     return polled_ != nullptr;
   }
   // The reply, with the descriptors of the memory and of its bell.
