@@ -9,9 +9,9 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
-#include "glog/logging.h"
 #include "remoteobj/except/internal/context.h"
 #include "remoteobj/except/internal/uncancelled.h"
+#include "remoteobj/transport/internal/log_line.h"
 
 namespace remoteobj {
 namespace except_internal {
@@ -30,7 +30,10 @@ FinishedAtEnd::~FinishedAtEnd() {
   try {
     store_.AppendResult(kFinished, id_, {});
   } catch (const std::exception& e) {
-    LOG(ERROR) << "remoteobj: the end of a generator could not be recorded: " << e.what();
+    // Not by glog, whose lock a fork may find taken.
+    transport_internal::LogLine(
+        transport_internal::LogSeverity::kError,
+        absl::StrCat("remoteobj: the end of a generator could not be recorded: ", WhatOf(e)));
   }
 }
 

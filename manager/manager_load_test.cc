@@ -154,7 +154,8 @@ TEST(ManagerLoadTest, ManyWaitAndAllAreServed) {
   EXPECT_EQ(manager.object_count(), 2u);
   EXPECT_EQ(StatusOf(manager.pid(), "Threads"), threads);
   Print("after", manager.pid());
-  std::cout << "all wait after " << waiting - begin << ", are served in " << served - waiting
+  std::cout << "all wait after " << absl::Nanoseconds(waiting.nanos() - begin.nanos())
+            << ", are served in " << absl::Nanoseconds(served.nanos() - waiting.nanos())
             << "\n";
 }
 

@@ -152,7 +152,7 @@ TEST(ManagerSemantics, JoinWaitsForItsEnd) {
   Manager manager;
   manager.Start();
   EXPECT_FALSE(manager.Join(absl::Milliseconds(5)));
-  kill(manager.pid(), SIGTERM);
+  kill(manager.pid(), SIGKILL);
   EXPECT_TRUE(manager.Join());
 }
 

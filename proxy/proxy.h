@@ -243,7 +243,9 @@ class Proxy {
     const pid_t pid = proxy.listener_pid();
     out << "<Remote " << TypeName<T>();
     if (proxy.view_.size() != 0) out << " " << proxy.view_;
-    return pid == 0 ? out << " not listening>" : out << " pid=" << pid << " listening>";
+    // Not as a number, which a locale may group.
+    return pid == 0 ? out << " not listening>"
+                    : out << " pid=" << std::to_string(pid) << " listening>";
   }
 
  private:

@@ -6,10 +6,12 @@
 #include <cstddef>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 #include "remoteobj/except/internal/kept_exception.h"
 #include "remoteobj/except/internal/uncancelled.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/transport/internal/log_line.h"
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::except_internal {
@@ -86,7 +88,10 @@ bool Context::Swallows() {
     try {
       Record(current);
     } catch (const std::exception& e) {
-      LOG(ERROR) << "remoteobj: an exception could not be recorded: " << WhatOf(e);
+      // Not by glog, whose lock a fork may find taken.
+      transport_internal::LogLine(
+          transport_internal::LogSeverity::kError,
+          absl::StrCat("remoteobj: an exception could not be recorded: ", WhatOf(e)));
       return false;
     }
     if (settings_.catch_once) ThisThreadsMarks().Add(current);

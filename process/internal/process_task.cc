@@ -24,13 +24,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "glog/logging.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/process/internal/crash.h"
 #include "remoteobj/process/internal/fork_server.h"
 #include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/internal/spawned.h"
+#include "remoteobj/transport/internal/log_line.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
 
 namespace remoteobj::process_internal {
@@ -52,11 +52,13 @@ void WarnIfThreaded() {
   if (warned.load(std::memory_order_relaxed) || stat("/proc/self/task", &status) != 0) return;
   // The links of a directory: itself, its parent, and one for each thread.
   if (status.st_nlink <= 3 || warned.exchange(true)) return;
-  LOG(WARNING)
-      << "a process is forked from a program that has " << status.st_nlink - 2
-      << " threads: what another thread has locked at this moment (the memory allocator, a "
-         "mutex) stays locked in it for ever. Start it before the threads, or with "
-         "remoteobj::Start::kSpawn or kForkServer. This is said once.";
+  transport_internal::LogLine(
+      transport_internal::LogSeverity::kWarning,
+      absl::StrCat(
+          "a process is forked from a program that has ", status.st_nlink - 2,
+          " threads: what another thread has locked at this moment (the memory allocator, a mutex) "
+          "stays locked in it for ever. Start it before the threads, or with "
+          "remoteobj::Start::kSpawn or kForkServer. This is said once."));
 }
 
 // The processes that are to be waited for when this one exits, each with the one that started it:

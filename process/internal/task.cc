@@ -7,22 +7,26 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "glog/logging.h"
 #include "remoteobj/except/internal/access.h"
 #include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/internal/symbols.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/futex.h"
+#include "remoteobj/transport/internal/log_line.h"
 #include "remoteobj/transport/interruption.h"
 #include "remoteobj/transport/packed.h"
 
 namespace remoteobj::process_internal {
+
+using transport_internal::LogLine;
+using transport_internal::LogSeverity;
 namespace {
 
 // "Add" of "app::(anonymous namespace)::Add()"; empty if there is no such name.
@@ -255,11 +259,15 @@ void Task::JoinBeforeForgetting(bool unwinding) noexcept {
       do {
         ended = WaitForEnd(std::max(Slice(deadline), absl::ZeroDuration()));
       } while (!ended && !transport_internal::Interrupted() && !deadline.expired());
-      LOG_IF(WARNING, !ended && !unwinding && !transport_internal::Interrupted())
-          << name_ << " has not ended in " << options_.timeout << ", and is ended";
+      if (!ended && !unwinding && !transport_internal::Interrupted()) {
+        LogLine(LogSeverity::kWarning,
+                absl::StrCat(name_, " has not ended in ", absl::FormatDuration(options_.timeout),
+                             ", and is ended"));
+      }
     } catch (const std::exception& e) {
-      LOG(ERROR) << name_ << " is ended, since what is called on closing it threw: "
-                 << except_internal::WhatOf(e);
+      LogLine(LogSeverity::kError,
+              absl::StrCat(name_, " is ended, since what is called on closing it threw: ",
+                           except_internal::WhatOf(e)));
     }
     if (!ended) {
       SetTaken();
@@ -273,12 +281,14 @@ void Task::JoinBeforeForgetting(bool unwinding) noexcept {
   } catch (const std::exception& e) {
     const RemoteError* const remote = RemoteErrorOf(e);
     if (remote != nullptr) {
-      LOG(ERROR) << name_ << " threw what nobody took: " << *remote;
+      std::ostringstream text;
+      text << name_ << " threw what nobody took: " << *remote;
+      LogLine(LogSeverity::kError, text.str());
     } else {
-      LOG(ERROR) << except_internal::WhatOf(e);
+      LogLine(LogSeverity::kError, except_internal::WhatOf(e));
     }
   } catch (...) {
-    LOG(ERROR) << name_ << " can't be joined";
+    LogLine(LogSeverity::kError, absl::StrCat(name_, " can't be joined"));
   }
 }
 

@@ -9,9 +9,9 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "glog/logging.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/futex.h"
+#include "remoteobj/transport/internal/log_line.h"
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::process_internal {
@@ -64,8 +64,10 @@ void ThreadTask::Kill() { Terminate(); }
 void ThreadTask::End(absl::Duration grace) {
   RequestStop();
   if (WaitForEnd(grace)) return;
-  LOG(WARNING) << "thread " << name() << " was asked to stop " << grace
-               << " ago, and has not come to an interruption point since: waiting for it";
+  transport_internal::LogLine(
+      transport_internal::LogSeverity::kWarning,
+      absl::StrCat("thread ", name(), " was asked to stop ", absl::FormatDuration(grace),
+                   " ago, and has not come to an interruption point since: waiting for it"));
   WaitForEnd(absl::InfiniteDuration());
 }
 
