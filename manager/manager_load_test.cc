@@ -155,8 +155,7 @@ TEST(ManagerLoadTest, ManyWaitAndAllAreServed) {
   EXPECT_EQ(StatusOf(manager.pid(), "Threads"), threads);
   Print("after", manager.pid());
   std::cout << "all wait after " << absl::Nanoseconds(waiting.nanos() - begin.nanos())
-            << ", are served in " << absl::Nanoseconds(served.nanos() - waiting.nanos())
-            << "\n";
+            << ", are served in " << absl::Nanoseconds(served.nanos() - waiting.nanos()) << "\n";
 }
 
 }  // namespace
