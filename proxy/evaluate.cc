@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/evaluate.h"
 
-#include <cxxabi.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -355,9 +355,9 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
           .Step(begin, {.object = object, .type = &type, .itself = begin == end});
     } catch (const LeftEvaluation&) {
       throw;
-    } catch (const abi::__forced_unwind&) {  // The thread ends, of which the channel tells.
-      throw;
     } catch (...) {
+      // No C++ exception: the thread ends, of which the channel tells.
+      if (std::current_exception() == nullptr) throw;
       EndIfForked(evaluating);
       its_outcome.Error(CaptureCurrentException());
     }

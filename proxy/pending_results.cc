@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/internal/pending_results.h"
 
-#include <cxxabi.h>
-
 #include <algorithm>
+#include <exception>
 #include <stdexcept>
 
 #include "remoteobj/transport/deadline.h"
@@ -95,10 +94,9 @@ void PendingResults::AwaitCall(Deadline deadline) {
     // It can still come, unless it was waited for when it was sent.
     if (deadline.expired()) RethrowNaming([this] { return Print(); });
     Fail();
-  } catch (const abi::__forced_unwind&) {
-    throw;
   } catch (...) {
-    if (!IsOfTheCall()) throw;
+    // No C++ exception: the thread ends.
+    if (std::current_exception() == nullptr || !IsOfTheCall()) throw;
     Fail();
   }
   done_.store(true, std::memory_order_release);

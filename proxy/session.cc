@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/internal/session.h"
 
-#include <cxxabi.h>
 #include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -297,9 +297,8 @@ void ThrowIfError(const OutcomeReader& outcome) {
 std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print) {
   try {
     return print();
-  } catch (const abi::__forced_unwind&) {
-    throw;
   } catch (...) {
+    if (std::current_exception() == nullptr) throw;  // No C++ exception: the thread ends.
     return "(?)";
   }
 }
@@ -353,8 +352,9 @@ Listening::Listening(std::shared_ptr<proxy_internal::Session> session, bool in_b
         while (background->stop.load(std::memory_order_acquire) == Background::kNo) {
           session->Serve(Deadline::Never());
         }
-      } catch (const abi::__forced_unwind&) {  // A method has ended the thread.
-        session->CloseRefusing();
+      } catch (...) {
+        // No C++ exception: a method has ended the thread.
+        if (std::current_exception() == nullptr) session->CloseRefusing();
         throw;
       }
       if (background->stop.load(std::memory_order_relaxed) == Background::kAndRefuse) {

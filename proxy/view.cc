@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/view.h"
 
-#include <cxxabi.h>
-
+#include <exception>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
@@ -28,9 +27,8 @@ void PrintEncoded(std::string& out, const std::string& (*type)(),
       if (in.IsShortText()) text.erase(0, kText.size());
       out += text;
     });
-  } catch (const abi::__forced_unwind&) {
-    throw;
   } catch (...) {
+    if (std::current_exception() == nullptr) throw;  // No C++ exception: the thread ends.
     absl::StrAppend(&out, "<", type(), ">");
   }
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -40,8 +41,10 @@ void Evaluate(HeapMessage& request, Listener::Handler handler, HeapMessage& outc
     handler(RequestIn(message), writer);
   } catch (const BadValue& e) {
     writer.Error({.type = "remoteobj::BadValue", .message = e.what()});
-  } catch (const abi::__forced_unwind&) {
-    writer.Error(transport_internal::EvaluatingThreadEnded());
+  } catch (...) {
+    // No C++ exception: the thread ends.
+    if (std::current_exception() == nullptr)
+      writer.Error(transport_internal::EvaluatingThreadEnded());
     throw;
   }
 }
@@ -172,8 +175,8 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
     if (!call.deadline.expired()) {
       try {
         Evaluate(call.request, handler, call.outcome);
-      } catch (const abi::__forced_unwind&) {
-        Done(call);
+      } catch (...) {
+        if (std::current_exception() == nullptr) Done(call);
         throw;
       }
     } else {

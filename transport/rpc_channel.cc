@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <stdexcept>
@@ -142,9 +143,11 @@ class Queue final : public RpcService {
       }
     } catch (const BadValue& e) {
       outcome.Error({.type = "remoteobj::BadValue", .message = e.what()});
-    } catch (const abi::__forced_unwind&) {
-      outcome.Error(transport_internal::EvaluatingThreadEnded());
-      Finish(call);
+    } catch (...) {
+      if (std::current_exception() == nullptr) {  // No C++ exception: the thread ends.
+        outcome.Error(transport_internal::EvaluatingThreadEnded());
+        Finish(call);
+      }
       throw;
     }
     if (call->outcome.used() == 0) outcome.Value().Null();

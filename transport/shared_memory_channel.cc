@@ -787,10 +787,12 @@ void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
     constexpr std::size_t kLongest = 4096;
     writer.Error({.type = "remoteobj::BadValue",
                   .message = std::string(std::string_view(e.what()).substr(0, kLongest))});
-  } catch (const abi::__forced_unwind&) {
-    writer.Error(transport_internal::EvaluatingThreadEnded());
-    outcome.Finish();
-    Answer(slot, kDone);
+  } catch (...) {
+    if (std::current_exception() == nullptr) {  // No C++ exception: the thread ends.
+      writer.Error(transport_internal::EvaluatingThreadEnded());
+      outcome.Finish();
+      Answer(slot, kDone);
+    }
     throw;
   }
   if (outcome.used() == 0) writer.Value().Null();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/process/internal/body.h"
 
-#include <cxxabi.h>
 #include <errno.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <stdexcept>
 #include <string>
@@ -55,10 +55,11 @@ bool Body::Run(absl::FunctionRef<void(Body&)> call) {
     call(*this);
   } catch (const StopRequested&) {
     if (SpeaksForProcess()) log_.Append(kStopped, {});
-  } catch (const abi::__forced_unwind&) {
-    interruption = before;
-    throw;
   } catch (...) {
+    if (std::current_exception() == nullptr) {  // No C++ exception: the thread ends.
+      interruption = before;
+      throw;
+    }
     threw = true;
     SpeaksForProcess() ? RecordError() : EndFork(true);
   }

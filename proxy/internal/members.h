@@ -12,10 +12,9 @@
 #ifndef REMOTEOBJ_PROXY_INTERNAL_MEMBERS_H_
 #define REMOTEOBJ_PROXY_INTERNAL_MEMBERS_H_
 
-#include <cxxabi.h>
-
 #include <concepts>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -175,9 +174,8 @@ StatusOrValue<T> Try(F&& f) {
     } else {
       return std::forward<F>(f)();
     }
-  } catch (const abi::__forced_unwind&) {  // This thread ends.
-    throw;
   } catch (...) {
+    if (std::current_exception() == nullptr) throw;  // No C++ exception: this thread ends.
     return CurrentExceptionToStatus();
   }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // What a caller is told if the thread that evaluates its call ends: by pthread_exit, or cancelled.
-// Such a thread unwinds its stack with an abi::__forced_unwind, which must be thrown on.
+// Such a thread unwinds its stack with what catch (...) catches, and must throw on; it is no C++
+// exception, so std::current_exception() is null. (An abi::__forced_unwind that is caught by
+// reference is a reference to null, which UndefinedBehaviorSanitizer refuses.)
 #ifndef REMOTEOBJ_TRANSPORT_INTERNAL_THREAD_END_H_
 #define REMOTEOBJ_TRANSPORT_INTERNAL_THREAD_END_H_
 
-#include <cxxabi.h>
 #include <unistd.h>
 
 #include <optional>
