@@ -7,9 +7,9 @@
 // it needs neither /proc nor a free descriptor. A pid also means nothing in another PID namespace,
 // so an identity says which namespace it is of.
 //
-// Who asks may lack the means: no /proc, no descriptor, another namespace. Then the answer is that
-// the truth is not known, and nothing may be taken from the process. Memory that processes share
-// has a better witness for this case: see Region::Alive.
+// The process that asks may lack the means: no /proc, no descriptor, another namespace. Then the
+// answer is that the truth is not known, and nothing may be taken from the other process. Memory
+// that processes share has a better witness for this case: see Region::Alive.
 //
 // Threads:  thread-safe, and async-signal-safe.
 // Source:   proc(5), /proc/pid/stat, fields 3 (state) and 22 (starttime); pid_namespaces(7).
