@@ -27,7 +27,7 @@ namespace {
 using remoteobj_testing::Forked;
 
 constexpr int kForks = 2000;
-constexpr absl::Duration kWatchdog = absl::Seconds(30);
+constexpr absl::Duration kWatchdog = absl::Seconds(60);
 
 // Threads that do something over and over.
 class Meanwhile {
@@ -60,6 +60,25 @@ void CaptureOne() {
     throw std::out_of_range("captured");
   } catch (...) {
     CaptureCurrentException();
+  }
+}
+
+// Each process is new, so that the library's first use in one of its threads is under way while
+// another one forks. The first test, since what has been used is in use in all forks.
+TEST(ForkTest, AnErrorIsRecordedInAChildOfThreadsThatRecordTheirFirst) {
+  for (int i = 0; i < kForks / 4; ++i) {
+    Forked process([] {
+      const Except shared({.raises = false});
+      const auto record = [&] {
+        CaptureOne();
+        shared([] { throw std::out_of_range("recorded"); });
+      };
+      const Meanwhile meanwhile({record, record});
+      Forked child(record);
+      if (!Ends(child)) throw std::runtime_error("the child hangs");
+      if (child.Wait() != 0) throw std::runtime_error("the child fails");
+    });
+    ASSERT_EQ(process.Wait(), 0) << "process " << i;
   }
 }
 

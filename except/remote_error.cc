@@ -25,13 +25,17 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/except/type_name.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj {
 namespace except_internal {
 namespace {
+
+using transport_internal::ForkSafeMutex;
+using transport_internal::MadeOnce;
 
 // A category that this program does not know, under the name that it has in the other.
 const std::error_category& CategoryCalled(const std::string& name) {
@@ -44,8 +48,7 @@ const std::error_category& CategoryCalled(const std::string& name) {
     const char* name() const noexcept override { return "remote"; }
     std::string message(int value) const override { return absl::StrCat("error ", value); }
   };
-  static const Unknown* const unknown = new Unknown;
-  return *unknown;
+  return MadeOnce([] { return new const Unknown; });
 }
 
 using Code = std::pair<std::string, int>;
@@ -117,8 +120,7 @@ struct RegisteredTypes;
 class Registry {
  public:
   static Registry& Get() {
-    static Registry* const registry = new Registry;
-    return *registry;
+    return MadeOnce([] { return new Registry; });
   }
 
   bool Add(const std::type_info& type, ErrorType how) {

@@ -20,9 +20,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "remoteobj/except/internal/enough_stack.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/internal/source_lines.h"
 #include "remoteobj/except/internal/symbols.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj {
 namespace except_internal {
@@ -31,6 +32,9 @@ constinit thread_local TracebackState traceback_state = {nullptr, 0};
 constinit std::atomic<bool> traceback_warm = false;
 
 namespace {
+
+using transport_internal::ForkSafeMutex;
+using transport_internal::MadeOnce;
 
 constexpr std::size_t kMaxFrames = 64;
 
@@ -91,7 +95,7 @@ using CxaThrow = void (*)(void*, std::type_info*, void (*)(void*));
 
 // The C++ runtime's own; or that of a sanitizer, which goes on to it.
 CxaThrow RealCxaThrow() {
-  static std::atomic<CxaThrow> real = nullptr;  // Each thread that looks finds the same.
+  static constinit std::atomic<CxaThrow> real = nullptr;  // Each thread that looks finds the same.
   CxaThrow found = real.load(std::memory_order_relaxed);
   if (found != nullptr) return found;
   found = reinterpret_cast<CxaThrow>(dlsym(RTLD_NEXT, "__cxa_throw"));
@@ -140,7 +144,7 @@ struct FrameNames;
 
 // What the code at `pc` is called.
 const std::string& FrameName(std::uintptr_t pc) {
-  static auto& names = *new std::unordered_map<std::uintptr_t, std::string>;
+  auto& names = MadeOnce([] { return new std::unordered_map<std::uintptr_t, std::string>; });
   const std::scoped_lock lock(ForkSafeMutex<FrameNames>());
   const auto known = names.find(pc);
   // The map's elements stay where they are.
@@ -156,7 +160,6 @@ const std::string& FrameName(std::uintptr_t pc) {
 
 void WarmUpTraceback() {
   RealCxaThrow();
-  ForkSafeMutex<FrameNames>();
   _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_NO_REASON; }, nullptr);
   traceback_warm.store(true, std::memory_order_relaxed);
 }

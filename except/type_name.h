@@ -9,6 +9,8 @@
 #include <string>
 #include <typeinfo>
 
+#include "remoteobj/transport/internal/made_once.h"
+
 namespace remoteobj {
 
 // As the compiler spells it, without the namespaces that hide versions of the standard library.
@@ -16,8 +18,7 @@ std::string TypeName(const std::type_info& type);
 
 template <typename T>
 const std::string& TypeName() {
-  static const std::string* const name = new std::string(TypeName(typeid(T)));
-  return *name;
+  return transport_internal::MadeOnce([] { return new const std::string(TypeName(typeid(T))); });
 }
 
 }  // namespace remoteobj

@@ -19,7 +19,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "remoteobj/except/generator.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/manager/internal/built_in_types.h"
 #include "remoteobj/manager/internal/manager_service.h"
 #include "remoteobj/manager/internal/object_server.h"
@@ -31,6 +30,8 @@
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/crypto.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/rpc_client.h"
 #include "remoteobj/transport/internal/rpc_server.h"
 #include "remoteobj/transport/internal/rpc_service.h"
@@ -40,9 +41,9 @@
 namespace remoteobj {
 namespace {
 
-using except_internal::ForkSafeMutex;
 using manager_internal::ObjectServer;
 using manager_internal::Root;
+using transport_internal::ForkSafeMutex;
 using transport_internal::RpcClient;
 using transport_internal::RpcServer;
 
@@ -128,8 +129,7 @@ REMOTEOBJ_REGISTER_FUNCTION(ServeSpawned)
 }  // namespace
 
 const std::string& ProcessAuthkey() {
-  static const std::string* const key = new std::string(RandomBytes(32));
-  return *key;
+  return transport_internal::MadeOnce([] { return new const std::string(RandomBytes(32)); });
 }
 
 class Manager::Impl {

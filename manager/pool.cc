@@ -17,7 +17,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/generator.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/evaluate.h"
 #include "remoteobj/proxy/internal/session.h"
@@ -25,6 +24,8 @@
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/in_process_channel.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj {
 namespace manager_internal {
@@ -162,12 +163,11 @@ PoolWorkers::PoolWorkers(RelayProxy relay, int count, RunOptions options)
 PoolWorkers::~PoolWorkers() = default;
 
 transport_internal::Mac MacOf(std::string_view type, std::span<const std::byte> captures) {
-  // Drawn before the first fork.
-  static const transport_internal::Mac key = [] {
-    transport_internal::Mac drawn;
-    transport_internal::FillRandom(drawn);
+  const transport_internal::Mac& key = transport_internal::MadeOnce([] {
+    auto* drawn = new transport_internal::Mac;
+    transport_internal::FillRandom(*drawn);
     return drawn;
-  }();
+  });
   return transport_internal::HmacSha256(key, {std::as_bytes(std::span(type)), captures});
 }
 
@@ -189,18 +189,18 @@ void Pool::Start(RunOptions options) {
   // Not under the lock, which the processes would find taken.
   auto workers = std::make_unique<manager_internal::PoolWorkers>(
       pool, static_cast<int>(pool.size()), std::move(options));
-  const std::scoped_lock lock(except_internal::ForkSafeMutex<State>());
+  const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
   state_->workers.swap(workers);
 }
 
 std::shared_ptr<proxy_internal::Session> Pool::session() const {
   {
-    const std::scoped_lock lock(except_internal::ForkSafeMutex<State>());
+    const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
     if (state_->session != nullptr) return state_->session;
   }
   auto session = proxy_internal::SessionOf(proxy_internal::TypeOf<manager_internal::PoolWorker>(),
                                            relay().relayed(), {});
-  const std::scoped_lock lock(except_internal::ForkSafeMutex<State>());
+  const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
   if (state_->session == nullptr) state_->session.swap(session);
   return state_->session;
 }

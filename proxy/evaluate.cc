@@ -16,16 +16,18 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::proxy_internal {
 namespace {
 
 using transport_internal::Identity;
+using transport_internal::MadeOnce;
 using transport_internal::Self;
 
 struct PassedFunctionsMutex;
@@ -33,25 +35,23 @@ struct PassedFunctions {
   std::set<const PassedFunction*> known;
 
   static PassedFunctions& Get() {
-    static PassedFunctions* const functions = new PassedFunctions;
-    return *functions;
+    return MadeOnce([] { return new PassedFunctions; });
   }
 };
 
 // Code travels between forks of one image only. In another one, be it of the same program, the same
 // address may be something else; so what travels is mixed with a number that each image draws.
 std::uint64_t ImageMark() {
-  static const std::uint64_t mark = [] {
+  return MadeOnce([] {
     std::random_device random;
-    return std::uint64_t{random()} << 32 | random();
-  }();
-  return mark;
+    return new const std::uint64_t(std::uint64_t{random()} << 32 | random());
+  });
 }
 
 const PassedFunction& FindPassedFunction(std::uint64_t code) {
   const auto* function = reinterpret_cast<const PassedFunction*>(code ^ ImageMark());
   PassedFunctions& functions = PassedFunctions::Get();
-  const std::scoped_lock lock(except_internal::ForkSafeMutex<PassedFunctionsMutex>());
+  const std::scoped_lock lock(transport_internal::ForkSafeMutex<PassedFunctionsMutex>());
   if (!functions.known.contains(function)) {
     throw BadValue(
         "PassTo names a function that this process does not have: code travels only "
@@ -380,7 +380,7 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
 
 std::uint64_t RegisterPassedFunction(const PassedFunction* function) {
   PassedFunctions& functions = PassedFunctions::Get();
-  const std::scoped_lock lock(except_internal::ForkSafeMutex<PassedFunctionsMutex>());
+  const std::scoped_lock lock(transport_internal::ForkSafeMutex<PassedFunctionsMutex>());
   functions.known.insert(function);
   return reinterpret_cast<std::uint64_t>(function) ^ ImageMark();
 }

@@ -29,6 +29,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/message.h"
 
 namespace remoteobj {
@@ -127,17 +128,17 @@ std::string FailureOf(F&& f) {
 // A text whose every part tells where it belongs.
 std::string Pattern(std::size_t size, std::size_t seed) {
   constexpr std::size_t kPeriod = 26 * 251;
-  static const std::string* const base = [] {
+  const std::string& base = transport_internal::MadeOnce([] {
     auto* text = new std::string(2 * kPeriod, '\0');
     for (std::size_t i = 0; i < text->size(); ++i) {
       (*text)[i] = static_cast<char>('a' + (i * 7 + i / 251) % 26);
     }
     return text;
-  }();
+  });
   std::string text;
   text.reserve(size);
   while (text.size() < size) {
-    text.append(*base, seed * 31 % kPeriod, std::min(kPeriod, size - text.size()));
+    text.append(base, seed * 31 % kPeriod, std::min(kPeriod, size - text.size()));
   }
   return text;
 }

@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/internal/kept_exception.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/interruption.h"
 #include "remoteobj/transport/packed.h"
 
@@ -150,7 +150,7 @@ class LocalStore final : public ErrorStore {
     Kept kept_ = {};
   };
 
-  static std::mutex& Mutex() { return ForkSafeMutex<LocalErrors>(); }
+  static std::mutex& Mutex() { return transport_internal::ForkSafeMutex<LocalErrors>(); }
 
   // Guarded by Mutex().
   std::vector<Caught> errors_;
@@ -238,7 +238,7 @@ class SharedStore final : public ErrorStore {
     SharedLog::Reader reader_;
   };
 
-  static std::mutex& Mutex() { return ForkSafeMutex<SharedErrors>(); }
+  static std::mutex& Mutex() { return transport_internal::ForkSafeMutex<SharedErrors>(); }
 
   // Reads what is new, and forgets what was cleared. REQUIRES: Mutex() is held.
   void Pull() {

@@ -21,8 +21,7 @@ std::shared_ptr<void> LibraryOf(const std::exception_ptr& exception) {
   const std::type_info* const type =
       exception == nullptr ? nullptr : exception.__cxa_exception_type();
   if (type == nullptr) return nullptr;
-  static const void* const program =
-      BaseOf(reinterpret_cast<const void*>(getauxval(AT_PHDR)), nullptr);
+  const void* const program = BaseOf(reinterpret_cast<const void*>(getauxval(AT_PHDR)), nullptr);
   const char* path = nullptr;
   const void* const base = BaseOf(type, &path);
   if (base == nullptr || base == program || path == nullptr) return nullptr;

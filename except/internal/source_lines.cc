@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::except_internal {
 namespace {
@@ -79,8 +80,7 @@ class Libdw {
 };
 
 Libdw& TheLibdw() {
-  static Libdw* const libdw = new Libdw;
-  return *libdw;
+  return transport_internal::MadeOnce([] { return new Libdw; });
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "remoteobj/manager/internal/waiting_type.h"
 #include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::manager_internal {
 namespace {
@@ -74,14 +75,15 @@ class RelayedObject {
 };
 
 const RegisteredType& RelayedType() {
-  static const RegisteredType* const type = new RegisteredType{
-      .name = TypeName<RelayedObject>(),
-      .relay =
-          [](void* object, const RequestReader& request, OutcomeWriter& outcome) {
-            static_cast<RelayedObject*>(object)->relay().Ask(request, outcome);
-          },
-      .built_in = true};
-  return *type;
+  return transport_internal::MadeOnce([] {
+    return new const RegisteredType{
+        .name = TypeName<RelayedObject>(),
+        .relay =
+            [](void* object, const RequestReader& request, OutcomeWriter& outcome) {
+              static_cast<RelayedObject*>(object)->relay().Ask(request, outcome);
+            },
+        .built_in = true};
+  });
 }
 
 }  // namespace

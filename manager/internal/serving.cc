@@ -15,12 +15,13 @@
 #include <vector>
 
 #include "absl/time/clock.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/manager/internal/root.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/rpc_client.h"
 #include "remoteobj/transport/message.h"
 
@@ -99,8 +100,7 @@ Answer Evaluate(const RelayedCall& call, Channel& channel) {
 class Offers {
  public:
   static Offers& Get() {
-    static Offers* const offers = new Offers;
-    return *offers;
+    return transport_internal::MadeOnce([] { return new Offers; });
   }
 
   std::shared_ptr<Referent> Offer(const std::shared_ptr<RpcClient>& client, std::string_view type,
@@ -144,16 +144,16 @@ class Offers {
   struct MutexOf;
 
   std::shared_ptr<Referent> Find(const Key& key) {
-    const std::scoped_lock lock(except_internal::ForkSafeMutex<MutexOf>());
+    const std::scoped_lock lock(transport_internal::ForkSafeMutex<MutexOf>());
     const auto at = relays_.find(key);
     return at == relays_.end() ? nullptr : at->second.lock();
   }
   void Remember(const Key& key, const std::shared_ptr<Referent>& relay) {
-    const std::scoped_lock lock(except_internal::ForkSafeMutex<MutexOf>());
+    const std::scoped_lock lock(transport_internal::ForkSafeMutex<MutexOf>());
     relays_[key] = relay;
   }
   void Forget(const Key& key, const std::shared_ptr<Referent>& relay) {
-    const std::scoped_lock lock(except_internal::ForkSafeMutex<MutexOf>());
+    const std::scoped_lock lock(transport_internal::ForkSafeMutex<MutexOf>());
     const auto at = relays_.find(key);
     if (at != relays_.end() && at->second.lock() == relay) relays_.erase(at);
   }

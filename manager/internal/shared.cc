@@ -77,7 +77,7 @@ void Shared::Naming(std::string_view method, absl::FunctionRef<void()> call) con
 }
 
 std::uint64_t ThisThread() {
-  static std::atomic<std::uint64_t> last{0};
+  static constinit std::atomic<std::uint64_t> last{0};
   thread_local const std::uint64_t id = last.fetch_add(1, std::memory_order_relaxed) + 1;
   return id;
 }

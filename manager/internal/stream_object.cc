@@ -12,6 +12,7 @@
 #include "remoteobj/manager/internal/registry.h"
 #include "remoteobj/manager/internal/waiting_type.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::manager_internal {
 
@@ -81,7 +82,8 @@ void StreamObject::Produce() {
 }
 
 Reference ShareStream(std::unique_ptr<StreamSource> source) {
-  static const auto* const type = new RegisteredType(WaitingType<StreamObject>());
+  const RegisteredType& type = transport_internal::MadeOnce(
+      [] { return new const RegisteredType(WaitingType<StreamObject>()); });
   if (!ObjectServer::IsEvaluating()) {
     throw BadValue("only an object of a manager can return a Generator to another process");
   }
@@ -92,8 +94,7 @@ Reference ShareStream(std::unique_ptr<StreamSource> source) {
   }
   ObjectServer& server = ObjectServer::Current();
   auto stream = std::make_shared<StreamObject>(server, std::move(source));
-  std::shared_ptr<Entry> entry =
-      server.Adopt(*type, "Stream", type->name, stream, std::move(owner));
+  std::shared_ptr<Entry> entry = server.Adopt(type, "Stream", type.name, stream, std::move(owner));
   stream->SetSelf(entry);
   return {std::move(entry)};
 }

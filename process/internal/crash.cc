@@ -23,11 +23,13 @@
 #include <exception>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "absl/debugging/symbolize.h"
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/process/internal/control.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::process_internal {
 namespace {
@@ -131,10 +133,10 @@ void InstallCrashHandler(SharedLog& log) {
   crashing.store(false);
   // For a stack that has overflowed. The kernel puts the registers there, too, which take more on
   // some processors than MINSIGSTKSZ says.
-  static const std::size_t size =
+  const std::size_t size =
       (64 << 10) + static_cast<std::size_t>(std::max(0L, sysconf(_SC_MINSIGSTKSZ)));
-  static char* const stack = new char[size];
-  const stack_t alternate{.ss_sp = stack, .ss_flags = 0, .ss_size = size};
+  auto& stack = transport_internal::MadeOnce([size] { return new std::vector<char>(size); });
+  const stack_t alternate{.ss_sp = stack.data(), .ss_flags = 0, .ss_size = size};
   sigaltstack(&alternate, nullptr);
   struct sigaction action{};
   action.sa_sigaction = &OnCrash;

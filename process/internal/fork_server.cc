@@ -26,13 +26,14 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/process/internal/control.h"
 #include "remoteobj/process/internal/lifeline.h"
 #include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/internal/spawned.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/shared_log.h"
 
@@ -112,8 +113,7 @@ struct Server {
 struct ServerMutex;
 
 Server& TheServer() {
-  static Server server;
-  return server;
+  return transport_internal::MadeOnce([] { return new Server; });
 }
 
 void Begin(Server& server) {
@@ -206,7 +206,7 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
   std::vector<int> sent;
   if (out >= 0) sent = {out, err};
   sent.insert(sent.end(), descriptors.begin(), descriptors.end());
-  const std::scoped_lock lock(except_internal::ForkSafeMutex<ServerMutex>());
+  const std::scoped_lock lock(transport_internal::ForkSafeMutex<ServerMutex>());
   Server& server = TheServer();
   for (bool again = false;; again = true) {
     if (server.owner != transport_internal::Self() || !server.socket.IsOurs()) {

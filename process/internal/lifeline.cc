@@ -13,7 +13,8 @@
 #include <system_error>
 #include <vector>
 
-#include "remoteobj/except/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::process_internal {
 namespace {
@@ -23,14 +24,15 @@ using transport_internal::OwnDescriptor;
 struct LifelinesMutex;
 // Of this process, under the mutex.
 std::vector<Lifeline*>& Lifelines() {
-  static auto& lifelines = *new std::vector<Lifeline*>;
-  return lifelines;
+  return transport_internal::MadeOnce([] { return new std::vector<Lifeline*>; });
 }
 
 // The one that the fork under way on this thread is made for.
 constinit thread_local const Lifeline* kept_in_child = nullptr;
 
 }  // namespace
+
+const int Lifeline::closed_in_child_ = pthread_atfork(nullptr, nullptr, &CloseInChild);
 
 // The mutex was free at the fork.
 void Lifeline::CloseInChild() {
@@ -42,9 +44,7 @@ void Lifeline::CloseInChild() {
 }
 
 Lifeline::Lifeline() {
-  const std::scoped_lock lock(except_internal::ForkSafeMutex<LifelinesMutex>());
-  static const int once = pthread_atfork(nullptr, nullptr, &CloseInChild);
-  static_cast<void>(once);
+  const std::scoped_lock lock(transport_internal::ForkSafeMutex<LifelinesMutex>());
   int ends[2] = {-1, -1};
   if (pipe2(ends, O_CLOEXEC) == 0) {
     read_ = OwnDescriptor(ends[0]);
@@ -60,7 +60,7 @@ Lifeline::Lifeline() {
 }
 
 Lifeline::~Lifeline() {
-  const std::scoped_lock lock(except_internal::ForkSafeMutex<LifelinesMutex>());
+  const std::scoped_lock lock(transport_internal::ForkSafeMutex<LifelinesMutex>());
   std::erase(Lifelines(), this);
   write_.Close();
   read_.Close();

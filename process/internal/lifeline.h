@@ -48,6 +48,7 @@ class Lifeline {
 
  private:
   static void CloseInChild();
+  static const int closed_in_child_;
 
   transport_internal::OwnDescriptor read_;
   transport_internal::OwnDescriptor write_;

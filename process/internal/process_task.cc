@@ -24,13 +24,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/process/internal/crash.h"
 #include "remoteobj/process/internal/fork_server.h"
 #include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/internal/spawned.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/log_line.h"
+#include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
 
 namespace remoteobj::process_internal {
@@ -47,7 +48,7 @@ void FlushStandardStreams() {
 }
 
 void WarnIfThreaded() {
-  static std::atomic<bool> warned{false};
+  static constinit std::atomic<bool> warned{false};
   struct stat status;
   if (warned.load(std::memory_order_relaxed) || stat("/proc/self/task", &status) != 0) return;
   // The links of a directory: itself, its parent, and one for each thread.
@@ -66,15 +67,15 @@ void WarnIfThreaded() {
 struct WaitedForAtExit;
 std::map<const ProcessTask*, std::pair<std::weak_ptr<ProcessTask>, Identity>>&
 waited_for_at_exit() {
-  static auto& tasks =
-      *new std::map<const ProcessTask*, std::pair<std::weak_ptr<ProcessTask>, Identity>>;
-  return tasks;
+  return transport_internal::MadeOnce([] {
+    return new std::map<const ProcessTask*, std::pair<std::weak_ptr<ProcessTask>, Identity>>;
+  });
 }
 
 void WaitAtExit() {
   std::vector<std::shared_ptr<ProcessTask>> tasks;
   {
-    const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
+    const std::scoped_lock lock(transport_internal::ForkSafeMutex<WaitedForAtExit>());
     for (const auto& [_, task] : waited_for_at_exit()) {
       if (task.second != transport_internal::Self()) continue;
       if (auto living = task.first.lock()) tasks.push_back(std::move(living));
@@ -188,16 +189,16 @@ void ProcessTask::Started(pid_t pid, int fd) {
     throw;
   }
   if (!options().daemon) {
-    static const int once = std::atexit(&WaitAtExit);
-    static_cast<void>(once);
-    const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
+    const std::scoped_lock lock(transport_internal::ForkSafeMutex<WaitedForAtExit>());
+    static constinit bool waits_at_exit = false;
+    if (!waits_at_exit) waits_at_exit = std::atexit(&WaitAtExit) == 0;
     waited_for_at_exit().emplace(this, std::pair(weak_from_this(), parent_));
   }
 }
 
 ProcessTask::~ProcessTask() {
   if (!options().daemon) {
-    const std::scoped_lock lock(except_internal::ForkSafeMutex<WaitedForAtExit>());
+    const std::scoped_lock lock(transport_internal::ForkSafeMutex<WaitedForAtExit>());
     waited_for_at_exit().erase(this);
   }
   if (mine() && pid_ != 0 && WaitForEnd(absl::ZeroDuration())) Reap();

@@ -24,13 +24,14 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "remoteobj/except/internal/access.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/process/internal/close_all_but.h"
 #include "remoteobj/process/internal/fork_server.h"
 #include "remoteobj/process/internal/process_task.h"
 #include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/spawn.h"
 #include "remoteobj/transport/descriptors.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/packed.h"
 
@@ -73,8 +74,7 @@ struct Functions {
   std::map<const void*, std::string> names;
 
   static Functions& Get() {
-    static auto& functions = *new Functions;
-    return functions;
+    return transport_internal::MadeOnce([] { return new Functions; });
   }
 };
 
@@ -113,7 +113,7 @@ std::vector<int> TakeVariable(const char* variable) {
 
 bool Register(const void* function, std::string_view name, SpawnedCall call) {
   Functions& functions = Functions::Get();
-  const std::scoped_lock lock(except_internal::ForkSafeMutex<FunctionsMutex>());
+  const std::scoped_lock lock(transport_internal::ForkSafeMutex<FunctionsMutex>());
   const auto [at, fresh] = functions.calls.emplace(std::string(name), call);
   if (!fresh && at->second != call) {
     std::fprintf(stderr,
@@ -137,7 +137,7 @@ Dispatch::Dispatch(const RunOptions& options, const std::string& name, const voi
   Packed packed;
   {
     Functions& functions = Functions::Get();
-    const std::scoped_lock lock(except_internal::ForkSafeMutex<FunctionsMutex>());
+    const std::scoped_lock lock(transport_internal::ForkSafeMutex<FunctionsMutex>());
     const auto at = functions.names.find(function);
     if (at == functions.names.end()) {
       throw std::logic_error(
@@ -203,7 +203,7 @@ void RunDispatched(const std::vector<int>& descriptors) {
                  SpawnedCall call = nullptr;
                  {
                    Functions& functions = Functions::Get();
-                   const std::scoped_lock lock(except_internal::ForkSafeMutex<FunctionsMutex>());
+                   const std::scoped_lock lock(transport_internal::ForkSafeMutex<FunctionsMutex>());
                    if (const auto at = functions.calls.find(function);
                        at != functions.calls.end()) {
                      call = at->second;

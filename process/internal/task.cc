@@ -14,12 +14,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/internal/access.h"
-#include "remoteobj/except/internal/fork_safe_mutex.h"
 #include "remoteobj/except/internal/symbols.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/log_line.h"
+#include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/interruption.h"
 #include "remoteobj/transport/packed.h"
 
@@ -69,9 +70,9 @@ std::string DoingText(std::uint32_t doing, std::uint64_t yields) {
 std::string NameFor(const void* function, const char* fallback) {
   struct Names;
   // Looked up once, since that reads the program's file. Empty for those that have none.
-  static auto& names = *new std::map<const void*, std::string>;
-  static auto& counts = *new std::map<std::string, int>;
-  const std::scoped_lock lock(except_internal::ForkSafeMutex<Names>());
+  auto& names = transport_internal::MadeOnce([] { return new std::map<const void*, std::string>; });
+  auto& counts = transport_internal::MadeOnce([] { return new std::map<std::string, int>; });
+  const std::scoped_lock lock(transport_internal::ForkSafeMutex<Names>());
   const auto [known, is_new] = names.try_emplace(function);
   if (is_new && function != nullptr) {
     known->second = LastName(except_internal::ShortName(

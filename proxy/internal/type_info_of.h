@@ -21,6 +21,7 @@
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/proxy/view.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::proxy_internal {
 
@@ -244,13 +245,12 @@ MemberInfo MemberInfoOf() {
 template <typename T>
 const MemberTable& MemberInfosOf() {
   using Entries = typename DescriptionOf<T>::Entries;
-  static const auto* const members = [] {
+  return transport_internal::MadeOnce([] {
     return []<std::size_t... I>(std::index_sequence<I...>) {
-      return new MemberTable(
+      return new const MemberTable(
           std::vector<MemberInfo>{MemberInfoOf<T, typename Entries::template At<I>>()...});
     }(std::make_index_sequence<Entries::kSize>());
-  }();
-  return *members;
+  });
 }
 
 // Whether C has the method E of its base with the parameters of `Parts`: it may hide or override
@@ -288,14 +288,13 @@ void AddInherited(std::vector<MemberInfo>& methods) {
 
 template <typename C>
 const MemberTable& InheritedMethodsOf() {
-  static const auto* const methods = [] {
+  return transport_internal::MadeOnce([] {
     std::vector<MemberInfo> all;
     [&]<typename... Base>(Bases<Base...>) {
       (AddInherited<C, Base>(all), ...);
     }(typename DescriptionOf<C>::BaseTypes{});
-    return new MemberTable(std::move(all));
-  }();
-  return *methods;
+    return new const MemberTable(std::move(all));
+  });
 }
 
 // Null where there are none, and for an abstract class: it may not have them.
@@ -311,15 +310,14 @@ constexpr auto InheritedMethods() -> const MemberTable& (*)() {
 
 template <typename T>
 const std::vector<BaseInfo>& BaseInfosOf() {
-  static const auto* const bases = [] {
+  return transport_internal::MadeOnce([] {
     return []<typename... B>(Bases<B...>) {
-      return new std::vector<BaseInfo>{BaseInfo{
+      return new const std::vector<BaseInfo>{BaseInfo{
           .type = &TypeOf<B>,
           .cast = [](void* object) -> void* { return static_cast<B*>(static_cast<T*>(object)); },
           .inherited = InheritedMethods<B>()}...};
     }(typename DescriptionOf<T>::BaseTypes{});
-  }();
-  return *bases;
+  });
 }
 
 template <typename T>
@@ -453,8 +451,7 @@ TypeInfo MakeTypeInfo() {
 
 template <typename T>
 const TypeInfo& TypeOf() {
-  static const TypeInfo info = MakeTypeInfo<T>();
-  return info;
+  return transport_internal::MadeOnce([] { return new const TypeInfo(MakeTypeInfo<T>()); });
 }
 
 }  // namespace remoteobj::proxy_internal

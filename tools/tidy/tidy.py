@@ -132,6 +132,24 @@ def waits_are_by_the_monotonic_clock(tree):
                     yield "%s:%d: %s %s" % (path, number, found[0], problem)
 
 
+# A variable of a function, which is initialized where the function is first called. What is
+# constant has no guard, what is a thread's own has no other thread.
+GUARDED = re.compile(
+    r"^ +static (?!constexpr|constinit|inline|thread_local|_assert)(?:[\w:*&, ]|<.*>)+ [*&]?(\w+ ?(=|\{)|\w*[^_\W];$)")
+
+
+def statics_have_no_guard(tree):
+    """No module has a static variable on which a forked child could wait; tests may."""
+    for path in tree.matching(".h", ".cc"):
+        if package_of(path) not in LAYERS or TEST_ONLY.search(path):
+            continue
+        for number, line in enumerate(tree.read(path).split("\n"), 1):
+            if GUARDED.match(line):
+                yield ("%s:%d: a child forked while another thread initializes this waits for ever: "
+                       "constinit, or MadeOnce of remoteobj/transport/internal/made_once.h"
+                       % (path, number))
+
+
 def graph_goes_down(graph):
     """The same for Bazel's targets: `graph` is `bazel query --output=graph`."""
     for user, used in re.findall(r'"([^"]+)" -> "([^"]+)"', graph):
@@ -301,6 +319,7 @@ CHECKS = [
     sources_name_their_licence,
     includes_go_down,
     waits_are_by_the_monotonic_clock,
+    statics_have_no_guard,
     paths_exist,
     modules_are_on_the_map,
     code_is_cut_from_files,

@@ -91,6 +91,23 @@ class RulesTest(unittest.TestCase):
         check("ended_.WaitForNotificationWithTimeout(timeout);", "use CondVar")
         check("pthread_cond_timedwait(&c, &m, &until);", "pthread_cond_timedwait waits by")
 
+    def test_statics(self):
+
+        def check(code, *expected, path="proxy/a.cc"):
+            self.check(tidy.statics_have_no_guard, {path: code}, *expected)
+
+        check("  static constexpr int kMany = 3;")
+        check("  static constinit std::atomic<Made*> kept = nullptr;")
+        check("  static const Names& Get();")
+        check("  static Names Get() { return {}; }")
+        check("static const int at_start = Begin();")
+        check("  static const int at_start_;")
+        check("  static Names names;", path="proxy/a_test.cc")
+        check("\n  static Names* const names = new Names;", "proxy/a.cc:2: a child")
+        check("  static auto& names = *new std::map<int, std::string>;", "MadeOnce")
+        check("  static const std::map<int, std::string> names{{1, \"one\"}};", "MadeOnce")
+        check("  static Names names;", "MadeOnce")
+
     def test_graph(self):
 
         def check(edge, *expected):

@@ -19,6 +19,7 @@
 #include <cstring>
 
 #include "absl/synchronization/mutex.h"
+#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -37,18 +38,32 @@ std::uint64_t SpaceOf(Identity process) { return (process >> kSpaceShift) & kSpa
 // A page that the kernel clears in a child at fork, so that what is cached here is never a
 // parent's. Unlike pthread_atfork this also holds for a raw clone(). Null where the kernel has no
 // MADV_WIPEONFORK (before Linux 4.14): then `ancestor` has to do.
-std::atomic<Identity>* Cache() {
-  static std::atomic<Identity>* const cache = []() -> std::atomic<Identity>* {
-    const std::size_t size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    void* page = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) return nullptr;
-    if (madvise(page, size, MADV_WIPEONFORK) != 0) {
-      munmap(page, size);
-      return nullptr;
+class CachePage {
+ public:
+  CachePage() {
+    void* page = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return;
+    if (madvise(page, size_, MADV_WIPEONFORK) != 0) {
+      munmap(page, size_);
+      return;
     }
-    return static_cast<std::atomic<Identity>*>(page);
-  }();
-  return cache;
+    cache_ = static_cast<std::atomic<Identity>*>(page);
+  }
+  CachePage(const CachePage&) = delete;
+  CachePage& operator=(const CachePage&) = delete;
+  ~CachePage() {
+    if (cache_ != nullptr) munmap(cache_, size_);
+  }
+
+  std::atomic<Identity>* get() const { return cache_; }
+
+ private:
+  std::size_t size_ = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::atomic<Identity>* cache_ = nullptr;
+};
+
+std::atomic<Identity>* Cache() {
+  return MadeOnce([] { return new const CachePage; }).get();
 }
 
 // The last process of this line of forks that has looked itself up. A child whose parent it is has

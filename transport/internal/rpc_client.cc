@@ -46,6 +46,7 @@
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/hello.h"
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/messages.h"
 #include "remoteobj/transport/internal/rpc_messages.h"
 #include "remoteobj/transport/internal/rpc_service.h"
@@ -181,12 +182,11 @@ using Handle = std::uint64_t;
 // is sent, made or destroyed.
 struct Connections;
 
-// By which servers tell the clients of processes apart. Made when the program starts: a forked
-// child would wait for ever for a static variable that a thread of its parent was initializing.
+// By which servers tell the clients of processes apart.
 const HelloId& ClientId() {
-  static const HelloId* const id = new HelloId(RandomHelloId());
-  return *id;
+  return MadeOnce([] { return new const HelloId(RandomHelloId()); });
 }
+// A process and its forks have one.
 [[maybe_unused]] const HelloId& client_id_at_start = ClientId();
 
 // A call, from its request to its outcome. Guarded by the connection's mutex, but for what is
@@ -976,12 +976,12 @@ namespace {
 std::shared_ptr<Referent> ReceiveFromProcess(const ValueReader& in) {
   const auto [address, key, id, type, server] = Codec<Sent>::Decode(in);
   // All that come from one manager have one connection.
-  static auto* const clients = new std::map<std::string, std::weak_ptr<RpcClient>>;
+  auto& clients = MadeOnce([] { return new std::map<std::string, std::weak_ptr<RpcClient>>; });
   auto client =
       std::make_shared<RpcClient>(RpcClientOptions{.address = Address::Parse(address), .key = key});
   {
     const std::scoped_lock lock(ForkSafeMutex<Connections>());
-    std::weak_ptr<RpcClient>& known = (*clients)[absl::StrCat(address, " ", key)];
+    std::weak_ptr<RpcClient>& known = clients[absl::StrCat(address, " ", key)];
     if (std::shared_ptr<RpcClient> there = known.lock()) {
       client.swap(there);
     } else {

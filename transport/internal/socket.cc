@@ -32,34 +32,22 @@
 #include "absl/time/clock.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/loopback.h"
+#include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::transport_internal {
 namespace {
 
-// All sockets that are open. Held over a fork, so that the child sees it whole.
-struct OpenSockets {
-  std::mutex mutex;
-  std::map<int, OwnDescriptor> fds;
-
-  static OpenSockets& Get() {
-    static OpenSockets* const sockets = [] {
-      auto* made = new OpenSockets;
-      pthread_atfork([] { Get().mutex.lock(); }, [] { Get().mutex.unlock(); },
-                     [] {
-                       Get().fds.clear();
-                       Get().mutex.unlock();
-                     });
-      return made;
-    }();
-    return *sockets;
-  }
-};
-// A forked child would wait for ever for a static variable that a thread of its parent was
-// initializing.
-[[maybe_unused]] const OpenSockets& open_sockets_at_start = OpenSockets::Get();
+// All sockets that are open. Guarded by ForkSafeMutex<OpenSocketsMutex>().
+struct OpenSocketsMutex;
+std::map<int, OwnDescriptor>& OpenSockets() {
+  return MadeOnce([] { return new std::map<int, OwnDescriptor>; });
+}
+[[maybe_unused]] const int closed_in_child =
+    pthread_atfork(nullptr, nullptr, [] { OpenSockets().clear(); });
 
 [[noreturn]] void Throw(const Address& address, const char* what) {
   throw std::system_error(errno, std::generic_category(),
@@ -246,9 +234,8 @@ Socket::Socket(int fd) : process_(getpid()) {
   OwnDescriptor own(fd);
   if (own.get() < 0) throw std::system_error(errno, std::generic_category(), "socket");
   fd_ = own.get();
-  OpenSockets& open = OpenSockets::Get();
-  const std::scoped_lock lock(open.mutex);
-  OwnDescriptor& entry = open.fds[fd_];
+  const std::scoped_lock lock(ForkSafeMutex<OpenSocketsMutex>());
+  OwnDescriptor& entry = OpenSockets()[fd_];
   entry.Release();  // Of one that the program has closed.
   entry = std::move(own);
 }
@@ -256,9 +243,8 @@ Socket::Socket(int fd) : process_(getpid()) {
 Socket::~Socket() {
   // In a forked child it is closed, and its number may be another's by now.
   if (fd_ < 0 || process_ != getpid()) return;
-  OpenSockets& open = OpenSockets::Get();
-  const std::scoped_lock lock(open.mutex);
-  open.fds.erase(fd_);
+  const std::scoped_lock lock(ForkSafeMutex<OpenSocketsMutex>());
+  OpenSockets().erase(fd_);
 }
 
 SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
