@@ -55,14 +55,19 @@
 // then `state`. If it dies in between, the slot is again a dead owner's. A slot that a living
 // listener evaluates is only abandoned: the listener frees it. Only an owner that is known to have
 // ended loses its slot (Region::Alive): if a living one did, it would get another call's answer.
+// That holds for what a living one has abandoned, too: it may have the same slot again by now, for
+// another call, which `owner` does not tell. So what was abandoned to a listener that is gone is
+// freed by the next one, which looks at all slots when it opens, after it has made it its own by a
+// compare-and-swap on `state`. A client that abandons a call, and then finds that a listener has
+// opened since, has it look at the slot once more.
 //
 // A client may also die between changing `sleeping` and waking the listener. So it does not say
 // that the listener is awake, only that it was rung: until the listener itself says that it is
 // awake, each caller wakes it.
 //
-// shared_memory_channel.pml and shared_memory_channel_order.pml are models of this, which Spin
-// checks exhaustively (shared_memory_channel_model_test). A change of the protocol changes them,
-// too.
+// shared_memory_channel.pml, and for two parts of it shared_memory_channel_order.pml and
+// shared_memory_channel_slots.pml, are models of this, which Spin checks exhaustively
+// (shared_memory_channel_model_test). A change of the protocol changes them, too.
 //
 // Memory order: a message is written before the release that publishes it, and read after the
 // acquire that sees it. The pairs of the kind "set mine, then look at the other's" are sequentially
@@ -95,6 +100,7 @@
 #include "remoteobj/transport/internal/spin.h"
 #include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/limits.h"
 
 namespace remoteobj {
 namespace {
@@ -129,10 +135,30 @@ constexpr unsigned kSynchronousSlots = kSlots / 2;
 // In a Half of an outcome, beside 0 for an answer and 1 for a refusal: the caller has read it.
 constexpr std::uint32_t kReceived = 2;
 constexpr int kNoBell = -1;
-constexpr std::uint64_t kMostPolledBytes = std::uint64_t{1} << 30;
 
 constexpr absl::Duration kSlice = absl::Milliseconds(20);
 constexpr absl::Duration kFirstSlice = absl::Milliseconds(1);
+
+// Writes the error that is being handled if it is the channel's own: of a request that can't be
+// read, or of an outcome for which there is no room. Cut short, to fit the slot: what failed may be
+// the memory for more.
+bool WroteOwnError(OutcomeWriter& writer) {
+  const auto write = [&](const char* type, const std::exception& e) {
+    constexpr std::size_t kLongest = 4096;
+    writer.Error(
+        {.type = type, .message = std::string(std::string_view(e.what()).substr(0, kLongest))});
+    return true;
+  };
+  try {
+    throw;
+  } catch (const BadValue& e) {
+    return write("remoteobj::BadValue", e);
+  } catch (const std::bad_alloc& e) {
+    return write("std::bad_alloc", e);
+  } catch (...) {
+    return false;
+  }
+}
 
 // Of the states of two requests, by their numbers, which begin anew after 268 million.
 bool IsBefore(std::uint32_t state, std::uint32_t other) {
@@ -240,6 +266,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   void AwaitAndRead(unsigned slot, ReadOutcome read, Deadline deadline);
   std::unique_ptr<PendingCall> StartAndWait(WriteRequest write, Deadline deadline);
   void GiveUp(unsigned slot);
+  void AnnounceAbandoned(unsigned slot, std::uint32_t state);
   bool NobodyAnswers(unsigned slot);
   void CheckListenerLives(unsigned slot, Age age);
   void ReadOutcomeOf(unsigned slot, ReadOutcome read);
@@ -247,6 +274,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   void AnnounceFreed();
 
   // The listener's.
+  bool HasWork(std::uint64_t bits);
   bool Gather(std::uint64_t bits);
   std::optional<unsigned> TakeSeen();
   std::optional<unsigned> TakeNext();
@@ -254,11 +282,13 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
   void Tidy();
   void Evaluate(unsigned slot, Handler handler);
   bool Answer(unsigned slot, Phase how);
+  void FreeAbandoned(unsigned slot);
+  void FreeAbandonedByPredecessor(unsigned slot, std::uint32_t now);
   void Sleep(Deadline deadline);
   void Ring();
 
   std::uint32_t Generation() {
-    return header().generation.load(std::memory_order_acquire) & kNumberMask;
+    return header().generation.load(std::memory_order_seq_cst) & kNumberMask;
   }
   // Whether the listener that took the request of this state is gone.
   bool TakerIsGone(std::uint32_t state) {
@@ -271,6 +301,7 @@ class SharedMemoryChannelImpl final : public SharedMemoryChannel, public Listene
 
   // Of the listening process.
   std::atomic<bool> wake_{false};
+  std::uint32_t generation_ = 0;
   // Requests that have been seen, in their order; those before `next_` have been looked at again.
   struct Seen {
     std::uint32_t state;
@@ -335,35 +366,32 @@ bool SharedMemoryChannelImpl::TryReclaim(unsigned slot, Identity& living) {
   auto& owner = region_.slot(slot).owner;
   Identity dead = owner.load(std::memory_order_acquire);
   if (dead == 0) return false;
-  // Before the state is looked at: a dead owner can no more abandon the call. So if it is not
-  // abandoned now, it will not be until the slot has a new owner, and the listener, who frees
-  // abandoned ones, leaves this slot alone.
-  const bool alive = dead == living || region_.Alive(dead);
-  if (alive) living = dead;
-  std::uint32_t now = state(slot).load(std::memory_order_acquire);
-  if (PhaseOf(now) == kAbandoned) {
-    // The listener frees it, if there still is that listener; its owner may live or not. First the
-    // owner: if this process dies in between, the slot is a dead one's, and still abandoned.
-    if (!TakerIsGone(now) ||
-        !owner.compare_exchange_strong(dead, region_.Me(), std::memory_order_acq_rel)) {
-      return false;
-    }
-    At(FaultPoint::kClientReclaiming);
-    state(slot).store(kIdle, std::memory_order_release);
-    return true;
-  }
-  if (alive || !owner.compare_exchange_strong(dead, region_.Me(), std::memory_order_acq_rel)) {
+  if (dead == living || region_.Alive(dead)) {
+    living = dead;
     return false;
   }
+  // A dead owner can no more abandon the call. So if it is not abandoned now, it will not be until
+  // the slot has a new owner; and the listener, which frees abandoned ones, leaves it alone.
+  const std::uint32_t left = state(slot).load(std::memory_order_acquire);
+  const bool abandoned = PhaseOf(left) == kAbandoned;
+  if (abandoned && !TakerIsGone(left)) return false;
+  if (!owner.compare_exchange_strong(dead, region_.Me(), std::memory_order_acq_rel)) return false;
   At(FaultPoint::kClientReclaiming);
+  std::uint32_t now = left;
+  // A listener that opens frees it, too: it belongs to the one that changes the state.
+  if (abandoned) return state(slot).compare_exchange_strong(now, kIdle, std::memory_order_acq_rel);
   for (;;) {
     now = state(slot).load(std::memory_order_acquire);
     const bool busy = PhaseOf(now) == kTaken && !TakerIsGone(now);
     const std::uint32_t next = busy ? (now & ~(kPhaseMask | kSleeper)) | kAbandoned : kIdle;
-    if (!state(slot).compare_exchange_strong(now, next, std::memory_order_acq_rel)) continue;
+    if (!state(slot).compare_exchange_strong(now, next, std::memory_order_seq_cst)) continue;
+    if (busy) {
+      AnnounceAbandoned(slot, next);
+      return false;
+    }
     // The dead owner may have set its bit, and not come to ring.
     Ring();
-    return !busy;
+    return true;
   }
 }
 
@@ -516,8 +544,18 @@ void SharedMemoryChannelImpl::GiveUp(unsigned slot) {
       continue;
     }
     const std::uint32_t abandoned = (now & ~(kPhaseMask | kSleeper)) | kAbandoned;
-    if (state(slot).compare_exchange_weak(now, abandoned, std::memory_order_acq_rel)) return;
+    if (state(slot).compare_exchange_weak(now, abandoned, std::memory_order_seq_cst)) {
+      return AnnounceAbandoned(slot, abandoned);
+    }
   }
+}
+
+// The call in that slot has been left to the listener that took it. One that has opened since may
+// have looked at the slot before.
+void SharedMemoryChannelImpl::AnnounceAbandoned(unsigned slot, std::uint32_t state) {
+  if ((state >> kNumberShift) == Generation()) return;
+  header().doorbell.fetch_or(std::uint64_t{1} << slot, std::memory_order_seq_cst);
+  Ring();
 }
 
 void SharedMemoryChannelImpl::ReadOutcomeOf(unsigned slot, ReadOutcome read) {
@@ -702,7 +740,7 @@ void SharedMemoryChannelImpl::Open() {
   if (listener != 0) header().buried.store(listener, std::memory_order_relaxed);
   At(FaultPoint::kListenerOpening);
   // From here on what an earlier listener took and did not answer is seen to be lost.
-  header().generation.fetch_add(1, std::memory_order_acq_rel);
+  generation_ = (header().generation.fetch_add(1, std::memory_order_seq_cst) + 1) & kNumberMask;
   header().sleeping.store(kAwake, std::memory_order_seq_cst);
   wake_.store(false, std::memory_order_relaxed);
   listener_spinner_ = Spinner();
@@ -717,7 +755,7 @@ void SharedMemoryChannelImpl::Open() {
 bool SharedMemoryChannelImpl::Take(unsigned slot, std::uint32_t seen) {
   // The rest comes along while the first line is made this process's.
   ExpectToRead(region_.slot(slot).request);
-  const std::uint32_t taken = kTaken | Generation() << kNumberShift;
+  const std::uint32_t taken = kTaken | generation_ << kNumberShift;
   std::uint32_t now = seen;
   do {
     if (state(slot).compare_exchange_weak(now, taken | (now & kSleeper),
@@ -745,9 +783,15 @@ bool SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
       return true;
     }
   }
-  if (PhaseOf(now) != kAbandoned) return false;
-  // First the slot becomes this process's: whoever has left it may live on, and if this process
-  // dies halfway the slot is to be a dead one's.
+  if (PhaseOf(now) == kAbandoned) FreeAbandoned(index);
+  return false;
+}
+
+// REQUIRES: its state says that this listener has it.
+void SharedMemoryChannelImpl::FreeAbandoned(unsigned index) {
+  Slot& slot = region_.slot(index);
+  // First the slot becomes this process's: the caller that has left it may live on, and if this
+  // process dies halfway the slot is to be a dead one's.
   slot.owner.store(region_.Me(), std::memory_order_release);
   At(FaultPoint::kListenerFreeing);
   region_.Trim(index, Direction::kRequest);
@@ -755,7 +799,15 @@ bool SharedMemoryChannelImpl::Answer(unsigned index, Phase how) {
   state(index).store(kIdle, std::memory_order_release);
   slot.owner.store(0, std::memory_order_seq_cst);
   AnnounceFreed();
-  return false;
+}
+
+// If its state is `now` and no call that this listener evaluates.
+void SharedMemoryChannelImpl::FreeAbandonedByPredecessor(unsigned slot, std::uint32_t now) {
+  const std::uint32_t mine = kAbandoned | generation_ << kNumberShift;
+  // A client that takes over a dead one's slot may change the state meanwhile.
+  if (now != mine && state(slot).compare_exchange_strong(now, mine, std::memory_order_acq_rel)) {
+    FreeAbandoned(slot);
+  }
 }
 
 void SharedMemoryChannelImpl::AnnounceFreed() {
@@ -782,18 +834,14 @@ void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
       const transport_internal::Uninterrupted uninterrupted;
       handler(request, writer);
     }
-  } catch (const BadValue& e) {
-    // Cut short, to fit the slot: what failed may be the memory for more.
-    constexpr std::size_t kLongest = 4096;
-    writer.Error({.type = "remoteobj::BadValue",
-                  .message = std::string(std::string_view(e.what()).substr(0, kLongest))});
   } catch (...) {
     if (std::current_exception() == nullptr) {  // No C++ exception: the thread ends.
       writer.Error(transport_internal::EvaluatingThreadEnded());
       outcome.Finish();
       Answer(slot, kDone);
+      throw;
     }
-    throw;
+    if (!WroteOwnError(writer)) throw;
   }
   if (outcome.used() == 0) writer.Value().Null();
   outcome.Finish();
@@ -816,6 +864,7 @@ bool SharedMemoryChannelImpl::Gather(std::uint64_t bits) {
       const std::uint64_t bit = std::uint64_t{1} << slot;
       const std::uint32_t now = state(slot).load(std::memory_order_seq_cst);
       if (PhaseOf(now) != kRequested) {
+        if (PhaseOf(now) == kAbandoned) FreeAbandonedByPredecessor(slot, now);
         unannounced_ &= ~bit;
         continue;
       }
@@ -910,10 +959,11 @@ bool SharedMemoryChannelImpl::Poll(transport_internal::PolledHandler& handler) {
     written.Append(outcome.words());
   };
   bool refused = false;
+  bool failed = false;
   try {
     SlotReader message(region_, *slot, Direction::kRequest);
     const In& shared = message.in();
-    if (shared.words * sizeof(transport_internal::Word) > kMostPolledBytes) {
+    if (shared.words * sizeof(transport_internal::Word) > kMaxManagerMessageBytes) {
       throw BadValue("a request of more than 1 GiB");
     }
     // A copy: whoever has sent it may write in it while it is read.
@@ -924,27 +974,32 @@ bool SharedMemoryChannelImpl::Poll(transport_internal::PolledHandler& handler) {
     HeapMessage* const outcome = handler.Evaluate(*slot, reader);
     refused = outcome == nullptr;
     if (!refused) put(*outcome);
-  } catch (const BadValue& e) {
-    // Cut short, to fit the slot: what failed may be the memory for more.
-    constexpr std::size_t kLongest = 4096;
+  } catch (...) {
     HeapMessage outcome;
-    Access::Outcome(outcome).Error(
-        {.type = "remoteobj::BadValue",
-         .message = std::string(std::string_view(e.what()).substr(0, kLongest))});
+    OutcomeWriter writer = Access::Outcome(outcome);
+    if (!WroteOwnError(writer)) throw;
     put(outcome);
+    failed = true;
   }
   written.Finish();
-  handler.Answered(*slot, Answer(*slot, refused ? kRefused : kDone));
+  const bool wanted = Answer(*slot, refused ? kRefused : kDone);
+  handler.Answered(*slot, wanted && !failed);
   return true;
 }
 
-bool SharedMemoryChannelImpl::called() {
-  std::uint64_t bits = header().doorbell.load(std::memory_order_acquire) & kAllSlots;
-  for (; bits != 0; bits &= bits - 1) {
+// Whether there is something for this listener in the slots of `bits`: see Gather.
+bool SharedMemoryChannelImpl::HasWork(std::uint64_t bits) {
+  for (bits &= kAllSlots; bits != 0; bits &= bits - 1) {
     const auto slot = static_cast<unsigned>(std::countr_zero(bits));
-    if (PhaseOf(state(slot).load(std::memory_order_acquire)) == kRequested) return true;
+    const std::uint32_t now = state(slot).load(std::memory_order_seq_cst);
+    if (PhaseOf(now) == kRequested) return true;
+    if (PhaseOf(now) == kAbandoned && (now >> kNumberShift) != generation_) return true;
   }
   return false;
+}
+
+bool SharedMemoryChannelImpl::called() {
+  return HasWork(header().doorbell.load(std::memory_order_acquire));
 }
 
 int SharedMemoryChannelImpl::caller_cpu() {
@@ -959,10 +1014,7 @@ int SharedMemoryChannelImpl::caller_cpu() {
 
 bool SharedMemoryChannelImpl::Arm() {
   Tidy();
-  for (std::uint64_t bits = unannounced_; bits != 0; bits &= bits - 1) {
-    const auto slot = static_cast<unsigned>(std::countr_zero(bits));
-    if (PhaseOf(state(slot).load(std::memory_order_seq_cst)) == kRequested) return false;
-  }
+  if (HasWork(unannounced_)) return false;
   header().sleeping.store(kAsleep, std::memory_order_seq_cst);
   if ((header().doorbell.load(std::memory_order_seq_cst) & kAllSlots) == 0) return true;
   // A request has come in between. If its sender has seen kAsleep, it rings for nothing.
@@ -984,12 +1036,8 @@ void SharedMemoryChannelImpl::Sleep(Deadline deadline) {
     header().listener_cpu.store(cpu, std::memory_order_relaxed);
   }
   const auto called = [&] {
-    std::uint64_t bits = header().doorbell.load(std::memory_order_acquire) & kAllSlots;
-    for (; bits != 0; bits &= bits - 1) {
-      const auto slot = static_cast<unsigned>(std::countr_zero(bits));
-      if (PhaseOf(state(slot).load(std::memory_order_acquire)) == kRequested) return true;
-    }
-    return wake_.load(std::memory_order_relaxed);
+    return HasWork(header().doorbell.load(std::memory_order_acquire)) ||
+           wake_.load(std::memory_order_relaxed);
   };
   const int client =
       static_cast<int>(
@@ -997,10 +1045,7 @@ void SharedMemoryChannelImpl::Sleep(Deadline deadline) {
       1;
   if (deadline != Deadline::Passed() && listener_spinner_.Spin(client, called)) return;
   Tidy();
-  for (std::uint64_t bits = unannounced_; bits != 0; bits &= bits - 1) {
-    const auto slot = static_cast<unsigned>(std::countr_zero(bits));
-    if (PhaseOf(state(slot).load(std::memory_order_seq_cst)) == kRequested) return;
-  }
+  if (HasWork(unannounced_)) return;
   if (deadline.expired()) return;
   At(FaultPoint::kListenerBeforeSleep);
   header().sleeping.store(kAsleep, std::memory_order_seq_cst);

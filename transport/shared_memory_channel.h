@@ -17,9 +17,9 @@
 // Threads:  any number of threads and processes may call. One listens.
 // Lifetime: shared by every process that has it; nothing has a name, nothing is left behind. In
 //           each process the object must outlive its PendingCalls.
-// Errors:   as channel.h. The death of a peer is noticed within 20 ms. Where address space or the
-//           size of files is limited (ulimit -v, -f), a message that is too large for that is a
-//           BadValue that names the limit.
+// Errors:   as channel.h. The death of a peer is noticed within 20 ms. A message that is too
+//           large for the limit of file sizes (ulimit -f) is a BadValue, one for which there is no
+//           memory or address space (ulimit -v) a std::bad_alloc; both name the limit.
 #ifndef REMOTEOBJ_TRANSPORT_SHARED_MEMORY_CHANNEL_H_
 #define REMOTEOBJ_TRANSPORT_SHARED_MEMORY_CHANNEL_H_
 
@@ -51,7 +51,8 @@ class PolledHandler {
   // What the request comes to; or null, to refuse it: the caller gets GoAnotherWay. The request is
   // a copy, which the caller can't change.
   virtual HeapMessage* Evaluate(unsigned slot, const RequestReader& request) = 0;
-  // The outcome is there for the caller to read; or it is not wanted any more.
+  // The outcome is there for the caller to read; or the caller has given up, or has got an error in
+  // its place.
   virtual void Answered(unsigned slot, bool wanted) = 0;
 
  protected:

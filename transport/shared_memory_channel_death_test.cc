@@ -227,6 +227,19 @@ class DeathTest : public testing::Test {
     }
   }
 
+  void WriteCall(RequestWriter request) {
+    const OperationsWriter operations = request.Operations(1);
+    operations.Set(0, OperationKind::kCall, "triple", 0);
+    operations.Arguments(0, 1)[0].UInt(ledger().calls.fetch_add(1));
+  }
+  // REQUIRES: ledger().blocked.
+  std::unique_ptr<PendingCall> StartAndAwaitEvaluation() {
+    const std::uint64_t id = ledger().calls.load();
+    auto call = channel().Start([this](RequestWriter request) { WriteCall(request); }, Watchdog());
+    while (ledger().evaluated[id].load() == 0) absl::SleepFor(absl::Microseconds(200));
+    return call;
+  }
+
   // Runs `body` in some threads of this process.
   static void InThreads(int threads, const std::function<void()>& body) {
     std::vector<std::thread> running;
@@ -637,22 +650,16 @@ TEST_F(DeathTest, OfACallerThatWakesTheListenerDoesNotKeepItFromClosing) {
   EXPECT_EQ(Wait(listener), 0);
 }
 
-// The slot of a call that had been given up, whose listener was gone: it became idle, and still
-// belonged to the living process that had given it up, which used it no more.
+// Of one whose caller and listener were both dead.
 TEST_F(DeathTest, OfACallerThatTakesASlotOverDoesNotLoseIt) {
-  const auto write = [this](RequestWriter request) {
-    const OperationsWriter operations = request.Operations(1);
-    operations.Set(0, OperationKind::kCall, "triple", 0);
-    operations.Arguments(0, 1)[0].UInt(ledger().calls.fetch_add(1));
-  };
+  const auto write = [this](RequestWriter request) { WriteCall(request); };
   ledger().blocked = true;
   const pid_t first = Fork([this] { Listen(false); });
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
-  {
-    const std::uint64_t id = ledger().calls.load();
-    const auto given_up = channel().Start(write, Watchdog());
-    while (ledger().evaluated[id].load() == 0) absl::SleepFor(absl::Microseconds(200));
-  }
+  EXPECT_TRUE(WasKilled(Wait(Fork([&] {
+    const auto call = StartAndAwaitEvaluation();
+    raise(SIGKILL);
+  }))));
   kill(first, SIGKILL);
   EXPECT_TRUE(WasKilled(Wait(first)));
   const pid_t second = Fork([this] {
@@ -669,6 +676,54 @@ TEST_F(DeathTest, OfACallerThatTakesASlotOverDoesNotLoseIt) {
   // Else it is waited for at once, for want of a slot.
   const auto last = channel().Start(write, Deadline::After(absl::Seconds(1)));
   EXPECT_FALSE(last->ready());
+  kill(second, SIGKILL);
+  EXPECT_TRUE(WasKilled(Wait(second)));
+}
+
+// It was taken over, since its listener was gone. But its owner lived, and could have it again by
+// then for another call, of which it then got another caller's answer.
+TEST_F(DeathTest, OfAListenerLeavesWhatALivingCallerHasAbandonedToTheNextListener) {
+  const auto write = [this](RequestWriter request) { WriteCall(request); };
+  ledger().blocked = true;
+  const pid_t first = Fork([this] { Listen(false); });
+  ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+  StartAndAwaitEvaluation().reset();
+  kill(first, SIGKILL);
+  EXPECT_TRUE(WasKilled(Wait(first)));
+  const pid_t second = Fork([this] {
+    channel().listener().Open();
+    for (;;) pause();
+  });
+  ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+  {
+    std::vector<std::unique_ptr<PendingCall>> others;
+    for (int i = 1; i < kSlotsInAll / 2; ++i) others.push_back(channel().Start(write, Watchdog()));
+    // For want of a slot it is waited for.
+    const auto last = channel().Start(write, Deadline::After(absl::Milliseconds(50)));
+    EXPECT_THROW(last->Finish([](const OutcomeReader&) {}, Deadline::Passed()), DeadlineExceeded);
+  }
+  EXPECT_EQ(channel().free_slots(), kSlotsInAll - 1);
+  kill(second, SIGKILL);
+  EXPECT_TRUE(WasKilled(Wait(second)));
+}  // The next listener frees it: CheckSlots.
+
+// That one had opened, and looked at all slots, before the call was given up.
+TEST_F(DeathTest, OfAListenerLeavesWhatIsAbandonedLaterToTheNextListener) {
+  ledger().blocked = true;
+  const pid_t first = Fork([this] { Listen(false); });
+  ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+  auto call = StartAndAwaitEvaluation();
+  kill(first, SIGKILL);
+  EXPECT_TRUE(WasKilled(Wait(first)));
+  ledger().blocked = false;
+  const pid_t second = Fork([this] { Listen(false); });
+  ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
+  EXPECT_EQ(CallOnce(/*patient=*/true), Told::kAnswered);
+  call.reset();
+  for (int i = 0; i < 5000 && channel().free_slots() < kSlotsInAll; ++i) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_EQ(channel().free_slots(), kSlotsInAll);
   kill(second, SIGKILL);
   EXPECT_TRUE(WasKilled(Wait(second)));
 }
@@ -708,8 +763,9 @@ TEST_F(DeathTest, OfCallersWithCallsUnderWayLeavesPlacesForOthers) {
 TEST_F(DeathTest, OfAListenerThatFreesAPlaceLosesNone) {
   for (int round = 0; round < 5; ++round) {
     ledger().blocked = true;
-    const pid_t listener = Fork([this] {
-      DieAt(FaultPoint::kListenerFreeing, 1, ledger());
+    const pid_t listener = Fork([this, round] {
+      // First it frees what the one before it has left.
+      DieAt(FaultPoint::kListenerFreeing, round == 0 ? 1 : 2, ledger());
       Listen(false);
     });
     ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));

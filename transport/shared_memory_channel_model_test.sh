@@ -49,6 +49,7 @@ check() {
 
 channel=shared_memory_channel
 order=shared_memory_channel_order
+slots=shared_memory_channel_slots
 # -DNOSLICE: a wake-up that is lost shows, since no slice mends it. Slices are for the listener's death.
 check holds $channel '-DNC=2 -DCALLS=1 -DNOSLICE'
 check holds $channel '-DNC=2 -DCALLS=1 -DNOSLICE -DCDIE'
@@ -64,6 +65,10 @@ check fails $channel '-DNC=2 -DCALLS=1 -DNOSLICE -DCDIE -DMUTATE_RING'
 check fails $channel '-DNC=1 -DCALLS=2 -DNOSLICE -DMUTATE_BIT'
 check holds $order '-DCALLS=5'
 check fails $order '-DMUTATE_TAKE'
+check holds $slots ''
+check holds $slots '-DCALLS=1 -DDIE'
+check fails $slots '-DMUTATE_LIVING'
+check fails $slots '-DCALLS=1 -DDIE -DMUTATE_SWEEP'
 if [[ -n $full ]]; then
   check holds $channel '-DNC=2 -DCALLS=1 -DCLOSE'
   check holds $channel '-DNC=2 -DCALLS=1 -DLDIE'
@@ -73,5 +78,6 @@ if [[ -n $full ]]; then
   check holds $channel '-DNC=1 -DCALLS=2 -DCLOSE -DBG -DCDIE -DLDIE -DANYSLICE -DGIVEUP'
   check holds $order '-DCALLS=6'
   check holds $order '-DCALLS=4 -DSLOTS=4'
+  check holds $slots '-DDIE'
 fi
 exit $failed

@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/no_memory.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -257,7 +258,7 @@ void Window::Map(std::uint64_t bytes) {
   } else if (error == ENOSPC) {
     limit = "; the shared memory is in /dev/shm, since memfd_create is denied";
   }
-  throw BadValue(absl::StrCat("no memory can be mapped for a message of ", bytes,
+  throw NoMemory(absl::StrCat("no memory can be mapped for a message of ", bytes,
                               " bytes: ", std::strerror(error), limit));
 }
 

@@ -48,6 +48,7 @@
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/internal/no_memory.h"
 #include "remoteobj/transport/internal/rpc_messages.h"
 #include "remoteobj/transport/internal/rpc_service.h"
 #include "remoteobj/transport/internal/socket.h"
@@ -603,9 +604,10 @@ void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
       throw NotListening("the listener closed, and refused the call");
     }
     if (e.getType() == kj::Exception::Type::OVERLOADED &&
-        what.find("bad_alloc") != std::string::npos) {
-      throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
-                              absl::StrCat("the manager at ", address_, " refused the call"));
+        (what.find("bad_alloc") != std::string::npos ||
+         what.find(std::strerror(ENOMEM)) != std::string::npos)) {
+      throw NoMemory(absl::StrCat("the manager at ", address_,
+                                  " has no memory for the call or for its result: ", what));
     }
     constexpr std::string_view kStale = "stale: ";
     const std::size_t stale = what.find(kStale);
