@@ -27,7 +27,8 @@
 //           process. A record is safe as soon as the context has it, whatever becomes of the
 //           process. An exception that was recorded may live until its thread's outermost context
 //           has ended; the last one that left that, until the next such end.
-// Errors:   an exception that can't be recorded (no memory) propagates, and glog says so.
+// Errors:   an exception that can't be recorded (no memory) propagates, and a line on stderr says
+//           so.
 // Not here: what is no C++ exception passes through: the unwinding of a thread that is cancelled
 //           (pthread_cancel), exceptions of other languages. Processes that die without throwing.
 #ifndef REMOTEOBJ_EXCEPT_EXCEPT_H_

@@ -127,7 +127,10 @@ class PoolWorkers::Impl {
       : relay_(std::move(relay)),
         supervisor_(OptionsOf(options), Supervise, relay_, count, options),
         kept_(supervisor_.result()) {
-    if (kept_.begin() == kept_.end()) throw NotListening("the pool's processes did not begin");
+    if (kept_.begin() == kept_.end()) {
+      supervisor_.errors().RaiseAny();
+      throw NotListening("the pool's processes did not begin");
+    }
   }
   ~Impl() {
     if (owner_ != getpid()) return;
