@@ -63,6 +63,16 @@ def headers_introduce_themselves(tree):
             yield "%s:2: a header starts with what it is for, after the licence" % path
 
 
+def sources_include_their_header_first(tree):
+    """So that the header is seen to compile alone."""
+    for path in tree.matching(".cc"):
+        header = path[:-len(".cc")] + ".h"
+        if header in tree.files and not TEST_ONLY.search(path):
+            included = re.search(r'^#include ["<](.*?)[">]', tree.read(path), re.MULTILINE)
+            if included is None or not ("/" + included[1]).endswith("/" + header):
+                yield "%s: the first include must be %s" % (path, header)
+
+
 def sources_name_their_licence(tree):
     for path in tree.matching(".cc"):
         if first_lines(tree.read(path), 1)[0] != "// SPDX-License-Identifier: MIT":
@@ -316,6 +326,7 @@ def _names(text, start, end):
 
 CHECKS = [
     headers_introduce_themselves,
+    sources_include_their_header_first,
     sources_name_their_licence,
     includes_go_down,
     waits_are_by_the_monotonic_clock,

@@ -91,6 +91,17 @@ class RulesTest(unittest.TestCase):
         check("ended_.WaitForNotificationWithTimeout(timeout);", "use CondVar")
         check("pthread_cond_timedwait(&c, &m, &until);", "pthread_cond_timedwait waits by")
 
+    def test_first_include(self):
+
+        def check(code, *expected):
+            self.check(tidy.sources_include_their_header_first, {"proxy/a.cc": code, "proxy/a.h": ""},
+                       *expected)
+
+        check('// A.\n#include "remoteobj/proxy/a.h"\n\n#include <vector>\n')
+        check('#include <vector>\n#include "remoteobj/proxy/a.h"\n', "first include must be proxy/a.h")
+        check("", "first include must be proxy/a.h")
+        self.check(tidy.sources_include_their_header_first, {"proxy/b.cc": "#include <vector>"})
+
     def test_statics(self):
 
         def check(code, *expected, path="proxy/a.cc"):
