@@ -3,6 +3,7 @@
 // Every time-out that a user can give, while somebody steps the wall clock by an hour.
 #include "remoteobj/testing/stepped_clock.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -30,6 +31,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/remoteobj.h"
 #include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/tls.h"
 
 namespace app {
 
@@ -116,21 +118,29 @@ ManagerOptions Socket() { return {.shared_memory = false}; }
 // A listener on which nobody answers.
 class Silent {
  public:
-  Silent() {
-    sockaddr_un at{.sun_family = AF_UNIX, .sun_path = {}};
+  explicit Silent(int family) : fd_(socket(family, SOCK_STREAM, 0)) {
+    sockaddr_un path{.sun_family = AF_UNIX, .sun_path = {}};
+    sockaddr_in loopback{};
+    loopback.sin_family = AF_INET;
+    loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     const std::string name = absl::StrCat("remoteobj-silent-", getpid());
-    name.copy(at.sun_path + 1, name.size());
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
-    if (bind(fd_, reinterpret_cast<sockaddr*>(&at), size) != 0 || listen(fd_, 5) != 0) {
-      throw std::runtime_error("a socket that nobody serves");
-    }
-    address_ = absl::StrCat("unix-abstract:", name);
+    name.copy(path.sun_path + 1, name.size());
+    const bool bound =
+        family == AF_UNIX
+            ? bind(fd_, reinterpret_cast<sockaddr*>(&path),
+                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size())) == 0
+            : bind(fd_, reinterpret_cast<sockaddr*>(&loopback), sizeof loopback) == 0;
+    if (!bound || listen(fd_, 5) != 0) throw std::runtime_error("a socket that nobody serves");
+    socklen_t size = sizeof loopback;
+    if (family == AF_INET) getsockname(fd_, reinterpret_cast<sockaddr*>(&loopback), &size);
+    address_ = family == AF_UNIX ? absl::StrCat("unix-abstract:", name)
+                                 : absl::StrCat("tcp:127.0.0.1:", ntohs(loopback.sin_port));
   }
   ~Silent() { close(fd_); }
   const std::string& address() const { return address_; }
 
  private:
-  const int fd_ = socket(AF_UNIX, SOCK_STREAM, 0);
+  const int fd_;
   std::string address_;
 };
 
@@ -452,9 +462,19 @@ struct OfManagers {
        }},
       {"AConnectionThatIsNotAnswered",
        [] {
-         const Silent silent;
+         const Silent silent(AF_UNIX);
          ManagerOptions options = Options();
          options.connect_timeout = kLimit;
+         InVain(
+             [&] { EXPECT_THROW(Manager::Connect(silent.address(), options), DeadlineExceeded); });
+       }},
+      {"ATlsConnectionThatIsNotAnswered",
+       [] {
+         const Silent silent(AF_INET);
+         ManagerOptions options = Options();
+         options.connect_timeout = kLimit;
+         options.authkey = "a key";
+         options.tls = remoteobj::NewTls({});
          InVain(
              [&] { EXPECT_THROW(Manager::Connect(silent.address(), options), DeadlineExceeded); });
        }},
