@@ -22,6 +22,7 @@
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/made_once.h"
+#include "remoteobj/transport/internal/thread_end.h"
 
 namespace remoteobj::proxy_internal {
 namespace {
@@ -356,8 +357,7 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
     } catch (const LeftEvaluation&) {
       throw;
     } catch (...) {
-      // No C++ exception: the thread ends, of which the channel tells.
-      if (std::current_exception() == nullptr) throw;
+      if (transport_internal::ThreadEnds()) throw;  // Of which the channel tells.
       EndIfForked(evaluating);
       its_outcome.Error(CaptureCurrentException());
     }

@@ -7,6 +7,7 @@
 
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::proxy_internal {
@@ -95,8 +96,7 @@ void PendingResults::AwaitCall(Deadline deadline) {
     if (deadline.expired()) RethrowNaming([this] { return Print(); });
     Fail();
   } catch (...) {
-    // No C++ exception: the thread ends.
-    if (std::current_exception() == nullptr || !IsOfTheCall()) throw;
+    if (transport_internal::ThreadEnds() || !IsOfTheCall()) throw;
     Fail();
   }
   done_.store(true, std::memory_order_release);

@@ -22,6 +22,7 @@
 #include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/in_process_channel.h"
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/shared_memory_channel.h"
 
 namespace remoteobj {
@@ -298,7 +299,7 @@ std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print) {
   try {
     return print();
   } catch (...) {
-    if (std::current_exception() == nullptr) throw;  // No C++ exception: the thread ends.
+    if (transport_internal::ThreadEnds()) throw;
     return "(?)";
   }
 }
@@ -353,8 +354,7 @@ Listening::Listening(std::shared_ptr<proxy_internal::Session> session, bool in_b
           session->Serve(Deadline::Never());
         }
       } catch (...) {
-        // No C++ exception: a method has ended the thread.
-        if (std::current_exception() == nullptr) session->CloseRefusing();
+        if (transport_internal::ThreadEnds()) session->CloseRefusing();
         throw;
       }
       if (background->stop.load(std::memory_order_relaxed) == Background::kAndRefuse) {

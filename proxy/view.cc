@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
+#include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/packed.h"
 #include "remoteobj/transport/references.h"
 
@@ -28,7 +29,7 @@ void PrintEncoded(std::string& out, const std::string& (*type)(),
       out += text;
     });
   } catch (...) {
-    if (std::current_exception() == nullptr) throw;  // No C++ exception: the thread ends.
+    if (transport_internal::ThreadEnds()) throw;
     absl::StrAppend(&out, "<", type(), ">");
   }
 }

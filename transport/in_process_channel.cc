@@ -42,9 +42,7 @@ void Evaluate(HeapMessage& request, Listener::Handler handler, HeapMessage& outc
   } catch (const BadValue& e) {
     writer.Error({.type = "remoteobj::BadValue", .message = e.what()});
   } catch (...) {
-    // No C++ exception: the thread ends.
-    if (std::current_exception() == nullptr)
-      writer.Error(transport_internal::EvaluatingThreadEnded());
+    if (transport_internal::ThreadEnds()) writer.Error(transport_internal::EvaluatingThreadEnded());
     throw;
   }
 }
@@ -176,7 +174,7 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
       try {
         Evaluate(call.request, handler, call.outcome);
       } catch (...) {
-        if (std::current_exception() == nullptr) Done(call);
+        if (transport_internal::ThreadEnds()) Done(call);
         throw;
       }
     } else {

@@ -144,7 +144,7 @@ class Queue final : public RpcService {
     } catch (const BadValue& e) {
       outcome.Error({.type = "remoteobj::BadValue", .message = e.what()});
     } catch (...) {
-      if (std::current_exception() == nullptr) {  // No C++ exception: the thread ends.
+      if (transport_internal::ThreadEnds()) {
         outcome.Error(transport_internal::EvaluatingThreadEnded());
         Finish(call);
       }

@@ -835,7 +835,7 @@ void SharedMemoryChannelImpl::Evaluate(unsigned slot, Handler handler) {
       handler(request, writer);
     }
   } catch (...) {
-    if (std::current_exception() == nullptr) {  // No C++ exception: the thread ends.
+    if (transport_internal::ThreadEnds()) {
       writer.Error(transport_internal::EvaluatingThreadEnded());
       outcome.Finish();
       Answer(slot, kDone);

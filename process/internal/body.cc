@@ -21,6 +21,7 @@
 #include "remoteobj/process/interruption.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/futex.h"
+#include "remoteobj/transport/internal/thread_end.h"
 
 namespace remoteobj {
 namespace process_internal {
@@ -56,7 +57,7 @@ bool Body::Run(absl::FunctionRef<void(Body&)> call) {
   } catch (const StopRequested&) {
     if (SpeaksForProcess()) log_.Append(kStopped, {});
   } catch (...) {
-    if (std::current_exception() == nullptr) {  // No C++ exception: the thread ends.
+    if (transport_internal::ThreadEnds()) {
       interruption = before;
       throw;
     }

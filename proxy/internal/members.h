@@ -37,6 +37,7 @@
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/proxy/view.h"
+#include "remoteobj/transport/internal/thread_end.h"
 
 namespace remoteobj {
 
@@ -175,7 +176,7 @@ StatusOrValue<T> Try(F&& f) {
       return std::forward<F>(f)();
     }
   } catch (...) {
-    if (std::current_exception() == nullptr) throw;  // No C++ exception: this thread ends.
+    if (transport_internal::ThreadEnds()) throw;
     return CurrentExceptionToStatus();
   }
 }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// What a caller is told if the thread that evaluates its call ends: by pthread_exit, or cancelled.
-// Such a thread unwinds its stack with what catch (...) catches, and must throw on; it is no C++
-// exception, so std::current_exception() is null. (An abi::__forced_unwind that is caught by
-// reference is a reference to null, which UndefinedBehaviorSanitizer refuses.)
+// A thread that ends within a call that it evaluates: by pthread_exit, or cancelled. It unwinds its
+// stack with what catch (...) catches, and must throw on.
+//
+//   } catch (...) {
+//     if (ThreadEnds()) throw;
+//     …
+//   }
 #ifndef REMOTEOBJ_TRANSPORT_INTERNAL_THREAD_END_H_
 #define REMOTEOBJ_TRANSPORT_INTERNAL_THREAD_END_H_
 
 #include <unistd.h>
 
+#include <exception>
 #include <optional>
 #include <tuple>
 
@@ -17,7 +21,11 @@
 
 namespace remoteobj::transport_internal {
 
-// A ListenerDied.
+// Whether what is being handled is the end of this thread, and no C++ exception. (Catching it as an
+// abi::__forced_unwind would make a reference to null, which UndefinedBehaviorSanitizer refuses.)
+inline bool ThreadEnds() noexcept { return std::current_exception() == nullptr; }
+
+// What the caller is told: a ListenerDied.
 inline ErrorInfo EvaluatingThreadEnded() {
   const std::tuple<pid_t, std::optional<int>, std::optional<int>, bool> fields(getpid(), {}, {},
                                                                                true);
