@@ -17,13 +17,13 @@ done
 exit $failed
 """
 
-_Sources = provider("The sources of a target and of what it depends on.", fields = {"paths": "depset"})
+SourcesInfo = provider("The sources of a target and of what it depends on.", fields = {"paths": "depset"})
 
 def _sources_impl(_, ctx):
     attr = ctx.rule.attr
     files = [f.short_path for src in getattr(attr, "srcs", []) for f in src.files.to_list()]
-    deps = [dep[_Sources].paths for dep in getattr(attr, "deps", []) if _Sources in dep]
-    return [_Sources(paths = depset(files, transitive = deps))]
+    deps = [dep[SourcesInfo].paths for dep in getattr(attr, "deps", []) if SourcesInfo in dep]
+    return [SourcesInfo(paths = depset(files, transitive = deps))]
 
 _sources = aspect(implementation = _sources_impl, attr_aspects = ["deps"])
 
@@ -40,7 +40,7 @@ def _headers_compile_test_impl(ctx):
             headers[_as_included(header)] = True
     headers.pop(None)
     for dep in ctx.attr.deps:
-        for source in dep[_Sources].paths.to_list():
+        for source in dep[SourcesInfo].paths.to_list():
             if source.endswith(".cc"):
                 headers.pop("remoteobj/" + source[:-len(".cc")] + ".h", None)
     if not headers:
