@@ -79,7 +79,8 @@ TypeFilter Types() {
 struct ExceptOptions {
   std::optional<bool> raises = {};         // True: records, then lets the exception propagate.
   std::optional<bool> catch_once = {};     // True: of nested contexts only one records.
-  std::optional<bool> log = {};            // False. True: what is recorded goes to glog, as ERROR,
+  std::optional<bool> log = {};            // False. True: what is recorded goes to glog, as ERROR;
+                                           // its lock may be held for good in a forked child.
   std::optional<bool> log_traceback = {};  // False. True: with its traceback.
   std::optional<TypeFilter> types = {};    // All types.
 };
