@@ -170,11 +170,12 @@ void Region::Trim(unsigned index, Direction direction) noexcept {
   if (direction == Direction::kRequest) {
     if (slot(index).request_in_window == 0) return;
     slot(index).request_in_window = 0;
-  } else if (half.size <= kSlotWords) {
+  } else if (half.size.load(std::memory_order_relaxed) <= kSlotWords) {
     return;
   }
-  const std::uint64_t used = std::min(ToBlocks(half.size * sizeof(Word)), window_bytes_) / kBlock;
-  half.size = 0;
+  const std::uint64_t bytes = half.size.load(std::memory_order_relaxed) * sizeof(Word);
+  const std::uint64_t used = std::min(ToBlocks(bytes), window_bytes_) / kBlock;
+  half.size.store(0, std::memory_order_relaxed);
   std::uint32_t& retained = slot(index).retained_blocks[static_cast<unsigned>(direction)];
   const auto wanted = static_cast<std::uint32_t>(std::min(used, kRetainedPerWindow / kBlock));
   if (wanted > retained) {
@@ -311,7 +312,7 @@ void SlotMessage::Grow(std::uint64_t words) {
   window_.Map((used_ + words) * sizeof(Word));
   if (first) {
     // Also for a message that is never finished, so that Trim knows of it.
-    half_.size = static_cast<std::uint32_t>(kMaxMessageWords);
+    half_.size.store(static_cast<std::uint32_t>(kMaxMessageWords), std::memory_order_relaxed);
     if (direction_ == Direction::kRequest) region_.slot(slot_).request_in_window = 1;
     std::memcpy(window_.words(), base_, used_ * sizeof(Word));
   }
@@ -331,13 +332,13 @@ void SlotMessage::Finish() {
     std::memcpy(half_.words, base_, used_ * sizeof(Word));
     region_.Trim(slot_, direction_);
   }
-  half_.size = static_cast<std::uint32_t>(used_);
+  half_.size.store(static_cast<std::uint32_t>(used_), std::memory_order_relaxed);
 }
 
 SlotReader::SlotReader(Region& region, unsigned slot, Direction direction) : in_(nullptr, 0) {
   const Half& half = HalfOf(region.slot(slot), direction);
   // Read once: a peer that is broken may change it meanwhile.
-  const std::uint32_t size = *const_cast<const volatile std::uint32_t*>(&half.size);
+  const std::uint32_t size = half.size.load(std::memory_order_relaxed);
   if (size <= kSlotWords) {
     in_ = In(half.words, size);
     return;

@@ -60,8 +60,9 @@ struct alignas(64) Half {
   std::atomic<std::uint32_t> word{0};  // Of the request its state; of the outcome its answer.
   std::uint32_t call = 0;              // Of the request its number; of the outcome, 1 if refused.
   // The size of the message in words: here, or if it is more than kSlotWords in the window. A
-  // reader does not believe it.
-  std::uint32_t size = 0;
+  // reader does not believe it. The listener looks at it while the slot may still be the client's,
+  // to know what to fetch ahead.
+  std::atomic<std::uint32_t> size{0};
   std::atomic<std::uint32_t> cpu{0};  // Where the writer was last seen, plus 1.
   Word words[kSlotWords];
 };
@@ -237,7 +238,7 @@ inline void ExpectToWrite(Half& half) {
 // Brings the lines of a message behind the first one here, to be read.
 inline void ExpectToRead(const Half& half) {
   constexpr std::size_t kMost = 8 * kLineWords;
-  const std::size_t size = std::min<std::size_t>(half.size, kMost);
+  const std::size_t size = std::min<std::size_t>(half.size.load(std::memory_order_relaxed), kMost);
   for (std::size_t i = kFirstLineWords; i < size; i += kLineWords) {
     __builtin_prefetch(&half.words[i]);
   }
