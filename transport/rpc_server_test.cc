@@ -491,7 +491,10 @@ TEST_F(RpcServerTest, AClientThatScribblesOverItsMemory) {
                                                    std::memory_order_relaxed);
     }
     // No sizes at which the server would have to copy hundreds of megabytes each time.
-    for (unsigned slot = 0; slot < kSlots; ++slot) memory.region.slot(slot).request.size %= 2000;
+    for (unsigned slot = 0; slot < kSlots; ++slot) {
+      std::atomic<std::uint32_t>& size = memory.region.slot(slot).request.size;
+      size = size % 2000;
+    }
     memory.Ring();
   }
   AwaitAnswers();
