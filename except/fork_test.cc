@@ -27,7 +27,7 @@ namespace {
 using remoteobj_testing::Forked;
 
 constexpr int kForks = 2000;
-constexpr absl::Duration kWatchdog = absl::Seconds(60);
+constexpr absl::Duration kWatchdog = absl::Seconds(30);
 
 // Threads that do something over and over.
 class Meanwhile {

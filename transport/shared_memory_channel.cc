@@ -1031,19 +1031,9 @@ std::optional<bool> SharedMemoryChannelImpl::Received(unsigned slot, bool gone) 
 
 // Returns when there may be something to take, at the deadline, or after Wake.
 void SharedMemoryChannelImpl::Sleep(Deadline deadline) {
-  const auto cpu = static_cast<std::uint32_t>(sched_getcpu() + 1);
-  if (header().listener_cpu.load(std::memory_order_relaxed) != cpu) {
-    header().listener_cpu.store(cpu, std::memory_order_relaxed);
-  }
-  const auto called = [&] {
-    return HasWork(header().doorbell.load(std::memory_order_acquire)) ||
-           wake_.load(std::memory_order_relaxed);
-  };
-  const int client =
-      static_cast<int>(
-          region_.slot(last_served_ % kSlots).request.cpu.load(std::memory_order_relaxed)) -
-      1;
-  if (deadline != Deadline::Passed() && listener_spinner_.Spin(client, called)) return;
+  const int client = caller_cpu();
+  const auto rung = [&] { return called() || wake_.load(std::memory_order_relaxed); };
+  if (deadline != Deadline::Passed() && listener_spinner_.Spin(client, rung)) return;
   Tidy();
   if (HasWork(unannounced_)) return;
   if (deadline.expired()) return;

@@ -240,6 +240,26 @@ class DeathTest : public testing::Test {
     return call;
   }
 
+  static void KillAndWait(pid_t pid) {
+    kill(pid, SIGKILL);
+    EXPECT_TRUE(WasKilled(Wait(pid)));
+  }
+
+  // One that opens, and looks at no call.
+  pid_t ForkIdleListener() {
+    return Fork([this] {
+      channel().listener().Open();
+      for (;;) pause();
+    });
+  }
+
+  void ExpectAllSlotsToBecomeFree() {
+    for (int i = 0; i < 5000 && channel().free_slots() < kSlotsInAll; ++i) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    EXPECT_EQ(channel().free_slots(), kSlotsInAll);
+  }
+
   // Runs `body` in some threads of this process.
   static void InThreads(int threads, const std::function<void()>& body) {
     std::vector<std::thread> running;
@@ -399,10 +419,7 @@ class DeathTest : public testing::Test {
     for (std::thread& caller : callers) caller.join();
     release.join();
     transport_internal::fault_hook = nullptr;
-    for (int i = 0; i < 5000 && channel().free_slots() < kSlotsInAll; ++i) {
-      absl::SleepFor(absl::Milliseconds(1));
-    }
-    EXPECT_EQ(channel().free_slots(), kSlotsInAll);
+    ExpectAllSlotsToBecomeFree();
     EXPECT_EQ(ledger().failures.load(), 0);
     ledger().stop = true;
     EXPECT_EQ(Wait(listener), 0);
@@ -477,8 +494,7 @@ TEST_F(DeathTest, OfAListenerAtAnyInstant) {
     const pid_t listener = Fork([this] { Listen(true); });
     absl::SleepFor(absl::Microseconds(random() % 6000));
     ledger().died_at = MonotonicNanos();
-    kill(listener, SIGKILL);
-    EXPECT_TRUE(WasKilled(Wait(listener)));
+    KillAndWait(listener);
   }
   Finish(callers);
 }
@@ -508,17 +524,12 @@ TEST_F(DeathTest, OfAListenerThatSleeps) {
 
 // It used to be ListenerDied for the first call, which had waited for nothing.
 TEST_F(DeathTest, OfAnIdleListenerWasBeforeTheNextCall) {
-  const auto write = [this](RequestWriter request) {
-    const OperationsWriter operations = request.Operations(1);
-    operations.Set(0, OperationKind::kCall, "triple", 0);
-    operations.Arguments(0, 1)[0].UInt(ledger().calls.fetch_add(1));
-  };
+  const auto write = [this](RequestWriter request) { WriteCall(request); };
   for (int round = 0; round < Rounds() && !HasFailure(); ++round) {
     const pid_t listener = Fork([this] { Listen(false); });
     ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
     EXPECT_EQ(CallOnce(true), Told::kAnswered);
-    kill(listener, SIGKILL);
-    EXPECT_TRUE(WasKilled(Wait(listener)));
+    KillAndWait(listener);
     if (round % 2 == 0) {
       EXPECT_EQ(CallOnce(true), Told::kNotListening);
     } else {
@@ -538,8 +549,7 @@ TEST_F(DeathTest, OfCallersAtAnyInstant) {
   for (int round = 0; round < Rounds() && !HasFailure(); ++round) {
     const pid_t victim = ForkCaller(3);
     absl::SleepFor(absl::Microseconds(random() % 5000));
-    kill(victim, SIGKILL);
-    EXPECT_TRUE(WasKilled(Wait(victim)));
+    KillAndWait(victim);
   }
   EXPECT_EQ(ledger().died.load(), 0);
   Finish(witnesses);
@@ -660,12 +670,8 @@ TEST_F(DeathTest, OfACallerThatTakesASlotOverDoesNotLoseIt) {
     const auto call = StartAndAwaitEvaluation();
     raise(SIGKILL);
   }))));
-  kill(first, SIGKILL);
-  EXPECT_TRUE(WasKilled(Wait(first)));
-  const pid_t second = Fork([this] {
-    channel().listener().Open();
-    for (;;) pause();
-  });
+  KillAndWait(first);
+  const pid_t second = ForkIdleListener();
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   std::vector<std::unique_ptr<PendingCall>> others;
   for (int i = 1; i < kSlotsInAll / 2; ++i) others.push_back(channel().Start(write, Watchdog()));
@@ -676,8 +682,7 @@ TEST_F(DeathTest, OfACallerThatTakesASlotOverDoesNotLoseIt) {
   // Else it is waited for at once, for want of a slot.
   const auto last = channel().Start(write, Deadline::After(absl::Seconds(1)));
   EXPECT_FALSE(last->ready());
-  kill(second, SIGKILL);
-  EXPECT_TRUE(WasKilled(Wait(second)));
+  KillAndWait(second);
 }
 
 // It was taken over, since its listener was gone. But its owner lived, and could have it again by
@@ -688,12 +693,8 @@ TEST_F(DeathTest, OfAListenerLeavesWhatALivingCallerHasAbandonedToTheNextListene
   const pid_t first = Fork([this] { Listen(false); });
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   StartAndAwaitEvaluation().reset();
-  kill(first, SIGKILL);
-  EXPECT_TRUE(WasKilled(Wait(first)));
-  const pid_t second = Fork([this] {
-    channel().listener().Open();
-    for (;;) pause();
-  });
+  KillAndWait(first);
+  const pid_t second = ForkIdleListener();
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   {
     std::vector<std::unique_ptr<PendingCall>> others;
@@ -703,8 +704,7 @@ TEST_F(DeathTest, OfAListenerLeavesWhatALivingCallerHasAbandonedToTheNextListene
     EXPECT_THROW(last->Finish([](const OutcomeReader&) {}, Deadline::Passed()), DeadlineExceeded);
   }
   EXPECT_EQ(channel().free_slots(), kSlotsInAll - 1);
-  kill(second, SIGKILL);
-  EXPECT_TRUE(WasKilled(Wait(second)));
+  KillAndWait(second);
 }  // The next listener frees it: CheckSlots.
 
 // That one had opened, and looked at all slots, before the call was given up.
@@ -713,19 +713,14 @@ TEST_F(DeathTest, OfAListenerLeavesWhatIsAbandonedLaterToTheNextListener) {
   const pid_t first = Fork([this] { Listen(false); });
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   auto call = StartAndAwaitEvaluation();
-  kill(first, SIGKILL);
-  EXPECT_TRUE(WasKilled(Wait(first)));
+  KillAndWait(first);
   ledger().blocked = false;
   const pid_t second = Fork([this] { Listen(false); });
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   EXPECT_EQ(CallOnce(/*patient=*/true), Told::kAnswered);
   call.reset();
-  for (int i = 0; i < 5000 && channel().free_slots() < kSlotsInAll; ++i) {
-    absl::SleepFor(absl::Milliseconds(1));
-  }
-  EXPECT_EQ(channel().free_slots(), kSlotsInAll);
-  kill(second, SIGKILL);
-  EXPECT_TRUE(WasKilled(Wait(second)));
+  ExpectAllSlotsToBecomeFree();
+  KillAndWait(second);
 }
 
 // Each of them leaves places that it had taken for its calls under way. Start used to do without
@@ -734,13 +729,7 @@ TEST_F(DeathTest, OfCallersWithCallsUnderWayLeavesPlacesForOthers) {
   const pid_t listener = Fork([this] { Listen(false); });
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   const auto start = [this] {
-    return channel().Start(
-        [this](RequestWriter request) {
-          const OperationsWriter operations = request.Operations(1);
-          operations.Set(0, OperationKind::kCall, "triple", 0);
-          operations.Arguments(0, 1)[0].UInt(ledger().calls.fetch_add(1));
-        },
-        Watchdog());
+    return channel().Start([this](RequestWriter request) { WriteCall(request); }, Watchdog());
   };
   EXPECT_TRUE(WasKilled(Wait(Fork([&] {
     std::vector<std::unique_ptr<PendingCall>> calls;
@@ -789,13 +778,8 @@ TEST_F(DeathTest, IsHeardOfByOneWhoOnlyAsksWhetherACallIsReady) {
   evaluations_until_death_ = 1;
   const pid_t listener = Fork([this] { Listen(false); });
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
-  const auto call = channel().Start(
-      [this](RequestWriter request) {
-        const OperationsWriter operations = request.Operations(1);
-        operations.Set(0, OperationKind::kCall, "triple", 0);
-        operations.Arguments(0, 1)[0].UInt(ledger().calls.fetch_add(1));
-      },
-      Watchdog());
+  const auto call =
+      channel().Start([this](RequestWriter request) { WriteCall(request); }, Watchdog());
   for (const Deadline end = Watchdog(); !call->ready() && !end.expired();) {
     absl::SleepFor(absl::Milliseconds(1));
   }
@@ -819,13 +803,8 @@ TEST_F(DeathTest, IsToldOfTheListenerThatDiedNotOfTheNext) {
   evaluations_until_death_ = 1;
   const pid_t first = Fork([this] { Listen(false); });
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
-  const auto call = channel().Start(
-      [this](RequestWriter request) {
-        const OperationsWriter operations = request.Operations(1);
-        operations.Set(0, OperationKind::kCall, "triple", 0);
-        operations.Arguments(0, 1)[0].UInt(ledger().calls.fetch_add(1));
-      },
-      Watchdog());
+  const auto call =
+      channel().Start([this](RequestWriter request) { WriteCall(request); }, Watchdog());
   EXPECT_TRUE(WasKilled(Wait(first)));
   evaluations_until_death_ = 0;
   const pid_t second = Fork([this] { Listen(false); });

@@ -6,6 +6,8 @@
 
 #include <typeinfo>
 
+#include "remoteobj/transport/internal/made_once.h"
+
 namespace remoteobj::except_internal {
 namespace {
 
@@ -21,7 +23,10 @@ std::shared_ptr<void> LibraryOf(const std::exception_ptr& exception) {
   const std::type_info* const type =
       exception == nullptr ? nullptr : exception.__cxa_exception_type();
   if (type == nullptr) return nullptr;
-  const void* const program = BaseOf(reinterpret_cast<const void*>(getauxval(AT_PHDR)), nullptr);
+  const void* const program = transport_internal::MadeOnce([] {
+    return new const void* const(
+        BaseOf(reinterpret_cast<const void*>(getauxval(AT_PHDR)), nullptr));
+  });
   const char* path = nullptr;
   const void* const base = BaseOf(type, &path);
   if (base == nullptr || base == program || path == nullptr) return nullptr;

@@ -130,34 +130,39 @@ WALL_CLOCK = [
 ]
 
 
+def _lines_of_modules(tree):
+    """Path, number and text of each line of the modules' C++, but for tests."""
+    for path in tree.matching(".h", ".cc"):
+        if package_of(path) in LAYERS and not TEST_ONLY.search(path):
+            for number, line in enumerate(tree.read(path).split("\n"), 1):
+                yield path, number, line
+
+
 def waits_are_by_the_monotonic_clock(tree):
     """No module reads the wall clock, or waits by it; tests may."""
-    for path in tree.matching(".h", ".cc"):
-        if package_of(path) not in LAYERS or TEST_ONLY.search(path) or path in MAY_READ_WALL_CLOCK:
+    for path, number, line in _lines_of_modules(tree):
+        if path in MAY_READ_WALL_CLOCK:
             continue
-        for number, line in enumerate(tree.read(path).split("\n"), 1):
-            for pattern, problem in WALL_CLOCK:
-                found = re.search(pattern, line.split("//")[0])
-                if found:
-                    yield "%s:%d: %s %s" % (path, number, found[0], problem)
+        for pattern, problem in WALL_CLOCK:
+            found = re.search(pattern, line.split("//")[0])
+            if found:
+                yield "%s:%d: %s %s" % (path, number, found[0], problem)
 
 
 # A variable of a function, which is initialized where the function is first called. What is
 # constant has no guard, what is a thread's own has no other thread.
 GUARDED = re.compile(
-    r"^ +static (?!constexpr|constinit|inline|thread_local|_assert)(?:[\w:*&, ]|<.*>)+ [*&]?(\w+ ?(=|\{)|\w*[^_\W];$)")
+    r"^ +static (?!constexpr|constinit|inline|thread_local|_assert)"
+    r"(?:[\w:*&, ]|<.*>)+ [*&]?(\w+ ?(=|\{)|\w*[^_\W];$)")
 
 
 def statics_have_no_guard(tree):
     """No module has a static variable on which a forked child could wait; tests may."""
-    for path in tree.matching(".h", ".cc"):
-        if package_of(path) not in LAYERS or TEST_ONLY.search(path):
-            continue
-        for number, line in enumerate(tree.read(path).split("\n"), 1):
-            if GUARDED.match(line):
-                yield ("%s:%d: a child forked while another thread initializes this waits for ever: "
-                       "constinit, or MadeOnce of remoteobj/transport/internal/made_once.h"
-                       % (path, number))
+    for path, number, line in _lines_of_modules(tree):
+        if GUARDED.match(line):
+            yield ("%s:%d: a child forked while another thread initializes this waits for ever: "
+                   "constinit, or MadeOnce of remoteobj/transport/internal/made_once.h"
+                   % (path, number))
 
 
 def graph_goes_down(graph):
