@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "remoteobj/transport/codec.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/packed.h"
 
 // [codec]
 template <>

@@ -24,7 +24,7 @@
 #include "remoteobj/except/internal/access.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/shared_log.h"
+#include "remoteobj/transport/shared_memory/shared_log.h"
 
 namespace lab {
 

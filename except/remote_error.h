@@ -35,9 +35,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj {
 

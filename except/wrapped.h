@@ -39,9 +39,9 @@
 #include "absl/time/time.h"
 #include "remoteobj/except/except.h"
 #include "remoteobj/except/generator.h"
-#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj {
 namespace except_internal {

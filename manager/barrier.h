@@ -26,7 +26,7 @@
 #include "remoteobj/manager/errors.h"  // IWYU pragma: export
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/transport/interruption.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 

@@ -32,7 +32,7 @@
 #include "remoteobj/manager/internal/lockable.h"
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 

@@ -15,7 +15,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/manager/internal/shared.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 

@@ -24,7 +24,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/manager/internal/lockable.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 namespace manager_internal {

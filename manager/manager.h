@@ -64,7 +64,6 @@
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/event.h"
 #include "remoteobj/manager/inspection.h"
-#include "remoteobj/manager/internal/registry.h"
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/manager/list.h"
 #include "remoteobj/manager/lock.h"
@@ -72,15 +71,16 @@
 #include "remoteobj/manager/pool.h"
 #include "remoteobj/manager/queue.h"
 #include "remoteobj/manager/semaphore.h"
+#include "remoteobj/manager/server/registry.h"
 #include "remoteobj/manager/set.h"
 #include "remoteobj/manager/stream.h"  // IWYU pragma: export
 #include "remoteobj/manager/value.h"
 #include "remoteobj/process/options.h"
 #include "remoteobj/proxy/proxy.h"
-#include "remoteobj/transport/any_value.h"
-#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/limits.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 
@@ -103,7 +103,7 @@ struct ManagerOptions {
   // Connect() tries again until connect_timeout where nobody listens (yet): for a manager that is
   // being started. Else it throws NotListening at once.
   bool wait_until_serving = false;
-  // Of connections by TCP; see remoteobj/transport/tls.h. The key is proved within it.
+  // Of connections by TCP; see remoteobj/transport/rpc/tls.h. The key is proved within it.
   std::shared_ptr<Tls> tls = {};
   // Whether other users of this machine may connect to a unix socket.
   bool other_users = false;

@@ -26,9 +26,9 @@
 #include "remoteobj/manager/internal/elements.h"
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/proxy/view.h"
-#include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 

@@ -50,11 +50,11 @@
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/view.h"
-#include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/internal/crypto.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/rpc/internal/crypto.h"
+#include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 namespace manager_internal {

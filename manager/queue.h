@@ -42,7 +42,7 @@
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/errors.h"  // IWYU pragma: export
 #include "remoteobj/manager/internal/shared.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 namespace manager_internal {

@@ -26,7 +26,7 @@
 #include "absl/time/time.h"
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/transport/interruption.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 namespace manager_internal {

@@ -28,12 +28,12 @@
 #include <vector>
 
 #include "remoteobj/except/generator.h"
-#include "remoteobj/manager/internal/stream_object.h"
+#include "remoteobj/manager/server/stream_object.h"
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/proxy.h"
-#include "remoteobj/transport/any_value.h"
-#include "remoteobj/transport/codec.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 namespace manager_internal {

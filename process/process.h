@@ -51,7 +51,7 @@
 #include "remoteobj/process/process_died.h"
 #include "remoteobj/process/spawn.h"
 #include "remoteobj/transport/descriptors.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj {
 

@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "remoteobj/except/remote_error.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj {
 namespace {

@@ -33,8 +33,8 @@
 
 #include "remoteobj/process/internal/body.h"
 #include "remoteobj/process/internal/spawned.h"
-#include "remoteobj/transport/codec.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj {
 

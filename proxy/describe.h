@@ -37,7 +37,7 @@
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/for_each.h"
 #include "remoteobj/proxy/internal/members.h"
-#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/wire/codec.h"
 
 #define REMOTEOBJ_DESCRIBE(type, ...) \
   REMOTEOBJ_DESCRIBE_(inline, RemoteobjDescribe, (type), (), __VA_ARGS__)

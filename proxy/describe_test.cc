@@ -22,7 +22,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/proxy/here_testing.h"
 #include "remoteobj/proxy/proxy.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace lab {
 

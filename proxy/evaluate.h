@@ -20,7 +20,7 @@
 #include <cstdint>
 
 #include "remoteobj/proxy/internal/type_info.h"
-#include "remoteobj/transport/message.h"
+#include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj::proxy_internal {
 

@@ -19,9 +19,9 @@
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/in_process_channel.h"
-#include "remoteobj/transport/internal/access.h"
-#include "remoteobj/transport/internal/heap_message.h"
-#include "remoteobj/transport/internal/messages.h"
+#include "remoteobj/transport/wire/internal/access.h"
+#include "remoteobj/transport/wire/internal/heap_message.h"
+#include "remoteobj/transport/wire/internal/messages.h"
 
 namespace lab {
 

@@ -5,6 +5,9 @@
 #include <exception>
 #include <stdexcept>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "absl/synchronization/mutex.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/thread_end.h"
@@ -67,21 +70,54 @@ void PendingResults::CheckProcess() const {
   }
 }
 
+// The right to use the call. Another thread that has it waits for the outcome.
+class PendingResults::UsingCall {
+ public:
+  explicit UsingCall(PendingResults& results) : results_(results) {
+    const absl::MutexLock lock(&results_.mutex_);
+    TryTake();
+  }
+  UsingCall(const UsingCall&) = delete;
+  UsingCall& operator=(const UsingCall&) = delete;
+  ~UsingCall() {
+    if (!taken_) return;
+    const absl::MutexLock lock(&results_.mutex_);
+    results_.call_in_use_ = false;
+    results_.call_freed_.NotifyAll();
+  }
+
+  bool taken() const { return taken_; }
+
+  // Returns false at the deadline, and at any time before it.
+  bool AwaitFor(Deadline deadline) {
+    const absl::MutexLock lock(&results_.mutex_);
+    if (results_.call_in_use_) results_.call_freed_.Wait(results_.mutex_, deadline);
+    TryTake();
+    return taken_;
+  }
+
+ private:
+  void TryTake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(results_.mutex_) {
+    taken_ = !results_.call_in_use_;
+    results_.call_in_use_ = true;
+  }
+
+  PendingResults& results_;
+  bool taken_ = false;
+};
+
 bool PendingResults::ready() {
   if (done_.load(std::memory_order_acquire)) return true;
   if (call_ == nullptr || process_ != transport_internal::Self()) return false;
-  // If somebody waits for it, it is not there.
-  const std::unique_lock lock(using_call_, std::try_to_lock);
-  return done_.load(std::memory_order_acquire) || (lock.owns_lock() && call_->ready());
+  // While another thread waits for the outcome, it is not there.
+  const UsingCall use(*this);
+  return done_.load(std::memory_order_acquire) || (use.taken() && call_->ready());
 }
 
 void PendingResults::AwaitCall(Deadline deadline) {
   CheckProcess();
-  std::unique_lock lock(using_call_, std::try_to_lock);
-  while (!lock.owns_lock()) {
-    // Who has it waits for the outcome.
-    constexpr absl::Duration kSlice = absl::Milliseconds(20);
-    if (lock.try_lock_for(absl::ToChronoNanoseconds(std::min(deadline.left(), kSlice)))) break;
+  UsingCall use(*this);
+  while (!use.taken() && !use.AwaitFor(deadline)) {
     InterruptionPoint();
     if (deadline.expired()) {
       throw DeadlineExceeded(PrintedOrUnknown([this] { return Print(); }) +

@@ -39,7 +39,7 @@
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 

@@ -23,7 +23,7 @@
 #include "remoteobj/testing/counter.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/descriptors.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace lab {
 

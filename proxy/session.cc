@@ -23,7 +23,7 @@
 #include "remoteobj/transport/in_process_channel.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/thread_end.h"
-#include "remoteobj/transport/shared_memory_channel.h"
+#include "remoteobj/transport/shared_memory/shared_memory_channel.h"
 
 namespace remoteobj {
 namespace proxy_internal {

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/transport/internal/thread_end.h"
-#include "remoteobj/transport/packed.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/packed.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 

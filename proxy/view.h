@@ -32,8 +32,8 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "remoteobj/except/type_name.h"
-#include "remoteobj/transport/codec.h"
-#include "remoteobj/transport/message.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj {
 

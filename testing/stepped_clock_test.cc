@@ -31,7 +31,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/remoteobj.h"
 #include "remoteobj/testing/forked.h"
-#include "remoteobj/transport/tls.h"
+#include "remoteobj/transport/rpc/tls.h"
 
 namespace app {
 

@@ -36,7 +36,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/message.h"
+#include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj {
 

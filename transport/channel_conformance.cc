@@ -27,10 +27,10 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
-#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/made_once.h"
-#include "remoteobj/transport/message.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj {
 namespace {

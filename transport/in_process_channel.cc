@@ -15,12 +15,12 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/internal/access.h"
 #include "remoteobj/transport/internal/cond_var.h"
-#include "remoteobj/transport/internal/heap_message.h"
-#include "remoteobj/transport/internal/messages.h"
 #include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/wire/internal/access.h"
+#include "remoteobj/transport/wire/internal/heap_message.h"
+#include "remoteobj/transport/wire/internal/messages.h"
 
 namespace remoteobj {
 namespace {

@@ -8,9 +8,9 @@
 #include "gtest/gtest.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/channel_conformance.h"
-#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/message.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj {
 namespace {

@@ -12,7 +12,7 @@
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/interruption.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj::except_internal {
 namespace {

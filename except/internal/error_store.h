@@ -18,7 +18,7 @@
 #include "remoteobj/except/internal/records.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/shared_log.h"
+#include "remoteobj/transport/shared_memory/shared_log.h"
 
 namespace remoteobj::except_internal {
 

@@ -25,9 +25,9 @@
 #include <vector>
 
 #include "remoteobj/proxy/internal/by_value.h"
-#include "remoteobj/transport/any_value.h"
-#include "remoteobj/transport/codec.h"
-#include "remoteobj/transport/value.h"
+#include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/value.h"
 
 namespace remoteobj::manager_internal {
 

@@ -21,9 +21,9 @@
 
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/proxy/proxy.h"
-#include "remoteobj/transport/any_value.h"
-#include "remoteobj/transport/codec.h"
-#include "remoteobj/transport/value.h"
+#include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/value.h"
 
 namespace remoteobj::manager_internal {
 

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "remoteobj/proxy/describe.h"
-#include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj::manager_internal {
 

@@ -16,14 +16,14 @@
 
 #include "absl/time/clock.h"
 #include "remoteobj/except/remote_error.h"
-#include "remoteobj/manager/internal/root.h"
+#include "remoteobj/manager/server/root.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/made_once.h"
-#include "remoteobj/transport/internal/rpc_client.h"
-#include "remoteobj/transport/message.h"
+#include "remoteobj/transport/rpc/internal/rpc_client.h"
+#include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj::manager_internal {
 namespace {

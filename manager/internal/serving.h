@@ -17,9 +17,9 @@
 #include "absl/time/time.h"
 #include "remoteobj/manager/internal/relay_messages.h"
 #include "remoteobj/manager/internal/shared.h"
-#include "remoteobj/transport/any_value.h"
 #include "remoteobj/transport/channel.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj::manager_internal {
 

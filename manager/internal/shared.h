@@ -29,9 +29,9 @@
 #include "absl/time/time.h"
 #include "remoteobj/proxy/internal/members.h"
 #include "remoteobj/transport/channel.h"
-#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/references.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj::manager_internal {
 

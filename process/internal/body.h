@@ -27,8 +27,8 @@
 #include "remoteobj/process/internal/control.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/interruption.h"
-#include "remoteobj/transport/packed.h"
-#include "remoteobj/transport/shared_log.h"
+#include "remoteobj/transport/shared_memory/shared_log.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj::process_internal {
 

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "remoteobj/transport/shared_log.h"
+#include "remoteobj/transport/shared_memory/shared_log.h"
 
 namespace remoteobj::process_internal {
 

@@ -7,7 +7,7 @@
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_CRASH_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_CRASH_H_
 
-#include "remoteobj/transport/shared_log.h"
+#include "remoteobj/transport/shared_memory/shared_log.h"
 
 namespace remoteobj::process_internal {
 

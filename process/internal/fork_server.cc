@@ -35,7 +35,7 @@
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
-#include "remoteobj/transport/shared_log.h"
+#include "remoteobj/transport/shared_memory/shared_log.h"
 
 namespace remoteobj::process_internal {
 namespace {

@@ -18,7 +18,7 @@
 #include "remoteobj/except/generator.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/process/internal/task.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj::process_internal {
 

@@ -33,7 +33,7 @@
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj {
 

@@ -19,10 +19,10 @@
 #include "remoteobj/except/except.h"
 #include "remoteobj/process/internal/body.h"
 #include "remoteobj/process/options.h"
-#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
-#include "remoteobj/transport/shared_log.h"
+#include "remoteobj/transport/shared_memory/shared_log.h"
+#include "remoteobj/transport/wire/codec.h"
 
 namespace remoteobj {
 

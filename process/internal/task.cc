@@ -22,7 +22,7 @@
 #include "remoteobj/transport/internal/log_line.h"
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/interruption.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj::process_internal {
 

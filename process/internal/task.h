@@ -25,7 +25,7 @@
 #include "remoteobj/process/options.h"
 #include "remoteobj/process/process_died.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/shared_log.h"
+#include "remoteobj/transport/shared_memory/shared_log.h"
 
 namespace remoteobj::process_internal {
 

@@ -17,7 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "remoteobj/proxy/internal/description.h"
-#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/wire/codec.h"
 
 namespace remoteobj::proxy_internal {
 

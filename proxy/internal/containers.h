@@ -12,7 +12,7 @@
 #include "remoteobj/proxy/internal/describe_macros.h"
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/members.h"
-#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/wire/codec.h"
 
 namespace remoteobj {
 namespace proxy_internal {

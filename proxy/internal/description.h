@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/wire/codec.h"
 
 namespace remoteobj::proxy_internal {
 

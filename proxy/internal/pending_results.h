@@ -11,19 +11,21 @@
 #include <atomic>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "remoteobj/proxy/internal/receive.h"
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/internal/cond_var.h"
 #include "remoteobj/transport/internal/identity.h"
 
 namespace remoteobj::proxy_internal {
@@ -103,12 +105,16 @@ class PendingResults {
   virtual std::string Print() const = 0;
 
  private:
+  class UsingCall;
+
   void AwaitCall(Deadline deadline);
   void CheckProcess() const;
 
   std::shared_ptr<Session> session_;
-  std::unique_ptr<PendingCall> call_;  // Null before it begins. Of those who wait one uses it.
-  std::timed_mutex using_call_;
+  std::unique_ptr<PendingCall> call_;  // Null before it begins. Used by one thread at a time.
+  absl::Mutex mutex_;
+  transport_internal::CondVar call_freed_;
+  bool call_in_use_ ABSL_GUARDED_BY(mutex_) = false;
   std::atomic<bool> done_ = false;
   transport_internal::Identity process_ = 0;  // That has begun it.
 };

@@ -12,8 +12,8 @@
 #include "remoteobj/proxy/internal/by_value.h"
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/transport/channel.h"
-#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/wire/codec.h"
 
 namespace remoteobj::proxy_internal {
 

@@ -17,10 +17,10 @@
 #include "absl/time/time.h"
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/transport/channel.h"
-#include "remoteobj/transport/codec.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/references.h"
-#include "remoteobj/transport/shared_memory_channel.h"
+#include "remoteobj/transport/shared_memory/shared_memory_channel.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "remoteobj/transport/codec.h"
+#include "remoteobj/transport/wire/codec.h"
 
 namespace remoteobj::proxy_internal {
 

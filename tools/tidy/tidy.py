@@ -13,7 +13,7 @@ import re
 LAYERS = ["transport", "except", "process", "proxy", "manager"]
 MAY_INCLUDE_CAPNP = ["transport", "manager", "tools"]
 # What a module's tests, benchmarks and fuzz targets may use, but not the module.
-TEST_ONLY = re.compile(r"(^|/)compile_fail/|_(test|benchmark|fuzz|main)\.cc$|/testdata/")
+TEST_ONLY = re.compile(r"(^|/)(compile_fail|tests)/|_(test|benchmark|fuzz|main)\.cc$|/testdata/")
 
 
 class Tree:

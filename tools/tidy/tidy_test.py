@@ -54,7 +54,7 @@ class RulesTest(unittest.TestCase):
             files.setdefault("proxy/proxy.h", "")
             self.check(tidy.includes_go_down, files, *expected)
 
-        check("proxy/a.cc", "remoteobj/transport/codec.h")
+        check("proxy/a.cc", "remoteobj/transport/wire/codec.h")
         check("proxy/a.cc", "remoteobj/proxy/proxy.h")
         check("examples/a.cc", "remoteobj/remoteobj.h")
         check("transport/a.cc", "remoteobj/proxy/proxy.h", "transport/ knows nothing of proxy")

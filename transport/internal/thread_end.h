@@ -17,7 +17,7 @@
 #include <tuple>
 
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/packed.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj::transport_internal {
 

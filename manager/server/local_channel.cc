@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/server/local_channel.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "remoteobj/manager/server/object_server.h"
+#include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/futex.h"
+#include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/wire/internal/messages.h"
+
+namespace remoteobj::manager_internal {
+namespace {
+
+using transport_internal::In;
+using transport_internal::OutcomeIn;
+using transport_internal::RequestOn;
+
+class LocalScope final : public ReferenceScope {
+ public:
+  explicit LocalScope(ObjectServer& server) : server_(server) {}
+  // The caller keeps it alive.
+  void Send(std::shared_ptr<Referent> referent) override {
+    if (!server_.Has(*referent)) throw BadValue("a reference to an object of another manager");
+  }
+  std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
+    return server_.Find(id);
+  }
+
+ private:
+  ObjectServer& server_;
+};
+
+class LocalCall final : public PendingCall {
+ public:
+  LocalCall(ObjectServer& server, ClientId client, std::shared_ptr<Entry> entry, WriteRequest write,
+            Deadline deadline)
+      : server_(server), done_(std::make_shared<std::atomic<std::uint32_t>>(0)) {
+    auto request = std::make_unique<HeapMessage>();
+    {
+      const LocalScope scope(server);
+      write(RequestOn(*request, deadline));
+    }
+    call_ = server.Begin(client, std::move(entry), std::move(request), [done = done_] {
+      done->store(1);
+      transport_internal::FutexWakeAll(*done);
+    });
+  }
+  ~LocalCall() override {
+    if (call_ != nullptr) call_->Cancel();
+  }
+
+  bool ready() override { return call_ == nullptr || call_->finished(); }
+
+  void Finish(ReadOutcome read, Deadline deadline) override {
+    if (call_ == nullptr) throw std::logic_error("this call was finished already");
+    if (!call_->finished()) ObjectServer::CheckMayBlock();
+    while (!call_->finished()) {
+      // The end of the server is looked for now and then: what would answer may have ended.
+      constexpr absl::Duration kLook = absl::Milliseconds(200);
+      const Deadline until = std::min({deadline, server_.NextTimeout(), Deadline::After(kLook)});
+      transport_internal::FutexWait(*done_, 0, until.left());
+      InterruptionPoint();
+      server_.RunTimeouts();
+      if (!call_->finished() && server_.closing()) {
+        throw NotListening("the manager closes");
+      }
+      if (!call_->finished() && deadline.expired()) {
+        throw DeadlineExceeded("the outcome did not come in time");
+      }
+    }
+    const std::shared_ptr<Call> call = std::exchange(call_, nullptr);
+    const LocalScope scope(server_);
+    In message = call->outcome().Read();
+    read(OutcomeIn(message));
+    call->Received();
+  }
+
+ private:
+  ObjectServer& server_;
+  const std::shared_ptr<std::atomic<std::uint32_t>> done_;  // 1 when it is finished.
+  std::shared_ptr<Call> call_;
+};
+
+class LocalChannel final : public Channel {
+ public:
+  LocalChannel(ObjectServer& server, Entry& entry, ClientId client)
+      : server_(server), entry_(entry), client_(client) {}
+
+  void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override {
+    LocalCall(server_, client_, entry_.shared_from_this(), write, deadline).Finish(read, deadline);
+  }
+  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) override {
+    return std::make_unique<LocalCall>(server_, client_, entry_.shared_from_this(), write,
+                                       deadline);
+  }
+  bool listening() override { return true; }
+  pid_t listener_pid() override { return getpid(); }
+  // It is called as from elsewhere, not directly.
+  bool listening_here() override { return false; }
+  bool WaitUntilListening(Deadline) override { return true; }
+
+ private:
+  ObjectServer& server_;
+  Entry& entry_;
+  const ClientId client_;
+};
+
+}  // namespace
+
+std::unique_ptr<Channel> NewLocalChannel(ObjectServer& server, Entry& entry, ClientId client) {
+  return std::make_unique<LocalChannel>(server, entry, client);
+}
+
+}  // namespace remoteobj::manager_internal

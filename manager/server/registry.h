@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+//
+// The types of which a manager can make objects.
+#ifndef REMOTEOBJ_MANAGER_SERVER_REGISTRY_H_
+#define REMOTEOBJ_MANAGER_SERVER_REGISTRY_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "remoteobj/manager/server/call.h"
+#include "remoteobj/proxy/internal/type_info.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/message.h"
+
+namespace remoteobj {
+
+// Where the methods of a type run.
+enum class Run {
+  // On a thread of the server's own pool, one call at a time for each object. It may take its time,
+  // and call others: nobody but the callers of this object waits for it.
+  kOnThread,
+  // Where the server serves everybody: quick, since nothing is handed over. For methods that
+  // neither wait nor take long: while one runs, all wait.
+  kInServer,
+};
+
+namespace manager_internal {
+
+struct RegisteredType {
+  std::string name = {};  // Of the type, which a Proxy<T> asks for; the key is the typeid.
+  const proxy_internal::TypeInfo* info = nullptr;
+  std::function<std::shared_ptr<void>(const ListReader& arguments)> make = {};
+  // Instead of evaluating a request on the object: null for most.
+  void (*relay)(void* object, const RequestReader& request, OutcomeWriter& outcome) = nullptr;
+  // Null for a type that does not wait.
+  SharedObject* (*shared)(void* object) = nullptr;
+  // Empty: all that is described.
+  std::optional<std::set<std::string, std::less<>>> exposed = {};
+  Run run = Run::kOnThread;
+  bool built_in = false;
+};
+
+class Registry {
+ public:
+  // Throws std::logic_error if there is one of that name.
+  void Add(std::string type_id, RegisteredType type);
+  // Throws std::invalid_argument if there is none.
+  const RegisteredType& Find(std::string_view type_id) const;
+  // The first of users' types of that name, with its id. Throws std::invalid_argument.
+  std::pair<std::string_view, const RegisteredType&> FindByName(std::string_view name) const;
+
+ private:
+  std::map<std::string, RegisteredType, std::less<>> types_;
+};
+
+}  // namespace manager_internal
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_MANAGER_SERVER_REGISTRY_H_

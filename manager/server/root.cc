@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/server/root.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "remoteobj/manager/server/object_server.h"
+
+namespace remoteobj::manager_internal {
+
+Reference Root::create(const std::string& type_id, const std::string& type,
+                       const AnyValue& arguments) {
+  Reference made;
+  arguments.Read(
+      [&](const ValueReader& in) { made.referent = server_.Make(type_id, type, in.AsList()); });
+  return made;
+}
+
+void Root::publish(const std::string& name, const Reference& object) {
+  const absl::MutexLock lock(&mutex_);
+  const auto [at, added] = names_.try_emplace(name, object.referent);
+  if (!added && at->second != object.referent) {
+    throw std::invalid_argument(absl::StrCat("another object is published as \"", name, "\""));
+  }
+}
+
+Reference Root::get(const std::string& name) const {
+  const absl::MutexLock lock(&mutex_);
+  const auto at = names_.find(name);
+  if (at == names_.end()) {
+    throw std::out_of_range(absl::StrCat("nobody has published \"", name, "\""));
+  }
+  return {at->second};
+}
+
+Reference Root::get_or_create(const std::string& name, const std::string& type_id,
+                              const std::string& type, const AnyValue& arguments) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto at = names_.find(name);
+    if (at != names_.end()) return {at->second};
+  }
+  // Not under the lock: it may be a user's constructor. Of two that come at a time one is first.
+  Reference made = create(type_id, type, arguments);
+  const absl::MutexLock lock(&mutex_);
+  return {names_.try_emplace(name, made.referent).first->second};
+}
+
+void Root::unpublish(const std::string& name) {
+  std::shared_ptr<Referent> last;
+  const absl::MutexLock lock(&mutex_);
+  const auto at = names_.find(name);
+  if (at == names_.end()) {
+    throw std::out_of_range(absl::StrCat("nobody has published \"", name, "\""));
+  }
+  last = std::move(at->second);
+  names_.erase(at);
+}
+
+std::vector<std::string> Root::names() const {
+  const absl::MutexLock lock(&mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, object] : names_) names.push_back(name);
+  return names;
+}
+
+std::map<std::uint64_t, std::string> Root::ids() const {
+  const absl::MutexLock lock(&mutex_);
+  std::map<std::uint64_t, std::string> ids;
+  for (const auto& [name, object] : names_) ids.emplace(object->id(), name);
+  return ids;
+}
+
+Inspection Root::inspect() const { return server_.Inspect(); }
+
+std::uint64_t Root::object_count() const { return server_.object_count(); }
+
+void Root::shutdown() {
+  if (on_shutdown_ == nullptr) throw std::logic_error("this manager is not to be ended by clients");
+  on_shutdown_();
+}
+
+}  // namespace remoteobj::manager_internal

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//
+// The first object of every manager, number 0: makes the others, names them, and tells of them.
+#ifndef REMOTEOBJ_MANAGER_SERVER_ROOT_H_
+#define REMOTEOBJ_MANAGER_SERVER_ROOT_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "remoteobj/manager/inspection.h"
+#include "remoteobj/proxy/describe.h"
+#include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/references.h"
+
+namespace remoteobj::manager_internal {
+
+class ObjectServer;
+
+class Root {
+ public:
+  explicit Root(ObjectServer& server) : server_(server) {}
+
+  // A new object. `type` is what its typed proxies call it, `arguments` a list.
+  Reference create(const std::string& type_id, const std::string& type, const AnyValue& arguments);
+
+  // Names it, for others to get. Throws std::invalid_argument if another has the name.
+  void publish(const std::string& name, const Reference& object);
+  // Throws std::out_of_range for a name that nobody has published, as does unpublish.
+  Reference get(const std::string& name) const;
+  Reference get_or_create(const std::string& name, const std::string& type_id,
+                          const std::string& type, const AnyValue& arguments);
+  void unpublish(const std::string& name);
+  std::vector<std::string> names() const;
+
+  Inspection inspect() const;
+  std::uint64_t object_count() const;
+  // Nothing: whether the manager answers.
+  void ping() const {}
+  // Asks the manager to end.
+  void shutdown();
+  // What shutdown() does; nothing at first.
+  void set_on_shutdown(std::function<void()> on_shutdown) { on_shutdown_ = std::move(on_shutdown); }
+
+  // What each object is called that has a name.
+  std::map<std::uint64_t, std::string> ids() const;
+
+ private:
+  ObjectServer& server_;
+  std::function<void()> on_shutdown_;
+  mutable absl::Mutex mutex_;
+  std::map<std::string, std::shared_ptr<Referent>> names_ ABSL_GUARDED_BY(mutex_);
+};
+REMOTEOBJ_DESCRIBE(Root, create, publish, get, get_or_create, unpublish, names, inspect,
+                   object_count, ping, shutdown)
+
+}  // namespace remoteobj::manager_internal
+
+#endif  // REMOTEOBJ_MANAGER_SERVER_ROOT_H_

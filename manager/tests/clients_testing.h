@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+//
+// A manager's objects and any number of its clients in one process: for tests of what happens when
+// clients wait, give up, and die.
+//
+//   TestServer server(AddSyncTypes);
+//   TestClient a(server), b(server);
+//   const Lock lock = a.Make<Lock>();
+//   lock->acquire();
+//   Begun<bool> waiting = b.Begin<bool>(lock, "acquire", 1, absl::InfiniteDuration());
+//   a.Die();
+//   EXPECT_TRUE(waiting.Get());
+//
+// Threads:  thread-safe, except for constructors and destructors.
+// Lifetime: a server outlives its clients, a client its proxies and calls.
+#ifndef REMOTEOBJ_MANAGER_TESTS_CLIENTS_TESTING_H_
+#define REMOTEOBJ_MANAGER_TESTS_CLIENTS_TESTING_H_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/object_server.h"
+#include "remoteobj/manager/server/registry.h"
+#include "remoteobj/proxy/internal/members.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/references.h"
+
+namespace remoteobj::manager_internal {
+
+// What a call of a client throws that has died.
+class ClientDied : public std::runtime_error {
+ public:
+  ClientDied() : runtime_error("this client has died") {}
+};
+
+class TestServer {
+ public:
+  explicit TestServer(void (*add_types)(Registry&));
+
+  ObjectServer& objects() { return objects_; }
+  // How many wait anywhere.
+  std::size_t waiting();
+  // Returns when as many do.
+  void AwaitWaiting(std::size_t count);
+
+ private:
+  ObjectServer objects_;
+};
+
+// A call that was begun, and waits for its outcome nowhere. Destroying it gives it up.
+template <typename R>
+class Begun {
+ public:
+  explicit Begun(std::unique_ptr<PendingCall> call) : call_(std::move(call)) {}
+
+  bool ready() const { return call_->ready(); }
+  R Get() {
+    return proxy_internal::Receive<R>(
+        [&](ReadOutcome read) { call_->Finish(read, Deadline::Never()); });
+  }
+  void GiveUp() { call_.reset(); }
+
+ private:
+  std::unique_ptr<PendingCall> call_;
+};
+
+// A process that has connected, as far as the server can see.
+class TestClient {
+ public:
+  explicit TestClient(TestServer& server);
+  ~TestClient() { Die(); }
+  TestClient(const TestClient&) = delete;
+  TestClient& operator=(const TestClient&) = delete;
+
+  // A new object. Proxies among the arguments are those of any client.
+  template <typename T, typename... A>
+  T Make(const A&... arguments) {
+    return T(Create(std::string(T::kTypeId), T::Type(), AnyValue([&](ValueWriter out) {
+                      [[maybe_unused]] const ListWriter list = out.List(sizeof...(A));
+                      std::size_t i = 0;
+                      (Encode<A>(arguments, list[i++]), ...);
+                    })));
+  }
+  // The object of another client's proxy.
+  template <typename T>
+  T Get(const T& proxy) {
+    return T(ReferenceTo(proxy.referent()->id()));
+  }
+
+  template <typename R, typename... A>
+  Begun<R> Begin(const Shared& proxy, std::string_view method, const A&... arguments) {
+    const Reference here = ReferenceTo(proxy.referent()->id());
+    return Begun<R>(StartOf(here, [&](RequestWriter request) {
+      const OperationsWriter operations = request.Operations(2);
+      operations.Set(0, OperationKind::kGetAttribute, method, 0);
+      operations.Set(1, OperationKind::kCall, {}, 0);
+      if constexpr (sizeof...(A) != 0) {
+        proxy_internal::EncodeAll<A...>(operations.Arguments(1, sizeof...(A)), 0, arguments...);
+      }
+    }));
+  }
+
+  // Its calls end, as do its later ones, with ClientDied. The server does not know yet.
+  void Kill();
+  // Kills it, and tells the server when no thread is in a call any more. Calls that were begun are
+  // given up before, unless the server is to learn of it later.
+  void Die();
+
+ private:
+  friend class ClientChannel;
+
+  Reference ReferenceTo(std::uint64_t id);
+  Reference Create(const std::string& type_id, const std::string& type, const AnyValue& arguments);
+  std::unique_ptr<PendingCall> StartOf(const Reference& object, WriteRequest write);
+  void Enter();
+  void Leave();
+
+  TestServer& server_;
+  const ClientId id_;
+  absl::Mutex mutex_;
+  bool dead_ ABSL_GUARDED_BY(mutex_) = false;
+  bool gone_ ABSL_GUARDED_BY(mutex_) = false;
+  int calls_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace remoteobj::manager_internal
+
+#endif  // REMOTEOBJ_MANAGER_TESTS_CLIENTS_TESTING_H_

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//
+// Managers over TLS. The certificates are of testdata/tls.
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "remoteobj/manager/dict.h"
+#include "remoteobj/manager/manager.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/rpc/tls.h"
+
+namespace remoteobj {
+namespace {
+
+std::string Pem(const std::string& name) {
+  std::ifstream in("manager/tests/testdata/tls/" + name + ".pem");
+  std::string pem{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_FALSE(pem.empty()) << name;
+  return pem;
+}
+
+Manager StartWith(TlsOptions options) {
+  options.certificate = Pem("server");
+  options.private_key = Pem("server_key");
+  Manager manager("tcp:127.0.0.1:0", {.authkey = "a key", .tls = NewTls(std::move(options))});
+  manager.Start();
+  return manager;
+}
+
+ManagerOptions Trusting(TlsOptions options, const std::string& key = "a key") {
+  if (options.authorities.empty()) options.authorities = Pem("ca");
+  if (options.server_name.empty()) options.server_name = "server.remoteobj.test";
+  return {.authkey = key, .tls = NewTls(std::move(options))};
+}
+
+// The manager connects to itself when it starts, so its own options have both sides'.
+TlsOptions BothSides() {
+  return {.certificate = {},
+          .private_key = {},
+          .authorities = Pem("ca"),
+          .server_name = "server.remoteobj.test"};
+}
+
+TEST(ManagerTlsTest, ServesWhoTrustsItsCertificate) {
+  Manager manager = StartWith(BothSides());
+  const Manager there = Manager::Connect(manager.address(), Trusting({}));
+  auto counts = there.Dict<std::string, int>();
+  counts["a"] = 1;
+  counts["a"] += 1;
+  EXPECT_EQ(*counts["a"], 2);
+  const std::vector<double> large(1 << 20, 0.5);
+  auto arrays = there.Dict<int, std::vector<double>>();
+  arrays[1] = large;
+  EXPECT_TRUE(*arrays[1] == large);
+}
+
+TEST(ManagerTlsTest, AClientLooksAtTheCertificate) {
+  Manager manager = StartWith(BothSides());
+  const auto connect = [&](ManagerOptions options) {
+    Manager::Connect(manager.address(), std::move(options));
+  };
+  // Of nobody whom it trusts; of another name; and no TLS at all.
+  EXPECT_THROW(connect(Trusting({.authorities = Pem("stranger")})), AuthenticationError);
+  EXPECT_THROW(connect(Trusting({.server_name = "other.remoteobj.test"})), AuthenticationError);
+  EXPECT_THROW(connect({.authkey = "a key", .connect_timeout = absl::Milliseconds(200)}),
+               std::runtime_error);
+  // The key is still asked for.
+  EXPECT_THROW(connect(Trusting({}, "another key")), AuthenticationError);
+  connect(Trusting({}));
+}
+
+TEST(ManagerTlsTest, AServerLooksAtTheClientsCertificate) {
+  TlsOptions mutual = BothSides();
+  mutual.verify_clients = true;
+  Manager manager = StartWith(mutual);
+  EXPECT_EQ(Manager::Connect(manager.address(), Trusting({.certificate = Pem("client"),
+                                                          .private_key = Pem("client_key")}))
+                .object_count(),
+            0u);
+  // With TLS 1.3 it may learn only afterwards that it is not wanted.
+  EXPECT_THROW(Manager::Connect(manager.address(), Trusting({})), std::runtime_error);
+}
+
+TEST(ManagerTlsTest, RefusesWhatIsNoCertificate) {
+  EXPECT_THROW(NewTls({.certificate = "nonsense", .private_key = "nonsense"}),
+               std::invalid_argument);
+  EXPECT_THROW(NewTls({.authorities = "nonsense"}), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace remoteobj

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+//
+// What of cryptography is needed here, by OpenSSL and the kernel.
+//
+// Threads:  thread-safe.
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CRYPTO_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CRYPTO_H_
+
+#include <array>
+#include <cstddef>
+#include <initializer_list>
+#include <span>
+
+namespace remoteobj::transport_internal {
+
+using Mac = std::array<std::byte, 32>;
+
+// Of 256 bytes at most. Throws std::system_error.
+void FillRandom(std::span<std::byte> bytes);
+
+// Of the parts, one after the other. Takes no lock.
+Mac HmacSha256(std::span<const std::byte> key,
+               std::initializer_list<std::span<const std::byte>> parts);
+
+// Takes as long whatever they are. REQUIRES: as many bytes.
+bool SameBytes(std::span<const std::byte> a, std::span<const std::byte> b);
+
+}  // namespace remoteobj::transport_internal
+
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CRYPTO_H_

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+//
+// The first words of a connection: who is there, which version is spoken, and whether both sides
+// have the same key. Bytes in, bytes out; whoever has the socket moves them.
+//
+//   ServerHello server(options);                    ClientHello client(options);
+//   send(server.Greeting());               -->      auto answer = client.Answer(greeting);
+//   auto verdict = server.Check(answer);   <--      send(answer);
+//   send(verdict.reply);                   -->      HelloPeer peer = client.Finish(reply);
+//   if (!verdict.accepted()) hang up
+//
+// Three messages of fixed sizes and little-endian fields, the same in all versions; what a later
+// version has to say besides comes after them. `_` is zero when sent, and ignored when received.
+//
+//   greeting                     answer                        reply
+//    0  "robj:srv"                0  "robj:cli"                 0  "robj:rep"
+//    8  u16 _                     8  u16 the version chosen     8  u16 the version chosen
+//   10  u16 lowest version       10  u16 lowest version        10  u16 lowest version
+//   12  u16 highest version      12  u16 highest version       12  u16 highest version
+//   14  u16 _                    14  u16 _                     14  u16 HelloStatus
+//   16  u32 flags                16  u32 flags                 16  u64 _
+//   20  u32 pid                  20  u32 pid                   24  u8[32] proof
+//   24  u8[16] id                24  u8[16] id
+//   40  u8[32] nonce             40  u8[32] nonce
+//   72  u64 _                    72  u64 purpose: _ so far
+//                                80  u8[32] proof
+//
+// Flags: 1 for a side that has a key, 2 for one that offers or wants shared memory.
+//
+// A proof is HMAC-SHA256 of a label of its direction and of all bytes of the connection before it,
+// in both directions. So it proves the key, and fits one connection and one direction only: who
+// repeats what another has sent, or sends a proof back to where it came from, gets nowhere; and
+// nobody between can lower the version or change a flag. The key of the HMAC is made from the
+// shared key. Without a key the same computation finds damage, and proves nothing.
+//
+// What it does not do:
+//   - It protects the hello, and not what comes after. Somebody who can change the bytes on their
+//     way can let two honest sides prove their keys to each other and then speak in their place.
+//     Where that is to be feared the connection must be TLS whose certificate the client checks,
+//     or a Unix socket.
+//   - Whoever listens to a hello can try keys at home, as fast as a computer can. A key must be
+//     random (32 bytes of getrandom), not a password.
+//   - All who have the key are equal: a client that has it could pose as the server.
+//   - pid and id are what the peer says of itself.
+//
+// Threads:  each object is for one connection and one thread at a time.
+// Lifetime: for one hello: each function once. Not copyable, so that a nonce is used once.
+// Errors:   AuthenticationError if the keys are not the same, or one is missing; HelloError for all
+//           else that keeps a client out. Both name the side at fault, and no key. The server gets
+//           a Verdict, since a client that fails is not an error of the server.
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_HELLO_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_HELLO_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "remoteobj/transport/rpc/internal/crypto.h"
+
+namespace remoteobj::transport_internal {
+
+using HelloId = std::array<std::byte, 16>;
+HelloId RandomHelloId();
+
+struct HelloOptions {
+  std::string key = {};        // Empty: none, and none is asked for.
+  bool shared_memory = false;  // Offered by the server, wanted by the client.
+  std::uint32_t pid = 0;
+  HelloId id = {};  // Of this server or client process. A server that was restarted has another.
+  // What this side speaks. Others than the defaults are for tests.
+  std::uint16_t lowest_version = 1;
+  std::uint16_t highest_version = 1;
+};
+
+// What travels in a reply; never change a number.
+enum class HelloStatus : std::uint16_t {
+  kOk = 0,
+  kWrongKey = 1,     // The client's proof is not what the server's key gives.
+  kKeyRequired = 2,  // The server has a key, the client none.
+  kServerNoKey = 3,  // The client has a key, the server none.
+  kVersion = 4,      // No version that both speak, or not the highest of them.
+  kNotAHello = 5,    // Bytes of another protocol.
+  kDamaged = 6,      // Without keys: the two sides saw different bytes.
+  kNotAllowed = 7,   // The server's policy.
+  kBusy = 8,         // The server's policy: come again later.
+};
+
+// What one side knows of the other when it is in.
+struct HelloPeer {
+  std::uint16_t version = 0;
+  bool proved_key = false;
+  bool shared_memory = false;  // Both sides would.
+  std::uint32_t pid = 0;       // In the peer's pid namespace.
+  HelloId id = {};
+};
+
+// A client stays out, for another reason than its key.
+class HelloError : public std::runtime_error {
+ public:
+  HelloError(const std::string& what, HelloStatus status)
+      : std::runtime_error(what), status_(status) {}
+  HelloStatus status() const { return status_; }
+
+ private:
+  HelloStatus status_;
+};
+
+inline constexpr std::size_t kGreetingBytes = 80;
+inline constexpr std::size_t kAnswerBytes = 112;
+inline constexpr std::size_t kReplyBytes = 56;
+using HelloGreeting = std::array<std::byte, kGreetingBytes>;
+using HelloAnswer = std::array<std::byte, kAnswerBytes>;
+using HelloReply = std::array<std::byte, kReplyBytes>;
+using HelloProof = Mac;
+
+// What is made of a shared key, wiped at the end. Keys of any length, and of any bytes, differ.
+class HelloKey {
+ public:
+  explicit HelloKey(std::string_view key);
+  HelloKey(const HelloKey&) = delete;
+  HelloKey& operator=(const HelloKey&) = delete;
+  ~HelloKey();
+
+  bool empty() const { return empty_; }
+  HelloProof ClientProof(const HelloGreeting& greeting, const HelloAnswer& answer) const;
+  HelloProof ServerProof(const HelloGreeting& greeting, const HelloAnswer& answer,
+                         const HelloReply& reply) const;
+
+ private:
+  bool empty_;
+  HelloProof derived_;
+};
+
+class ServerHello {
+ public:
+  struct Verdict {
+    HelloStatus status = HelloStatus::kOk;
+    std::string reason;     // For a log; empty if the client is in.
+    HelloReply reply = {};  // To send, also to one who is not in.
+    HelloPeer client = {};  // Empty if the key was not proved.
+    bool accepted() const { return status == HelloStatus::kOk; }
+  };
+  // kOk, or why a client stays out that has the key: kNotAllowed or kBusy.
+  using Policy = absl::FunctionRef<HelloStatus(const HelloPeer&)>;
+
+  explicit ServerHello(HelloOptions options);
+
+  // To be sent at once; then kAnswerBytes are to be read.
+  const HelloGreeting& Greeting() const { return greeting_; }
+
+  // Throws nothing that a client could cause. REQUIRES: the first call; std::logic_error else.
+  Verdict Check(std::span<const std::byte, kAnswerBytes> answer) {
+    return Check(answer, [](const HelloPeer&) { return HelloStatus::kOk; });
+  }
+  Verdict Check(std::span<const std::byte, kAnswerBytes> answer, Policy policy);
+
+ private:
+  HelloStatus Judge(const HelloAnswer& answer) const;
+
+  const HelloKey key_;
+  const HelloOptions options_;  // Without the key.
+  HelloGreeting greeting_ = {};
+  bool checked_ = false;
+};
+
+class ClientHello {
+ public:
+  explicit ClientHello(HelloOptions options);
+
+  // Reads kGreetingBytes; gives what to send, after which kReplyBytes are to be read.
+  // REQUIRES: the first call; std::logic_error else.
+  const HelloAnswer& Answer(std::span<const std::byte, kGreetingBytes> greeting);
+
+  // Returns if this client is in. REQUIRES: the first call after Answer(); std::logic_error else.
+  HelloPeer Finish(std::span<const std::byte, kReplyBytes> reply);
+
+ private:
+  enum class Next : std::uint8_t { kAnswer, kFinish, kNothing };
+
+  std::string VersionsOf(std::uint16_t lowest, std::uint16_t highest) const;
+
+  const HelloKey key_;
+  const HelloOptions options_;  // Without the key.
+  HelloGreeting greeting_ = {};
+  HelloAnswer answer_ = {};
+  HelloPeer server_ = {};
+  Next next_ = Next::kAnswer;
+};
+
+}  // namespace remoteobj::transport_internal
+
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_HELLO_H_

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+//
+// An append-only log in shared memory, for what must survive the process that says it.
+//
+//   remoteobj::SharedLog log;             // shared with processes forked after this line
+//   if (fork() == 0) {
+//     log.Append(kProgress, "half of it");  // safe when it returns, whatever comes next
+//     raise(SIGKILL);
+//   }
+//   remoteobj::SharedLog::Reader reader(log);
+//   while (auto record = reader.Next()) Use(record->kind, record->data);
+//
+// A record is complete or it is not there, whatever instruction its writer dies at. Writers never
+// wait for readers; one that wants back-pressure asks for Backlog() and waits with WaitForRoom().
+// A reader made with `consume` gives the memory of what it has read back to the kernel.
+//
+// Order:    records of one thread come in its order. If one Append() returned before another began,
+//           in whatever process, its record comes first.
+// Threads:  thread-safe, and safe among processes; a Reader belongs to one thread at a time.
+// Lifetime: the memory lives as long as any process has it. A process may close all descriptors: it
+//           can still read and write, but its records wake readers that wait only 50 times a
+//           second.
+// Errors:   std::system_error if there is no memory or no descriptor left, or if the log is full,
+//           which it only gets where a limit of file sizes (ulimit -f) was in force when it was
+//           made. A process that lowers the limit later writes on.
+// Not here: what the records mean.
+#ifndef REMOTEOBJ_TRANSPORT_SHARED_MEMORY_SHARED_LOG_H_
+#define REMOTEOBJ_TRANSPORT_SHARED_MEMORY_SHARED_LOG_H_
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "remoteobj/transport/internal/own_descriptor.h"
+
+namespace remoteobj {
+
+class SharedLog {
+ public:
+  struct Record {
+    std::uint64_t sequence = 0;  // Unique in this log; grows in the order of the records.
+    std::uint32_t kind = 0;      // The writer's own.
+    std::string_view data = {};  // The reader's, until it is asked for the next one.
+  };
+  class Reader;
+  struct Options {
+    // Whether a reader may wait for records. Costs a descriptor.
+    bool can_wait = false;
+  };
+
+  SharedLog() : SharedLog(Options{}) {}
+  explicit SharedLog(Options options);
+  ~SharedLog();
+  SharedLog(const SharedLog&) = delete;
+  SharedLog& operator=(const SharedLog&) = delete;
+
+  // Writes a record; returns its sequence. `data` may have any size that memory has room for.
+  std::uint64_t Append(std::uint32_t kind, std::string_view data);
+  // The same for a signal handler: calls only what is async-signal-safe. Returns false if it
+  // failed.
+  bool AppendInSignalHandler(std::uint32_t kind, std::string_view data) noexcept;
+
+  // Makes all readers, in all processes, skip what was begun to be appended before; its memory is
+  // given back.
+  void Clear();
+  // Changes with every Clear().
+  std::uint64_t cleared() const;
+
+  // Bytes that were appended and that no consuming reader has taken yet.
+  std::uint64_t Backlog() const;
+  // Waits until Backlog() is at most `bytes`, at most for `timeout`. Returns whether it is. May
+  // return early.
+  bool WaitForRoom(std::uint64_t bytes, absl::Duration timeout);
+
+  // Memory beside the log for what its owner shares, cleared at first.
+  static constexpr std::size_t kExtraBytes = 1024;
+  void* extra() const;
+  // More such memory, of any size. Returns false if it can't be read.
+  bool ReadOwners(std::uint64_t offset, char* data, std::size_t size) const;
+  void WriteOwners(std::uint64_t offset, std::string_view data);
+
+  // What a process that is not a fork needs to have the same log: descriptors, closed at exec. The
+  // second one is -1 if nobody can wait. Throws where this process has closed it.
+  int memory_fd() const { return memory_fd_.Checked("a log"); }
+  int wake_fd() const { return wake_fd_.get(); }
+  // That log there. Takes the descriptors over.
+  SharedLog(int memory_fd, int wake_fd);
+
+ private:
+  friend class Reader;
+  struct Header;
+  struct Lane;
+  struct RecordHeader;
+
+  void Map();
+  std::uint64_t OffsetOf(unsigned lane) const;
+  Lane* TakeLane(std::uint64_t bytes, std::uint64_t* offset) noexcept;
+  int WriteAt(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;
+  int WriteMapped(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;
+  bool Read(std::uint64_t offset, char* data, std::size_t size) const;
+  int Write(std::uint32_t kind, std::string_view data, std::uint64_t* sequence) noexcept;
+
+  transport_internal::OwnDescriptor memory_fd_;
+  transport_internal::OwnDescriptor wake_fd_;
+  Header* header_ = nullptr;
+};
+
+// Reads a log from its beginning. Any number may read; at most one may consume, and then the others
+// see what it has left. Only one at a time may Wait().
+class SharedLog::Reader {
+ public:
+  // REQUIRES: `log` outlives it.
+  explicit Reader(SharedLog& log, bool consume = false);
+  ~Reader();
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  // The next record; empty if there is none yet. What is damaged is left out.
+  std::optional<Record> Next();
+  // Waits until there may be a further record, `other_fd` is readable (none: -1), or `timeout` is
+  // over. Returns false at the timeout. REQUIRES: Options::can_wait.
+  bool Wait(int other_fd, absl::Duration timeout);
+
+ private:
+  struct Cursor;
+
+  bool FindHead(unsigned lane);
+  bool FindHeads();
+  std::optional<Record> Take(unsigned lane);
+  void GiveBack(unsigned lane);
+
+  SharedLog& log_;
+  const bool consume_;
+  std::vector<Cursor> cursors_;  // One for each lane.
+  std::unique_ptr<char[]> large_;
+  std::size_t large_size_ = 0;
+};
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_TRANSPORT_SHARED_MEMORY_SHARED_LOG_H_
