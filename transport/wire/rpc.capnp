@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
-# The objects of a manager, as Cap'n Proto capabilities: what its clients say to it once both sides
-# have proved who they are (transport/rpc/internal/hello.h).
+# The objects of an RPC server as Cap'n Proto capabilities: the messages between it and its clients
+# after the handshake (transport/rpc/internal/hello.h).
 #
-# A capability keeps its object alive: it goes with the client that has it, however that ends. How
-# this may evolve: as message.capnp.
+# A capability is a reference to its object; it is released when its client drops it or disconnects.
+# The rules for changes are those of message.capnp. A change that these rules do not allow raises the
+# version that the handshake negotiates (kProtocolVersion in hello.h).
+#
+# Version 2 reports failures as a Failure; version 1 reported them as texts of Cap'n Proto exceptions.
 
 @0xc0d4b86a4f1e9d27;
 
@@ -14,35 +17,69 @@ $Cxx.namespace("remoteobj::schema");
 using import "message.capnp".Request;
 using import "message.capnp".Outcome;
 
-# What a client has first.
+# Why the server did not do what was asked. An error that the object itself throws is not a Failure
+# but an Outcome. Lost connections and malformed messages are exceptions of Cap'n Proto.
+struct Failure {
+  kind @0 :Kind;
+  text @1 :Text;
+
+  enum Kind {
+    stale @0;     # The object is gone.
+    refused @1;   # The server closes. The call was not evaluated.
+    noMemory @2;  # The server has no memory for the call or for its result.
+  }
+}
+
+# The bootstrap object of a connection.
 interface Session {
-  # What a client asks first: it is answered when the server closes. By then it has answered all
-  # calls that it has evaluated, and will evaluate no more.
+  # Returns when the server closes. A client calls this first. By the time it returns, the server has
+  # answered all calls that it has evaluated, and it evaluates no more.
   closed @0 () -> ();
 
-  # An object by its number; 0 is the one by which all others are found. It may be any that some
-  # other client has: all who are let in trust one another so far.
-  object @1 (id :UInt64) -> (object :Object);
+  # Returns an object by its number; 0 is the one by which all others are found. An object of another
+  # client is returned too: all clients that pass the handshake trust one another.
+  object @1 (id :UInt64) -> FindResult;
 
-  # Ends a call that waits: its outcome is not wanted any more. A call that the server does not know,
-  # because it has ended, is no error.
+  # Cancels a call whose outcome is no longer wanted. It is no error if the call has ended.
   cancel @2 (call :UInt64) -> ();
 
-  # Nothing: whether the other side is there.
+  # Does nothing; the answer shows that the server is alive.
   ping @3 () -> ();
 
-  # Keeps an object for another process, to which its number is on its way, until that has asked for
-  # it; for a minute at most.
-  keep @4 (id :UInt64) -> ();
+  # Keeps an object alive until another process, to which its number is being sent, asks for it; for
+  # a minute at most.
+  keep @4 (id :UInt64) -> KeepResult;
+
+  struct FindResult {
+    union {
+      object @0 :Object;
+      failure @1 :Failure;
+    }
+  }
+  struct KeepResult {
+    union {
+      kept @0 :Void;
+      failure @1 :Failure;
+    }
+  }
 }
 
 interface Object {
-  # One chain of operations, in one round trip. `call` is a number of the client's own, for cancel.
-  # `left` is how long the sender waits, in nanoseconds; 0 if for ever. The receiver puts a deadline
-  # of its own clock in place of the request's, which is by the sender's.
-  call @0 (call :UInt64, left :Int64, request :Request) -> (outcome :Outcome,
-                                                          references :List(Held),
-                                                          receipt :Receipt);
+  # Evaluates one chain of operations, in one round trip. `call` is a number that the client chooses,
+  # for cancel. `left` is how long the sender waits, in nanoseconds; 0 if without limit. The receiver
+  # replaces the deadline in the request, which is by the sender's clock, by one of its own clock.
+  call @0 (call :UInt64, left :Int64, request :Request) -> CallResult;
+
+  struct CallResult {
+    union {
+      answer :group {
+        outcome @0 :Outcome;
+        references @1 :List(Held);
+        receipt @2 :Receipt;
+      }
+      failure @3 :Failure;
+    }
+  }
 
   # An object that the outcome refers to.
   struct Held {
@@ -51,9 +88,9 @@ interface Object {
   }
 }
 
-# Something that was handed over with an outcome: an item of a queue, a lock. It goes back when this
-# capability is dropped without a word.
+# The acknowledgement of something that was handed over with an outcome: an item of a queue, a lock.
+# It goes back if this capability is dropped before received() was called.
 interface Receipt {
-  # The client has it.
+  # Acknowledges it: the client has it.
   received @0 () -> ();
 }

@@ -90,11 +90,11 @@ TEST(HelloTest, BothAreIn) {
     EXPECT_TRUE(outcome.server->accepted());
     EXPECT_EQ(outcome.server->reason, "");
     const HelloPeer& seen = outcome.server->client;
-    EXPECT_EQ(seen.version, 1);
+    EXPECT_EQ(seen.version, kProtocolVersion);
     EXPECT_EQ(seen.proved_key, !key.empty());
     EXPECT_EQ(seen.pid, client.pid);
     EXPECT_EQ(seen.id, client.id);
-    EXPECT_EQ(outcome.client->version, 1);
+    EXPECT_EQ(outcome.client->version, kProtocolVersion);
     EXPECT_EQ(outcome.client->proved_key, !key.empty());
     EXPECT_EQ(outcome.client->pid, server.pid);
     EXPECT_EQ(outcome.client->id, server.id);

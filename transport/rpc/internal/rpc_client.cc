@@ -274,6 +274,10 @@ class RpcConnection {
   void FinishLocked(Exchange& exchange);
   void FinishWell(Exchange& exchange);
   void FinishWith(Exchange& exchange, const kj::Exception& e);
+  void FinishWith(Exchange& exchange, const schema::Failure::Reader& failure);
+  void FinishWithError(Exchange& exchange, std::exception_ptr error);
+  std::exception_ptr NoMemoryError(const std::string& what) const;
+  std::exception_ptr BadCallError(const std::string& what) const;
   [[noreturn]] void ThrowLost() const;
 
   const Identity process_ = Self();
@@ -592,31 +596,48 @@ void RpcConnection::FinishWell(Exchange& exchange) {
 }
 
 void RpcConnection::FinishWith(Exchange& exchange, const kj::Exception& e) {
-  const std::scoped_lock lock(mutex_);
   const std::string what = e.getDescription().cStr();
-  try {
-    if (e.getType() == kj::Exception::Type::DISCONNECTED) {
+  switch (e.getType()) {
+    case kj::Exception::Type::DISCONNECTED:
       wire_->lost = true;
       return;
-    }
-    if (e.getType() == kj::Exception::Type::OVERLOADED &&
-        what.find("refused") != std::string::npos) {
-      throw NotListening("the listener closed, and refused the call");
-    }
-    if (e.getType() == kj::Exception::Type::OVERLOADED &&
-        (what.find("bad_alloc") != std::string::npos ||
-         what.find(std::strerror(ENOMEM)) != std::string::npos)) {
-      throw NoMemory(absl::StrCat("the manager at ", address_,
-                                  " has no memory for the call or for its result: ", what));
-    }
-    constexpr std::string_view kStale = "stale: ";
-    const std::size_t stale = what.find(kStale);
-    if (stale != std::string::npos) throw StaleReference(what.substr(stale + kStale.size()));
-    throw BadValue(absl::StrCat("the manager refused the call: ", what));
-  } catch (...) {
-    exchange.error = std::current_exception();
+    case kj::Exception::Type::OVERLOADED:
+      return FinishWithError(exchange, NoMemoryError(what));
+    case kj::Exception::Type::FAILED:
+    case kj::Exception::Type::UNIMPLEMENTED:
+      break;
   }
+  FinishWithError(exchange, BadCallError(what));
+}
+
+void RpcConnection::FinishWith(Exchange& exchange, const schema::Failure::Reader& failure) {
+  const std::string text = failure.getText().cStr();
+  switch (failure.getKind()) {
+    case schema::Failure::Kind::STALE:
+      return FinishWithError(exchange, std::make_exception_ptr(StaleReference(text)));
+    case schema::Failure::Kind::REFUSED:
+      return FinishWithError(
+          exchange,
+          std::make_exception_ptr(NotListening("the listener closed, and refused the call")));
+    case schema::Failure::Kind::NO_MEMORY:
+      return FinishWithError(exchange, NoMemoryError(text));
+  }
+  FinishWithError(exchange, BadCallError(text));  // A kind of a later version.
+}
+
+void RpcConnection::FinishWithError(Exchange& exchange, std::exception_ptr error) {
+  const std::scoped_lock lock(mutex_);
+  exchange.error = std::move(error);
   FinishLocked(exchange);
+}
+
+std::exception_ptr RpcConnection::NoMemoryError(const std::string& what) const {
+  return std::make_exception_ptr(NoMemory(absl::StrCat(
+      "the manager at ", address_, " has no memory for the call or for its result: ", what)));
+}
+
+std::exception_ptr RpcConnection::BadCallError(const std::string& what) const {
+  return std::make_exception_ptr(BadValue(absl::StrCat("the manager refused the call: ", what)));
 }
 
 Handle RpcConnection::Find(std::uint64_t id, Deadline deadline) {
@@ -624,13 +645,16 @@ Handle RpcConnection::Find(std::uint64_t id, Deadline deadline) {
   Post([this, id, exchange](Wire& wire) {
     auto request = wire.session.objectRequest();
     request.setId(id);
-    wire.tasks.add(request.send()
-                       .then([this, exchange,
-                              &wire](capnp::Response<schema::Session::ObjectResults>&& results) {
-                         exchange->object = wire.Keep(results.getObject());
-                         FinishWell(*exchange);
-                       })
-                       .catch_([this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
+    wire.tasks.add(
+        request.send()
+            .then([this, exchange, &wire](capnp::Response<schema::Session::FindResult>&& results) {
+              if (results.isFailure()) {
+                return FinishWith(*exchange, results.getFailure());
+              }
+              exchange->object = wire.Keep(results.getObject());
+              FinishWell(*exchange);
+            })
+            .catch_([this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
   });
   Finish(*exchange, deadline);
   return exchange->object;
@@ -652,9 +676,15 @@ void RpcConnection::Keep(std::uint64_t id, Deadline deadline) {
   Post([this, id, exchange](Wire& wire) {
     auto request = wire.session.keepRequest();
     request.setId(id);
-    wire.tasks.add(request.send()
-                       .then([this, exchange](auto&&) { FinishWell(*exchange); })
-                       .catch_([this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
+    wire.tasks.add(
+        request.send()
+            .then([this, exchange](capnp::Response<schema::Session::KeepResult>&& results) {
+              if (results.isFailure()) {
+                return FinishWith(*exchange, results.getFailure());
+              }
+              FinishWell(*exchange);
+            })
+            .catch_([this, exchange](kj::Exception&& e) { FinishWith(*exchange, e); }));
   });
   Finish(*exchange, deadline);
 }
@@ -672,15 +702,17 @@ void RpcConnection::Send(const std::shared_ptr<Exchange>& exchange, bool waits) 
     request.setRequest(OwnMessage(exchange->request.words()).Root<schema::Request>());
     wire.tasks.add(
         request.send()
-            .then([this, exchange, &wire](capnp::Response<schema::Object::CallResults>&& results) {
+            .then([this, exchange, &wire](capnp::Response<schema::Object::CallResult>&& results) {
               if (exchange->given_up) return;
-              CopyTo(exchange->outcome, results.getOutcome());
-              for (auto reference : results.getReferences()) {
+              if (results.isFailure()) return FinishWith(*exchange, results.getFailure());
+              const auto answer = results.getAnswer();
+              CopyTo(exchange->outcome, answer.getOutcome());
+              for (auto reference : answer.getReferences()) {
                 exchange->references.emplace_back(reference.getId(),
                                                   wire.Keep(reference.getObject()));
               }
-              if (results.hasReceipt()) {
-                wire.receipts.emplace(++wire.last, results.getReceipt());
+              if (answer.hasReceipt()) {
+                wire.receipts.emplace(++wire.last, answer.getReceipt());
                 exchange->receipt = wire.last;
               }
               FinishWell(*exchange);

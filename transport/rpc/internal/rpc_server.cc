@@ -24,6 +24,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -134,6 +135,27 @@ struct Link {
 
 constinit thread_local RpcServer* this_loop = nullptr;
 
+template <typename Context>
+void SetFailure(Context& context, schema::Failure::Kind kind, const char* text) {
+  auto failure = context.getResults().initFailure();
+  failure.setKind(kind);
+  failure.setText(text);
+}
+
+// Calls `work`. Returns true, or reports in the results of `context` that it failed.
+template <typename Context, typename Work>
+bool OrFailure(Context& context, Work&& work) {
+  try {
+    work();
+    return true;
+  } catch (const StaleReference& e) {
+    SetFailure(context, schema::Failure::Kind::STALE, e.what());
+  } catch (const std::bad_alloc& e) {
+    SetFailure(context, schema::Failure::Kind::NO_MEMORY, e.what());
+  }
+  return false;
+}
+
 class ReceiptCap final : public schema::Receipt::Server {
  public:
   ReceiptCap(std::shared_ptr<Link> link, std::unique_ptr<RpcAnswer> answer)
@@ -165,10 +187,13 @@ class ObjectCap final : public schema::Object::Server {
     context.releaseParams();
 
     auto waiting = std::make_shared<Waiting>();
-    waiting->answer = link_->session->Begin(object_, std::move(request), DoneFor(waiting));
+    const bool begun = OrFailure(context, [&] {
+      waiting->answer = link_->session->Begin(object_, std::move(request), DoneFor(waiting));
+    });
     link_->after_call();
+    if (!begun) return kj::READY_NOW;
     if (waiting->answer->ready()) {
-      Reply(link_, *waiting, context);
+      OrFailure(context, [&] { Reply(link_, *waiting, context); });
       return kj::READY_NOW;
     }
     auto ready = kj::newPromiseAndFulfiller<void>();
@@ -178,7 +203,7 @@ class ObjectCap final : public schema::Object::Server {
       const auto at = link->waiting.find(number);
       if (at != link->waiting.end() && at->second == waiting) link->waiting.erase(at);
       if (waiting->answer == nullptr) KJ_FAIL_REQUIRE("the call was given up");
-      Reply(link, *waiting, context);
+      OrFailure(context, [&] { Reply(link, *waiting, context); });
     });
   }
 
@@ -211,11 +236,13 @@ class ObjectCap final : public schema::Object::Server {
 
   static void Reply(const std::shared_ptr<Link>& link, Waiting& waiting, CallContext& context) {
     RpcAnswer& answer = *waiting.answer;
-    if (answer.refused()) kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "refused"));
+    if (answer.refused()) return SetFailure(context, schema::Failure::Kind::REFUSED, "");
     HeapMessage& outcome = answer.outcome();
     const std::vector<std::shared_ptr<Referent>>& references = answer.references();
-    auto results = context.getResults(
-        capnp::MessageSize{outcome.used() + 16, static_cast<unsigned>(references.size() + 1)});
+    auto results = context
+                       .getResults(capnp::MessageSize{outcome.used() + 16,
+                                                      static_cast<unsigned>(references.size() + 1)})
+                       .initAnswer();
     results.setOutcome(OwnMessage(outcome.words()).Root<schema::Outcome>());
     if (!references.empty()) {
       auto list = results.initReferences(static_cast<unsigned>(references.size()));
@@ -233,11 +260,6 @@ class ObjectCap final : public schema::Object::Server {
   const std::shared_ptr<Referent> object_;
 };
 
-// Known to the client by its first word.
-[[noreturn]] void ThrowStale(const StaleReference& e) {
-  kj::throwFatalException(KJ_EXCEPTION(FAILED, kj::str("stale: ", e.what())));
-}
-
 class SessionCap final : public schema::Session::Server {
  public:
   explicit SessionCap(std::shared_ptr<Link> link) : link_(std::move(link)) {}
@@ -249,13 +271,11 @@ class SessionCap final : public schema::Session::Server {
   }
   kj::Promise<void> object(ObjectContext context) override {
     if (link_->session == nullptr) KJ_FAIL_REQUIRE("the client has gone");
-    try {
+    OrFailure(context, [&] {
       const std::uint64_t id = context.getParams().getId();
       context.getResults().setObject(kj::heap<ObjectCap>(link_, link_->session->Find(id)));
       link_->kept->Arrived(id);
-    } catch (const StaleReference& e) {
-      ThrowStale(e);
-    }
+    });
     return kj::READY_NOW;
   }
   kj::Promise<void> cancel(CancelContext context) override {
@@ -265,11 +285,10 @@ class SessionCap final : public schema::Session::Server {
   kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
   kj::Promise<void> keep(KeepContext context) override {
     if (link_->session == nullptr) KJ_FAIL_REQUIRE("the client has gone");
-    try {
+    OrFailure(context, [&] {
       link_->keep(link_->session->Find(context.getParams().getId()));
-    } catch (const StaleReference& e) {
-      ThrowStale(e);
-    }
+      context.getResults().setKept();
+    });
     return kj::READY_NOW;
   }
 
