@@ -115,6 +115,18 @@ std::string ListenerDiedFields(const std::exception& e) {
   throw Rethrown<ListenerDied>(std::move(error), std::move(info));
 }
 
+std::string DeadlineExceededFields(const std::exception& e) {
+  return Pack(dynamic_cast<const DeadlineExceeded&>(e).waited());
+}
+
+[[noreturn]] void RethrowDeadlineExceeded(ErrorInfo info) {
+  // Channels write this error without fields.
+  const auto waited =
+      info.fields.empty() ? std::nullopt : Unpack<std::optional<absl::Duration>>(info.fields);
+  DeadlineExceeded error(info.message, waited);
+  throw Rethrown<DeadlineExceeded>(std::move(error), std::move(info));
+}
+
 struct RegisteredTypes;
 
 class Registry {
@@ -148,14 +160,14 @@ class Registry {
     AddAll<std::logic_error, std::domain_error, std::invalid_argument, std::length_error,
            std::out_of_range, std::runtime_error, std::overflow_error, std::range_error,
            std::underflow_error>();
-    AddAll<NotListening, DeadlineExceeded, BadValue, NotDescribed, AuthenticationError,
-           StaleReference>();
+    AddAll<NotListening, BadValue, NotDescribed, NotExposed, AuthenticationError, StaleReference>();
     Add(typeid(std::system_error), {&CodeOf<std::system_error>, &RethrowSystemError});
     Add(typeid(std::ios_base::failure), {&CodeOf<std::ios_base::failure>, &RethrowIosFailure});
     Add(typeid(std::future_error), {&CodeOf<std::future_error>, &RethrowFutureError});
     Add(typeid(std::filesystem::filesystem_error), {&FilesystemFields, &RethrowFilesystemError});
     Add(typeid(absl::BadStatusOrAccess), {&StatusFields, &RethrowBadStatusOrAccess});
     Add(typeid(ListenerDied), {&ListenerDiedFields, &RethrowListenerDied});
+    Add(typeid(DeadlineExceeded), {&DeadlineExceededFields, &RethrowDeadlineExceeded});
   }
 
   std::map<std::string, ErrorType> types_;  // Guarded by ForkSafeMutex<RegisteredTypes>().
@@ -330,20 +342,8 @@ absl::Status CurrentExceptionToStatus() {
   };
   try {
     throw;
-  } catch (const NotListening& e) {
-    return status(StatusCode::kUnavailable, e);
-  } catch (const ListenerDied& e) {
-    return status(StatusCode::kAborted, e);
-  } catch (const DeadlineExceeded& e) {
-    return status(StatusCode::kDeadlineExceeded, e);
-  } catch (const NotDescribed& e) {
-    return status(StatusCode::kUnimplemented, e);
-  } catch (const BadValue& e) {
-    return status(StatusCode::kInvalidArgument, e);
-  } catch (const AuthenticationError& e) {
-    return status(StatusCode::kUnauthenticated, e);
-  } catch (const StaleReference& e) {
-    return status(StatusCode::kNotFound, e);
+  } catch (const CallError& e) {
+    return status(e.status_code(), e);
   } catch (const absl::BadStatusOrAccess& e) {
     return e.status();
   } catch (const std::out_of_range& e) {

@@ -271,6 +271,7 @@ TEST(RemoteErrorTest, OursComeAsThemselves) {
   CheckOwnType(DeadlineExceeded("late"));
   CheckOwnType(BadValue("bad"));
   CheckOwnType(NotDescribed("unknown"));
+  CheckOwnType(NotExposed("hidden"));
   CheckOwnType(AuthenticationError("another key"));
   CheckOwnType(StaleReference("gone"));
   CheckOwnType<ListenerDied>(ListenerDied("died", {.pid = 12, .signal = 9}, true),
@@ -280,6 +281,9 @@ TEST(RemoteErrorTest, OursComeAsThemselves) {
                                EXPECT_EQ(e.end().exit_code, std::nullopt);
                                EXPECT_TRUE(e.evaluating());
                              });
+  CheckOwnType<DeadlineExceeded>(
+      DeadlineExceeded::After(absl::Milliseconds(20), "late"),
+      [](const DeadlineExceeded& e) { EXPECT_EQ(e.waited(), absl::Milliseconds(20)); });
   CheckOwnType<absl::BadStatusOrAccess>(
       absl::BadStatusOrAccess(absl::NotFoundError("nothing there")),
       [](const absl::BadStatusOrAccess& e) {
@@ -561,6 +565,7 @@ TEST(RemoteErrorTest, BecomesAStatus) {
   check(ListenerDied("died", {.pid = 1}, false), StatusCode::kAborted, "died");
   check(DeadlineExceeded("late"), StatusCode::kDeadlineExceeded, "late");
   check(NotDescribed("what"), StatusCode::kUnimplemented, "what");
+  check(NotExposed("hidden"), StatusCode::kPermissionDenied, "hidden");
   check(AuthenticationError("what"), StatusCode::kUnauthenticated, "what");
   check(StaleReference("gone"), StatusCode::kNotFound, "gone");
   check(BadValue("bad"), StatusCode::kInvalidArgument, "bad");

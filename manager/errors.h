@@ -8,19 +8,14 @@
 //   }
 //
 // Threads:  immutable values.
-// Not here: what goes wrong on the way to a manager, see remoteobj/transport/errors.h.
+// Not here: calls that are refused or lost (NotExposed, NotListening, …), see
+//           remoteobj/transport/errors.h.
 #ifndef REMOTEOBJ_MANAGER_ERRORS_H_
 #define REMOTEOBJ_MANAGER_ERRORS_H_
 
 #include <stdexcept>
 
 namespace remoteobj {
-
-// The type does not let this member be reached from outside. See RegisterOptions::exposed.
-class NotExposed : public std::runtime_error {
- public:
-  using runtime_error::runtime_error;
-};
 
 // There was no item to get in the time given.
 class QueueEmpty : public std::runtime_error {

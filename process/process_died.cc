@@ -61,7 +61,7 @@ std::string FieldsOf(const std::exception& e) {
 }  // namespace
 
 ProcessDied::ProcessDied(const std::string& name, End end, Traces traces)
-    : std::runtime_error(TextOf(name, end, traces)),
+    : CallErrorOf(TextOf(name, end, traces)),
       end_(end),
       name_(std::make_shared<const std::string>(name)),
       traces_(std::make_shared<const Traces>(std::move(traces))) {}

@@ -17,20 +17,17 @@
 
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "remoteobj/transport/errors.h"
+
 namespace remoteobj {
 
-class ProcessDied : public std::runtime_error {
+class ProcessDied : public CallErrorOf<ProcessDied, CallError::Kind::kProcessDied> {
  public:
   // Neither code nor signal is known if something else in this program has waited for the process.
-  struct End {
-    pid_t pid = 0;
-    std::optional<int> exit_code = {};
-    std::optional<int> signal = {};
-  };
+  using End = ProcessEnd;
   // What it left behind. Each may be empty.
   struct Traces {
     std::string doing = {};               // "while its function ran, after 3 yields"

@@ -8,37 +8,20 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "remoteobj/except/remote_error.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::proxy_internal {
-namespace {
-
-// REQUIRES: an exception is being handled. Whether it is what became of the call; else this thread
-// was interrupted.
-bool IsOfTheCall() {
-  try {
-    throw;
-  } catch (const NotListening&) {
-  } catch (const ListenerDied&) {
-  } catch (const BadValue&) {
-  } catch (const DeadlineExceeded&) {
-  } catch (const StaleReference&) {
-  } catch (...) {
-    return false;
-  }
-  return true;
-}
-
-}  // namespace
 
 std::exception_ptr CurrentExceptionNaming(absl::FunctionRef<std::string()> print) {
   try {
     try {
       throw;
-    } catch (const std::runtime_error&) {
+    } catch (const CallError&) {
       RethrowNaming(print);
     }
   } catch (...) {
@@ -116,23 +99,25 @@ bool PendingResults::ready() {
 
 void PendingResults::AwaitCall(Deadline deadline) {
   CheckProcess();
+  const Deadline begin = Deadline::Now();
+  const auto waited = [&] { return -begin.left(); };
   UsingCall use(*this);
   while (!use.taken() && !use.AwaitFor(deadline)) {
     InterruptionPoint();
     if (deadline.expired()) {
-      throw DeadlineExceeded(PrintedOrUnknown([this] { return Print(); }) +
-                             ": the outcome did not come in time");
+      throw DeadlineExceeded::After(waited(), PrintedOrUnknown([this] { return Print(); }) +
+                                                  ": the outcome did not come in time");
     }
   }
   if (done_.load(std::memory_order_relaxed)) return;
   try {
     call_->Finish([this](const OutcomeReader& outcome) { Receive(outcome); }, deadline);
-  } catch (const DeadlineExceeded&) {
-    // It can still come, unless it was waited for when it was sent.
-    if (deadline.expired()) RethrowNaming([this] { return Print(); });
-    Fail();
-  } catch (...) {
-    if (transport_internal::ThreadEnds() || !IsOfTheCall()) throw;
+  } catch (const CallError& e) {
+    if (RemoteErrorOf(e) != nullptr) throw;  // Not the call's: this thread was told to throw it.
+    // Another wait may succeed, unless it is the call's own deadline that has passed.
+    if (e.kind() == CallError::Kind::kDeadlineExceeded && deadline.expired()) {
+      RethrowNaming([this] { return Print(); }, waited());
+    }
     Fail();
   }
   done_.store(true, std::memory_order_release);

@@ -504,7 +504,8 @@ TEST_F(DeviceTest, GivesUpAtTheDeadline) {
     remote->Sleep.Timeout(absl::Milliseconds(5))(200);
     FAIL();
   } catch (const DeadlineExceeded& e) {
-    EXPECT_THAT(e.what(), HasSubstr("(?.Sleep(200))"));
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("(?.Sleep(200))"), HasSubstr("(waited 5ms)")));
+    EXPECT_EQ(e.waited(), absl::Milliseconds(5));
   }
 }
 

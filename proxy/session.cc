@@ -20,6 +20,7 @@
 #include "remoteobj/proxy/evaluate.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/descriptors.h"
+#include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/in_process_channel.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/thread_end.h"
@@ -191,18 +192,17 @@ void Session::Handle(const RequestReader& request, OutcomeWriter& outcome, By by
   Evaluate(object_, type_, request, outcome);
 }
 
-Deadline Session::DeadlineOf(const CallSpec& call) const {
-  const absl::Duration timeout = std::min(call.timeout, options_.timeout);
-  return Deadline::After(timeout);
+absl::Duration Session::TimeoutOf(const CallSpec& call) const {
+  return std::min(call.timeout, options_.timeout);
 }
 
 void Session::Call(const CallSpec& call, ReadOutcome read) {
   if (channel_->listening_here()) return CallLocal(call, read);
   const auto write = [&](RequestWriter request) { call.write(request.Operations(call.size)); };
   try {
-    channel_->Call(write, read, DeadlineOf(call));
-  } catch (const std::runtime_error&) {
-    RethrowNaming(call.print);
+    channel_->Call(write, read, Deadline::After(TimeoutOf(call)));
+  } catch (const CallError&) {
+    RethrowNaming(call.print, TimeoutOf(call));
   }
 }
 
@@ -214,9 +214,9 @@ std::unique_ptr<PendingCall> Session::Start(const CallSpec& call) {
     });
   }
   try {
-    return channel_->Start(write, DeadlineOf(call));
-  } catch (const std::runtime_error&) {
-    RethrowNaming(call.print);
+    return channel_->Start(write, Deadline::After(TimeoutOf(call)));
+  } catch (const CallError&) {
+    RethrowNaming(call.print, TimeoutOf(call));
   }
 }
 
@@ -242,8 +242,7 @@ void Session::WaitUntilListening(pid_t pid, absl::Duration timeout) {
           {.pid = pid}, false);
     }
     if (deadline.expired()) {
-      throw DeadlineExceeded(absl::StrCat("no process listened as ", type_.name(), " within ",
-                                          absl::FormatDuration(timeout)));
+      throw DeadlineExceeded::After(timeout, absl::StrCat("no process listened as ", type_.name()));
     }
   }
 }
@@ -304,25 +303,18 @@ std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print) {
   }
 }
 
-void RethrowNaming(absl::FunctionRef<std::string()> print) {
-  const auto named = [&](const std::exception& e) {
-    return absl::StrCat(PrintedOrUnknown(print), ": ", e.what());
-  };
+void RethrowNaming(absl::FunctionRef<std::string()> print, absl::Duration waited) {
   try {
     try {
       throw;
-    } catch (const except_internal::RemoteErrorCarrier&) {
-      throw;
-    } catch (const RemoteError&) {
-      throw;
-    } catch (const ListenerDied& e) {
-      throw ListenerDied(named(e), e.end(), e.evaluating());
-    } catch (const NotListening& e) {
-      throw NotListening(named(e));
-    } catch (const DeadlineExceeded& e) {
-      throw DeadlineExceeded(named(e));
-    } catch (const BadValue& e) {
-      throw BadValue(named(e));
+    } catch (const CallError& e) {
+      if (RemoteErrorOf(e) != nullptr) throw;
+      const std::string called = PrintedOrUnknown(print);
+      const auto* const late = dynamic_cast<const DeadlineExceeded*>(&e);
+      if (late != nullptr && !late->waited() && waited != absl::InfiniteDuration()) {
+        DeadlineExceeded::After(waited, late->what()).ThrowWithContext(called);
+      }
+      e.ThrowWithContext(called);
     }
   } catch (const std::bad_alloc&) {
   }

@@ -1,18 +1,39 @@
 // SPDX-License-Identifier: MIT
 //
-// What can go wrong between a caller and the process that has the object.
+// Errors that concern a call rather than its object: it did not arrive, was refused, or its outcome
+// was lost.
 //
-//   try {
-//     remote->count.Get();
-//   } catch (const remoteobj::ListenerDied& e) {  // gone for good: start another
-//   } catch (const remoteobj::NotListening& e) {  // not now: wait, or go without
+//   for (int attempt = 0;; ++attempt) {
+//     try {
+//       return remote->count.Get();
+//     } catch (const remoteobj::CallError& e) {
+//       using Kind = remoteobj::CallError::Kind;
+//       if (e.kind() != Kind::kNotListening || attempt == 3) throw;
+//       remote.WaitUntilListening();
+//     }
 //   }
 //
+// Each kind stands for what the caller does next:
+//
+//   type                 the caller                               absl::StatusCode
+//   NotListening         waits, or does without                   kUnavailable
+//   ListenerDied         starts another process                   kAborted
+//   ProcessDied          starts another process                   kAborted
+//   DeadlineExceeded     retries or gives up                      kDeadlineExceeded
+//   BadValue             corrects the arguments                   kInvalidArgument
+//   NotDescribed         corrects the call                        kUnimplemented
+//   NotExposed           asks for the member to be exposed        kPermissionDenied
+//   AuthenticationError  corrects the key                         kUnauthenticated
+//   StaleReference       obtains the object again                 kNotFound
+//
+// An object that calls others may fail with one of these itself. Its error also arrives as its own
+// type, and then RemoteErrorOf(e) (remoteobj/except/remote_error.h) is not null. The same is so for
+// what the receiver of a call refuses: BadValue, NotDescribed, NotExposed.
+//
 // Threads:  immutable values.
-// Errors:   each kind is what a caller would do next: reconnect (ListenerDied), wait or go without
-//           (NotListening), retry or give up (DeadlineExceeded), mend the call (BadValue,
-//           NotDescribed) or the key (AuthenticationError), get the object anew (StaleReference).
-// Not here: what the object itself threw, see remoteobj/except/remote_error.h.
+// Not here: every other error of the object (remoteobj/except/remote_error.h), ProcessDied itself
+//           (remoteobj/process/process_died.h), std::bad_alloc and std::system_error for a lack of
+//           resources, std::logic_error for a misuse of this library.
 #ifndef REMOTEOBJ_TRANSPORT_ERRORS_H_
 #define REMOTEOBJ_TRANSPORT_ERRORS_H_
 
@@ -24,27 +45,78 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
 namespace remoteobj {
 
-// Nobody answers: no process has begun to listen, or the listener has closed. The call was not
-// evaluated.
-class NotListening : public std::runtime_error {
+// The base class of these errors. The list of kinds is closed: derive from one of the classes
+// below, not from this one.
+class CallError : public std::runtime_error {
  public:
-  using runtime_error::runtime_error;
+  enum class Kind {
+    kNotListening,
+    kListenerDied,
+    kProcessDied,
+    kDeadlineExceeded,
+    kBadValue,
+    kNotDescribed,
+    kNotExposed,
+    kAuthenticationError,
+    kStaleReference,
+  };
+
+  Kind kind() const { return kind_; }
+  // The code of the status that the Try… functions return for it.
+  absl::StatusCode status_code() const;
+
+  // Throws a copy, of the class above that this is or derives from, with "`context`: " in front of
+  // its text.
+  [[noreturn]] virtual void ThrowWithContext(const std::string& context) const = 0;
+
+ protected:
+  CallError(Kind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
+
+ private:
+  Kind kind_;
 };
 
-// The process that was to answer has died. `evaluating` tells whether it had begun, so that the
-// call may have had effects.
-class ListenerDied : public std::runtime_error {
+// Base class of the class E of errors of one kind.
+template <typename E, CallError::Kind kKind>
+class CallErrorOf : public CallError {
  public:
-  // How a process ended, as far as this process can know it: only its parent is told.
-  struct End {
-    pid_t pid = 0;
-    std::optional<int> exit_code = {};
-    std::optional<int> signal = {};
-  };
+  explicit CallErrorOf(const std::string& what) : CallError(kKind, what) {}
+
+  [[noreturn]] void ThrowWithContext(const std::string& context) const override {
+    E copy = static_cast<const E&>(*this);
+    static_cast<std::runtime_error&>(copy) = std::runtime_error(context + ": " + what());
+    throw copy;
+  }
+};
+
+// No process listens: none has begun to, or the listener has closed. The call was not evaluated.
+class NotListening : public CallErrorOf<NotListening, CallError::Kind::kNotListening> {
+ public:
+  using CallErrorOf::CallErrorOf;
+};
+
+// How a process ended. Neither code nor signal is set where they are not known: only the parent is
+// told, and only once.
+struct ProcessEnd {
+  pid_t pid = 0;
+  std::optional<int> exit_code = {};
+  std::optional<int> signal = {};
+
+  friend bool operator==(const ProcessEnd&, const ProcessEnd&) = default;
+};
+
+// The listening process has died. `evaluating` tells if it had begun to evaluate the call, which
+// may then have had effects.
+class ListenerDied : public CallErrorOf<ListenerDied, CallError::Kind::kListenerDied> {
+ public:
+  using End = ProcessEnd;
   ListenerDied(const std::string& what, End end, bool evaluating)
-      : std::runtime_error(what), end_(end), evaluating_(evaluating) {}
+      : CallErrorOf(what), end_(end), evaluating_(evaluating) {}
 
   const End& end() const { return end_; }
   pid_t pid() const { return end_.pid; }
@@ -55,39 +127,56 @@ class ListenerDied : public std::runtime_error {
   bool evaluating_;
 };
 
-// The answer did not come in time. The call may have been evaluated, or may still be.
-class DeadlineExceeded : public std::runtime_error {
+// The outcome did not arrive in time. The call may have been evaluated, or may still be.
+class DeadlineExceeded : public CallErrorOf<DeadlineExceeded, CallError::Kind::kDeadlineExceeded> {
  public:
-  using runtime_error::runtime_error;
+  explicit DeadlineExceeded(const std::string& what,
+                            std::optional<absl::Duration> waited = std::nullopt)
+      : CallErrorOf(what), waited_(waited) {}
+  // One that says at the end of its text how long the caller waited: "… (waited 300ms)".
+  static DeadlineExceeded After(absl::Duration waited, const std::string& what);
+
+  // How long the caller waited; empty where that is not known.
+  std::optional<absl::Duration> waited() const { return waited_; }
+
+ private:
+  std::optional<absl::Duration> waited_;
 };
 
-// A value that is not what the receiver takes, or a message that is not one. Says what was
-// expected, what came, and where in the value.
-class BadValue : public std::runtime_error {
+// A value that the receiver does not take, or a message that is malformed or too large. Says what
+// was expected, what came, and where in the value.
+class BadValue : public CallErrorOf<BadValue, CallError::Kind::kBadValue> {
  public:
-  using runtime_error::runtime_error;
+  using CallErrorOf::CallErrorOf;
 };
 
-// A name that the class's description does not have, or an operation that the type does not.
-class NotDescribed : public std::runtime_error {
+// A name that the class's description does not have, or an operation that the type does not have.
+class NotDescribed : public CallErrorOf<NotDescribed, CallError::Kind::kNotDescribed> {
  public:
-  using runtime_error::runtime_error;
+  using CallErrorOf::CallErrorOf;
 };
 
-// A reference to an object that is gone: its manager was started anew since, or nobody kept it.
-class StaleReference : public std::runtime_error {
+// The type does not expose this member to other processes. See RegisterOptions::exposed.
+class NotExposed : public CallErrorOf<NotExposed, CallError::Kind::kNotExposed> {
  public:
-  using runtime_error::runtime_error;
+  using CallErrorOf::CallErrorOf;
 };
 
 // The two sides of a connection do not have the same key, or one of them has none. Says which side
-// failed; to try again is of no use before the key is mended.
-class AuthenticationError : public std::runtime_error {
+// failed. Retrying does not help before the key is corrected.
+class AuthenticationError
+    : public CallErrorOf<AuthenticationError, CallError::Kind::kAuthenticationError> {
  public:
-  using runtime_error::runtime_error;
+  using CallErrorOf::CallErrorOf;
 };
 
-// An exception as it travels. See message.capnp for the meaning of each field.
+// A reference to an object that is gone: its manager was restarted since, or nobody kept it.
+class StaleReference : public CallErrorOf<StaleReference, CallError::Kind::kStaleReference> {
+ public:
+  using CallErrorOf::CallErrorOf;
+};
+
+// An exception in a message. message.capnp has the meaning of each field.
 struct ErrorInfo {
   std::string type = {};
   std::string message = {};
@@ -102,7 +191,8 @@ struct ErrorInfo {
   // For a type that is not registered: the nearest base that is; empty if there is none that says
   // more than std::runtime_error.
   std::string base = {};
-  // A registered type's (or that base's) fields, as PackValue gives them; empty if it has none.
+  // The fields of a registered type (or of that base), as Pack() returns them; empty if it has
+  // none.
   std::string fields = {};
 };
 

@@ -70,7 +70,7 @@ void Shared::CallNamedWhileThere(std::string_view method, WriteRequest write, Re
 void Shared::Naming(std::string_view method, absl::FunctionRef<void()> call) const {
   try {
     call();
-  } catch (const std::runtime_error&) {
+  } catch (const CallError&) {
     proxy_internal::RethrowNaming(
         [&] { return absl::StrCat("(", referent_->type(), ".", std::string(method), ")"); });
   }

@@ -133,10 +133,11 @@ template <typename F, typename G>
 std::invoke_result_t<F> OrElse(F&& evaluate, G&& fallback) {
   try {
     return evaluate();
-  } catch (const NotListening& e) {
-    if (RemoteErrorOf(e) != nullptr) throw;  // The object's own, of a call that it made.
-  } catch (const ListenerDied& e) {
-    if (RemoteErrorOf(e) != nullptr) throw;
+  } catch (const CallError& e) {
+    const bool nobody_listens =
+        e.kind() == CallError::Kind::kNotListening || e.kind() == CallError::Kind::kListenerDied;
+    // An object that makes calls itself may have thrown the same.
+    if (!nobody_listens || RemoteErrorOf(e) != nullptr) throw;
   }
   return std::forward<G>(fallback)();
 }

@@ -128,7 +128,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Listener& listener();
   void Handle(const RequestReader& request, OutcomeWriter& outcome, By by = By::kAnything);
   void CloseNow(Final final);
-  Deadline DeadlineOf(const CallSpec& call) const;
+  absl::Duration TimeoutOf(const CallSpec& call) const;
 
   void CheckBound() const;
 
@@ -153,9 +153,11 @@ void ThrowIfError(const OutcomeReader& outcome);
 // print(), or "(?)" where that fails. Throws nothing: what it says is a part of an error message.
 std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print);
 
-// Throws the exception being handled again, with what was called in front of its message. Errors of
-// the object itself go by unchanged, as does one for whose message there is no memory.
-[[noreturn]] void RethrowNaming(absl::FunctionRef<std::string()> print);
+// Rethrows the exception being handled; a CallError with what was called in front of its text, and
+// a DeadlineExceeded with the time that was waited behind it, if it was limited. Errors of the
+// object itself stay as they are, as does one for whose text there is no memory.
+[[noreturn]] void RethrowNaming(absl::FunctionRef<std::string()> print,
+                                absl::Duration waited = absl::InfiniteDuration());
 
 }  // namespace proxy_internal
 
