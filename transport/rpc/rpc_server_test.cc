@@ -42,8 +42,8 @@
 #include "remoteobj/transport/rpc/internal/hello.h"
 #include "remoteobj/transport/rpc/internal/rpc_client.h"
 #include "remoteobj/transport/rpc/internal/socket.h"
+#include "remoteobj/transport/shared_memory/internal/polled_channel.h"
 #include "remoteobj/transport/shared_memory/internal/region.h"
-#include "remoteobj/transport/shared_memory/shared_memory_channel.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/internal/access.h"
 #include "remoteobj/transport/wire/internal/messages.h"
@@ -514,12 +514,12 @@ TEST_F(RpcServerTest, AClientThatSetsSizesAndStatesToAnything) {
     slot.owner.store(owners[random() % owners.size()]);
     slot.request.size = sizes[random() % sizes.size()];
     slot.outcome.size = sizes[random() % sizes.size()];
-    slot.outcome.call = static_cast<std::uint32_t>(random() % 4);
+    slot.outcome.verdict = static_cast<Verdict>(random() % 4);
     slot.request_in_window = static_cast<std::uint32_t>(random() % 2);
     slot.retained_blocks[random() % 2] = static_cast<std::uint32_t>(random());
     slot.request.words[random() % 8] = random() % 4 == 0 ? random() * random() : 0;
     slot.request.cpu.store(static_cast<std::uint32_t>(random()));
-    slot.request.word.store(static_cast<std::uint32_t>(random() % 16));
+    slot.request.state.store(static_cast<std::uint32_t>(random() % 16));
     memory.region.header().doorbell.store(random() % 2 == 0 ? ~std::uint64_t{0} : random());
     memory.region.header().sleeping.store(static_cast<std::uint32_t>(random() % 2));
     if (random() % 16 == 0) memory.region.header().generation.store(random() % 4);
@@ -546,7 +546,7 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItIsKilled) {
     std::vector<int> descriptors;
     const Socket socket = Authenticated(&descriptors);
     const Socket bell(descriptors.at(1));
-    const auto channel = SharedMemoryChannel::AttachPolled(descriptors.at(0), bell.fd());
+    const auto channel = AttachPolled(descriptors.at(0), bell.fd());
     channel->Call(
         [](RequestWriter request) {
           request.Operations(1).Set(0, OperationKind::kCall, "hello", 0);
@@ -571,7 +571,7 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItsNextCallIsRefu
     std::vector<int> descriptors;
     Socket socket = Authenticated(&descriptors);
     const Socket bell(descriptors.at(1));
-    const auto channel = SharedMemoryChannel::AttachPolled(descriptors.at(0), bell.fd());
+    const auto channel = AttachPolled(descriptors.at(0), bell.fd());
     const auto hello = [](std::size_t operations) {
       return [operations](RequestWriter request) {
         const OperationsWriter out = request.Operations(operations);

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * A model of the protocol of shared_memory_channel.cc, for Spin, under sequential consistency.
+ * A model of calls: internal/caller.cc and internal/listener.cc, for Spin, under sequential
+ * consistency.
  *
- * NC clients of CALLS calls each, a listener, and a successor for when it has died or closed. Each
+ * NC callers of CALLS calls each, a listener, and a successor for when it has died or closed. Each
  * access to shared memory is one step, and with the options below a process may die at each.
  *
- * In the model: `state` (phase, generation, sleeper), the doorbell, `sleeping`, `listener`,
- * `generation`; Send, Ring, AwaitOutcome, GiveUp, CheckListenerLives; Open, Take, Answer, Tidy,
- * Sleep, Wake, Close.
+ * In the model: `state` (phase, generation, whether the caller sleeps), the doorbell, `sleeping`,
+ * `listener`, `generation`; Send, Ring, AwaitOutcome, GiveUp, CheckListenerLives; Open, Take, Answer,
+ * ClearDoorbell, Sleep, Wake, Close.
  * Not in it: spinning; numbers and order (shared_memory_channel_order.pml); the search for a slot:
- * slot i belongs to client i for good; memory order; `answer`, which is folded into `state`.
+ * slot i belongs to caller i for good; memory order; `answered_number`, which is folded into `state`.
  *
- * A client sleeps in slices. A slice ends in the model only when nothing else can run, unless
+ * A caller sleeps in slices. A slice ends in the model only when nothing else can run, unless
  * -DANYSLICE: so a lost wake-up shows as an invalid end state, or as a cycle without progress. The
  * listener sleeps until it is woken.
  *
- * -DCDIE: clients may die.  -DLDIE: the listener may.  -DGIVEUP: clients may give up.
- * -DCLOSE: the listener may close.  -DBG: another thread has it close, by Wake.
+ * -DCDIE: callers may die.  -DLDIE: the listener may.  -DGIVEUP: callers may give up.
+ * -DCLOSE: the listener may close.  -DBG: another thread makes it close, by Wake.
  * -DANYSLICE: slices end at any time.
- * -DMUTATE_RING: Ring says that the listener is awake, before it wakes it: the fault that the model
- *   is to find. -DMUTATE_BIT: a client looks at the doorbell before it publishes its request.
+ * -DMUTATE_RING: Ring says that the listener is awake, before it wakes it: a fault that the model
+ *   must find. -DMUTATE_BIT: a caller looks at the doorbell before it publishes its request.
  */
 #ifndef NC
 #define NC 2
@@ -46,15 +47,15 @@ byte sleeping;     /* AWAKE, ASLEEP or RUNG */
 byte listener;      /* 0 none, 1, 2 */
 bool alive[3];      /* of listener processes */
 byte gen;
-bool unann[NC];     /* of the present listener */
+bool rescan[NC];    /* of the present listener */
 bool wake_;
 /* futexes */
 bool lwaits;        /* the listener sleeps in the kernel on `sleeping` */
-bool cwaits[NC];    /* client i sleeps in the kernel on `answer` */
-/* what came of it */
+bool cwaits[NC];    /* caller i sleeps in the kernel on `answered_number` */
+/* the results */
 byte evaluated[NC];      /* how often the present call was evaluated */
 bool cdead[NC];
-byte cdone;              /* clients that are through, or dead */
+byte cdone;              /* callers that are through, or dead */
 bool closed_by_thread;   /* the other thread has returned from Close */
 byte lisdone;
 
@@ -89,7 +90,7 @@ inline Ring() {
 #endif
 }
 
-proctype Client(byte i) {
+proctype Caller(byte i) {
   byte n = 0; bool withdrew; byte seen; byte phase; bool b4;
   do
   :: n < CALLS ->
@@ -126,7 +127,7 @@ proctype Client(byte i) {
      :: atomic { (state[i] == DONE || state[i] == REFUSED) -> phase = state[i] }; break
      :: atomic { (state[i] == REQ || state[i] == TAKEN) -> sleeper[i] = true };
         MAYDIE(i);
-        /* FutexWait: sleeps unless it is answered by now */
+        /* FutexWait: sleeps unless it is answered already */
         if
         :: atomic { (state[i] == DONE || state[i] == REFUSED) -> skip }
         :: atomic { !(state[i] == DONE || state[i] == REFUSED) -> cwaits[i] = true };
@@ -186,7 +187,7 @@ through:
 inline TakeOne(j) {
   if
   :: atomic { state[j] == REQ -> SETS(j, TAKEN, gen) ; took = true }
-  :: atomic { state[j] != REQ -> unann[j] = false; took = false }
+  :: atomic { state[j] != REQ -> rescan[j] = false; took = false }
   fi
 }
 inline AnswerOne(j, how) {
@@ -207,19 +208,19 @@ end_open:
   gen++;
   sleeping = AWAKE;
   wake_ = false;
-  atomic { j = 0; do :: j < NC -> unann[j] = true; j++ :: else -> break od };
+  atomic { j = 0; do :: j < NC -> rescan[j] = true; j++ :: else -> break od };
   open_ = true;
   LMAYDIE;
 serve:
-  /* Look at the slots whose bits are set, or that are unannounced. */
+  /* Look at the slots whose bits are set, or that are in rescan. */
   any = false; j = 0;
   do
   :: j < NC ->
      if
-     :: (bit_[j] || unann[j]) ->
+     :: (bit_[j] || rescan[j]) ->
         TakeOne(j);
         if
-        :: took -> LMAYDIE; evaluated[j]++; assert(evaluated[j] <= 1); LMAYDIE; AnswerOne(j, DONE); LMAYDIE; unann[j] = false; any = true
+        :: took -> LMAYDIE; evaluated[j]++; assert(evaluated[j] <= 1); LMAYDIE; AnswerOne(j, DONE); LMAYDIE; rescan[j] = false; any = true
         :: else
         fi
      :: else
@@ -236,12 +237,12 @@ serve:
 #ifdef BG
   if :: wake_ -> wake_ = false; goto close :: else fi;
 #endif
-  /* Sleep. Tidy: */
+  /* Sleep. ClearDoorbell: */
   j = 0;
-  atomic { do :: j < NC -> if :: bit_[j] -> bit_[j] = false; unann[j] = true :: else fi; j++ :: else -> break od };
+  atomic { do :: j < NC -> if :: bit_[j] -> bit_[j] = false; rescan[j] = true :: else fi; j++ :: else -> break od };
   j = 0; any = false;
   do
-  :: j < NC -> if :: unann[j] -> if :: state[j] == REQ -> any = true :: else fi :: else fi; j++
+  :: j < NC -> if :: rescan[j] -> if :: state[j] == REQ -> any = true :: else fi :: else fi; j++
   :: else -> break
   od;
   if :: any -> goto serve :: else fi;
@@ -258,7 +259,7 @@ serve:
      :: atomic { sleeping == ASLEEP -> lwaits = true };
         if
         :: !lwaits -> skip
-        :: (me == 2 && cdone == NC) -> goto ldead      /* the end of the run: nobody is left */
+        :: (me == 2 && cdone == NC) -> goto ldead      /* the end of the run: no caller is left */
 #ifndef BG
         :: (cdone == NC) -> goto ldead
 #endif
@@ -270,7 +271,7 @@ serve:
   goto serve;
 #ifdef CLOSE
 close:
-  atomic { j = 0; do :: j < NC -> last[j] = bit_[j] || unann[j]; bit_[j] = false; unann[j] = false; j++ :: else -> break od; open_ = false };
+  atomic { j = 0; do :: j < NC -> last[j] = bit_[j] || rescan[j]; bit_[j] = false; rescan[j] = false; j++ :: else -> break od; open_ = false };
   LMAYDIE;
   j = 0;
   do
@@ -322,4 +323,4 @@ gone: skip
 }
 #endif
 
-init { atomic { byte i = 0; run Listener(1); run Listener(2); do :: i < NC -> run Client(i); i++ :: else -> break od } }
+init { atomic { byte i = 0; run Listener(1); run Listener(2); do :: i < NC -> run Caller(i); i++ :: else -> break od } }

@@ -37,8 +37,8 @@ namespace remoteobj {
 namespace {
 
 using transport_internal::Access;
+using transport_internal::Direction;
 using transport_internal::FaultPoint;
-using transport_internal::Half;
 using transport_internal::Header;
 using transport_internal::kSlotWords;
 using transport_internal::Slot;
@@ -71,52 +71,54 @@ struct Plan {
 Plan* plan = nullptr;
 Slot* slots = nullptr;
 
-void Spoil(Half& half, std::uint32_t seed) {
+void Spoil(Slot& slot, Direction direction, std::uint32_t seed) {
   std::minstd_rand random(seed);
-  const unsigned words = half.size < kSlotWords ? half.size + 1 : kSlotWords;
+  std::atomic<std::uint32_t>& size = slot.size(direction);
+  auto* const message = slot.words(direction);
+  const unsigned words = size < kSlotWords ? size + 1 : kSlotWords;
   switch (random() % 5) {
     case 0:  // One bit.
-      reinterpret_cast<std::uint8_t*>(half.words)[random() % (8 * words)] ^=
+      reinterpret_cast<std::uint8_t*>(message)[random() % (8 * words)] ^=
           static_cast<std::uint8_t>(1u << random() % 8);
       break;
     case 1:  // Some bytes.
       for (unsigned i = random() % 20; i > 0; --i) {
-        reinterpret_cast<std::uint8_t*>(half.words)[random() % (8 * words)] =
+        reinterpret_cast<std::uint8_t*>(message)[random() % (8 * words)] =
             static_cast<std::uint8_t>(random());
       }
       break;
     case 2:  // All of it.
       for (unsigned i = 0; i < 8 * words; ++i) {
-        reinterpret_cast<std::uint8_t*>(half.words)[i] = static_cast<std::uint8_t>(random());
+        reinterpret_cast<std::uint8_t*>(message)[i] = static_cast<std::uint8_t>(random());
       }
       break;
     case 3:  // Its size: in the slot, in the window, beyond it.
-      half.size = static_cast<std::uint32_t>(random() % 3 == 0   ? random()
-                                             : random() % 2 == 0 ? random() % 2000
-                                                                 : random() % words);
+      size = static_cast<std::uint32_t>(random() % 3 == 0   ? random()
+                                        : random() % 2 == 0 ? random() % 2000
+                                                            : random() % words);
       break;
     case 4:  // Words moved about: pointers, to elsewhere.
       for (int i = 0; i < 3; ++i) {
-        half.words[random() % words] = half.words[random() % words];
+        message[random() % words] = message[random() % words];
       }
       break;
   }
 }
 
 // The slot of the one call that is under way.
-Half& HalfInUse(bool request) {
+Slot& SlotInUse() {
   for (unsigned i = 0; i < transport_internal::kSlots; ++i) {
-    if (slots[i].owner.load() != 0) return request ? slots[i].request : slots[i].outcome;
+    if (slots[i].owner.load() != 0) return slots[i];
   }
   std::abort();
 }
 
 void SpoilAsPlanned(FaultPoint point) {
   if (point == FaultPoint::kListenerTook && plan->request != 0) {
-    Spoil(HalfInUse(true), plan->request);
+    Spoil(SlotInUse(), Direction::kRequest, plan->request);
   }
   if (point == FaultPoint::kListenerEvaluated && plan->outcome != 0) {
-    Spoil(HalfInUse(false), plan->outcome);
+    Spoil(SlotInUse(), Direction::kOutcome, plan->outcome);
   }
 }
 

@@ -307,7 +307,7 @@ class DeathTest : public testing::Test {
   // A caller that dies when it has found the listener asleep, and not yet woken it.
   pid_t ForkOneThatDiesRinging() {
     return Fork([this] {
-      DieAt(FaultPoint::kClientRinging, 1, ledger());
+      DieAt(FaultPoint::kCallerRinging, 1, ledger());
       for (;;) {
         CallOnce();
         absl::SleepFor(absl::Milliseconds(2));
@@ -397,8 +397,8 @@ class DeathTest : public testing::Test {
     static std::atomic<int> waited;  // Since nobody has acquired one.
     acquired = waited = 0;
     transport_internal::fault_hook = [](FaultPoint point) {
-      if (point == FaultPoint::kClientWaitsForSlot) waited.fetch_add(1);
-      if (point != FaultPoint::kClientHasSlot) return;
+      if (point == FaultPoint::kCallerWaitsForSlot) waited.fetch_add(1);
+      if (point != FaultPoint::kCallerHasSlot) return;
       acquired.fetch_add(1);
       waited = 0;
     };
@@ -465,21 +465,21 @@ class CallerDeathTest : public DeathTest, public testing::WithParamInterface<Poi
 
 TEST_P(CallerDeathTest, IsNotNoticed) {
   // So many that slots run short, where that is the point.
-  const int threads = GetParam().point == FaultPoint::kClientWaitsForSlot ? 80 : 2;
+  const int threads = GetParam().point == FaultPoint::kCallerWaitsForSlot ? 80 : 2;
   KillCallers(threads, [this](int round) {
     DieAt(GetParam().point, 1 + round % GetParam().often, ledger());
   });
 }
 
 INSTANTIATE_TEST_SUITE_P(Points, CallerDeathTest,
-                         testing::Values(Point{"WaitsForSlot", FaultPoint::kClientWaitsForSlot, 3},
-                                         Point{"HasSlot", FaultPoint::kClientHasSlot, 30},
-                                         Point{"Writing", FaultPoint::kClientWriting, 30},
-                                         Point{"Published", FaultPoint::kClientPublished, 30},
-                                         Point{"Announced", FaultPoint::kClientAnnounced, 5},
-                                         Point{"Ringing", FaultPoint::kClientRinging, 5},
-                                         Point{"BeforeSleep", FaultPoint::kClientBeforeSleep, 5},
-                                         Point{"HasOutcome", FaultPoint::kClientHasOutcome, 30}),
+                         testing::Values(Point{"WaitsForSlot", FaultPoint::kCallerWaitsForSlot, 3},
+                                         Point{"HasSlot", FaultPoint::kCallerHasSlot, 30},
+                                         Point{"Writing", FaultPoint::kCallerWriting, 30},
+                                         Point{"Published", FaultPoint::kCallerPublished, 30},
+                                         Point{"Announced", FaultPoint::kCallerAnnounced, 5},
+                                         Point{"Ringing", FaultPoint::kCallerRinging, 5},
+                                         Point{"BeforeSleep", FaultPoint::kCallerBeforeSleep, 5},
+                                         Point{"HasOutcome", FaultPoint::kCallerHasOutcome, 30}),
                          NameOf);
 
 TEST_F(DeathTest, OfAListenerThatEvaluates) {
@@ -596,7 +596,7 @@ TEST_F(DeathTest, OfCallersBeforeTheyRingLeavesNobodyWaiting) {
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   for (int i = 0; i < kSlotsInAll; ++i) {
     EXPECT_TRUE(WasKilled(Wait(Fork([this] {
-      DieAt(FaultPoint::kClientAnnounced, 1, ledger());
+      DieAt(FaultPoint::kCallerAnnounced, 1, ledger());
       CallOnce();
     }))));
   }
@@ -676,7 +676,7 @@ TEST_F(DeathTest, OfACallerThatTakesASlotOverDoesNotLoseIt) {
   std::vector<std::unique_ptr<PendingCall>> others;
   for (int i = 1; i < kSlotsInAll / 2; ++i) others.push_back(channel().Start(write, Watchdog()));
   EXPECT_TRUE(WasKilled(Wait(Fork([&] {
-    DieAt(FaultPoint::kClientReclaiming, 1, ledger());
+    DieAt(FaultPoint::kCallerReclaiming, 1, ledger());
     channel().Start(write, Watchdog());
   }))));
   // Else it is waited for at once, for want of a slot.

@@ -30,6 +30,7 @@
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
+#include "remoteobj/transport/shared_memory/internal/polled_channel.h"
 #include "remoteobj/transport/shared_memory/shared_memory_channel.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/message.h"
@@ -256,7 +257,7 @@ TEST(SharedMemoryChannelLimits, WithoutMemfdTheMemoryIsInDevShm) {
       // It is not sealed, so only this program attaches to it.
       SharedMemoryChannel::Attach(dup(channel->fd()));
       try {
-        SharedMemoryChannel::AttachPolled(dup(channel->fd()), 0);
+        transport_internal::AttachPolled(dup(channel->fd()), 0);
       } catch (const BadValue&) {
         return;
       }
@@ -268,7 +269,7 @@ TEST(SharedMemoryChannelLimits, WithoutMemfdTheMemoryIsInDevShm) {
 TEST(SharedMemoryChannelLimits, AFileThatIsNoChannelIsRefused) {
   const auto file = transport_internal::NewMemoryFile("test");
   EXPECT_THROW(SharedMemoryChannel::Attach(dup(file.get())), BadValue);
-  EXPECT_THROW(SharedMemoryChannel::AttachPolled(dup(file.get()), 0), BadValue);
+  EXPECT_THROW(transport_internal::AttachPolled(dup(file.get()), 0), BadValue);
 }
 
 }  // namespace

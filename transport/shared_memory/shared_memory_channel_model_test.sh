@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the models of the shared-memory channel's protocol with Spin, exhaustively: each of them as
-# it is, and with a fault of the protocol put in, which is to be found.
+# it is, and with faults of the protocol put in, which must be found.
 #
 #   shared_memory_channel_model_test.sh DIRECTORY [--full]
 #
@@ -13,8 +13,8 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 failed=0
 
-# check holds|fails MODEL OPTIONS [progress]: whether all states are as they should be, and, with
-# `progress`, whether no endless run does without it (under fair scheduling).
+# check holds|fails MODEL OPTIONS [progress]: expects that all assertions and end states hold, and, with
+# `progress`, that no infinite run (under fair scheduling) is without progress.
 check() {
   local expected=$1 model=$2 options=$3 mode=-DSAFETY arguments= result
   if [[ ${4:-} == progress ]]; then
@@ -50,7 +50,7 @@ check() {
 channel=shared_memory_channel
 order=shared_memory_channel_order
 slots=shared_memory_channel_slots
-# -DNOSLICE: a wake-up that is lost shows, since no slice mends it. Slices are for the listener's death.
+# -DNOSLICE: a lost wake-up shows, since no slice ends the sleep. Slices are for the listener's death.
 check holds $channel '-DNC=2 -DCALLS=1 -DNOSLICE'
 check holds $channel '-DNC=2 -DCALLS=1 -DNOSLICE -DCDIE'
 check holds $channel '-DNC=2 -DCALLS=1' progress

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * A model of the order in which shared_memory_channel.cc evaluates calls (Gather, TakeSeen), for
- * Spin, under sequential consistency.
+ * A model of the order in which internal/listener.cc evaluates calls (Gather, TakeSeen), for Spin,
+ * under sequential consistency.
  *
- * One thread T sends CALLS calls without waiting, and may let go of each at once, which withdraws it
+ * One thread T sends CALLS calls without waiting, and may give up each at once, which withdraws it
  * unless it has been taken. It takes the first free slot from the one that it had last on, as
  * TryAcquire does. A listener gathers, takes and evaluates. The doorbell's bits are left out: all of
  * the SLOTS slots are looked at.
  *
- * Asserted: what T sends is evaluated in the order in which it was sent.
+ * Asserted: the calls of T are evaluated in the order in which it sent them.
  *
  * -DMUTATE_TAKE: a request that has taken the place of one that was seen waits for the next look:
- *   the fault that the model is to find.
+ *   a fault that the model must find.
  */
 #ifndef SLOTS
 #define SLOTS 3
@@ -40,7 +40,7 @@ proctype T() {
      req[s] = n;
      if
      :: skip                                         /* keeps it */
-     :: atomic { (req[s] == n && !taken[s]) -> req[s] = 0; used[s] = false }   /* lets go of it */
+     :: atomic { (req[s] == n && !taken[s]) -> req[s] = 0; used[s] = false }   /* gives it up */
      fi
   :: else -> break
   od;

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * A model of the one part of shared_memory_channel.cc that shared_memory_channel.pml leaves out:
- * to whom a slot belongs. For Spin, under sequential consistency.
+ * A model of the part that shared_memory_channel.pml leaves out, the ownership of slots:
+ * internal/slots.cc and its users. For Spin, under sequential consistency.
  *
- * NC clients of CALLS calls each want the same, only slot. They may give up. The listener opens and
- * closes OPENINGS times; it has a successor, who opens once. With -DDIE each of them but the
+ * NC callers of CALLS calls each want the same, only slot. They may give up. The listener opens and
+ * closes OPENINGS times; it has a successor, which opens once. With -DDIE each of them but the
  * successor may die at each access to shared memory.
  *
  * In the model: `owner`, `state` (phase and generation), `generation`, `listener`; Acquire,
  * TryReclaim, GiveUp, CheckListenerLives, Release; Open, Take, Answer, FreeAbandoned, Close.
- * Not in it: how one wakes the other, the doorbell: a listener sees a request at once.
+ * Not in it: waking, the doorbell: a listener sees a request at once.
  *
- * Who reads an outcome must own the slot, and the outcome must be its own. When all is over, and a
- * listener is there, the slot is free or a dead one's.
+ * A caller that reads an outcome must own the slot, and the outcome must be its own. At the end, if
+ * there is a listener, the slot is free or a dead process's.
  *
- * -DMUTATE_LIVING: a client takes over what a living one has abandoned to a listener that is gone.
- * -DMUTATE_SWEEP: a client that abandons a call does not tell a listener that has opened since.
+ * -DMUTATE_LIVING: a caller takes over what a living one has abandoned to a listener that is gone.
+ * -DMUTATE_SWEEP: a caller that abandons a call does not tell a listener that has opened since.
  */
 #ifndef NC
 #define NC 2
@@ -31,7 +31,7 @@
 #define TAKEN 2
 #define DONE 3
 #define ABANDONED 4
-/* Processes: clients are 1 to NC. */
+/* Processes: callers are 1 to NC. */
 #define FIRST (NC + 1)
 #define SECOND (NC + 2)
 
@@ -40,11 +40,11 @@ byte state;
 byte sgen;          /* the generation of TAKEN and ABANDONED */
 byte gen;
 byte listener;
-byte asked;         /* whose call the request is: client and number, and so the outcome */
+byte asked;         /* whose call the request is, and so the outcome: caller and number */
 byte answered;
-bool bit_;           /* the listener is to look at the slot once more */
+bool bit_;           /* the listener must look at the slot once more */
 bool dead[NC + 3];
-byte over;          /* clients that are through, or dead */
+byte over;          /* callers that are through, or dead */
 
 #define GONE(g) (g != gen || listener == 0 || dead[listener])
 #define SET(p, g) state = p; sgen = g   /* in one step */
@@ -64,7 +64,7 @@ inline Announce(g) {
 #endif
 }
 
-proctype Client(byte me) {
+proctype Caller(byte me) {
   byte n = 0; byte theirs; byte left; byte lg; byte call; bool got;
 next:
   if :: n == CALLS -> goto end :: else -> n++ fi;
@@ -212,7 +212,7 @@ end_wait:
 init {
   atomic {
     byte i = 1;
-    do :: i <= NC -> run Client(i); i++ :: else -> break od;
+    do :: i <= NC -> run Caller(i); i++ :: else -> break od;
     run Listener(FIRST, OPENINGS);
     run Listener(SECOND, 1)
   }

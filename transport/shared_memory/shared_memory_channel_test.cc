@@ -125,9 +125,9 @@ TEST(SharedMemoryChannelTest, AnAnswerIsOfTheCallThatWasEvaluated) {
   static std::atomic<int> settled{0};
   transport_internal::fault_hook = [](FaultPoint point) {
     const Deadline end = Deadline::After(absl::Milliseconds(5));
-    if (point == FaultPoint::kClientPublished) published.fetch_add(1);
+    if (point == FaultPoint::kCallerPublished) published.fetch_add(1);
     // The client sees for itself that it is answered, before it is told.
-    while (point == FaultPoint::kClientBeforeSleep && settled.load() < published.load() &&
+    while (point == FaultPoint::kCallerBeforeSleep && settled.load() < published.load() &&
            !end.expired()) {
     }
     // It is told only when the next one calls already.

@@ -52,7 +52,7 @@
 #include "remoteobj/transport/rpc/internal/rpc_service.h"
 #include "remoteobj/transport/rpc/internal/socket.h"
 #include "remoteobj/transport/rpc/internal/tls_stream.h"
-#include "remoteobj/transport/shared_memory/shared_memory_channel.h"
+#include "remoteobj/transport/shared_memory/internal/polled_channel.h"
 #include "remoteobj/transport/wire/internal/access.h"
 #include "remoteobj/transport/wire/internal/messages.h"
 #include "remoteobj/transport/wire/message.capnp.h"
@@ -238,9 +238,7 @@ class RpcConnection {
   // The way for calls that need not wait; null if there is none. It is faster than the socket: so
   // where a note is on its way there, as that an object is let go, a call goes there too. What a
   // thread does comes about in the order in which it does it.
-  SharedMemoryChannel* shared() {
-    return heeded_.load() == notes_.load() ? shared_.get() : nullptr;
-  }
+  Channel* shared() { return heeded_.load() == notes_.load() ? shared_.get() : nullptr; }
 
   Handle Find(std::uint64_t id, Deadline deadline);
   void Ping(Deadline deadline);
@@ -285,7 +283,7 @@ class RpcConnection {
   Socket socket_;
   Socket wake_;
   Socket bell_;
-  std::shared_ptr<SharedMemoryChannel> shared_;
+  std::shared_ptr<Channel> shared_;
   HelloPeer server_;
   pid_t server_pid_ = 0;
   std::atomic<bool> lost_{false};
@@ -395,7 +393,7 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
   if (descriptors.size() == 2) {
     bell_ = Socket(descriptors[1]);
     try {
-      shared_ = SharedMemoryChannel::AttachPolled(descriptors[0], bell_.fd());
+      shared_ = AttachPolled(descriptors[0], bell_.fd());
     } catch (const std::system_error&) {
       // There is no address space for it: the socket has to do.
     }
@@ -1041,7 +1039,7 @@ bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, Deadline dea
     return false;
   }
   const std::shared_ptr<RpcConnection> connection = Place(deadline).first;
-  SharedMemoryChannel* const shared = connection->shared();
+  Channel* const shared = connection->shared();
   if (shared == nullptr) return false;
   bool answered = false;
   try {

@@ -47,9 +47,9 @@
 #include "remoteobj/transport/rpc/internal/rpc_messages.h"
 #include "remoteobj/transport/rpc/internal/socket.h"
 #include "remoteobj/transport/rpc/internal/tls_stream.h"
+#include "remoteobj/transport/shared_memory/internal/polled_channel.h"
 #include "remoteobj/transport/shared_memory/internal/region.h"
 #include "remoteobj/transport/shared_memory/internal/spin.h"
-#include "remoteobj/transport/shared_memory/shared_memory_channel.h"
 #include "remoteobj/transport/wire/message.capnp.h"
 #include "remoteobj/transport/wire/rpc.capnp.h"
 
@@ -367,35 +367,32 @@ class PacedStream final : public kj::AsyncIoStream {
 // The calls of a client that come through shared memory.
 class Polled final : private PolledHandler {
  public:
-  explicit Polled(std::shared_ptr<Link> link)
-      : link_(std::move(link)),
-        bell_(NewBell()),
-        channel_(SharedMemoryChannel::CreatePolled(bell_.fd())) {
-    channel_->listener().Open();
+  explicit Polled(std::shared_ptr<Link> link) : link_(std::move(link)), bell_(NewBell()) {
+    listener_.Open();
   }
   ~Polled() {
     // First, since a refusal takes the place of the outcome that was received.
     for (unsigned slot = 0; slot < kSlots; ++slot) Settle(slot, /*gone=*/true);
-    channel_->listener().Close(Final::kRefuse, [](const RequestReader&, OutcomeWriter&) {});
+    listener_.Close();
   }
 
   int bell() const { return bell_.fd(); }
-  int fd() const { return channel_->fd(); }
-  bool lendable() const { return channel_->lendable(); }
-  bool called() { return channel_->called(); }
-  int caller_cpu() { return channel_->caller_cpu(); }
+  int fd() const { return listener_.fd(); }
+  bool lendable() const { return listener_.lendable(); }
+  bool called() { return listener_.called(); }
+  int caller_cpu() { return listener_.caller_cpu(); }
 
   // Serves what there is, but not without end.
   bool Serve() {
     constexpr int kMost = 16;
     int served = 0;
-    while (served < kMost && channel_->Poll(*this)) ++served;
+    while (served < kMost && listener_.Poll(*this)) ++served;
     return served > 0;
   }
   // Has the next call ring the bell. False if there is one by now.
   bool Rest() {
     // In this order: whoever lets go of a slot afterwards rings, too.
-    if (!channel_->Arm()) return false;
+    if (!listener_.Arm()) return false;
     for (unsigned slot = 0; slot < kSlots; ++slot) Settle(slot, /*gone=*/false);
     return true;
   }
@@ -419,7 +416,7 @@ class Polled final : private PolledHandler {
   // the client can't read it any more.
   void Settle(unsigned slot, bool gone) {
     if (handed_[slot] == nullptr) return;
-    const std::optional<bool> received = channel_->Received(slot, gone);
+    const std::optional<bool> received = listener_.Received(slot, gone);
     if (!received) return;
     if (*received) handed_[slot]->Received();
     handed_[slot].reset();
@@ -427,7 +424,7 @@ class Polled final : private PolledHandler {
 
   const std::shared_ptr<Link> link_;
   const Socket bell_;
-  const std::shared_ptr<SharedMemoryChannel> channel_;
+  PolledListener listener_;
   std::unique_ptr<RpcAnswer> answer_;
   std::array<std::unique_ptr<RpcAnswer>, kSlots> handed_;
 };

@@ -22,7 +22,7 @@
 namespace remoteobj::transport_internal {
 namespace {
 
-// What is mapped or given back is a multiple of it: of a page, however large pages are.
+// Windows are mapped and freed in multiples of it: a multiple of every page size.
 constexpr std::uint64_t kBlock = 64 << 10;
 
 constexpr std::uint64_t ToBlocks(std::uint64_t bytes) {
@@ -31,11 +31,11 @@ constexpr std::uint64_t ToBlocks(std::uint64_t bytes) {
 
 constexpr std::uint64_t kBaseBytes = ToBlocks(sizeof(Header) + kSlots * sizeof(Slot));
 // Fresh pages cost more than copying, so a window keeps some, in the file and in each process's
-// address space; all of them together not too many.
+// address space, up to a limit for all of them together.
 constexpr std::uint64_t kRetainedPerWindow = 96 << 20;
 constexpr std::int64_t kRetainedInAll = 256 << 20;
 
-// A mapping in a word: its address in units of 4 KiB, and its size in blocks.
+// A mapping packed into a word: its address in units of 4 KiB, and its size in blocks.
 constexpr unsigned kSizeBits = 17;
 static_assert(kWindowBytes / kBlock < (std::uint64_t{1} << kSizeBits));
 
@@ -54,10 +54,6 @@ std::uint64_t WindowBytes(std::uint64_t file_bytes) {
   return std::min(kWindowBytes, (file_bytes - kBaseBytes) / (2 * kSlots) / kBlock * kBlock);
 }
 
-Half& HalfOf(Slot& slot, Direction direction) {
-  return direction == Direction::kRequest ? slot.request : slot.outcome;
-}
-
 [[noreturn]] void ThrowErrno(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
@@ -70,7 +66,7 @@ Region::Region() {
   const std::uint64_t bytes = kBaseBytes + 2 * kSlots * window_bytes_;
   ResizeMemoryFile(fd_.get(), static_cast<off_t>(bytes), "the shared memory of a proxy");
   sealed_ = fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
-  // The file system may have less room than that; a page that is not there is a SIGBUS.
+  // The file system may have less room than that; a page without room is a SIGBUS.
   if (!sealed_ && fallocate(fd_.get(), 0, 0, kBaseBytes) != 0) {
     ThrowErrno("remoteobj: room in /dev/shm for the shared memory of a proxy");
   }
@@ -96,7 +92,7 @@ void Region::Map() {
   memory_ = TryMap(0, kBaseBytes);
   if (memory_ == nullptr) ThrowErrno("remoteobj: mmap of shared memory");
   header_ = static_cast<Header*>(memory_);
-  // The memory is cleared, which is what a Slot begins as: one that is never used costs no page.
+  // Cleared memory is a Slot's initial state, so a slot that is never used costs no page.
   slots_ = reinterpret_cast<Slot*>(static_cast<std::byte*>(memory_) + sizeof(Header));
 }
 
@@ -141,7 +137,7 @@ bool Region::Alive(Identity process) {
   if (process == Me() || HoldsToken(process)) return true;
   const Life life = LifeOf(process);
   if (life != Life::kUnknown) return life == Life::kRuns;
-  // The token alone can tell, where the pid means nothing.
+  // Where the pid means nothing, only the token can tell.
   return OfThisNamespace(process) || (process & kHasToken) == 0 || !fd_.IsOurs();
 }
 
@@ -166,16 +162,16 @@ void Region::Punch(unsigned slot, Direction direction, std::uint64_t from) noexc
 }
 
 void Region::Trim(unsigned index, Direction direction) noexcept {
-  Half& half = HalfOf(slot(index), direction);
+  std::atomic<std::uint32_t>& size = slot(index).size(direction);
   if (direction == Direction::kRequest) {
     if (slot(index).request_in_window == 0) return;
     slot(index).request_in_window = 0;
-  } else if (half.size.load(std::memory_order_relaxed) <= kSlotWords) {
+  } else if (size.load(std::memory_order_relaxed) <= kSlotWords) {
     return;
   }
-  const std::uint64_t bytes = half.size.load(std::memory_order_relaxed) * sizeof(Word);
+  const std::uint64_t bytes = size.load(std::memory_order_relaxed) * sizeof(Word);
   const std::uint64_t used = std::min(ToBlocks(bytes), window_bytes_) / kBlock;
-  half.size.store(0, std::memory_order_relaxed);
+  size.store(0, std::memory_order_relaxed);
   std::uint32_t& retained = slot(index).retained_blocks[static_cast<unsigned>(direction)];
   const auto wanted = static_cast<std::uint32_t>(std::min(used, kRetainedPerWindow / kBlock));
   if (wanted > retained) {
@@ -214,7 +210,7 @@ Window& Window::operator=(Window&& other) noexcept {
 bool Window::TryMap(std::uint64_t bytes) noexcept {
   const std::uint64_t wanted = ToBlocks(bytes);
   const std::uint64_t offset = region_->OffsetOf(slot_, direction_);
-  // Where the file system has little room a lack of it is to be an error, not a SIGBUS.
+  // On a file system with little room, a lack of it must be an error, not a SIGBUS.
   if (use_ == For::kWriting && !region_->sealed() && region_->fd_.IsOurs() &&
       fallocate(region_->fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
                 static_cast<off_t>(wanted)) != 0) {
@@ -241,8 +237,7 @@ void Window::Map(std::uint64_t bytes) {
                            "when the shared memory was made leaves ",
                            region_->window_bytes_, " bytes for each")));
   }
-  // A writer does not yet know how much it will be: twice as much each time, unless that is not to
-  // be had.
+  // A writer does not know the final size yet: double it each time, if there is memory for that.
   if (bytes > size_ && use_ == For::kWriting && region_->sealed() &&
       TryMap(std::min(std::max(bytes, 2 * size_), region_->window_bytes_))) {
     return;
@@ -285,10 +280,11 @@ SlotMessage::SlotMessage(Region& region, unsigned slot, Direction direction)
       region_(region),
       slot_(slot),
       direction_(direction),
-      half_(HalfOf(region.slot(slot), direction)) {}
+      in_slot_(region.slot(slot).words(direction)),
+      size_(region.slot(slot).size(direction)) {}
 
 void SlotMessage::Reset() {
-  // What this message was so far; or at its beginning what a writer left that died.
+  // Frees what this message was so far; at its beginning, what a writer left that died.
   region_.Trim(slot_, direction_);
   base_ = small_;
   capacity_ = kSmallWords;
@@ -300,8 +296,8 @@ void SlotMessage::Grow(std::uint64_t words) {
     throw BadValue("a message of more than 4 GiB, which is too large to send");
   }
   if (used_ + words <= kSlotWords) {
-    std::memcpy(half_.words, base_, used_ * sizeof(Word));
-    base_ = half_.words;
+    std::memcpy(in_slot_, base_, used_ * sizeof(Word));
+    base_ = in_slot_;
     capacity_ = kSlotWords;
     return;
   }
@@ -311,8 +307,8 @@ void SlotMessage::Grow(std::uint64_t words) {
   }
   window_.Map((used_ + words) * sizeof(Word));
   if (first) {
-    // Also for a message that is never finished, so that Trim knows of it.
-    half_.size.store(static_cast<std::uint32_t>(kMaxMessageWords), std::memory_order_relaxed);
+    // Now, so that Trim also frees a message that is never finished.
+    size_.store(static_cast<std::uint32_t>(kMaxMessageWords), std::memory_order_relaxed);
     if (direction_ == Direction::kRequest) region_.slot(slot_).request_in_window = 1;
     std::memcpy(window_.words(), base_, used_ * sizeof(Word));
   }
@@ -324,23 +320,23 @@ void SlotMessage::Finish() {
   if (base_ == small_) {
     const std::size_t first = std::min<std::size_t>(used_, kFirstLineWords);
     if (used_ > first) {
-      std::memcpy(half_.words + first, small_ + first, (used_ - first) * sizeof(Word));
+      std::memcpy(in_slot_ + first, small_ + first, (used_ - first) * sizeof(Word));
     }
-    for (std::size_t i = 0; i < first; ++i) half_.words[i] = small_[i];
-  } else if (base_ != half_.words && used_ <= kSlotWords) {
-    // It was larger, and what it was larger by is forgotten: readers look for it in the slot.
-    std::memcpy(half_.words, base_, used_ * sizeof(Word));
+    for (std::size_t i = 0; i < first; ++i) in_slot_[i] = small_[i];
+  } else if (base_ != in_slot_ && used_ <= kSlotWords) {
+    // It was larger before and is small now: readers look for it in the slot.
+    std::memcpy(in_slot_, base_, used_ * sizeof(Word));
     region_.Trim(slot_, direction_);
   }
-  half_.size.store(static_cast<std::uint32_t>(used_), std::memory_order_relaxed);
+  size_.store(static_cast<std::uint32_t>(used_), std::memory_order_relaxed);
 }
 
 SlotReader::SlotReader(Region& region, unsigned slot, Direction direction) : in_(nullptr, 0) {
-  const Half& half = HalfOf(region.slot(slot), direction);
-  // Read once: a peer that is broken may change it meanwhile.
-  const std::uint32_t size = half.size.load(std::memory_order_relaxed);
+  Slot& from = region.slot(slot);
+  // Read once: a broken peer may change it at any time.
+  const std::uint32_t size = from.size(direction).load(std::memory_order_relaxed);
   if (size <= kSlotWords) {
-    in_ = In(half.words, size);
+    in_ = In(from.words(direction), size);
     return;
   }
   window_ = Window(region, slot, direction, Window::For::kReading);

@@ -18,7 +18,10 @@ inline RequestWriter RequestOn(Out& out, Deadline deadline) {
   return Access::Request(out, request);
 }
 
-inline RequestReader RequestIn(In& message) { return Access::Request(Root(message)); }
+// Always inlined: a RequestReader is otherwise returned through memory.
+[[gnu::always_inline]] inline RequestReader RequestIn(In& message) {
+  return Access::Request(Root(message));
+}
 inline OutcomeReader OutcomeIn(In& message) { return Access::Outcome(Root(message)); }
 
 }  // namespace remoteobj::transport_internal
