@@ -322,7 +322,7 @@ class Manager::Impl {
 
   void StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     CheckStartable();
-    const RunOptions run{.name = "manager", .daemon = true, .start = options_.start};
+    const ProcessOptions run{.name = "manager", .daemon = true, .start = options_.start};
     if (options_.start == Start::kFork) {
       process_.emplace(run, [this, at = address()]() -> Generator<std::string> {
         BecomeManager();

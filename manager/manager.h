@@ -281,7 +281,7 @@ class Manager {
     return Create<remoteobj::Barrier>(parties, timeout);
   }
   // Of processes that are started here; of as many as this machine has cores if it is not positive.
-  remoteobj::Pool Pool(int processes = 0, RunOptions options = {}) const {
+  remoteobj::Pool Pool(int processes = 0, ProcessOptions options = {}) const {
     remoteobj::Pool pool = Create<remoteobj::Pool>(processes);
     pool.Start(std::move(options));
     return pool;

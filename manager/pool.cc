@@ -62,7 +62,7 @@ class WorkerChannel final : public Channel {
 // Keeps `count` processes at work until the pool is over, or its owner tells it to end them. Yields
 // once, when they have been started and the pool is kept: those who use it are told when this
 // process ends.
-Generator<int> Supervise(RelayProxy relay, int count, RunOptions options) {
+Generator<int> Supervise(RelayProxy relay, int count, ProcessOptions options) {
   signal(SIGCHLD, SIG_DFL);
   sigset_t signals;
   sigemptyset(&signals);
@@ -75,7 +75,7 @@ Generator<int> Supervise(RelayProxy relay, int count, RunOptions options) {
   };
   int started = 0;
   const auto start = [&] {
-    RunOptions one = options;
+    ProcessOptions one = options;
     one.name = absl::StrCat(options.name, "-", ++started);
     one.daemon = true;
     one.raises = false;
@@ -123,7 +123,7 @@ Generator<int> Supervise(RelayProxy relay, int count, RunOptions options) {
 
 class PoolWorkers::Impl {
  public:
-  Impl(RelayProxy relay, int count, RunOptions options)
+  Impl(RelayProxy relay, int count, ProcessOptions options)
       : relay_(std::move(relay)),
         supervisor_(OptionsOf(options), Supervise, relay_, count, options),
         kept_(supervisor_.result()) {
@@ -147,7 +147,7 @@ class PoolWorkers::Impl {
   }
 
  private:
-  static RunOptions OptionsOf(const RunOptions& options) {
+  static ProcessOptions OptionsOf(const ProcessOptions& options) {
     if (options.start != Start::kFork) {
       throw std::invalid_argument(
           "the processes of a pool are forks: that is how they know its functions");
@@ -161,7 +161,7 @@ class PoolWorkers::Impl {
   Generator<int> kept_;
 };
 
-PoolWorkers::PoolWorkers(RelayProxy relay, int count, RunOptions options)
+PoolWorkers::PoolWorkers(RelayProxy relay, int count, ProcessOptions options)
     : impl_(std::make_unique<Impl>(std::move(relay), count, std::move(options))) {}
 PoolWorkers::~PoolWorkers() = default;
 
@@ -186,7 +186,7 @@ AnyValue Pool::Arguments(int processes) {
   return AnyValue::Of(std::pair(TypeName<manager_internal::PoolWorker>(), std::uint64_t{size}));
 }
 
-void Pool::Start(RunOptions options) {
+void Pool::Start(ProcessOptions options) {
   if (options.name.empty()) options.name = "pool";
   const manager_internal::RelayProxy pool = relay();
   // Not under the lock, which the processes would find taken.

@@ -101,7 +101,7 @@ class Signed {
 // The processes of a pool, of the process that made it. They end with this.
 class PoolWorkers {
  public:
-  PoolWorkers(RelayProxy relay, int count, RunOptions options);
+  PoolWorkers(RelayProxy relay, int count, ProcessOptions options);
   ~PoolWorkers();
   PoolWorkers(const PoolWorkers&) = delete;
   PoolWorkers& operator=(const PoolWorkers&) = delete;
@@ -298,7 +298,7 @@ class Pool final : public manager_internal::Shared {
   // By which functions are passed to the processes.
   std::shared_ptr<proxy_internal::Session> session() const;
   // Starts the processes, which end with the last copy of this.
-  void Start(RunOptions options);
+  void Start(ProcessOptions options);
 
   template <typename F, typename A>
   static Generator<ResultFor<F, A>> ResultsOneByOne(Pool pool, F function, std::vector<A> inputs,

@@ -3,8 +3,7 @@
 // A function in a process or on a thread, whichever is asked for when the program runs.
 //
 //   auto job = remoteobj::Job({.threaded = absl::GetFlag(FLAGS_threads)}, Add, 5, 6);
-//   job.Join();
-//   int eleven = *job.result();
+//   int eleven = job.Get();
 //
 // Threads:  thread-safe, but for moving and destroying.
 // Lifetime, Errors: as of a Process or a Thread.
@@ -18,22 +17,25 @@
 
 namespace remoteobj {
 
+// Its other operations are those of a TaskHandle (remoteobj/process/task_handle.h).
 template <typename R = void>
-class Job : public process_internal::Handle<R> {
+class Job : public TaskHandle<R> {
  public:
   template <typename F, typename... A>
     requires process_internal::Callable<F, A...>
   Job(JobOptions options, F&& function, A&&... arguments)
-      : process_internal::Handle<R>(
-            options.threaded
-                ? process_internal::StartThread(std::move(options), std::forward<F>(function),
-                                                std::forward<A>(arguments)...)
-                : process_internal::StartProcess(std::move(options), std::forward<F>(function),
-                                                 std::forward<A>(arguments)...)) {}
+      : TaskHandle<R>(options.threaded
+                          ? process_internal::StartThread(
+                                process_internal::AsProcessOptions(std::move(options)),
+                                std::forward<F>(function), std::forward<A>(arguments)...)
+                          : process_internal::StartProcess(
+                                process_internal::AsProcessOptions(std::move(options)),
+                                std::forward<F>(function), std::forward<A>(arguments)...)) {}
 
   // Of this process, for a thread.
   pid_t pid() const { return this->empty() ? 0 : this->task().pid(); }
-  // Throw std::logic_error for a thread, which can only be asked: RequestStop(), Throw().
+  // As of a Process. They throw std::logic_error for a thread, which can only be asked to end:
+  // RequestStop(), Throw().
   void Terminate() { this->task().Terminate(); }
   void Kill() { this->task().Kill(); }
 };

@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -37,6 +39,7 @@
 namespace remoteobj {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -45,16 +48,18 @@ using testing::StartsWith;
 
 struct InAProcess {
   static constexpr bool kThreaded = false;
+  using Options = ProcessOptions;
   template <typename... A>
-  static auto Start(RunOptions options, A&&... call) {
+  static auto Start(ProcessOptions options, A&&... call) {
     return Process(std::move(options), std::forward<A>(call)...);
   }
 };
 
 struct OnAThread {
   static constexpr bool kThreaded = true;
+  using Options = ThreadOptions;
   template <typename... A>
-  static auto Start(RunOptions options, A&&... call) {
+  static auto Start(ThreadOptions options, A&&... call) {
     return Thread(std::move(options), std::forward<A>(call)...);
   }
 };
@@ -65,12 +70,12 @@ class RunsTest : public testing::Test {
   static constexpr bool kThreaded = Where::kThreaded;
   // No options, or some, and what to call.
   template <typename F, typename... A>
-    requires(!std::is_same_v<std::decay_t<F>, RunOptions>)
+    requires(!std::is_same_v<std::decay_t<F>, typename Where::Options>)
   static auto Start(F&& function, A&&... arguments) {
     return Where::Start({}, std::forward<F>(function), std::forward<A>(arguments)...);
   }
   template <typename... A>
-  static auto Start(RunOptions options, A&&... call) {
+  static auto Start(typename Where::Options options, A&&... call) {
     return Where::Start(std::move(options), std::forward<A>(call)...);
   }
 };
@@ -127,6 +132,84 @@ TYPED_TEST(RunsTest, SendsNoResultsIfNoneAreWanted) {
   EXPECT_TRUE(range.Join());
   auto fails = TypeParam::Start({.results = false}, [] { throw std::out_of_range("too far"); });
   EXPECT_THROW(fails.Join(), std::out_of_range);
+}
+
+TYPED_TEST(RunsTest, GetWaitsForTheResult) {
+  auto sum = TestFixture::Start([] {
+    remoteobj::SleepFor(absl::Milliseconds(1));
+    return 11;
+  });
+  EXPECT_EQ(sum.Get(), 11);
+  EXPECT_EQ(sum.Get(), 11) << "each time";
+  const absl::StatusOr<int> again = sum.TryGet();
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(*again, 11);
+  auto nothing = TestFixture::Start([] {});
+  nothing.Get();
+  EXPECT_TRUE(nothing.TryGet().ok());
+  EXPECT_TRUE(nothing.TryJoin().ok());
+  auto moved = TestFixture::Start([] { return std::make_unique<int>(5); });
+  const std::unique_ptr<int> five = moved.Get();
+  EXPECT_EQ(*five, 5);
+}
+
+// Whatever the options say: there is nothing to return.
+TYPED_TEST(RunsTest, GetThrowsIfThereIsNoResult) {
+  const auto throws = []() -> int { throw std::out_of_range("too far"); };
+  for (const bool raises : {true, false}) {
+    auto fails = TypeParam::Start({.raises = raises}, throws);
+    EXPECT_THROW(fails.Get(), std::out_of_range);
+    EXPECT_EQ(fails.TryGet().status().code(), absl::StatusCode::kOutOfRange);
+    EXPECT_EQ(fails.TryJoin().code(),
+              raises ? absl::StatusCode::kOutOfRange : absl::StatusCode::kOk);
+    auto stopped =
+        TypeParam::Start({.raises = raises}, [] { remoteobj::SleepFor(absl::Minutes(1)); });
+    stopped.RequestStop();
+    EXPECT_THROW(stopped.Get(), StopRequested);
+    EXPECT_TRUE(stopped.TryJoin().ok());
+  }
+  auto silent = TypeParam::Start({.results = false}, Add, 5, 6);
+  EXPECT_THROW(silent.Get(), std::logic_error);
+}
+
+TYPED_TEST(RunsTest, GetGivesUpAfterTheTimeout) {
+  auto sleeps = TypeParam::Start({.timeout = absl::Milliseconds(5)}, [] {
+    remoteobj::SleepFor(absl::Minutes(1));
+    return 0;
+  });
+  try {
+    sleeps.Get();
+    FAIL();
+  } catch (const DeadlineExceeded& e) {
+    EXPECT_EQ(e.waited(), absl::Milliseconds(5));
+    EXPECT_THAT(e.what(), AllOf(HasSubstr(sleeps.name()), HasSubstr("still runs (waited 5ms)")));
+  }
+  EXPECT_EQ(sleeps.TryGet().status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(sleeps.TryJoin(absl::ZeroDuration()).code(), absl::StatusCode::kDeadlineExceeded);
+  sleeps.RequestStop();
+  EXPECT_TRUE(sleeps.Join(absl::InfiniteDuration()));
+}
+
+TYPED_TEST(RunsTest, AResultThatIsNotThereCanBeAskedForAndThrows) {
+  auto text = TestFixture::Start([] {
+    remoteobj::SleepFor(absl::Minutes(1));
+    return std::string("text");
+  });
+  EXPECT_FALSE(text.result());
+  EXPECT_EQ(text.result(), std::nullopt);
+  EXPECT_EQ(text.result().value_or("none"), "none");
+  EXPECT_THROW(*text.result(), std::logic_error);
+  EXPECT_THROW(text.result()->size(), std::logic_error);
+  EXPECT_THROW(text.result().value(), std::logic_error);
+  text.RequestStop();
+  EXPECT_TRUE(text.Join());
+  EXPECT_EQ(text.result(), std::nullopt) << "it did not return";
+  auto returns = TestFixture::Start([] { return std::string("text"); });
+  returns.Join();
+  const std::optional<std::string> copy = returns.result();
+  EXPECT_EQ(copy, "text");
+  EXPECT_EQ(returns.result(), copy);
+  EXPECT_EQ(returns.result()->size(), 4u);
 }
 
 TYPED_TEST(RunsTest, Results) {
@@ -505,7 +588,7 @@ void ExpectThatDeathsAreTold(const Start& start) {
                         {[] { return raise(SIGKILL); }, -SIGKILL},
                         {[]() noexcept { return ThrowOutOfRange(); }, -SIGABRT}};
   for (const Case& c : cases) {
-    auto run = start(RunOptions(), c.function);
+    auto run = start({}, c.function);
     EXPECT_THROW(run.Join(), ProcessDied);
     EXPECT_THROW(run.Join(), ProcessDied) << "each time";
     EXPECT_EQ(run.exit_code(), c.exit_code);
@@ -519,25 +602,26 @@ void ExpectThatDeathsAreTold(const Start& start) {
     absl::SleepFor(absl::Minutes(1));
     return 0;
   };
-  auto polite = start(RunOptions(), +wait);
+  auto polite = start({}, +wait);
   EXPECT_NE(polite.pid(), getpid());
   polite.Terminate();
   EXPECT_THROW(polite.Join(), ProcessDied);
   EXPECT_EQ(polite.exit_code(), -SIGTERM);
-  auto killed = start(RunOptions(), +wait);
+  auto killed = start({}, +wait);
   killed.Kill();
   EXPECT_THROW(killed.Join(), ProcessDied);
   EXPECT_EQ(killed.exit_code(), -SIGKILL);
 }
 
 TEST(CrashTest, OfAProcess) {
-  ExpectThatDeathsAreTold(
-      [](RunOptions options, int (*function)()) { return Process(std::move(options), function); });
+  ExpectThatDeathsAreTold([](ProcessOptions options, int (*function)()) {
+    return Process(std::move(options), function);
+  });
 }
 
 TEST(CrashTest, OfAJob) {
   ExpectThatDeathsAreTold(
-      [](RunOptions options, int (*function)()) { return Job(std::move(options), function); });
+      [](JobOptions options, int (*function)()) { return Job(std::move(options), function); });
 }
 
 class JobTest : public testing::TestWithParam<bool> {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How a function is run elsewhere: the options of Process, Thread and Job.
+// The options of Process, Thread and Job.
 //
 //   remoteobj::Process camera({.name = "camera", .daemon = false, .timeout = absl::Seconds(5)},
 //                             Capture, device);
@@ -12,68 +12,122 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "remoteobj/except/except.h"
 
 namespace remoteobj {
 
-// How a process comes to be.
+// How a process is started.
 enum class Start {
-  // A copy of this one: any function, any arguments; the memory as it is now. Not for programs that
-  // have threads: what another thread has locked at that moment stays locked in the copy.
+  // A copy of this process: any function, any arguments; the memory as it is now. Not for programs
+  // that have threads: a lock that another thread holds at that moment stays locked in the copy.
   kFork,
-  // This program, begun anew: a registered function with coded arguments, which inherits nothing
-  // but
-  // them (remoteobj/process/spawn.h).
+  // This program, executed again: a registered function with coded arguments, which inherits
+  // nothing else (remoteobj/process/spawn.h).
   kSpawn,
-  // The same, copied from a small process that has been begun anew once: quick to start also from a
+  // As kSpawn, but a fork of a small process that was spawned once: starts quickly also from a
   // program that is large or has threads.
   kForkServer,
 };
 
 // Where a process's stdout and stderr go.
 enum class Output {
-  kInherit,  // Where this process's do.
-  kCapture,  // Into memory: output(), error_output(). It never waits for a reader.
-  kForward,  // Where this process's do, each line with the name in front.
+  kInherit,  // To those of this process.
+  kCapture,  // Into memory: output(), error_output(). Writing never blocks.
+  kForward,  // To those of this process, each line with the name in front.
 };
 
-struct RunOptions {
-  // Also its main thread's name, of which the kernel keeps 15 bytes. Empty: that of the function
-  // and a number, "Add-1", or "process-1" for functions that have none.
+struct ProcessOptions {
+  // Also the name of its main thread, of which the kernel keeps 15 bytes. Empty: that of the
+  // function and a number, "Add-1", or "process-1" for functions that have none.
   std::string name = {};
-  // It is killed when the process that starts it ends, by whatever cause, executes another program,
-  // or closes all its descriptors. One that is no daemon is waited for when that process exits.
+  // A daemon is killed when the process that starts it ends, by whatever cause, executes another
+  // program, or closes all its descriptors. A process that is no daemon is waited for when that
+  // process exits.
   bool daemon = true;
-  // For how long Join() waits, and the destructor before it ends the process.
+  // How long Join() waits, and the destructor before it ends the process.
   absl::Duration timeout = absl::InfiniteDuration();
-  // Whether Join() and result() throw what the function threw, or ProcessDied.
+  // If false, Join() and the Generator of result() do not throw what the function threw, nor
+  // ProcessDied. Get() does in any case.
   bool raises = true;
-  // Whether what the function returns and yields is sent back. If not, result() stays empty, or
-  // ends without a value; what it throws comes back in any case.
+  // If false, what the function returns and yields is not sent back: result() stays empty, or ends
+  // without a value; what the function throws comes back in any case.
   bool results = true;
-  // Called once, by whoever first joins, before it waits: to set a flag that ends the function,
-  // say.
+  // Called once, by the thread that joins first, before it waits: for example, to set a flag that
+  // ends the function.
   std::function<void()> on_close = {};
 
   Start start = Start::kFork;
   Output output = Output::kInherit;
-  // A function that has yielded so many bytes more than were read waits at its next yield, until
-  // somebody joins. Without a limit what is not read takes memory.
+  // A function with more than this many bytes of unread yields blocks at its next yield, until some
+  // are read or its owner joins. Without a limit, unread yields take memory.
   std::uint64_t max_backlog = std::numeric_limits<std::uint64_t>::max();
-  // Between RequestStop(), SIGTERM and SIGKILL where the destructor has to end a process.
+  // The time between RequestStop(), SIGTERM and SIGKILL when the destructor has to end a process.
   absl::Duration grace = absl::Seconds(2);
-  // Where it records what it throws. One of its own if there is none.
+  // Records what the function throws. If empty, the process has an Except of its own.
   std::optional<Except> errors = {};
-  // Of a Job: on a thread instead of in a process.
+};
+
+// The options of a ProcessOptions that a thread has, too.
+struct ThreadOptions {
+  std::string name = {};  // "thread-1" for functions that have none.
+  absl::Duration timeout = absl::InfiniteDuration();
+  bool raises = true;
+  bool results = true;
+  std::function<void()> on_close = {};
+  std::uint64_t max_backlog = std::numeric_limits<std::uint64_t>::max();
+  // The time from RequestStop() to a line in the log, when the destructor has to end a thread.
+  absl::Duration grace = absl::Seconds(2);
+  std::optional<Except> errors = {};
+};
+
+// The options of a ProcessOptions, and the choice. A thread ignores `daemon`, `start`, `output`.
+struct JobOptions {
+  std::string name = {};
+  bool daemon = true;
+  absl::Duration timeout = absl::InfiniteDuration();
+  bool raises = true;
+  bool results = true;
+  std::function<void()> on_close = {};
+  Start start = Start::kFork;
+  Output output = Output::kInherit;
+  std::uint64_t max_backlog = std::numeric_limits<std::uint64_t>::max();
+  absl::Duration grace = absl::Seconds(2);
+  std::optional<Except> errors = {};
+  // Runs the function on a thread, not in a process.
   bool threaded = false;
 };
 
-using ProcessOptions = RunOptions;
-using ThreadOptions = RunOptions;
-using JobOptions = RunOptions;
+namespace process_internal {
 
+inline ProcessOptions AsProcessOptions(ThreadOptions options) {
+  return {.name = std::move(options.name),
+          .timeout = options.timeout,
+          .raises = options.raises,
+          .results = options.results,
+          .on_close = std::move(options.on_close),
+          .max_backlog = options.max_backlog,
+          .grace = options.grace,
+          .errors = std::move(options.errors)};
+}
+
+inline ProcessOptions AsProcessOptions(JobOptions options) {
+  return {.name = std::move(options.name),
+          .daemon = options.daemon,
+          .timeout = options.timeout,
+          .raises = options.raises,
+          .results = options.results,
+          .on_close = std::move(options.on_close),
+          .start = options.start,
+          .output = options.output,
+          .max_backlog = options.max_backlog,
+          .grace = options.grace,
+          .errors = std::move(options.errors)};
+}
+
+}  // namespace process_internal
 }  // namespace remoteobj
 
 #endif  // REMOTEOBJ_PROCESS_OPTIONS_H_

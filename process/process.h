@@ -4,8 +4,8 @@
 //
 //   int Add(int x, int y) { return x + y; }
 //   remoteobj::Process sum(Add, 5, 6);                     // starts; its name is "Add-1"
-//   sum.Join();                                            // throws what Add threw, if it did
-//   int eleven = *sum.result();
+//   int eleven = sum.Get();                                // waits; throws what Add threw, if it
+//   did
 //
 //   remoteobj::Generator<int> Range(int n) { for (int i = 0; i < n; ++i) co_yield i; }
 //   remoteobj::Process range({.name = "range"}, Range, 4);
@@ -25,7 +25,7 @@
 // Signals:  a fork has the handlers of this program, but for SIGTERM, which ends it, and blocks no
 //           signal. A re-executed process begins with no handler, no signal blocked, and ignores
 //           what this program ignored when it was started.
-// Lifetime: the destructor waits for the process, see internal/handle.h. In a process that did not
+// Lifetime: the destructor waits for the process, see TaskHandle. In a process that did not
 //           start it, such as a fork, it does nothing.
 // Errors:   std::system_error if there can be no further process, or no memory to share with it.
 // Not here: functions on threads (thread.h), asking to be stopped (interruption.h), processes that
@@ -41,15 +41,18 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "remoteobj/except/internal/try.h"
 #include "remoteobj/process/internal/body.h"
-#include "remoteobj/process/internal/handle.h"
+#include "remoteobj/process/internal/naming.h"
 #include "remoteobj/process/internal/process_task.h"
 #include "remoteobj/process/internal/spawned.h"
 #include "remoteobj/process/interruption.h"
 #include "remoteobj/process/options.h"
 #include "remoteobj/process/process_died.h"
 #include "remoteobj/process/spawn.h"
+#include "remoteobj/process/task_handle.h"
 #include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/wire/packed.h"
 
@@ -58,7 +61,7 @@ namespace remoteobj {
 namespace process_internal {
 
 template <typename F, typename... A>
-std::shared_ptr<Task> StartProcess(RunOptions options, F&& function, A&&... arguments) {
+std::shared_ptr<Task> StartProcess(ProcessOptions options, F&& function, A&&... arguments) {
   using Function = std::decay_t<F>;
   std::string name = NameOf<Function>(options, function, "process");
   if (options.start == Start::kFork) {
@@ -73,16 +76,19 @@ std::shared_ptr<Task> StartProcess(RunOptions options, F&& function, A&&... argu
     return ProcessTask::Spawn(std::move(options), std::move(name), AddressOf<Function>(function),
                               std::move(packed), scope.descriptors());
   } else {
-    throw std::invalid_argument("remoteobj: process " + name +
-                                " can't be begun anew: that takes a function, not a lambda or an "
-                                "object, and parameters that have a Codec");
+    throw std::invalid_argument(
+        "remoteobj: process " + name +
+        " can't be spawned: that takes a function, not a lambda or an object, and "
+        "parameters that have a Codec");
   }
 }
 
 }  // namespace process_internal
 
+// Join(), Get(), result(), errors(), RequestStop(), Throw() and what else a Thread has, too, are
+// those of a TaskHandle (remoteobj/process/task_handle.h).
 template <typename R = void>
-class Process : public process_internal::Handle<R> {
+class Process : public TaskHandle<R> {
  public:
   // Calls `function` with copies of `arguments`, as std::thread does, in a new process; before them
   // with a std::stop_token, if it takes one. What is buffered for stdout and stderr is written
@@ -95,21 +101,26 @@ class Process : public process_internal::Handle<R> {
   template <typename F, typename... A>
     requires process_internal::Callable<F, A...>
   Process(ProcessOptions options, F&& function, A&&... arguments)
-      : process_internal::Handle<R>(process_internal::StartProcess(
-            std::move(options), std::forward<F>(function), std::forward<A>(arguments)...)) {}
+      : TaskHandle<R>(process_internal::StartProcess(std::move(options), std::forward<F>(function),
+                                                     std::forward<A>(arguments)...)) {}
 
   pid_t pid() const { return this->empty() ? 0 : this->task().pid(); }
 
-  // Send SIGTERM, SIGKILL; nothing if it has ended. What they end nobody needs to be told of: the
-  // destructor does not log it.
+  // Send SIGTERM, SIGKILL; nothing if it has ended. The destructor does not log an end that was
+  // asked for. Throw std::system_error if the signal can't be sent.
   void Terminate() { this->task().Terminate(); }
   void Kill() { this->task().Kill(); }
-  // SIGTERM, and SIGKILL if it lives on after `grace`. Returns when it has ended.
-  void Terminate(absl::Duration grace) {
-    Terminate();
-    if (this->task().WaitForEnd(grace)) return;
-    Kill();
-    this->task().WaitForEnd(absl::InfiniteDuration());
+  // Sends SIGTERM, and SIGKILL if it still runs after `grace`. Returns when it has ended.
+  void Terminate(absl::Duration grace) { process_task().Terminate(grace); }
+  // The same, with a status.
+  absl::Status TryTerminate() {
+    return except_internal::Try<void>([&] { Terminate(); });
+  }
+  absl::Status TryTerminate(absl::Duration grace) {
+    return except_internal::Try<void>([&] { Terminate(grace); });
+  }
+  absl::Status TryKill() {
+    return except_internal::Try<void>([&] { Kill(); });
   }
 
   // What it has written so far, with Output::kCapture.
@@ -117,8 +128,8 @@ class Process : public process_internal::Handle<R> {
   std::string error_output() const { return process_task().output().Err(); }
 
  private:
-  const process_internal::ProcessTask& process_task() const {
-    return static_cast<const process_internal::ProcessTask&>(this->task());
+  process_internal::ProcessTask& process_task() const {
+    return static_cast<process_internal::ProcessTask&>(this->task());
   }
 };
 
@@ -129,8 +140,8 @@ template <typename F, typename... A>
   requires process_internal::Callable<F, A...>
 Process(ProcessOptions, F&&, A&&...) -> Process<process_internal::ResultOf<F, A...>>;
 
-// Calls `use` with what runs, then joins it, and throws what it threw. If `use` throws, it is asked
-// to stop. Gives what `use` returns.
+// Calls `use` with a Process, Thread or Job, then joins that, and throws what it threw. If `use`
+// throws, it is asked to stop. Returns what `use` returns.
 //
 //   remoteobj::With(remoteobj::Process(Count, 4), [&](auto& process) { … });
 template <typename P, std::invocable<P&> F>

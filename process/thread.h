@@ -3,8 +3,7 @@
 // A function on a thread of its own, with the interface of a Process.
 //
 //   remoteobj::Thread sum(Add, 5, 6);
-//   sum.Join();                            // throws what Add threw, if it did
-//   int eleven = *sum.result();
+//   int eleven = sum.Get();                // waits; throws what Add threw, if it did
 //
 // What it returns, yields and throws travels as it does from a process, so that the two can be
 // exchanged (job.h). Arguments are copied, and need no codec.
@@ -22,17 +21,18 @@
 #include <utility>
 
 #include "remoteobj/process/internal/body.h"
-#include "remoteobj/process/internal/handle.h"
+#include "remoteobj/process/internal/naming.h"
 #include "remoteobj/process/internal/thread_task.h"
 #include "remoteobj/process/interruption.h"
 #include "remoteobj/process/options.h"
+#include "remoteobj/process/task_handle.h"
 
 namespace remoteobj {
 
 namespace process_internal {
 
 template <typename F, typename... A>
-std::shared_ptr<Task> StartThread(RunOptions options, F&& function, A&&... arguments) {
+std::shared_ptr<Task> StartThread(ProcessOptions options, F&& function, A&&... arguments) {
   std::string name = NameOf<std::decay_t<F>>(options, function, "thread");
   // Shared, since what a std::function holds has to be copyable, and arguments need not be.
   auto call = std::make_shared<std::tuple<std::decay_t<F>, std::decay_t<A>...>>(
@@ -43,11 +43,12 @@ std::shared_ptr<Task> StartThread(RunOptions options, F&& function, A&&... argum
 
 }  // namespace process_internal
 
+// Its operations are those of a TaskHandle (remoteobj/process/task_handle.h).
 template <typename R = void>
-class Thread : public process_internal::Handle<R> {
+class Thread : public TaskHandle<R> {
  public:
   // Calls `function` with copies of `arguments` on a new thread; before them with a
-  // std::stop_token, if it takes one. Of the options those that concern processes are ignored.
+  // std::stop_token, if it takes one.
   template <typename F, typename... A>
     requires process_internal::Callable<F, A...>
   explicit Thread(F&& function, A&&... arguments)
@@ -56,8 +57,9 @@ class Thread : public process_internal::Handle<R> {
   template <typename F, typename... A>
     requires process_internal::Callable<F, A...>
   Thread(ThreadOptions options, F&& function, A&&... arguments)
-      : process_internal::Handle<R>(process_internal::StartThread(
-            std::move(options), std::forward<F>(function), std::forward<A>(arguments)...)) {}
+      : TaskHandle<R>(process_internal::StartThread(
+            process_internal::AsProcessOptions(std::move(options)), std::forward<F>(function),
+            std::forward<A>(arguments)...)) {}
 };
 
 template <typename F, typename... A>

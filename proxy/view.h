@@ -33,40 +33,14 @@
 #include "absl/functional/function_ref.h"
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/internal/stored.h"
 #include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj {
 
 namespace proxy_internal {
 
-// What an argument is stored and sent as: views and literals as strings, the rest as it is.
-template <typename T>
-struct StoredAs {
-  using type = T;
-};
-template <>
-struct StoredAs<std::string_view> {
-  using type = std::string;
-};
-template <>
-struct StoredAs<const char*> {
-  using type = std::string;
-};
-template <>
-struct StoredAs<char*> {
-  using type = std::string;
-};
-template <typename T, std::size_t N>
-struct StoredAs<std::span<const T, N>> {
-  using type = std::vector<T>;
-};
-template <typename T>
-  requires(std::is_same_v<T, absl::string_view> && !std::is_same_v<T, std::string_view>)
-struct StoredAs<T> {
-  using type = std::string;
-};
-template <typename T>
-using Stored = typename StoredAs<std::decay_t<T>>::type;
+using transport_internal::Stored;
 
 void PrintEncoded(std::string& out, const std::string& (*type)(),
                   absl::FunctionRef<void(ValueWriter)> write);

@@ -28,6 +28,7 @@
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/interruption.h"
 #include "remoteobj/transport/shared_memory/shared_log.h"
+#include "remoteobj/transport/wire/internal/stored.h"
 #include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj::process_internal {
@@ -94,17 +95,11 @@ template <typename F, typename... A>
 concept Callable = std::is_invocable_v<std::decay_t<F>, std::decay_t<A>...> ||
                    std::is_invocable_v<std::decay_t<F>, std::stop_token, std::decay_t<A>...>;
 
-// What comes back: views of text as the text.
-template <typename R>
-using Owned = std::conditional_t<std::is_same_v<R, const char*> || std::is_same_v<R, char*> ||
-                                     std::is_same_v<R, std::string_view>,
-                                 std::string, R>;
-
 template <typename F, typename... A>
 using ReturnOf = std::decay_t<typename CallResult<kTakesToken<F, A...>, F, A...>::type>;
 
 template <typename F, typename... A>
-using ResultOf = Owned<ReturnOf<std::decay_t<F>, std::decay_t<A>...>>;
+using ResultOf = transport_internal::Stored<ReturnOf<std::decay_t<F>, std::decay_t<A>...>>;
 
 // Calls it, and gives the body what it returns or yields.
 template <typename F, typename... A>

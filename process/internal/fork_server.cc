@@ -124,7 +124,7 @@ void Begin(Server& server) {
   transport_internal::OwnDescriptor here(ends[0]), there(ends[1]);
   if (here.get() < 0 || there.get() < 0) ThrowErrno(errno, "remoteobj: socket of the fork server");
   server.lifeline = std::make_unique<Lifeline>();
-  server.pid = BeginAnew(kForkServerVariable, {there.get(), server.lifeline->fd()}, -1, -1);
+  server.pid = SpawnThisProgram(kForkServerVariable, {there.get(), server.lifeline->fd()}, -1, -1);
   server.socket = std::move(here);
   server.identity = transport_internal::IdentityOf(server.pid);
   server.owner = transport_internal::Self();
@@ -188,12 +188,20 @@ bool Runs(pid_t pid) {
          info.si_pid == 0;
 }
 
+// `status` is an exit code, or a signal.
+ProcessEnd EndOf(pid_t pid, bool exited, int status) {
+  ProcessEnd end{.pid = pid};
+  (exited ? end.exit_code : end.signal) = status;
+  return end;
+}
+
 void TellEnd(Child& child) {
-  const std::optional<ChildEnd> end = WaitForChild(child.pid);
+  const ProcessEnd end = WaitForChild(child.pid).value_or(ProcessEnd());
+  std::uint32_t told = kExited | kSignalled;  // It is not known.
+  if (end.exit_code) told = kExited | static_cast<std::uint32_t>(*end.exit_code);
+  if (end.signal) told = kSignalled | static_cast<std::uint32_t>(*end.signal);
   std::atomic<std::uint32_t>& word = ControlOf(*child.log).end;
-  word.store(end ? (end->exited ? kExited : kSignalled) | static_cast<std::uint32_t>(end->status)
-                 : kExited | kSignalled,
-             std::memory_order_release);
+  word.store(told, std::memory_order_release);
   transport_internal::FutexWakeAll(word);
 }
 
@@ -278,13 +286,13 @@ void RunForkServer(int socket, int lifeline) {
   }
 }
 
-std::optional<ChildEnd> WaitForChild(pid_t pid) {
+std::optional<ProcessEnd> WaitForChild(pid_t pid) {
   siginfo_t info{};
   int result;
   do {
     result = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED);
   } while (result != 0 && errno == EINTR);
-  if (result == 0) return ChildEnd{info.si_code == CLD_EXITED, info.si_status};
+  if (result == 0) return EndOf(pid, info.si_code == CLD_EXITED, info.si_status);
   if (errno == ECHILD) return std::nullopt;
   // A sandbox may refuse waitid() alone.
   int status;
@@ -293,20 +301,21 @@ std::optional<ChildEnd> WaitForChild(pid_t pid) {
   } while (result < 0 && errno == EINTR);
   if (result != pid) return std::nullopt;
   const bool exited = WIFEXITED(status);
-  return ChildEnd{exited, exited ? WEXITSTATUS(status) : WTERMSIG(status)};
+  return EndOf(pid, exited, exited ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
-std::optional<ChildEnd> EndToldByServer(std::atomic<std::uint32_t>& end, Identity server) {
+std::optional<ProcessEnd> EndToldByServer(std::atomic<std::uint32_t>& end, Identity server,
+                                          pid_t pid) {
   std::uint32_t told;
   while ((told = end.load(std::memory_order_acquire)) == 0) {
-    // It may have told between the two looks.
+    // The server may have written it between the two loads.
     if (!transport_internal::Alive(server) && end.load(std::memory_order_acquire) == 0) {
       return std::nullopt;
     }
     transport_internal::FutexWait(end, 0, absl::Milliseconds(20));
   }
   if ((told & kExited) != 0 && (told & kSignalled) != 0) return std::nullopt;
-  return ChildEnd{(told & kExited) != 0, static_cast<int>(told & 0xffff)};
+  return EndOf(pid, (told & kExited) != 0, static_cast<int>(told & 0xffff));
 }
 
 }  // namespace remoteobj::process_internal

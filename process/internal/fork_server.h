@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// A small process that is this program begun anew, and forks those that are started.
+// A small re-executed process that forks the processes its owner starts with Start::kForkServer.
 //
-// It has one thread and little memory, so a fork of it is quick, and safe where the owner has
-// threads. It ends when the owner does. How a child has ended it writes into the child's control
-// block, since the owner can't wait for a grandchild.
+// It has one thread and little memory, so a fork of it is quick, and safe even if the owner has
+// threads. It ends with the owner. It writes each child's end into the control block of that child,
+// since the owner can't wait for a grandchild.
 //
 // Threads:  thread-safe.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_FORK_SERVER_H_
@@ -19,6 +19,7 @@
 #include <optional>
 #include <vector>
 
+#include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
 
@@ -30,11 +31,11 @@ struct Forked {
   transport_internal::Identity server = 0;
 };
 
-// Has the server, which is begun if there is none, fork a process for a Dispatch with these
+// Has the server, which is started if there is none, fork a process for a Dispatch with these
 // descriptors. Throws std::system_error.
 Forked ForkByServer(const std::vector<int>& descriptors, int out, int err);
 
-// All that the server does; `socket` is its end of the one to its owner.
+// The server's main loop; `socket` connects it with its owner.
 [[noreturn]] void RunForkServer(int socket, int lifeline);
 
 // -1 where there are none: before Linux 5.3, in a sandbox, without a free descriptor.
@@ -43,18 +44,13 @@ inline int OpenPidfd(pid_t pid) {
       static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
 }
 
-struct ChildEnd {
-  bool exited = false;  // Else by a signal.
-  int status = 0;
-};
+// Reaps a child of this process; waits for its end. Empty if another thread has reaped it.
+std::optional<ProcessEnd> WaitForChild(pid_t pid);
 
-// Reaps a child of this process; waits for its end. Empty if another has done so.
-std::optional<ChildEnd> WaitForChild(pid_t pid);
-
-// How a child of the server has ended, as it writes it into Control::end. Waits for that, since the
-// end itself may be seen before. Empty if that server has died.
-std::optional<ChildEnd> EndToldByServer(std::atomic<std::uint32_t>& end,
-                                        transport_internal::Identity server);
+// How `pid`, a child of the server, has ended: the server writes it into Control::end. Waits for
+// that, since the end itself may be seen before. Empty if the server has died, or does not know.
+std::optional<ProcessEnd> EndToldByServer(std::atomic<std::uint32_t>& end,
+                                          transport_internal::Identity server, pid_t pid);
 
 }  // namespace remoteobj::process_internal
 

@@ -107,8 +107,9 @@ int WaitReadable(int fd, std::optional<std::chrono::nanoseconds> timeout) {
 
 }  // namespace
 
-void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& name, int lifeline,
-                  Identity owner, const Except* errors, absl::FunctionRef<void(Body&)> call) {
+void RunAsProcess(SharedLog& log, const ProcessOptions& options, const std::string& name,
+                  int lifeline, Identity owner, const Except* errors,
+                  absl::FunctionRef<void(Body&)> call) {
   if (lifeline >= 0) EndWithParent(lifeline);
   prctl(PR_SET_NAME, name.c_str());
   program_invocation_short_name = strdup(name.c_str());  // What errors take a process's name from.
@@ -125,12 +126,12 @@ void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& 
   _exit(good ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-ProcessTask::ProcessTask(RunOptions options, std::string name)
+ProcessTask::ProcessTask(ProcessOptions options, std::string name)
     : Task(std::move(options), std::move(name)), output_(Task::options().output) {
   if (Task::options().daemon) lifeline_.emplace();
 }
 
-std::shared_ptr<ProcessTask> ProcessTask::Fork(RunOptions options, std::string name,
+std::shared_ptr<ProcessTask> ProcessTask::Fork(ProcessOptions options, std::string name,
                                                absl::FunctionRef<void(Body&)> call) {
   std::shared_ptr<ProcessTask> task(new ProcessTask(std::move(options), std::move(name)));
   WarnIfThreaded();
@@ -156,7 +157,7 @@ std::shared_ptr<ProcessTask> ProcessTask::Fork(RunOptions options, std::string n
   return task;
 }
 
-std::shared_ptr<ProcessTask> ProcessTask::Spawn(RunOptions options, std::string name,
+std::shared_ptr<ProcessTask> ProcessTask::Spawn(ProcessOptions options, std::string name,
                                                 const void* function, std::string arguments,
                                                 const std::vector<int>& descriptors) {
   std::shared_ptr<ProcessTask> task(new ProcessTask(std::move(options), std::move(name)));
@@ -169,8 +170,8 @@ std::shared_ptr<ProcessTask> ProcessTask::Spawn(RunOptions options, std::string 
     task->server_ = forked.server;
     task->Started(forked.pid, forked.fd);
   } else {
-    const pid_t pid = BeginAnew(kDispatchVariable, dispatch.descriptors(), task->output_.out(),
-                                task->output_.err());
+    const pid_t pid = SpawnThisProgram(kDispatchVariable, dispatch.descriptors(),
+                                       task->output_.out(), task->output_.err());
     task->Started(pid, OpenPidfd(pid));
   }
   return task;
@@ -245,20 +246,14 @@ bool ProcessTask::WaitForEnd(absl::Duration timeout) const {
 }
 
 // How it ended. REQUIRES: it has, and this process started it.
-ProcessDied::End ProcessTask::Reap() {
+ProcessEnd ProcessTask::Reap() {
   const absl::MutexLock lock(&reap_mutex_);
   if (end_) return *end_;
-  end_.emplace().pid = pid_;
   lifeline_.reset();
-  if (server_ != 0) {
-    std::optional<ChildEnd> end = EndToldByServer(control().end, server_);
-    // The children of a server that has died are those of this process, if it is number 1 of a
-    // container.
-    if (!end) end = WaitForChild(pid_);
-    if (end) (end->exited ? end_->exit_code : end_->signal) = end->status;
-  } else if (const std::optional<ChildEnd> end = WaitForChild(pid_)) {
-    (end->exited ? end_->exit_code : end_->signal) = end->status;
-  }
+  if (server_ != 0) end_ = EndToldByServer(control().end, server_, pid_);
+  // If this process is number 1 of a container, it inherits the children of a server that died.
+  if (!end_) end_ = WaitForChild(pid_);
+  if (!end_) end_ = ProcessEnd{.pid = pid_};
   reaped_.store(true, std::memory_order_relaxed);
   // Not for longer, where nobody reads what is forwarded.
   output_.Finish(absl::Seconds(1));
@@ -268,12 +263,12 @@ ProcessDied::End ProcessTask::Reap() {
 std::optional<int> ProcessTask::exit_code() {
   if (!mine() || !WaitForEnd(absl::ZeroDuration())) return std::nullopt;
   SetTaken();
-  const ProcessDied::End end = Reap();
+  const ProcessEnd end = Reap();
   return end.signal ? -*end.signal : end.exit_code;
 }
 
 ProcessDied ProcessTask::Died(ProcessDied::Traces traces) {
-  const ProcessDied::End end = Reap();
+  const ProcessEnd end = Reap();
   traces.error_output = output_.EndOfErr();
   return ProcessDied(name(), end, std::move(traces));
 }
@@ -294,22 +289,26 @@ void ProcessTask::Signal(int signal) {
 void ProcessTask::Terminate() { Signal(SIGTERM); }
 void ProcessTask::Kill() { Signal(SIGKILL); }
 
+void ProcessTask::Terminate(absl::Duration grace) {
+  Terminate();
+  if (WaitForEnd(grace)) return;
+  Kill();
+  WaitForEnd(absl::InfiniteDuration());
+}
+
 void ProcessTask::End(absl::Duration grace) {
   RequestStop();
   if (WaitForEnd(grace)) return;
   try {
-    Terminate();
-    if (WaitForEnd(grace)) return;
-    Kill();
+    Terminate(grace);
   } catch (const std::system_error&) {
-    // It has become another user's, say. The kernel still ends a daemon.
+    // The process may belong to another user now. The kernel still ends a daemon without lifeline.
     {
       const absl::MutexLock lock(&reap_mutex_);
       lifeline_.reset();
     }
     if (!WaitForEnd(grace)) throw;
   }
-  WaitForEnd(absl::InfiniteDuration());
 }
 
 }  // namespace remoteobj::process_internal

@@ -25,10 +25,10 @@ namespace remoteobj::process_internal {
 class ProcessTask final : public Task, public std::enable_shared_from_this<ProcessTask> {
  public:
   // A fork of this process, which runs `call` and ends.
-  static std::shared_ptr<ProcessTask> Fork(RunOptions options, std::string name,
+  static std::shared_ptr<ProcessTask> Fork(ProcessOptions options, std::string name,
                                            absl::FunctionRef<void(Body&)> call);
-  // This program begun anew, as Dispatch tells it; by the fork server, where the options say so.
-  static std::shared_ptr<ProcessTask> Spawn(RunOptions options, std::string name,
+  // This program executed again, with a Dispatch; by the fork server, if the options say so.
+  static std::shared_ptr<ProcessTask> Spawn(ProcessOptions options, std::string name,
                                             const void* function, std::string arguments,
                                             const std::vector<int>& descriptors);
   ~ProcessTask() override;
@@ -37,6 +37,8 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
   bool alive() const override { return !WaitForEnd(absl::ZeroDuration()); }
   std::optional<int> exit_code() override;
   void Terminate() override;
+  // SIGTERM, and SIGKILL after `grace`. Returns when it has ended.
+  void Terminate(absl::Duration grace);
   void Kill() override;
   void End(absl::Duration grace) override;
   bool WaitForEnd(absl::Duration timeout) const override;
@@ -44,14 +46,14 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
   const OutputOf& output() const { return output_; }
 
  private:
-  ProcessTask(RunOptions options, std::string name);
+  ProcessTask(ProcessOptions options, std::string name);
 
   bool mine() const override { return parent_ == transport_internal::Self(); }
   int end_fd() const override { return fd_.IsOurs() ? fd_.get() : -1; }
   bool HasEnded() const;
   void Ended() override { Reap(); }
   ProcessDied Died(ProcessDied::Traces traces) override;
-  ProcessDied::End Reap() ABSL_LOCKS_EXCLUDED(reap_mutex_);
+  ProcessEnd Reap() ABSL_LOCKS_EXCLUDED(reap_mutex_);
   void Started(pid_t pid, int fd);
   void Signal(int signal);
 
@@ -67,14 +69,15 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
   transport_internal::Identity server_ = 0;  // The fork server, if that is its parent and reaps it.
   std::atomic<bool> reaped_{false};          // Relaxed: it publishes nothing.
   absl::Mutex reap_mutex_;
-  std::optional<ProcessDied::End> end_ ABSL_GUARDED_BY(reap_mutex_);
+  std::optional<ProcessEnd> end_ ABSL_GUARDED_BY(reap_mutex_);
 };
 
 // All that a new process of ours does, whichever way it was started. `owner` has the ProcessTask;
 // `lifeline` is that of a daemon, or -1.
-[[noreturn]] void RunAsProcess(SharedLog& log, const RunOptions& options, const std::string& name,
-                               int lifeline, transport_internal::Identity owner,
-                               const Except* errors, absl::FunctionRef<void(Body&)> call);
+[[noreturn]] void RunAsProcess(SharedLog& log, const ProcessOptions& options,
+                               const std::string& name, int lifeline,
+                               transport_internal::Identity owner, const Except* errors,
+                               absl::FunctionRef<void(Body&)> call);
 
 }  // namespace remoteobj::process_internal
 

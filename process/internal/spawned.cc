@@ -39,7 +39,7 @@ namespace remoteobj {
 
 namespace {
 
-// The memory, and the options but for the types, which are code.
+// The memory, and the options without the types, which are code.
 using SentExcept = std::tuple<std::uint64_t, bool, bool, bool, bool>;
 
 }  // namespace
@@ -78,8 +78,30 @@ struct Functions {
   }
 };
 
-using Packed = std::tuple<std::string, std::string, std::string, bool, std::uint64_t, Output,
-                          std::uint64_t, bool>;
+// What the new process is told, besides its descriptors.
+struct Description {
+  using Fields = std::tuple<std::string, std::string, std::string, bool, std::uint64_t, Output,
+                            transport_internal::Identity, bool>;
+
+  std::string name = {};
+  std::string function = {};   // As it is registered.
+  std::string arguments = {};  // Packed.
+  bool daemon = true;
+  std::uint64_t max_backlog = 0;
+  Output output = Output::kInherit;
+  transport_internal::Identity owner = 0;
+  bool shares_errors = false;  // The last descriptor is that of an Except.
+
+  std::string ToBytes() const {
+    return Pack(
+        Fields(name, function, arguments, daemon, max_backlog, output, owner, shares_errors));
+  }
+  static Description FromBytes(std::string_view bytes) {
+    return std::apply(
+        [](auto&&... fields) { return Description{std::forward<decltype(fields)>(fields)...}; },
+        Unpack<Fields>(bytes));
+  }
+};
 
 std::string ReadWhole(int fd) {
   struct stat status;
@@ -94,7 +116,7 @@ std::string ReadWhole(int fd) {
   return bytes;
 }
 
-// The descriptors that a variable names; empty if there is no such variable. It is not for others.
+// Returns the descriptors that a variable names, and unsets it; empty if there is no such variable.
 std::vector<int> TakeVariable(const char* variable) {
   std::vector<int> descriptors;
   const char* const text = std::getenv(variable);
@@ -125,16 +147,22 @@ bool Register(const void* function, std::string_view name, SpawnedCall call) {
   return true;
 }
 
-Dispatch::Dispatch(const RunOptions& options, const std::string& name, const void* function,
+Dispatch::Dispatch(const ProcessOptions& options, const std::string& name, const void* function,
                    std::string arguments, const std::vector<int>& descriptors, const SharedLog& log,
                    int lifeline) {
   if (!initialized.load(std::memory_order_relaxed)) {
     throw std::logic_error(
         absl::StrCat("process ", name,
-                     " can't be begun anew: call remoteobj::Init(&argc, &argv) first in main(), "
-                     "which would run otherwise instead of its function"));
+                     " can't be spawned: call remoteobj::Init(&argc, &argv) first in main(); "
+                     "otherwise main() would run in it instead of its function"));
   }
-  Packed packed;
+  Description description{.name = name,
+                          .arguments = std::move(arguments),
+                          .daemon = options.daemon,
+                          .max_backlog = options.max_backlog,
+                          .output = options.output,
+                          .owner = transport_internal::Self(),
+                          .shares_errors = options.errors.has_value()};
   {
     Functions& functions = Functions::Get();
     const std::scoped_lock lock(transport_internal::ForkSafeMutex<FunctionsMutex>());
@@ -142,24 +170,17 @@ Dispatch::Dispatch(const RunOptions& options, const std::string& name, const voi
     if (at == functions.names.end()) {
       throw std::logic_error(
           absl::StrCat("process ", name,
-                       " can't be begun anew: its function is not registered; write "
+                       " can't be spawned: its function is not registered; write "
                        "REMOTEOBJ_REGISTER_FUNCTION after it"));
     }
-    packed = {name,
-              at->second,
-              std::move(arguments),
-              options.daemon,
-              options.max_backlog,
-              options.output,
-              transport_internal::Self(),
-              options.errors.has_value()};
+    description.function = at->second;
   }
   memory_ = transport_internal::NewMemoryFile("remoteobj-start");
   descriptors_ = {memory_.get(), log.memory_fd(), log.wake_fd()};
   if (lifeline >= 0) descriptors_.push_back(lifeline);
   descriptors_.insert(descriptors_.end(), descriptors.begin(), descriptors.end());
   if (options.errors) descriptors_.push_back(ExceptAccess::Log(*options.errors).memory_fd());
-  const std::string bytes = Pack(packed);
+  const std::string bytes = description.ToBytes();
   transport_internal::ResizeMemoryFile(memory_.get(), static_cast<off_t>(bytes.size()),
                                        "what a process is started with");
   for (std::string_view rest = bytes; !rest.empty();) {
@@ -177,47 +198,40 @@ void RunDispatched(const std::vector<int>& descriptors) {
   CloseAllBut(descriptors);
   // Both live as long as the process.
   auto& log = *new SharedLog(descriptors[1], descriptors[2]);
-  const Packed packed = Unpack<Packed>(ReadWhole(descriptors[0]));
-  // Not structured bindings, which a lambda can't have in Clang 14.
-  const std::string& name = std::get<0>(packed);
-  const std::string& function = std::get<1>(packed);
-  const std::string& arguments = std::get<2>(packed);
-  RunOptions options;
-  options.daemon = std::get<3>(packed);
-  options.max_backlog = std::get<4>(packed);
-  options.output = std::get<5>(packed);
-  const transport_internal::Identity owner = std::get<6>(packed);
-  const bool shares_errors = std::get<7>(packed);
+  const Description description = Description::FromBytes(ReadWhole(descriptors[0]));
+  ProcessOptions options;
+  options.daemon = description.daemon;
+  options.max_backlog = description.max_backlog;
+  options.output = description.output;
   close(descriptors[0]);
   const std::size_t taken = options.daemon ? 4 : 3;
   if (descriptors.size() < taken) _exit(EXIT_FAILURE);
   new DescriptorScope(
       {descriptors.begin() + static_cast<std::ptrdiff_t>(taken), descriptors.end()});
   std::optional<Except> errors;
-  if (shares_errors) {
+  if (description.shares_errors) {
     const int fd = TakeDescriptor(descriptors.size() - taken - 1);
     errors = ExceptAccess::Make({}, std::make_shared<SharedLog>(fd, -1));
   }
-  RunAsProcess(log, options, name, options.daemon ? descriptors[3] : -1, owner,
-               errors ? &*errors : nullptr, [&](Body& body) {
+  RunAsProcess(log, options, description.name, options.daemon ? descriptors[3] : -1,
+               description.owner, errors ? &*errors : nullptr, [&](Body& body) {
                  SpawnedCall call = nullptr;
                  {
                    Functions& functions = Functions::Get();
                    const std::scoped_lock lock(transport_internal::ForkSafeMutex<FunctionsMutex>());
-                   if (const auto at = functions.calls.find(function);
-                       at != functions.calls.end()) {
-                     call = at->second;
-                   }
+                   const auto at = functions.calls.find(description.function);
+                   if (at != functions.calls.end()) call = at->second;
                  }
                  if (call == nullptr) {
                    throw std::logic_error(
-                       absl::StrCat("the program that was begun anew has no function ", function));
+                       absl::StrCat("the spawned program has no function ", description.function));
                  }
-                 call(body, arguments);
+                 call(body, description.arguments);
                });
 }
 
-pid_t BeginAnew(const char* variable, const std::vector<int>& descriptors, int out, int err) {
+pid_t SpawnThisProgram(const char* variable, const std::vector<int>& descriptors, int out,
+                       int err) {
   std::vector<char*> environment;
   const std::string prefix = absl::StrCat(variable, "=");
   // Null after clearenv().
@@ -249,7 +263,8 @@ pid_t BeginAnew(const char* variable, const std::vector<int>& descriptors, int o
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
-    throw std::system_error(error, std::generic_category(), "remoteobj: this program begun anew");
+    throw std::system_error(error, std::generic_category(),
+                            "remoteobj: posix_spawn of this program");
   }
   return pid;
 }

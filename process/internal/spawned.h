@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a process that is this program begun anew is to do, on both sides: written down by its
-// owner, read by it.
+// The job description of a spawned (re-executed) process: serialized by its owner, read by it.
 //
 // Threads:  thread-safe.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_SPAWNED_H_
@@ -26,7 +25,7 @@
 
 namespace remoteobj {
 
-// As an argument of a process that is being started.
+// For arguments of a process that is being started.
 template <>
 struct Codec<Except> {
   static void Encode(const Except& errors, ValueWriter out);
@@ -35,10 +34,7 @@ struct Codec<Except> {
 
 namespace process_internal {
 
-template <typename T>
-concept HasCodec = requires { sizeof(Codec<T>); };
-
-// What a function takes, but for a std::stop_token, as values.
+// The parameters of a function as values, without a std::stop_token.
 template <typename F>
 struct Parameters {
   static constexpr bool kHaveCodecs = false;
@@ -63,13 +59,13 @@ using SpawnedCall = void (*)(Body& body, std::string_view packed_arguments);
 // Ends the program, with a message, if another function has that name.
 bool Register(const void* function, std::string_view name, SpawnedCall call);
 
-// All that the new process has to know, as bytes in memory, and the descriptors that it needs:
-// first that memory, then the log's two, the lifeline's of a daemon, those of the arguments, and
-// that of an Except.
+// The job description in a memory file, and the descriptors that the new process needs: first that
+// file, then the log's two, the lifeline's of a daemon, those of the arguments, and that of an
+// Except.
 class Dispatch {
  public:
   // Throws std::logic_error if `function` can't be spawned.
-  Dispatch(const RunOptions& options, const std::string& name, const void* function,
+  Dispatch(const ProcessOptions& options, const std::string& name, const void* function,
            std::string arguments, const std::vector<int>& descriptors, const SharedLog& log,
            int lifeline);
   Dispatch(const Dispatch&) = delete;
@@ -82,14 +78,15 @@ class Dispatch {
   std::vector<int> descriptors_;
 };
 
-// Does what a Dispatch says, in the new process.
+// Runs the job that a Dispatch describes, in the new process.
 [[noreturn]] void RunDispatched(const std::vector<int>& descriptors);
 
-// Begins this program anew, with these descriptors, which the variable of the environment tells it.
-// Gives its pid. `out` and `err` are its stdout and stderr if they are not negative.
+// Executes this program in a new process with these descriptors, whose numbers are the value of the
+// environment variable, and returns its pid. `out` and `err` become its stdout and stderr if they
+// are not negative.
 inline constexpr char kDispatchVariable[] = "REMOTEOBJ_DISPATCH";
 inline constexpr char kForkServerVariable[] = "REMOTEOBJ_FORK_SERVER";
-pid_t BeginAnew(const char* variable, const std::vector<int>& descriptors, int out, int err);
+pid_t SpawnThisProgram(const char* variable, const std::vector<int>& descriptors, int out, int err);
 
 }  // namespace process_internal
 }  // namespace remoteobj

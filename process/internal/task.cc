@@ -82,7 +82,7 @@ std::string NameFor(const void* function, const char* fallback) {
   return absl::StrCat(name, "-", ++counts[name]);
 }
 
-Task::Task(RunOptions options, std::string name)
+Task::Task(ProcessOptions options, std::string name)
     : options_(std::move(options)), name_(std::move(name)) {
   control().without_results.store(options_.results ? 0 : 1, std::memory_order_relaxed);
 }
@@ -108,6 +108,8 @@ void Task::Absorb(const SharedLog::Record& record) {
       }
       break;
     case kStopped:
+      stopped_ = true;
+      [[fallthrough]];
     case kFinished:
       finished_ = true;
       break;
@@ -143,10 +145,10 @@ std::shared_ptr<const std::string> Task::Result() {
 }
 
 // REQUIRES: it has ended, and all that it said is absorbed.
-void Task::CheckEnd() {
+void Task::CheckEnd(bool raises) {
   if (finished_ && !thrown_) return;
   SetTaken();
-  if (!options_.raises) return;
+  if (!raises) return;
   if (thrown_) Rethrow(*thrown_);
   traces_.doing = DoingText(control().doing.load(std::memory_order_relaxed),
                             control().yields.load(std::memory_order_relaxed));
@@ -178,7 +180,7 @@ std::optional<std::string> Task::NextYield() {
                  Slice(Deadline::After(woken_at_end ? absl::Seconds(1) : absl::Milliseconds(20))));
     InterruptionPoint();
   }
-  CheckEnd();
+  CheckEnd(options_.raises);
   return std::nullopt;
 }
 
@@ -195,7 +197,8 @@ void Task::StopWaitingForReaders() {
   if (control().joining.exchange(1, std::memory_order_relaxed) == 0) Interrupt();
 }
 
-bool Task::Join(absl::Duration timeout) {
+// Returns false if it still runs.
+bool Task::WaitToJoin(absl::Duration timeout) {
   CheckMine("joined");
   BeforeJoining();
   const Deadline deadline = Deadline::After(timeout);
@@ -204,10 +207,33 @@ bool Task::Join(absl::Duration timeout) {
     if (deadline.expired()) return false;
   }
   Ended();
+  return true;
+}
+
+bool Task::Join(absl::Duration timeout) {
+  if (!WaitToJoin(timeout)) return false;
   const absl::MutexLock lock(&mutex_);
   AbsorbAll();
-  CheckEnd();
+  CheckEnd(options_.raises);
   return true;
+}
+
+std::shared_ptr<const std::string> Task::AwaitResult(absl::Duration timeout) {
+  if (!WaitToJoin(timeout)) ThrowNotEnded(timeout);
+  const absl::MutexLock lock(&mutex_);
+  AbsorbAll();
+  CheckEnd(true);
+  if (stopped_) throw StopRequested();
+  if (result_ == nullptr) {
+    throw std::logic_error(
+        absl::StrCat(name_, " sends no results back: its options have results = false"));
+  }
+  return result_;
+}
+
+void Task::ThrowNotEnded(absl::Duration timeout) const {
+  throw DeadlineExceeded::After(std::max(timeout, absl::ZeroDuration()),
+                                absl::StrCat(name_, " (pid ", pid(), ") still runs"));
 }
 
 const Except& Task::errors() {
@@ -249,7 +275,7 @@ void Task::Throw(const ErrorInfo& error) {
   Interrupt();
 }
 
-void Task::JoinBeforeForgetting(bool unwinding) noexcept {
+void Task::JoinBeforeRelease(bool unwinding) noexcept {
   if (!mine()) return;
   try {
     bool ended = false;
@@ -278,7 +304,7 @@ void Task::JoinBeforeForgetting(bool unwinding) noexcept {
     if (taken_.load(std::memory_order_relaxed)) return;
     const absl::MutexLock lock(&mutex_);
     AbsorbAll();
-    CheckEnd();
+    CheckEnd(options_.raises);
   } catch (const std::exception& e) {
     const RemoteError* const remote = RemoteErrorOf(e);
     if (remote != nullptr) {

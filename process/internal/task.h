@@ -35,13 +35,13 @@ std::string NameFor(const void* function, const char* fallback);
 
 class Task {
  public:
-  Task(RunOptions options, std::string name);
+  Task(ProcessOptions options, std::string name);
   virtual ~Task() = default;
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
 
   const std::string& name() const { return name_; }
-  const RunOptions& options() const { return options_; }
+  const ProcessOptions& options() const { return options_; }
   SharedLog& log() { return log_; }
   const SharedLog& log() const { return log_; }
   // What the other side records into, or null.
@@ -56,6 +56,11 @@ class Task {
   void EndYields();
 
   bool Join(absl::Duration timeout);
+  // Joins, and returns the result, packed. Throws what the function threw, ProcessDied,
+  // DeadlineExceeded, StopRequested, or std::logic_error if results are not sent.
+  std::shared_ptr<const std::string> AwaitResult(absl::Duration timeout);
+  // Throws DeadlineExceeded.
+  [[noreturn]] void ThrowNotEnded(absl::Duration timeout) const;
   const Except& errors();
   // From now on what it yields waits for no reader.
   void StopWaitingForReaders();
@@ -63,7 +68,7 @@ class Task {
   void Throw(const ErrorInfo& error);
 
   // What the destructor of a handle does. `unwinding`: an exception is on its way through it.
-  void JoinBeforeForgetting(bool unwinding) noexcept;
+  void JoinBeforeRelease(bool unwinding) noexcept;
   // Of the process; the calling one's for a thread.
   virtual pid_t pid() const = 0;
   virtual bool alive() const = 0;
@@ -89,12 +94,13 @@ class Task {
 
   void CheckMine(const char* what) const;
   void BeforeJoining();
+  bool WaitToJoin(absl::Duration timeout);
   void Absorb(const SharedLog::Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AbsorbAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Throws if it failed.
-  void CheckEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Throws if the function failed, and `raises`.
+  void CheckEnd(bool raises) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const RunOptions options_;
+  const ProcessOptions options_;
   const std::string name_;
   SharedLog log_{{.can_wait = true}};
   // Relaxed: they publish nothing.
@@ -105,6 +111,7 @@ class Task {
   SharedLog::Reader reader_ ABSL_GUARDED_BY(mutex_){log_, /*consume=*/true};
   std::deque<std::string> yields_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;  // Returned, thrown or stopped.
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<const std::string> result_ ABSL_GUARDED_BY(mutex_);
   std::optional<ErrorInfo> thrown_ ABSL_GUARDED_BY(mutex_);
   ProcessDied::Traces traces_ ABSL_GUARDED_BY(mutex_);

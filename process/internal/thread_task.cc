@@ -16,10 +16,10 @@
 
 namespace remoteobj::process_internal {
 
-ThreadTask::ThreadTask(RunOptions options, std::string name)
+ThreadTask::ThreadTask(ProcessOptions options, std::string name)
     : Task(std::move(options), std::move(name)) {}
 
-std::shared_ptr<ThreadTask> ThreadTask::Begin(RunOptions options, std::string name,
+std::shared_ptr<ThreadTask> ThreadTask::Begin(ProcessOptions options, std::string name,
                                               std::function<void(Body&)> call) {
   std::shared_ptr<ThreadTask> task(new ThreadTask(std::move(options), std::move(name)));
   // Not shared with the thread: the destructor waits for it.

@@ -22,7 +22,7 @@ namespace remoteobj::process_internal {
 
 class ThreadTask final : public Task {
  public:
-  static std::shared_ptr<ThreadTask> Begin(RunOptions options, std::string name,
+  static std::shared_ptr<ThreadTask> Begin(ProcessOptions options, std::string name,
                                            std::function<void(Body&)> call);
   ~ThreadTask() override;
 
@@ -36,7 +36,7 @@ class ThreadTask final : public Task {
   bool WaitForEnd(absl::Duration timeout) const override;
 
  private:
-  ThreadTask(RunOptions options, std::string name);
+  ThreadTask(ProcessOptions options, std::string name);
 
   bool mine() const override { return process_ == transport_internal::Self(); }
   int end_fd() const override { return -1; }

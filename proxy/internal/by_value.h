@@ -21,9 +21,6 @@
 
 namespace remoteobj::proxy_internal {
 
-template <typename T>
-concept HasCodec = requires { sizeof(Codec<T>); };
-
 // Views of memory that belongs to something else, such as std::string_view, have none.
 template <typename T>
 concept HasDecode = requires(const ValueReader& in) { Codec<T>::Decode(in); };

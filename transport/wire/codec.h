@@ -69,6 +69,10 @@ struct Tag {
 template <typename T>
 concept Described = requires { RemoteobjDescribe(Tag<T>{}); };
 
+// T has a Codec.
+template <typename T>
+concept HasCodec = requires { sizeof(Codec<T>); };
+
 // T can be sent and received by value.
 template <typename T>
 concept Codable = requires(const T& value, ValueWriter out, const ValueReader& in) {
