@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "remoteobj/except/generator.h"
+#include "remoteobj/manager/internal/serving.h"
 #include "remoteobj/manager/server/built_in_types.h"
 #include "remoteobj/manager/server/manager_service.h"
 #include "remoteobj/manager/server/object_server.h"
@@ -42,6 +43,7 @@ namespace remoteobj {
 namespace {
 
 using manager_internal::ObjectServer;
+using manager_internal::OfferToManager;
 using manager_internal::Root;
 using transport_internal::ForkSafeMutex;
 using transport_internal::RpcClient;
@@ -289,7 +291,8 @@ class Manager::Impl {
                                       .tls = options_.tls,
                                       .connect_timeout = options_.connect_timeout,
                                       .max_message_bytes = options_.max_message_bytes,
-                                      .shared_memory = options_.shared_memory});
+                                      .shared_memory = options_.shared_memory,
+                                      .offer_object = &OfferToManager});
     const Reference root{
         client->Object(0, TypeName<Root>(), Deadline::After(options_.connect_timeout))};
     auto connected = std::make_unique<Connected>(Connected{std::move(client), Proxy<Root>(root)});

@@ -161,16 +161,17 @@ class Offers {
   std::map<Key, std::weak_ptr<Referent>> relays_;
 };
 
-[[maybe_unused]] const bool registered = [] {
-  transport_internal::offer_object = [](const std::shared_ptr<RpcClient>& client,
-                                        std::string_view type,
-                                        const std::shared_ptr<Channel>& channel) {
-    return Offers::Get().Offer(client, type, channel);
-  };
-  return true;
-}();
+[[maybe_unused]] const bool registered = transport_internal::RegisterReferents(
+    RpcClient::kSentKind,
+    [](const ValueReader& in) { return RpcClient::ReceiveFromProcess(in, &OfferToManager); });
 
 }  // namespace
+
+std::shared_ptr<Referent> OfferToManager(const std::shared_ptr<RpcClient>& client,
+                                         std::string_view type,
+                                         const std::shared_ptr<Channel>& channel) {
+  return Offers::Get().Offer(client, type, channel);
+}
 
 bool Serve(const RelayProxy& relay, Channel& channel) {
   try {

@@ -10,6 +10,7 @@
 #define REMOTEOBJ_MANAGER_INTERNAL_SERVING_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,10 @@
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/references.h"
+
+namespace remoteobj::transport_internal {
+class RpcClient;
+}
 
 namespace remoteobj::manager_internal {
 
@@ -44,6 +49,11 @@ class RelayProxy : public Shared {
   // For what waits for nothing.
   static constexpr absl::Duration kSoon = absl::Seconds(10);
 };
+
+// Makes an object of this process callable by the manager of `client`: an OfferObject.
+std::shared_ptr<Referent> OfferToManager(
+    const std::shared_ptr<transport_internal::RpcClient>& client, std::string_view type,
+    const std::shared_ptr<Channel>& channel);
 
 // Evaluates the calls that the relay has, on `channel`, until it is over, or the manager is gone.
 // Returns false if it was something else that went wrong: then it can be called again.

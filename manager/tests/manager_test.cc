@@ -395,7 +395,7 @@ TEST(ManagerTest, AnObjectOfAnotherManagerIsRefusedByName) {
     queue->put({.counts = there.Dict<std::string, int>()});
     FAIL();
   } catch (const BadValue& e) {
-    EXPECT_NE(std::string(e.what()).find("another manager"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("another server"), std::string::npos) << e.what();
   }
 }
 

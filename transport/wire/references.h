@@ -130,9 +130,14 @@ struct Reference {
 };
 
 namespace transport_internal {
-// Reads what SendToProcess has written; set by who knows how (rpc_client.cc).
+
+// Registers, at program start, the function that returns the referent which SendToProcess() has
+// written in another process of this program. `kind` is the first item of the list that it writes.
 using ReceiveReferent = std::shared_ptr<Referent> (*)(const ValueReader&);
-inline constinit ReceiveReferent receive_from_process = nullptr;
+bool RegisterReferents(std::string_view kind, ReceiveReferent receive);
+// Throws BadValue for a kind that was not registered.
+std::shared_ptr<Referent> ReceiveFromProcess(const ValueReader& in);
+
 }  // namespace transport_internal
 
 template <>
@@ -147,9 +152,8 @@ struct Codec<Reference> {
   }
   static Reference Decode(const ValueReader& in) {
     if (in.kind() == ValueKind::kList && ReferenceScope::CurrentOrNull() == nullptr &&
-        DescriptorScope::CurrentOrNull() != nullptr &&
-        transport_internal::receive_from_process != nullptr) {
-      return {transport_internal::receive_from_process(in)};
+        DescriptorScope::CurrentOrNull() != nullptr) {
+      return {transport_internal::ReceiveFromProcess(in)};
     }
     return {ReferenceScope::Current().Receive(in.AsObject(), in.ObjectType())};
   }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 //
-// The objects of an RPC server, for its clients.
+// A client of an RPC server, by which it gets and calls the server's objects.
 //
 //   auto client = RpcClient::Connect({.address = Address::Parse("unix:/run/jobs"), .key = key});
 //   std::shared_ptr<Referent> root = client->Object(0, "Root", deadline);
 //   root->channel().Call(write, read, deadline);
 //
-// There is no thread for it: of those that wait for an answer one reads the socket, for all, and
-// hands that on when it has its own. A call from one thread costs no switch to another.
+// The client has no thread: the threads that wait for answers read the socket in turn
+// (leader_followers.h), so a call from one thread costs no switch to another.
 //
-// A connection belongs to a process. In a forked child the first call makes another, and each
-// object is asked for again by its number; so it is after a connection was lost. If the server was
-// started anew meanwhile that is StaleReference.
+// A connection belongs to one process. In a forked child, and after a connection was lost, the next
+// call connects again, and each object is asked for again by its number. If the server was
+// restarted since, that is a StaleReference.
 //
 // Threads:  thread-safe.
-// Lifetime: the last object that is dropped, or the client, closes the connection.
+// Lifetime: the connection closes with the client and the last of its objects.
 // Errors:   AuthenticationError, NotListening, DeadlineExceeded from connecting; those of channel.h
 //           from calls.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_CLIENT_H_
@@ -33,27 +33,39 @@
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/limits.h"
 #include "remoteobj/transport/rpc/address.h"
+#include "remoteobj/transport/rpc/internal/hello.h"
 #include "remoteobj/transport/wire/references.h"
+#include "remoteobj/transport/wire/value.h"
 
 namespace remoteobj {
+class Channel;
 class Tls;
-}
+}  // namespace remoteobj
 
 namespace remoteobj::transport_internal {
 
+class RpcClient;
 class RpcConnection;
+
+// Makes an object of this process callable by the server: returns the server's object whose calls
+// come to `channel`.
+using OfferObject = std::shared_ptr<Referent> (*)(const std::shared_ptr<RpcClient>& client,
+                                                  std::string_view type,
+                                                  const std::shared_ptr<Channel>& channel);
 
 struct RpcClientOptions {
   Address address;
   std::string key = {};
-  // Null: none.
+  // Null: the connection is not encrypted.
   std::shared_ptr<Tls> tls = {};
-  // For connecting, and for making a lost connection again.
+  // The limit for connecting, and for connecting again.
   absl::Duration connect_timeout = absl::Seconds(10);
-  // The largest request. That of an outcome is the server's; both should have the same.
+  // The largest request. The server limits outcomes; both should have the same limit.
   std::size_t max_message_bytes = kMaxManagerMessageBytes;
-  // Whether calls that need not wait go through shared memory, where the server is on this machine.
+  // Calls that need not wait use shared memory if the server is on this machine.
   bool shared_memory = true;
+  // Null: objects of this process can't be sent to the server.
+  OfferObject offer_object = nullptr;
 };
 
 class RpcClient : public std::enable_shared_from_this<RpcClient> {
@@ -63,29 +75,32 @@ class RpcClient : public std::enable_shared_from_this<RpcClient> {
 
   const RpcClientOptions& options() const { return options_; }
 
-  // The object of that number; `type` is what it says of itself. Throws StaleReference.
+  // Returns the object with that number. `type` is the type that it claims to have. Throws
+  // StaleReference.
   std::shared_ptr<Referent> Object(std::uint64_t id, std::string_view type, Deadline deadline);
 
-  // The connection of this process; made if there is none, or the last one is lost.
+  // Returns the connection of this process; connects if there is none or the last one was lost.
   std::shared_ptr<RpcConnection> Connection();
-  // The server's process, on its machine; 0 without a connection.
+  // The server's process on its machine; 0 without a connection.
   pid_t server_pid();
-  // Calls `write`, which writes values that are to be sent to the server later.
+  // Calls `write`, which writes values that will be sent to the server later.
   void WithReferences(absl::FunctionRef<void()> write);
-  // Whether the server answers.
+  // Returns true if the server answers.
   bool Ping(Deadline deadline);
+
+  // An object of the server process `server` as an argument of a process: SendToProcess() writes
+  // how the process reaches it, ReceiveFromProcess() returns the object there. kSentKind is its
+  // kind for RegisterReferents() of references.h.
+  static constexpr char kSentKind[] = "rpc";
+  void SendToProcess(std::uint64_t id, const std::string& type, const HelloId& server,
+                     ValueWriter out);
+  static std::shared_ptr<Referent> ReceiveFromProcess(const ValueReader& in,
+                                                      OfferObject offer_object);
 
  private:
   const RpcClientOptions options_;
   std::shared_ptr<RpcConnection> connection_;  // Guarded by ForkSafeMutex<Connections>().
 };
-
-// Makes an object of this process one that the server can call; set by who knows how (the manager's
-// serving.cc).
-using OfferObject = std::shared_ptr<Referent> (*)(const std::shared_ptr<RpcClient>& client,
-                                                  std::string_view type,
-                                                  const std::shared_ptr<Channel>& channel);
-inline constinit OfferObject offer_object = nullptr;
 
 }  // namespace remoteobj::transport_internal
 

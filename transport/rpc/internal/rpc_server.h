@@ -60,6 +60,9 @@ class RpcServer {
   RpcServer(const RpcServer&) = delete;
   RpcServer& operator=(const RpcServer&) = delete;
 
+  // The server whose loop runs on the calling thread; null if there is none.
+  static RpcServer* current();
+
   const Address& address() const;
 
   // Serves until Stop(). Then it says goodbye to its clients, and waits no longer than half a

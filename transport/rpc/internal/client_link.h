@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+//
+// The state of one client in the server: its session and its unanswered calls. Capabilities and
+// calls may outlive their connection by a turn of the loop; they hold the link, which then is
+// closed.
+//
+// Threads: used in the loop only.
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CLIENT_LINK_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CLIENT_LINK_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+
+#include "kj/async.h"
+#include "kj/debug.h"
+#include "kj/exception.h"
+#include "remoteobj/transport/rpc/internal/rpc_server.h"
+#include "remoteobj/transport/rpc/internal/rpc_service.h"
+#include "remoteobj/transport/wire/references.h"
+
+namespace remoteobj::transport_internal {
+
+// A call that is not answered yet.
+struct Waiting {
+  std::unique_ptr<RpcAnswer> answer;
+  kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+};
+
+// Objects that are kept alive on their way from one client to another.
+class Kept {
+ public:
+  // Returns a number for Forget().
+  std::uint64_t Keep(std::shared_ptr<Referent> object) {
+    objects_.emplace(++last_, std::move(object));
+    return last_;
+  }
+  void Forget(std::uint64_t number) { objects_.erase(number); }
+  // Called when a client has asked for the object.
+  void Arrived(std::uint64_t id) {
+    const auto at = std::find_if(objects_.begin(), objects_.end(),
+                                 [id](const auto& kept) { return kept.second->id() == id; });
+    if (at != objects_.end()) objects_.erase(at);
+  }
+
+ private:
+  std::uint64_t last_ = 0;
+  std::map<std::uint64_t, std::shared_ptr<Referent>> objects_;
+};
+
+struct Link {
+  explicit Link(RpcServer& loop) : server(loop) {}
+
+  RpcServer& server;
+  std::function<void()> after_call;
+  std::function<void(std::shared_ptr<Referent>)> keep;
+  std::shared_ptr<Kept> kept;
+  std::unique_ptr<RpcSession> session;  // Null before the handshake, and when the client has gone.
+  std::unordered_map<std::uint64_t, std::shared_ptr<Waiting>> waiting;
+  // Fulfilled when the client has called closed(), and to answer that call.
+  kj::PromiseFulfillerPair<void> asked = kj::newPromiseAndFulfiller<void>();
+  kj::PromiseFulfillerPair<void> closed = kj::newPromiseAndFulfiller<void>();
+
+  void Cancel(std::uint64_t call) {
+    const auto at = waiting.find(call);
+    if (at == waiting.end()) return;
+    const std::shared_ptr<Waiting> ended = std::move(at->second);
+    waiting.erase(at);
+    ended->answer.reset();
+    ended->fulfiller->fulfill();
+  }
+  void Close() {
+    while (!waiting.empty()) Cancel(waiting.begin()->first);
+    session.reset();
+    // Otherwise the call of closed() and this link would keep each other alive.
+    closed.fulfiller->reject(KJ_EXCEPTION(DISCONNECTED, "the client has gone"));
+  }
+};
+
+}  // namespace remoteobj::transport_internal
+
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CLIENT_LINK_H_

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//
+// A stream that reads nothing while earlier writes are in progress: back-pressure against a client
+// that sends calls and does not read their outcomes, which would pile up without limit.
+//
+// Threads: used in the loop only.
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_PACED_STREAM_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_PACED_STREAM_H_
+
+#include <cstddef>
+
+#include "kj/async-io.h"
+#include "kj/async.h"
+#include "kj/common.h"
+
+namespace remoteobj::transport_internal {
+
+class PacedStream final : public kj::AsyncIoStream {
+ public:
+  explicit PacedStream(kj::Own<kj::AsyncIoStream> stream) : stream_(kj::mv(stream)) {}
+
+  kj::Promise<std::size_t> tryRead(void* buffer, std::size_t least, std::size_t most) override;
+  // Each version of KJ declares one of these two, so that neither can be marked as an override.
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winconsistent-missing-override"
+#endif
+  kj::Promise<void> write(const void* buffer, std::size_t size);
+  kj::Promise<void> write(kj::ArrayPtr<const kj::byte> bytes);
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
+  kj::Promise<void> whenWriteDisconnected() override { return stream_->whenWriteDisconnected(); }
+  void shutdownWrite() override { stream_->shutdownWrite(); }
+  void abortRead() override { stream_->abortRead(); }
+
+ private:
+  kj::Own<kj::AsyncIoStream> stream_;
+  kj::ArrayPtr<const kj::byte> piece_;
+  int writes_ = 0;
+  kj::Own<kj::PromiseFulfiller<void>> written_;  // Of a read that waits for the writes.
+};
+
+}  // namespace remoteobj::transport_internal
+
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_PACED_STREAM_H_

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/transport/rpc/internal/rpc_connection.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <unordered_map>
+
+#include "absl/strings/str_cat.h"
+#include "capnp/capability.h"
+#include "capnp/rpc-twoparty.h"
+#include "kj/async-io.h"
+#include "kj/async.h"
+#include "kj/exception.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/made_once.h"
+#include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/rpc/internal/call_failure.h"
+#include "remoteobj/transport/rpc/internal/kj_socket_stream.h"
+#include "remoteobj/transport/rpc/internal/rpc_messages.h"
+#include "remoteobj/transport/rpc/internal/tls_stream.h"
+#include "remoteobj/transport/shared_memory/internal/polled_channel.h"
+#include "remoteobj/transport/wire/message.capnp.h"
+#include "remoteobj/transport/wire/rpc.capnp.h"
+
+namespace remoteobj::transport_internal {
+namespace {
+
+// Identifies this process to servers. Made at start, so that a process and its forks have one.
+const HelloId& ClientId() {
+  return MadeOnce([] { return new const HelloId(RandomHelloId()); });
+}
+[[maybe_unused]] const HelloId& client_id_at_start = ClientId();
+
+// The rest of the time in nanoseconds, as a message to another machine gives it; 0 if unlimited.
+std::int64_t LeftOf(Deadline deadline) {
+  if (deadline == Deadline::Never()) return 0;
+  return std::max<std::int64_t>(1, absl::ToInt64Nanoseconds(deadline.left()));
+}
+
+// Runs the loop, which no other thread runs yet, until `work` is done. Throws AuthenticationError
+// for what TLS refuses, and DeadlineExceeded.
+void RunUntilDone(kj::EventLoop& loop, int fd, SocketStream& stream, kj::Promise<void> work,
+                  const std::string& address, Deadline deadline) {
+  bool done = false;
+  std::string failure;
+  const kj::Promise<void> running =
+      work.then([&] { done = true; }).eagerlyEvaluate([&](kj::Exception&& e) {
+        failure = e.getDescription().cStr();
+      });
+  for (;;) {
+    loop.run();
+    if (done) return;
+    if (!failure.empty()) {
+      throw AuthenticationError(absl::StrCat("no secure connection to ", address, ": ", failure));
+    }
+    pollfd wait{fd, stream.events(), 0};
+    const absl::Duration left = std::min(deadline.left(), absl::Milliseconds(20));
+    if (left <= absl::ZeroDuration()) throw DeadlineExceeded("the connection did not come about");
+    if (poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1) > 0) {
+      stream.Ready(wait.revents);
+    }
+    InterruptionPoint();
+  }
+}
+
+}  // namespace
+
+// The RPC system on the socket, and the capabilities that it has received.
+class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
+ public:
+  // `secured` is null, or a TLS stream over `plain`.
+  Wire(std::unique_ptr<SocketStream> plain, kj::Own<kj::AsyncIoStream> secured,
+       std::size_t max_message_bytes, RpcConnection& connection)
+      : connection_(connection),
+        plain_(std::move(plain)),
+        secured_(kj::mv(secured)),
+        network_(secured_.get() == nullptr ? *plain_ : *secured_,
+                 capnp::rpc::twoparty::Side::CLIENT,
+                 ReaderLimits(max_message_bytes / sizeof(Word))),
+        rpc_(capnp::makeRpcClient(network_)),
+        session(Bootstrap(rpc_)),
+        tasks_(*this) {
+    tasks_.add(session.closedRequest().send().then(
+        [&connection](auto&&) { connection.goodbye_.store(true); }));
+    tasks_.add(network_.onDisconnect().then([this] { lost_ = true; }));
+  }
+
+  // The socket's own stream.
+  SocketStream& stream() { return *plain_; }
+  bool lost() const { return lost_; }
+
+  Handle Hold(schema::Object::Client object) {
+    objects.emplace(++last_, kj::mv(object));
+    return last_;
+  }
+  Handle Hold(schema::Receipt::Client receipt) {
+    receipts.emplace(++last_, kj::mv(receipt));
+    return last_;
+  }
+
+  // Completes `exchange` when the request is answered, after `take` has read the results.
+  template <typename Request, typename Take>
+  void Send(Request request, const std::shared_ptr<Exchange>& exchange, Take take) {
+    tasks_.add(request.send()
+                   .then([this, exchange, take](auto&& results) {
+                     if (exchange->given_up) return;
+                     std::exception_ptr error;
+                     if constexpr (requires { results.isFailure(); }) {
+                       if (results.isFailure()) {
+                         error = ErrorOf(results.getFailure(), connection_.address_);
+                       }
+                     }
+                     if (error == nullptr) take(results);
+                     connection_.Complete(*exchange, error);
+                   })
+                   .catch_([this, exchange](kj::Exception&& e) {
+                     const std::exception_ptr error = ErrorOf(e, connection_.address_);
+                     if (error == nullptr) {
+                       lost_ = true;
+                     } else {
+                       connection_.Complete(*exchange, error);
+                     }
+                   }));
+  }
+  // Sends a request that no thread waits for.
+  template <typename Request>
+  void Send(Request request) {
+    tasks_.add(request.send().ignoreResult());
+  }
+
+  void SendCall(const std::shared_ptr<Exchange>& exchange) {
+    auto request = objects.find(exchange->object)
+                       ->second.callRequest(capnp::MessageSize{exchange->request.used() + 8, 0});
+    exchange->notes = notes;
+    request.setCall(exchange->number);
+    request.setLeft(LeftOf(exchange->deadline));
+    request.setRequest(OwnMessage(exchange->request.words()).Root<schema::Request>());
+    Send(kj::mv(request), exchange, [this, &exchange = *exchange](auto& results) {
+      const auto answer = results.getAnswer();
+      CopyTo(exchange.outcome, answer.getOutcome());
+      for (auto reference : answer.getReferences()) {
+        exchange.references.emplace_back(reference.getId(), Hold(reference.getObject()));
+      }
+      if (answer.hasReceipt()) exchange.receipt = Hold(answer.getReceipt());
+    });
+  }
+
+ private:
+  static schema::Session::Client Bootstrap(capnp::RpcSystem<capnp::rpc::twoparty::VatId>& rpc) {
+    capnp::MallocMessageBuilder message(8);
+    auto vat = message.initRoot<capnp::rpc::twoparty::VatId>();
+    vat.setSide(capnp::rpc::twoparty::Side::SERVER);
+    return rpc.bootstrap(vat).castAs<schema::Session>();
+  }
+  // Called for requests that no thread waits for.
+  void taskFailed(kj::Exception&&) override {}
+
+  RpcConnection& connection_;
+  const std::unique_ptr<SocketStream> plain_;
+  kj::Own<kj::AsyncIoStream> secured_;
+  capnp::TwoPartyVatNetwork network_;
+  capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc_;
+
+ public:
+  schema::Session::Client session;
+  std::unordered_map<Handle, schema::Object::Client> objects;
+  std::unordered_map<Handle, schema::Receipt::Client> receipts;
+  std::uint64_t notes = 0;  // How many were sent.
+
+ private:
+  Handle last_ = 0;
+  bool lost_ = false;
+  kj::TaskSet tasks_;  // Destroyed first: its promises refer to the rest.
+};
+
+RpcConnection::RpcConnection(const RpcClientOptions& options)
+    : address_(options.address.ToString()) {
+  const Deadline deadline = Deadline::After(options.connect_timeout);
+  socket_ = ConnectTo(options.address, deadline);
+  wake_ = NewBell();
+
+  ClientHello hello({.key = options.key,
+                     .shared_memory = options.shared_memory,
+                     .pid = static_cast<std::uint32_t>(PidOf(Self())),
+                     .id = ClientId()});
+  HelloGreeting greeting;
+  HelloReply reply;
+  std::vector<int> descriptors;
+  loop_ = std::make_unique<kj::EventLoop>();
+  auto plain = std::make_unique<SocketStream>(socket_.fd());
+  kj::Own<kj::AsyncIoStream> secured;
+  if (options.tls == nullptr) {
+    ReadAll(socket_.fd(), greeting, deadline, nullptr);
+    WriteAll(socket_.fd(), hello.Answer(greeting), deadline);
+    ReadAll(socket_.fd(), reply, deadline, &descriptors);
+  } else {
+    const kj::WaitScope scope(*loop_);
+    const auto run = [&](kj::Promise<void> work) {
+      RunUntilDone(*loop_, socket_.fd(), *plain, kj::mv(work), address_, deadline);
+    };
+    run(options.tls
+            ->Connect(kj::Own<kj::AsyncIoStream>(plain.get(), kj::NullDisposer::instance),
+                      options.address.host())
+            .then([&](kj::Own<kj::AsyncIoStream>&& made) { secured = kj::mv(made); }));
+    run(secured->read(greeting.data(), greeting.size()));
+    const HelloAnswer& answer = hello.Answer(greeting);
+    run(secured->write(answer.data(), answer.size()));
+    run(secured->read(reply.data(), reply.size()));
+  }
+  if (descriptors.size() == 2) {
+    bell_ = Socket(descriptors[1]);
+    try {
+      shared_ = AttachPolled(descriptors[0], bell_.fd());
+    } catch (const std::system_error&) {
+      // There is no address space for it: calls use the socket.
+    }
+  } else {
+    for (const int fd : descriptors) close(fd);
+  }
+  server_ = hello.Finish(reply);
+  // A process that can't tell if the server lives (in another PID namespace) can't use it.
+  if (shared_ != nullptr && !shared_->listening()) shared_.reset();
+  const auto credentials = CredentialsOf(socket_.fd());
+  server_pid_ = credentials ? credentials->pid : static_cast<pid_t>(server_.pid);
+
+  const kj::WaitScope scope(*loop_);
+  wire_ =
+      std::make_unique<Wire>(std::move(plain), kj::mv(secured), options.max_message_bytes, *this);
+  loop_->run();
+}
+
+RpcConnection::~RpcConnection() {
+  if (!of_this_process()) {
+    // The copy of a forked child: the loop belongs to the parent.
+    static_cast<void>(loop_.release());
+    static_cast<void>(wire_.release());
+    return;
+  }
+  const auto end = [this] {
+    kj::WaitScope scope(*loop_);
+    wire_.reset();
+    loop_->run();
+    scope.cancelAllDetached();
+  };
+  try {
+    end();
+  } catch (const kj::Exception&) {
+    // This thread runs a KJ event loop, within which no other can be entered.
+    std::thread(end).join();
+  }
+}
+
+void RpcConnection::CheckServer(const HelloId& server, std::uint64_t id) const {
+  if (server == server_.id) return;
+  throw StaleReference(
+      absl::StrCat("the server at ", address_, " was restarted: object ", id, " is gone"));
+}
+
+void RpcConnection::ThrowLost() const {
+  if (goodbye_.load()) {
+    throw NotListening(absl::StrCat("the server at ", address_, " has closed"));
+  }
+  throw ListenerDied(absl::StrCat("the connection to the server at ", address_, " was lost"),
+                     {.pid = server_pid_}, /*evaluating=*/true);
+}
+
+void RpcConnection::Enter(absl::FunctionRef<void()> inside) {
+  std::optional<kj::WaitScope> scope;
+  try {
+    scope.emplace(*loop_);
+  } catch (const kj::Exception&) {
+    throw std::logic_error(
+        "this thread runs a KJ event loop: call objects of a server from another thread");
+  }
+  inside();
+}
+
+bool RpcConnection::RunReady() {
+  loop_->run();
+  // Looked at after all events, so that a goodbye which came with the end of the connection counts.
+  return !wire_->lost();
+}
+
+void RpcConnection::Sleep(absl::Duration timeout) {
+  pollfd wait[2] = {{socket_.fd(), wire_->stream().events(), 0}, {wake_.fd(), POLLIN, 0}};
+  const timespec time = absl::ToTimespec(timeout);
+  if (ppoll(wait, 2, &time, nullptr) <= 0) return;
+  if (wait[1].revents != 0) HearBell(wake_.fd());
+  wire_->stream().Ready(wait[0].revents);
+}
+
+template <typename Work>
+void RpcConnection::PostNote(Work work) {
+  // Counted before it is posted: no call may use shared memory from now on.
+  notes_posted_.fetch_add(1);
+  threads_.Post([this, work] {
+    ++wire_->notes;
+    work(*wire_);
+  });
+}
+
+// Sends `request(wire)` and waits until `take(wire, results)` has read the results.
+template <typename Request, typename Take>
+void RpcConnection::Ask(const std::shared_ptr<Exchange>& exchange, Deadline deadline,
+                        Request request, Take take) {
+  const auto send = [this, exchange, request, take] {
+    wire_->Send(request(*wire_), exchange, [this, take](auto& results) { take(*wire_, results); });
+  };
+  threads_.RunUntil(send, [&] { return exchange->done; }, deadline);
+  if (!IsFinished(*exchange, deadline)) Finish(*exchange, deadline);
+}
+
+void RpcConnection::Complete(Exchange& exchange, std::exception_ptr error) {
+  threads_.Update([&] {
+    exchange.error = std::move(error);
+    exchange.done = true;
+    notes_acknowledged_.store(std::max(notes_acknowledged_.load(), exchange.notes));
+  });
+}
+
+Handle RpcConnection::Find(std::uint64_t id, Deadline deadline) {
+  const auto exchange = std::make_shared<Exchange>();
+  Ask(
+      exchange, deadline,
+      [id](Wire& wire) {
+        auto request = wire.session.objectRequest();
+        request.setId(id);
+        return request;
+      },
+      [&exchange = *exchange](Wire& wire, auto& results) {
+        exchange.object = wire.Hold(results.getObject());
+      });
+  return exchange->object;
+}
+
+void RpcConnection::Ping(Deadline deadline) {
+  Ask(
+      std::make_shared<Exchange>(), deadline, [](Wire& wire) { return wire.session.pingRequest(); },
+      [](Wire&, auto&) {});
+}
+
+void RpcConnection::Keep(std::uint64_t id, Deadline deadline) {
+  Ask(
+      std::make_shared<Exchange>(), deadline,
+      [id](Wire& wire) {
+        auto request = wire.session.keepRequest();
+        request.setId(id);
+        return request;
+      },
+      [](Wire&, auto&) {});
+}
+
+void RpcConnection::Call(const std::shared_ptr<Exchange>& exchange, Deadline deadline) {
+  threads_.RunUntil([this, exchange] { wire_->SendCall(exchange); }, [&] { return exchange->done; },
+                    deadline);
+  if (!IsFinished(*exchange, deadline)) Finish(*exchange, deadline);
+}
+
+void RpcConnection::Start(const std::shared_ptr<Exchange>& exchange) {
+  // A note: no later call may overtake it. Its own outcome acknowledges it.
+  PostNote([exchange](Wire& wire) { wire.SendCall(exchange); });
+  Flush();
+}
+
+bool RpcConnection::ready(Exchange& exchange) {
+  const auto done = [&] { return exchange.done; };
+  if (threads_.Check(done) || threads_.ended()) return true;
+  threads_.RunUntil(done, Deadline::Passed());
+  return threads_.Check(done) || threads_.ended();
+}
+
+void RpcConnection::Finish(Exchange& exchange, Deadline deadline) {
+  do {
+    threads_.RunUntil([&] { return exchange.done; }, deadline);
+  } while (!IsFinished(exchange, deadline));
+}
+
+// Called after a wait, to tell why it has ended.
+bool RpcConnection::IsFinished(Exchange& exchange, Deadline deadline) {
+  if (threads_.Check([&] { return exchange.done; })) {
+    if (exchange.error != nullptr) std::rethrow_exception(exchange.error);
+    return true;
+  }
+  if (threads_.ended()) ThrowLost();
+  InterruptionPoint();  // It may have nothing to throw.
+  if (deadline.expired()) throw DeadlineExceeded("the outcome did not come in time");
+  return false;
+}
+
+void RpcConnection::GiveUp(const std::shared_ptr<Exchange>& exchange) {
+  if (!usable()) return;
+  PostNote([exchange](Wire& wire) {
+    if (!exchange->done) {
+      exchange->given_up = true;
+      auto request = wire.session.cancelRequest();
+      request.setCall(exchange->number);
+      wire.Send(kj::mv(request));
+    }
+    for (const auto& [id, handle] : exchange->references) wire.objects.erase(handle);
+    exchange->references.clear();
+    if (exchange->receipt) wire.receipts.erase(*exchange->receipt);
+  });
+  Flush();
+}
+
+void RpcConnection::Release(Handle handle) {
+  if (!usable()) return;
+  PostNote([handle](Wire& wire) { wire.objects.erase(handle); });
+  Flush();
+}
+
+void RpcConnection::Received(Handle receipt) {
+  PostNote([receipt](Wire& wire) {
+    const auto at = wire.receipts.find(receipt);
+    wire.Send(at->second.receivedRequest());
+    wire.receipts.erase(at);
+  });
+  Flush();
+}
+
+}  // namespace remoteobj::transport_internal

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+//
+// A connection is accepted, does the handshake (after that of TLS, if there is TLS), and speaks
+// Cap'n Proto RPC until either side hangs up.
+#include <unistd.h>
+
+#include <array>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "kj/exception.h"
+#include "remoteobj/transport/internal/log_line.h"
+#include "remoteobj/transport/rpc/internal/paced_stream.h"
+#include "remoteobj/transport/rpc/internal/rpc_messages.h"
+#include "remoteobj/transport/rpc/internal/rpc_server_impl.h"
+#include "remoteobj/transport/rpc/internal/session_cap.h"
+#include "remoteobj/transport/rpc/internal/tls_stream.h"
+
+namespace remoteobj::transport_internal {
+namespace {
+
+// How long a goodbye is given to be written; on a network also to be read, since a reset in answer
+// to what the client has sent could destroy it on the way.
+constexpr kj::Duration kGoodbyeHere = 5 * kj::MILLISECONDS;
+constexpr kj::Duration kGoodbyeThere = 50 * kj::MILLISECONDS;
+// How long a client that was just let in may take to call closed().
+constexpr kj::Duration kAsk = 1 * kj::SECONDS;
+
+}  // namespace
+
+RpcServer::Impl::Connection::Connection(Impl& server, Socket socket)
+    : server_(server),
+      socket_(std::move(socket)),
+      credentials_(CredentialsOf(socket_.fd())),
+      stream_(kj::heap<PacedStream>(server.loop_->io.lowLevelProvider->wrapSocketFd(
+          socket_.fd(), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
+                            kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK))),
+      hello_({.key = server.options_.key,
+              .shared_memory = server.options_.shared_memory && server.options_.tls == nullptr &&
+                               credentials_.has_value(),
+              .pid = static_cast<std::uint32_t>(getpid()),
+              .id = server.id_}),
+      link_(std::make_shared<Link>(server.self_)) {
+  auto dropped = kj::newPromiseAndFulfiller<void>();
+  dropped_ = kj::mv(dropped.promise);
+  drop_ = kj::mv(dropped.fulfiller);
+  link_->after_call = [&server] { server.RearmTimer(); };
+  link_->keep = [&server](std::shared_ptr<Referent> object) { server.Keep(std::move(object)); };
+  link_->kept = server.kept_;
+  place_ = server_.in_handshake_.insert(server_.in_handshake_.end(), this);
+}
+
+RpcServer::Impl::Connection::~Connection() {
+  (state_ == State::kHandshake ? server_.in_handshake_ : server_.past_handshake_).erase(place_);
+  server_.hot_.remove(this);
+  bell_rung_ = nullptr;
+  bell_ready_ = nullptr;
+  polled_.reset();
+  link_->Close();
+}
+
+void RpcServer::Impl::Connection::Become(State state) {
+  if (state_ == State::kHandshake) {
+    server_.past_handshake_.splice(server_.past_handshake_.end(), server_.in_handshake_, place_);
+  }
+  if (state_ != State::kDropped) state_ = state;
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::Serve() {
+  return server_.loop_->timer()
+      .timeoutAfter(ToKj(server_.options_.hello_timeout), Secure())
+      .then([this] { return Speak(); })
+      .exclusiveJoin(kj::mv(dropped_));
+}
+
+void RpcServer::Impl::Connection::Drop() {
+  Become(State::kDropped);
+  drop_->fulfill();
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::Goodbye() {
+  kj::Timer& timer = server_.loop_->timer();
+  const bool here = credentials_.has_value();
+  return timer.timeoutAfter(kAsk, kj::mv(link_->asked.promise))
+      .then([&timer, link = link_, here] {
+        link->closed.fulfiller->fulfill();
+        return timer.afterDelay(here ? kGoodbyeHere : kGoodbyeThere);
+      })
+      .catch_([](kj::Exception&&) {});
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::Secure() {
+  if (server_.options_.tls == nullptr) return Greet();
+  return server_.options_.tls->Serve(kj::mv(stream_))
+      .then([this](kj::Own<kj::AsyncIoStream>&& stream) {
+        stream_ = kj::mv(stream);
+        return Greet();
+      });
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::Greet() {
+  const auto& greeting = hello_.Greeting();
+  return stream_->write(greeting.data(), greeting.size())
+      .then([this] { return stream_->read(answer_.data(), answer_.size()); })
+      .then([this] { return Reply(); });
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::Reply() {
+  if (server_.closing_) {
+    // The client was not let in, so it has sent no call that would need a goodbye.
+    Drop();
+    return kj::READY_NOW;
+  }
+  PeerInfo peer{.address = NameOfPeer(socket_.fd())};
+  if (credentials_) peer.pid = credentials_->pid;
+  const bool allowed =
+      !credentials_ || credentials_->uid == geteuid() || server_.options_.other_users;
+  const ServerHello::Verdict verdict = hello_.Check(answer_, [&](const HelloPeer&) {
+    return allowed ? HelloStatus::kOk : HelloStatus::kNotAllowed;
+  });
+  reply_ = verdict.reply;
+  if (!verdict.accepted()) {
+    // Anyone can cause this line, so it is logged for one client in a hundred.
+    if (server_.refused_++ % 100 == 0) {
+      LogLine(LogSeverity::kWarning,
+              absl::StrCat("a client (", peer.address, ") was not let in: ", verdict.reason));
+    }
+    return stream_->write(reply_.data(), reply_.size()).then([this] { Drop(); });
+  }
+  peer.id = verdict.client.id;
+  link_->session = server_.service_.Connected(peer);
+  if (verdict.client.shared_memory && MakeSharedMemory()) return ShareMemory();
+  return stream_->write(reply_.data(), reply_.size());
+}
+
+// Returns false if there is no memory that could be lent to a client. Its calls use the socket
+// then.
+bool RpcServer::Impl::Connection::MakeSharedMemory() {
+  try {
+    polled_ = std::make_unique<PolledCalls>(link_);
+  } catch (const std::system_error& e) {
+    if (server_.without_memory_++ % 100 == 0) {
+      LogLine(LogSeverity::kWarning, absl::StrCat("a client uses the socket alone: ", e.what()));
+    }
+    return false;
+  }
+  if (!polled_->lendable()) polled_.reset();
+  return polled_ != nullptr;
+}
+
+// Sends the reply with the descriptors of the memory and of its bell.
+kj::Promise<void> RpcServer::Impl::Connection::ShareMemory() {
+  SendWithDescriptors(socket_.fd(), reply_, std::array{polled_->fd(), polled_->bell()});
+  bell_ready_ =
+      kj::heap<kj::UnixEventPort::FdObserver>(server_.loop_->io.unixEventPort, polled_->bell(),
+                                              kj::UnixEventPort::FdObserver::OBSERVE_READ);
+  bell_rung_ = AwaitBell().eagerlyEvaluate([](kj::Exception&&) {});
+  server_.MakeHot(*this);
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::AwaitBell() {
+  return bell_ready_->whenBecomesReadable().then([this] {
+    HearBell(polled_->bell());
+    server_.MakeHot(*this);
+    return AwaitBell();
+  });
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::Speak() {
+  Become(State::kOpen);
+  if (link_->session == nullptr) return kj::READY_NOW;
+  network_ = kj::heap<capnp::TwoPartyVatNetwork>(
+      *stream_, capnp::rpc::twoparty::Side::SERVER,
+      ReaderLimits(server_.options_.max_message_bytes / sizeof(Word)));
+  rpc_ = kj::heap<capnp::RpcSystem<capnp::rpc::twoparty::VatId>>(
+      capnp::makeRpcServer(*network_, MakeSession(link_)));
+  return network_->onDisconnect();
+}
+
+}  // namespace remoteobj::transport_internal

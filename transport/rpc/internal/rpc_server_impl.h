@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+//
+// The parts of RpcServer: Impl has the loop, Connection is one client from accept() to its end.
+//
+// Threads:  used in the loop only, except Stop() and Post().
+// Lifetime: a connection belongs to the loop's tasks, which end before the loop does.
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_SERVER_IMPL_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_SERVER_IMPL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "capnp/rpc-twoparty.h"
+#include "kj/async-io.h"
+#include "kj/async-unix.h"
+#include "kj/async.h"
+#include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/rpc/address.h"
+#include "remoteobj/transport/rpc/internal/client_link.h"
+#include "remoteobj/transport/rpc/internal/hello.h"
+#include "remoteobj/transport/rpc/internal/polled_calls.h"
+#include "remoteobj/transport/rpc/internal/rpc_server.h"
+#include "remoteobj/transport/rpc/internal/rpc_service.h"
+#include "remoteobj/transport/rpc/internal/socket.h"
+#include "remoteobj/transport/shared_memory/internal/spin.h"
+
+namespace remoteobj::transport_internal {
+
+kj::Duration ToKj(absl::Duration duration);
+
+class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
+ public:
+  Impl(RpcServer& self, RpcService& service, RpcServerOptions options);
+  ~Impl() { StopListening(); }
+
+  const Address& address() const { return bound_; }
+  void Run();
+  void Stop();
+  void Post(std::function<void()> work);
+
+ private:
+  class Connection;
+  struct Loop;
+
+  void StopListening();
+  kj::Promise<void> ReadInbox();
+  kj::Promise<void> Accept();
+  kj::Promise<void> SayGoodbye();
+  // Polls the connection's shared memory until there have been no calls for a while.
+  void MakeHot(Connection& connection);
+  void PollHot();
+  void RearmTimer();
+  void Keep(std::shared_ptr<Referent> object);
+  // A client that hangs up or sends garbage concerns no one else.
+  void taskFailed(kj::Exception&&) override {}
+
+  RpcServer& self_;
+  RpcService& service_;
+  const RpcServerOptions options_;
+  Address bound_;
+  HelloId id_ = {};
+  Socket event_;
+  Socket socket_;
+  SocketFile file_;
+  std::atomic<bool> stop_{false};
+  std::mutex inbox_mutex_;
+  std::vector<std::function<void()>> inbox_;  // Guarded by inbox_mutex_.
+
+  Loop* loop_ = nullptr;                      // While Run() runs.
+  kj::Own<kj::PromiseFulfiller<void>> wake_;  // Of Run() while it sleeps.
+  // Each connection is in one of these two, in the order in which it came there.
+  std::list<Connection*> in_handshake_;
+  std::list<Connection*> past_handshake_;
+  std::list<Connection*> hot_;
+  Spinner spinner_;
+  std::uint64_t refused_ = 0;         // How many clients were not let in.
+  std::uint64_t without_memory_ = 0;  // How many could have no shared memory.
+  Deadline armed_ = Deadline::Never();
+  bool stopped_ = false;  // All that was posted before Stop() is done.
+  bool closing_ = false;
+  const std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
+};
+
+// What exists while Run() runs. Destroyed from last to first: connections before the event port.
+struct RpcServer::Impl::Loop {
+  explicit Loop(Impl& server);
+
+  kj::AsyncIoContext io;
+  kj::UnixEventPort::FdObserver event_ready;
+  kj::UnixEventPort::FdObserver accept_ready;
+  kj::TaskSet tasks;
+  kj::Promise<void> inbox = nullptr;
+  kj::Promise<void> accept = nullptr;
+
+  kj::Timer& timer() { return io.provider->getTimer(); }
+};
+
+// Owns the RPC system of its client, and closes the client's link when it ends.
+class RpcServer::Impl::Connection {
+ public:
+  Connection(Impl& server, Socket socket);
+  ~Connection();
+
+  // Serves until the client has gone, or Drop().
+  kj::Promise<void> Serve();
+  // Has the connection destroyed in the loop's next turn.
+  void Drop();
+  // Null if the client has no shared memory.
+  PolledCalls* polled() { return polled_.get(); }
+
+  // Returns true if the client was let in, and so may have sent a call.
+  bool let_in() const { return link_->session != nullptr && state_ != State::kDropped; }
+  // Tells the client that calls which are not answered yet will not be. REQUIRES: let_in().
+  kj::Promise<void> Goodbye();
+
+ private:
+  enum class State { kHandshake, kOpen, kDropped };
+
+  void Become(State state);
+  kj::Promise<void> Secure();
+  kj::Promise<void> Greet();
+  kj::Promise<void> Reply();
+  bool MakeSharedMemory();
+  kj::Promise<void> ShareMemory();
+  kj::Promise<void> AwaitBell();
+  kj::Promise<void> Speak();
+
+  Impl& server_;
+  Socket socket_;
+  const std::optional<PeerCredentials> credentials_;  // Of a client on this machine.
+  kj::Own<kj::AsyncIoStream> stream_;
+  ServerHello hello_;
+  HelloAnswer answer_ = {};
+  HelloReply reply_ = {};
+  const std::shared_ptr<Link> link_;
+  kj::Promise<void> dropped_ = nullptr;
+  kj::Own<kj::PromiseFulfiller<void>> drop_;
+  State state_ = State::kHandshake;
+  std::list<Connection*>::iterator place_;
+  std::unique_ptr<PolledCalls> polled_;
+  kj::Own<kj::UnixEventPort::FdObserver> bell_ready_;
+  kj::Promise<void> bell_rung_ = nullptr;
+  kj::Own<capnp::TwoPartyVatNetwork> network_;
+  kj::Own<capnp::RpcSystem<capnp::rpc::twoparty::VatId>> rpc_;
+};
+
+}  // namespace remoteobj::transport_internal
+
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_SERVER_IMPL_H_
