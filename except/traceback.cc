@@ -8,8 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <string_view>
@@ -38,7 +36,7 @@ using transport_internal::MadeOnce;
 
 constexpr std::size_t kMaxFrames = 64;
 
-// Where one exception was thrown. If the types differ, it was another one, at the same address.
+// Where one exception was thrown. If the types differ, another exception has had the same address.
 struct Trace {
   const void* object;
   const std::type_info* type;
@@ -51,7 +49,7 @@ struct Ring {
   std::array<Trace, 8> traces;
   std::size_t next;
 
-  // The one of the object, else the oldest.
+  // The trace of this object, else the oldest.
   Trace& For(const void* object) {
     for (Trace& trace : traces) {
       if (trace.object == object) return trace;
@@ -63,7 +61,7 @@ constinit thread_local Ring ring = {};
 
 struct Walk {
   std::uintptr_t begin;  // Frames up to here are the thrower's callees.
-  std::uintptr_t end;    // Frames beyond are the callers of who opened the scope.
+  std::uintptr_t end;    // Frames beyond are callers of the function with the scope.
   Trace* trace;
 };
 
@@ -80,34 +78,7 @@ _Unwind_Reason_Code AddFrame(_Unwind_Context* context, void* argument) {
   return _URC_NO_REASON;
 }
 
-void NoteThrow(const void* object, const std::type_info* type, const void* frame) noexcept {
-  Trace& trace = ring.For(object);
-  trace.object = object;
-  trace.type = type;
-  trace.generation = traceback_state.generation;
-  trace.size = 0;
-  Walk walk{reinterpret_cast<std::uintptr_t>(frame),
-            reinterpret_cast<std::uintptr_t>(traceback_state.limit), &trace};
-  _Unwind_Backtrace(&AddFrame, &walk);
-}
-
-using CxaThrow = void (*)(void*, std::type_info*, void (*)(void*));
-
-// The C++ runtime's own; or that of a sanitizer, which goes on to it.
-CxaThrow RealCxaThrow() {
-  static constinit std::atomic<CxaThrow> real = nullptr;  // Each thread that looks finds the same.
-  CxaThrow found = real.load(std::memory_order_relaxed);
-  if (found != nullptr) return found;
-  found = reinterpret_cast<CxaThrow>(dlsym(RTLD_NEXT, "__cxa_throw"));
-  if (found == nullptr) {
-    std::fputs("remoteobj: there is no __cxa_throw: link the C++ runtime dynamically\n", stderr);
-    std::abort();
-  }
-  real.store(found, std::memory_order_relaxed);
-  return found;
-}
-
-// remoteobj::proxy_internal:: and its kin.
+// Returns true for remoteobj::proxy_internal:: and the like.
 bool IsOurs(std::string_view frame) {
   constexpr std::string_view kOurs = "remoteobj::";
   if (!frame.starts_with(kOurs)) return false;
@@ -115,7 +86,8 @@ bool IsOurs(std::string_view frame) {
   return frame.substr(0, frame.find("::")).ends_with("_internal");
 }
 
-// What lies between a context and the function that it runs is nobody's business.
+// Returns true for frames between a context and the function that it runs, which users need not
+// see.
 bool IsMachinery(std::string_view frame) {
   for (const char* prefix : {"std::", "absl::", "kj::", "capnp::"}) {
     if (frame.starts_with(prefix)) return true;
@@ -142,14 +114,14 @@ std::string Symbolized(std::uintptr_t pc) {
 
 struct FrameNames;
 
-// What the code at `pc` is called.
+// The function at `pc`, and its line if that is known.
 const std::string& FrameName(std::uintptr_t pc) {
   auto& names = MadeOnce([] { return new std::unordered_map<std::uintptr_t, std::string>; });
   const std::scoped_lock lock(ForkSafeMutex<FrameNames>());
   const auto known = names.find(pc);
   // The map's elements stay where they are.
   if (known != names.end()) return known->second;
-  // What libdw takes, and demangling long names.
+  // For libdw, and for demangling long names.
   constexpr std::size_t kStack = 192 << 10;
   std::string name;
   if (!WithStack(kStack, [&] { name = Symbolized(pc); })) name = absl::StrFormat("0x%x", pc);
@@ -158,8 +130,19 @@ const std::string& FrameName(std::uintptr_t pc) {
 
 }  // namespace
 
+void NoteThrow(const void* object, const std::type_info* type, const void* frame) noexcept {
+  if (traceback_state.limit == nullptr) return;
+  Trace& trace = ring.For(object);
+  trace.object = object;
+  trace.type = type;
+  trace.generation = traceback_state.generation;
+  trace.size = 0;
+  Walk walk{reinterpret_cast<std::uintptr_t>(frame),
+            reinterpret_cast<std::uintptr_t>(traceback_state.limit), &trace};
+  _Unwind_Backtrace(&AddFrame, &walk);
+}
+
 void WarmUpTraceback() {
-  RealCxaThrow();
   _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_NO_REASON; }, nullptr);
   traceback_warm.store(true, std::memory_order_relaxed);
 }
@@ -184,11 +167,12 @@ std::vector<std::string> TracebackOf(const std::exception_ptr& exception) {
     if (user != frames.end()) {
       frames.erase(frames.begin(), user);
     } else {
-      // One of ours has thrown, or a user's function is inlined into it: that one is enough.
+      // The library itself threw, or a user's function is inlined into it: its last frame is
+      // enough.
       const auto last = std::find_if(frames.rbegin(), frames.rend(), &except_internal::IsOurs);
       if (last != frames.rend()) frames.erase(frames.begin(), last.base() - 1);
     }
-    // A sanitizer's own __cxa_throw stands before ours.
+    // A sanitizer's own __cxa_throw calls ours.
     while (!frames.empty() && frames.back().find("__cxa_throw") != std::string::npos)
       frames.pop_back();
     return frames;
@@ -199,24 +183,3 @@ std::vector<std::string> TracebackOf(const std::exception_ptr& exception) {
 std::vector<std::string> CurrentTraceback() { return TracebackOf(std::current_exception()); }
 
 }  // namespace remoteobj
-
-extern "C" [[gnu::weak]] void __asan_handle_no_return();
-
-// In place of the C++ runtime's, to which it jumps: a frame of ours on the stack would have to be
-// unwound. So it is under a name for which the compiler doesn't know that it won't return.
-extern "C" [[gnu::visibility("default")]] void RemoteobjCxaThrow(
-    void* object, std::type_info* type, void (*destroy)(void*)) asm("__cxa_throw");
-
-#ifdef __clang__
-#define REMOTEOBJ_TAIL_CALLS
-#else
-#define REMOTEOBJ_TAIL_CALLS [[gnu::optimize("O2")]]
-#endif
-
-extern "C" REMOTEOBJ_TAIL_CALLS void RemoteobjCxaThrow(void* object, std::type_info* type,
-                                                       void (*destroy)(void*)) {
-  using namespace remoteobj::except_internal;
-  if (traceback_state.limit != nullptr) NoteThrow(object, type, __builtin_frame_address(0));
-  if (__asan_handle_no_return != nullptr) __asan_handle_no_return();
-  return RealCxaThrow()(object, type, destroy);
-}

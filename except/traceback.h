@@ -9,31 +9,39 @@
 //     for (const std::string& frame : remoteobj::CurrentTraceback()) LOG(ERROR) << frame;
 //   }                                         // "app::Work() at app/work.cc:12"
 //
-// Whoever captures an error (remoteobj/except/remote_error.h) inside a scope gets its traceback
-// with it: contexts of Except, and whatever evaluates for another process, open a scope themselves.
+// An error that is captured inside a scope (remoteobj/except/remote_error.h) has a traceback. The
+// contexts of an Except, the functions of a Process or Thread, and the evaluation of calls from
+// other processes open a scope themselves.
 //
 // The stack is noted where the exception is thrown, up to the function that opened the outermost
-// scope, 64 frames at most, without allocating. A further `throw;`, std::rethrow_exception or
-// nesting keeps the first throw's. Names are looked up when they are asked for, and remembered.
-// They are those of the functions in the machine code: what was inlined is part of another. File
-// and line are there if the program has debug information and the machine has libdw (elfutils).
+// scope, 64 frames at most, without allocating. `throw;`, std::rethrow_exception and nesting keep
+// the trace of the first throw. Names are looked up on demand and cached. They are those of the
+// functions in the machine code: an inlined function is part of its caller. File and line are known
+// if the program has debug information and the machine has libdw (elfutils).
 //
-// For this the library defines __cxa_throw, which notes the stack and goes on to that of the C++
-// runtime; with no scope open, it looks at one thread-local variable.
+// Tracebacks are a choice. They need a hook, //except:throw_hook, on which //except:remote_error
+// depends (and so //except, //process, //proxy and //manager): a weak definition of __cxa_throw
+// that notes the stack and jumps to that of the C++ runtime. With no scope open it reads one
+// thread-local variable. Without the hook everything works, but tracebacks are empty:
+// - in a build with --define=remoteobj_tracebacks=no;
+// - in a program that links the C++ runtime statically (-static-libstdc++, -static), whose own
+//   __cxa_throw replaces the hook;
+// - in a program that has another strong definition of __cxa_throw.
 //
-// Threads:  a scope belongs to the thread that opened it; so do the traces: those of the last 8
+// Threads:  a scope belongs to the thread that opened it; so do the traces, those of the last 8
 //           exceptions thrown on this thread, until its outermost scope ends.
 // Lifetime: a scope is a local variable. The first one in a program sets up unwinding, which takes
 //           some microseconds and may allocate; later ones take nanoseconds.
-// Errors:   none. What is not known is left out.
-// Not here: exceptions that were never thrown (std::make_exception_ptr), that another thread threw,
-//           or that a program throws which links the C++ runtime statically.
+// Errors:   none. Unknown frames are left out.
+// Not here: exceptions that were never thrown (std::make_exception_ptr) or that another thread
+// threw.
 #ifndef REMOTEOBJ_EXCEPT_TRACEBACK_H_
 #define REMOTEOBJ_EXCEPT_TRACEBACK_H_
 
 #include <atomic>
 #include <exception>
 #include <string>
+#include <typeinfo>
 #include <vector>
 
 namespace remoteobj {
@@ -45,9 +53,12 @@ struct TracebackState {
 };
 extern constinit thread_local TracebackState traceback_state;
 
-// Whether the unwinder has been used. It orders nothing: to do it twice does no harm.
+// Set once the unwinder has been used. Relaxed: using it twice does no harm.
 extern constinit std::atomic<bool> traceback_warm;
 void WarmUpTraceback();
+
+// Called by the hook for each throw. `frame` is that of the hook.
+void NoteThrow(const void* object, const std::type_info* type, const void* frame) noexcept;
 
 }  // namespace except_internal
 
@@ -78,7 +89,7 @@ class TracebackScope {
 // "function()".
 std::vector<std::string> TracebackOf(const std::exception_ptr& exception);
 
-// Of what is being handled.
+// That of the exception being handled.
 std::vector<std::string> CurrentTraceback();
 
 }  // namespace remoteobj
