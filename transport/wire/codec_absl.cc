@@ -1,29 +1,19 @@
 // SPDX-License-Identifier: MIT
-#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/codec_absl.h"
 
-#include <sys/mman.h>
-
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 
 namespace remoteobj {
-namespace transport_internal {
-
-void ExpectToFill(void* memory, std::size_t bytes) {
-  constexpr std::size_t kWorthIt = 4 << 20;
-  constexpr std::uintptr_t kPage = 4096;
-  if (bytes < kWorthIt) return;
-  const auto address = reinterpret_cast<std::uintptr_t>(memory);
-  const std::uintptr_t begin = (address + kPage - 1) / kPage * kPage;
-  const std::uintptr_t end = (address + bytes) / kPage * kPage;
-  // A hint: where it can't be followed nothing is lost.
-  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-}
-
-}  // namespace transport_internal
-
 namespace {
 
 constexpr std::int64_t kTicksPerSecond = 4'000'000'000;
