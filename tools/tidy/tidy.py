@@ -297,6 +297,15 @@ def cut(text, region):
 # Dependencies.
 
 
+def headers_have_one_target(tree):
+    """So that there is one target to depend on for a header."""
+    for path in tree.matching("BUILD.bazel"):
+        lists = re.findall(r"\bhdrs = \[(.*?)\]", tree.read(path), re.DOTALL)
+        headers = collections.Counter(h for l in lists for h in re.findall(r'"([^"]+\.h)"', l))
+        for header in sorted(h for h, count in headers.items() if count > 1):
+            yield "%s: %s belongs to more than one target" % (path, header)
+
+
 def dependencies_agree(tree):
     """MODULE.bazel and the stand-ins for WORKSPACE name the same repositories."""
     modules = set(re.findall(r'^bazel_dep\(name = "([^"]+)"', tree.read("MODULE.bazel"), re.M))
@@ -339,5 +348,6 @@ CHECKS = [
     paths_exist,
     modules_are_on_the_map,
     code_is_cut_from_files,
+    headers_have_one_target,
     dependencies_agree,
 ]

@@ -188,6 +188,14 @@ class RulesTest(unittest.TestCase):
         check("<!-- cut from a/gone.cc#part -->\n" + code, "there is no a/gone.cc")
         check("<!-- cut from a/lost.cc -->\n" + code, "a/lost.cc is in no target")
 
+    def test_targets(self):
+
+        def check(build, *expected):
+            self.check(tidy.headers_have_one_target, {"a/BUILD.bazel": build}, *expected)
+
+        check('hdrs = ["a.h"],\nhdrs = [\n    "b.h",\n],\n')
+        check('hdrs = ["a.h"],\nhdrs = [\n    "a.h",\n],\n', "a.h belongs to more than one target")
+
     def test_dependencies(self):
 
         def check(module, system, written, label, *expected):
