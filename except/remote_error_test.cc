@@ -27,7 +27,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/except/traceback.h"
 #include "remoteobj/except/type_name.h"
-#include "remoteobj/transport/in_process_channel.h"
+#include "remoteobj/transport/direct_call.h"
 
 namespace lab {
 

@@ -23,7 +23,7 @@
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/in_process_channel.h"
+#include "remoteobj/transport/direct_call.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/made_once.h"
 

@@ -18,7 +18,7 @@
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/proxy/view.h"
-#include "remoteobj/transport/in_process_channel.h"
+#include "remoteobj/transport/direct_call.h"
 #include "remoteobj/transport/wire/internal/access.h"
 #include "remoteobj/transport/wire/internal/heap_message.h"
 #include "remoteobj/transport/wire/internal/messages.h"

@@ -11,7 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "remoteobj/transport/in_process_channel.h"
+#include "remoteobj/transport/direct_call.h"
 
 namespace remoteobj {
 namespace {

@@ -31,6 +31,8 @@
 #include "gtest/gtest.h"
 #include "remoteobj/remoteobj.h"
 #include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/in_process_channel_testing.h"
+#include "remoteobj/transport/rpc/rpc_channel_testing.h"
 #include "remoteobj/transport/rpc/tls.h"
 
 namespace app {

@@ -15,7 +15,7 @@
 #include "remoteobj/testing/counter.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/in_process_channel.h"
+#include "remoteobj/transport/in_process_channel_testing.h"
 #include "remoteobj/transport/shared_memory/shared_memory_channel.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/message.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "remoteobj/transport/rpc/rpc_channel.h"
-
+//
+// The conformance suite of channels, over the RPC server and client.
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -23,6 +23,7 @@
 #include "remoteobj/transport/channel_conformance.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/rpc/address.h"
+#include "remoteobj/transport/rpc/rpc_channel_testing.h"
 #include "remoteobj/transport/wire/codec.h"
 
 namespace remoteobj {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "remoteobj/transport/rpc/rpc_channel.h"
+#include "remoteobj/transport/rpc/rpc_channel_testing.h"
 
 #include <unistd.h>
 
@@ -45,7 +45,7 @@ using transport_internal::RpcServer;
 using transport_internal::RpcService;
 using transport_internal::RpcSession;
 
-// A request in the queue, and what becomes of it.
+// A request in the queue, and its outcome.
 struct Queued {
   std::unique_ptr<HeapMessage> request;
   HeapMessage outcome;
@@ -55,7 +55,7 @@ struct Queued {
   bool given_up = false;
 };
 
-// Requests that have arrived, between the thread that takes them and the one that serves.
+// Requests that have arrived, between the thread that receives them and the one that serves.
 class Queue final : public RpcService {
  public:
   std::unique_ptr<RpcSession> Connected(const PeerInfo&) override;
@@ -83,7 +83,7 @@ class Queue final : public RpcService {
     wake_ = true;
     work_.NotifyAll();
   }
-  // From now on what arrives is refused.
+  // Requests that arrive later are refused.
   void Close(Final final, Listener::Handler handler) {
     std::deque<std::shared_ptr<Queued>> last;
     {

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MIT
-#include "remoteobj/transport/in_process_channel.h"
+#include "remoteobj/transport/in_process_channel_testing.h"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <deque>
-#include <exception>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/direct_call.h"
+#include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/cond_var.h"
 #include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/interruption.h"
@@ -27,32 +26,9 @@ namespace {
 
 using transport_internal::Access;
 using transport_internal::CondVar;
+using transport_internal::EvaluateDirectly;
 using transport_internal::HeapMessage;
-using transport_internal::In;
-using transport_internal::OutcomeIn;
-using transport_internal::RequestIn;
 using transport_internal::RequestOn;
-
-// Evaluates a request that was built in this process.
-void Evaluate(HeapMessage& request, Listener::Handler handler, HeapMessage& outcome) {
-  OutcomeWriter writer = Access::Outcome(outcome);
-  try {
-    In message = request.Read();
-    handler(RequestIn(message), writer);
-  } catch (const BadValue& e) {
-    writer.Error({.type = "remoteobj::BadValue", .message = e.what()});
-  } catch (...) {
-    if (transport_internal::ThreadEnds()) writer.Error(transport_internal::EvaluatingThreadEnded());
-    throw;
-  }
-}
-
-void ReadFrom(HeapMessage& outcome, ReadOutcome read) {
-  // A handler that wrote nothing gave nothing.
-  if (outcome.used() == 0) Access::Outcome(outcome).Value().Null();
-  In message = outcome.Read();
-  read(OutcomeIn(message));
-}
 
 enum class Phase { kRequested, kTaken, kDone, kRefused };
 
@@ -151,7 +127,7 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
     return call.phase;
   }
 
-  // Takes a call back that is not yet taken.
+  // Withdraws a call that is not yet taken.
   void Withdraw(const std::shared_ptr<CallState>& call) {
     absl::MutexLock lock(&mutex_);
     queue_.erase(std::remove(queue_.begin(), queue_.end(), call), queue_.end());
@@ -172,7 +148,7 @@ class InProcessChannelImpl final : public InProcessChannel, public Listener {
   void Answer(CallState& call, Handler handler) {
     if (!call.deadline.expired()) {
       try {
-        Evaluate(call.request, handler, call.outcome);
+        EvaluateDirectly(call.request, handler, call.outcome);
       } catch (...) {
         if (transport_internal::ThreadEnds()) Done(call);
         throw;
@@ -219,7 +195,7 @@ class InProcessPendingCall final : public PendingCall {
     if (channel_.PhaseOf(*call) == Phase::kRefused) {
       throw NotListening("the listener closed, and refused the call");
     }
-    ReadFrom(call->outcome, read);
+    transport_internal::ReadDirectly(call->outcome, read);
   }
 
  private:
@@ -238,41 +214,10 @@ std::unique_ptr<PendingCall> InProcessChannelImpl::Start(WriteRequest write, Dea
   return std::make_unique<InProcessPendingCall>(*this, std::move(call));
 }
 
-// The outcome of a call that was evaluated at once.
-class DirectCall final : public PendingCall {
- public:
-  explicit DirectCall(std::unique_ptr<HeapMessage> outcome) : outcome_(std::move(outcome)) {}
-  bool ready() override { return true; }
-  void Finish(ReadOutcome read, Deadline) override {
-    if (outcome_ == nullptr) throw std::logic_error("this call was finished already");
-    const auto outcome = std::exchange(outcome_, nullptr);
-    ReadFrom(*outcome, read);
-  }
-
- private:
-  std::unique_ptr<HeapMessage> outcome_;
-};
-
 }  // namespace
 
 std::shared_ptr<InProcessChannel> InProcessChannel::Create() {
   return std::make_shared<InProcessChannelImpl>();
-}
-
-void CallDirectly(WriteRequest write, Listener::Handler handler, ReadOutcome read) {
-  HeapMessage request;
-  write(RequestOn(request, Deadline::Never()));
-  HeapMessage outcome;
-  Evaluate(request, handler, outcome);
-  ReadFrom(outcome, read);
-}
-
-std::unique_ptr<PendingCall> StartDirectly(WriteRequest write, Listener::Handler handler) {
-  HeapMessage request;
-  write(RequestOn(request, Deadline::Never()));
-  auto outcome = std::make_unique<HeapMessage>();
-  Evaluate(request, handler, *outcome);
-  return std::make_unique<DirectCall>(std::move(outcome));
 }
 
 }  // namespace remoteobj
