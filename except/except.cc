@@ -30,7 +30,7 @@ FinishedAtEnd::~FinishedAtEnd() {
   try {
     store_.AppendResult(kFinished, id_, {});
   } catch (const std::exception& e) {
-    // Not by glog, whose lock a fork may find taken.
+    // Not by glog: a forked child may find its lock taken.
     transport_internal::LogLine(
         transport_internal::LogSeverity::kError,
         absl::StrCat("remoteobj: the end of a generator could not be recorded: ", WhatOf(e)));
@@ -47,7 +47,7 @@ Settings Merged(const Settings& defaults, const ExceptOptions& options) {
           .matches = options.types ? options.types->matches : defaults.matches};
 }
 
-// The first or last element for which there is one.
+// The first or the last element, if there is one.
 std::optional<RemoteError> FirstOf(const std::vector<RemoteError>& errors) {
   return errors.empty() ? std::nullopt : std::optional(errors.front());
 }

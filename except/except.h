@@ -12,25 +12,26 @@
 //   exc.RaiseAny("work");                         // throws the last of that group, if there is one
 //   for (const remoteobj::RemoteError& e : exc) std::cout << e << "\n";
 //
-// Running a function so is called a context. It gives back what the function returns: nothing for a
-// void function, else an optional, empty if an exception was swallowed. A reference is copied.
+// A call of an Except runs the function in a context. It returns nothing for a void function, else
+// a std::optional of the function's result, empty if an exception was swallowed. A reference is
+// copied.
 //
 // Contexts nest. By default an exception is recorded once, by the innermost context whose types it
-// matches, whatever Except and group the others have, and also if it was caught and thrown on
-// between them. A context with {.catch_once = false} records it in any case, leaves it to others to
-// record it as well, and lets it propagate.
+// matches, independent of the Except and the group of each context, and also if it was caught and
+// rethrown between them. A context with {.catch_once = false} always records it and lets it
+// propagate, and outer contexts may record it as well.
 //
-// LocalExcept is the same within one process; what it throws again is the original exception.
+// LocalExcept does the same within one process; it rethrows the original exception.
 //
 // Threads:  thread-safe. Contexts run the function on the thread that calls them, and hold no lock.
-// Lifetime: handles: copies record into the same place, which lives as long as one of them, in any
-//           process. A record is safe as soon as the context has it, whatever becomes of the
-//           process. An exception that was recorded may live until its thread's outermost context
-//           has ended; the last one that left that, until the next such end.
-// Errors:   an exception that can't be recorded (no memory) propagates, and a line on stderr says
-//           so.
-// Not here: what is no C++ exception passes through: the unwinding of a thread that is cancelled
-//           (pthread_cancel), exceptions of other languages. Processes that die without throwing.
+// Lifetime: a handle: copies record into the same place, which lives as long as one of them, in any
+//           process. A record survives the process as soon as the context has made it. Each thread
+//           keeps recorded exceptions alive until its outermost context exits; one that propagates
+//           out of it is kept until the next exit.
+// Errors:   an exception that can't be recorded (no memory) propagates, and is reported on stderr.
+// Not here: unwinding that is no C++ exception passes through: thread cancellation
+// (pthread_cancel),
+//           exceptions of other languages. Processes that die without throwing (process/).
 #ifndef REMOTEOBJ_EXCEPT_EXCEPT_H_
 #define REMOTEOBJ_EXCEPT_EXCEPT_H_
 
@@ -53,16 +54,16 @@
 
 namespace remoteobj {
 
-// Errors of contexts that name no group.
+// The group of contexts that name none.
 inline constexpr std::string_view kDefaultGroup = "";
 
-// Which exceptions a context records and, with raises = false, swallows. Others pass through.
+// The exceptions that a context records and, with raises = false, swallows. Others pass through.
 struct TypeFilter {
   except_internal::Matches matches = nullptr;
   std::string (*names)() = nullptr;
 };
 
-// Those of the named types, and of types derived from them.
+// Exceptions of these types, and of types derived from them.
 template <typename... E>
 TypeFilter Types() {
   static_assert(sizeof...(E) > 0, "remoteobj: name at least one type");
@@ -75,23 +76,28 @@ TypeFilter Types() {
               }};
 }
 
-// What an object or a context does otherwise than by default. A context's come before its object's.
+// Overrides of the defaults. The options of a context take precedence over those of its Except.
 struct ExceptOptions {
-  std::optional<bool> raises = {};         // True: records, then lets the exception propagate.
-  std::optional<bool> catch_once = {};     // True: of nested contexts only one records.
-  std::optional<bool> log = {};            // False. True: what is recorded goes to glog, as ERROR;
-                                           // its lock may be held for good in a forked child.
-  std::optional<bool> log_traceback = {};  // False. True: with its traceback.
-  std::optional<TypeFilter> types = {};    // All types.
+  // Lets a recorded exception propagate. Default: true.
+  std::optional<bool> raises = {};
+  // Records an exception in one of several nested contexts only. Default: true.
+  std::optional<bool> catch_once = {};
+  // Also logs what is recorded, by glog as ERROR. Not in a forked child, which may find glog's lock
+  // taken for good. Default: false.
+  std::optional<bool> log = {};
+  // Logs it with its traceback. Default: false.
+  std::optional<bool> log_traceback = {};
+  // Default: all types.
+  std::optional<TypeFilter> types = {};
 };
 
 template <typename F>
 class Wrapped;
 
-// What Except and LocalExcept have in common.
+// The common interface of Except and LocalExcept.
 class ErrorGatherer {
  public:
-  // Runs `f` in a context, and gives what it returns.
+  // Runs `f` in a context, and returns its result as described above.
   template <std::invocable F>
   auto operator()(std::string_view group, const ExceptOptions& options, F&& f) const {
     return except_internal::Run(*store_, group, With(options), std::forward<F>(f));
@@ -109,14 +115,15 @@ class ErrorGatherer {
     return (*this)(kDefaultGroup, ExceptOptions(), std::forward<F>(f));
   }
 
-  // `f`, run in the default group with raises = false, whose results are kept. See wrapped.h.
+  // Returns a callable that runs `f` in the default group with raises = false, and keeps its
+  // results. See wrapped.h.
   template <typename F>
   Wrapped<std::decay_t<F>> Wrap(F&& f) const {
     return Wrapped<std::decay_t<F>>(*this, std::forward<F>(f));
   }
 
-  // Keeps a value beside the errors, for another process: it takes the last one that was kept,
-  // once. Functions whose results are all kept: Wrap().
+  // SetResult() keeps a value beside the errors, PopResult() removes and returns the last one, in
+  // any process. Wrap() keeps all results of a function.
   template <typename T>
   void SetResult(const T& value) const;
   template <typename T>
@@ -127,7 +134,7 @@ class ErrorGatherer {
   void RaiseAny() const;
   void RaiseAny(std::string_view group) const;
 
-  // In the order in which they happened.
+  // All errors, or those of a group, oldest first.
   std::vector<RemoteError> All() const;
   std::vector<RemoteError> Group(std::string_view group) const;
   std::optional<RemoteError> First() const;
@@ -137,14 +144,15 @@ class ErrorGatherer {
   std::size_t size() const;
   bool empty() const { return size() == 0; }
 
-  // Forgets errors and results, in all processes. What is recorded meanwhile may be kept or not.
+  // Forgets errors and results, in all processes. Records made at the same time may be kept or not.
   void Clear() const;
 
-  // Writes all errors to glog, as ERROR. By default with tracebacks if the options say so.
+  // Writes all errors to glog, as ERROR; with tracebacks if `log_traceback` of the options is set,
+  // or as the argument says.
   void Log() const;
   void Log(bool with_traceback) const;
 
-  // Over what there is when begin() is called.
+  // Iterates over the errors that exist when begin() is called.
   class iterator;
   iterator begin() const;
   std::default_sentinel_t end() const { return {}; }
@@ -205,13 +213,13 @@ class ErrorGatherer::iterator {
   std::size_t at_ = 0;
 };
 
-// Of this process.
+// Errors of this process.
 class LocalExcept : public ErrorGatherer {
  public:
   explicit LocalExcept(const ExceptOptions& options = {});
 };
 
-// Of this process and of all that are forked, and forked from those, after it was made.
+// Errors of this process and of all its descendants that are forked after it was made.
 class Except : public ErrorGatherer {
  public:
   explicit Except(const ExceptOptions& options = {});
@@ -223,7 +231,7 @@ class Except : public ErrorGatherer {
   std::shared_ptr<SharedLog> log_;
 };
 
-// Those which record these types only, unless a context names others:
+// An Except that records these types only, unless a context names others:
 //
 //   remoteobj::ExceptFor<std::invalid_argument, std::out_of_range> picky;
 template <typename Base, typename... E>

@@ -7,14 +7,14 @@
 //   }
 //   for (int i : Range(4)) std::cout << i;
 //
-// The function runs as far as its next co_yield whenever a value is asked for. It takes its
-// arguments by value or must see to it that they live on: it begins to run after it has been
-// called. For C++23's std::generator there is no need here for more than this.
+// The function runs to its next co_yield when the next value is requested. It starts to run after
+// the call has returned, so it should take its arguments by value. A subset of C++23's
+// std::generator.
 //
 // Threads:  one at a time.
-// Lifetime: a generator that is destroyed before its end destroys what the function has, as if it
-//           had returned from its co_yield.
-// Errors:   what the function throws comes out of begin() or operator++.
+// Lifetime: destroying a generator before its end destroys the function's local variables, as if it
+//           had returned at its co_yield.
+// Errors:   begin() and operator++ throw what the function throws.
 #ifndef REMOTEOBJ_EXCEPT_GENERATOR_H_
 #define REMOTEOBJ_EXCEPT_GENERATOR_H_
 
@@ -42,7 +42,7 @@ class [[nodiscard]] Generator {
     void return_void() {}
     void unhandled_exception() { throw; }
 
-    // What is yielded lives in the function until it goes on.
+    // The yielded value lives in the function until that is resumed.
     auto yield_value(T& value) { return Waiting<T&>(*this, value); }
     auto yield_value(T&& value) { return Waiting<T&>(*this, value); }
     auto yield_value(const T& value)
@@ -54,7 +54,7 @@ class [[nodiscard]] Generator {
    private:
     friend class Generator;
 
-    // The function waiting at its co_yield, with the value or a copy of it.
+    // The state of a function suspended at its co_yield, with the value or a copy of it.
     template <typename V>
     struct Waiting : std::suspend_always {
       template <typename From>
@@ -110,8 +110,8 @@ class [[nodiscard]] Generator {
   }
   std::default_sentinel_t end() const { return {}; }
 
-  // Makes the co_yield at which the function waits throw this, when it goes on.
-  // REQUIRES: it waits at one.
+  // Makes the co_yield at which the function is suspended throw this when it is resumed.
+  // REQUIRES: it is suspended at one.
   void Throw(std::exception_ptr error) { handle_.promise().thrown_ = std::move(error); }
 
  private:

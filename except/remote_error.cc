@@ -37,7 +37,7 @@ namespace {
 using transport_internal::ForkSafeMutex;
 using transport_internal::MadeOnce;
 
-// A category that this program does not know, under the name that it has in the other.
+// Returns the category of this name; a stand-in if this program does not know it.
 const std::error_category& CategoryCalled(const std::string& name) {
   for (const std::error_category* known : {&std::generic_category(), &std::system_category(),
                                            &std::iostream_category(), &std::future_category()}) {
@@ -179,7 +179,8 @@ std::string ThreadName() {
   return name;
 }
 
-// The nearest base, breadth first, that says more than that it is an error; empty if there is none.
+// Returns the nearest registered base, breadth first, that is more specific than std::exception and
+// std::runtime_error; empty if there is none.
 std::string NearestKnownBase(const std::type_info& type) {
   std::deque<const std::type_info*> bases = {&type};
   for (; !bases.empty(); bases.pop_front()) {
@@ -199,7 +200,7 @@ std::string NearestKnownBase(const std::type_info& type) {
   return {};
 }
 
-// Fills in what is being handled, and is no std::exception.
+// Fills in the exception being handled, which is no std::exception.
 void DescribeOther(ErrorInfo& info) {
   info.type = TypeName(*abi::__cxa_current_exception_type());
   info.traceback = CurrentTraceback();
@@ -212,15 +213,15 @@ void DescribeOther(ErrorInfo& info) {
   } catch (int number) {
     info.message = absl::StrCat(number);
   } catch (...) {
-    // Its type is all that can be said.
+    // Only its type is known.
   }
 }
 
-// Fills in what is being handled, which is `e`, and what it was nested around.
+// Fills in `e`, which is being handled, and its causes.
 void Describe(const std::exception& e, ErrorInfo& info, int depth) {
   constexpr int kMaxCauses = 16;
   if (const RemoteError* remote = RemoteErrorOf(e)) {
-    // It has come from a further process, and goes on as it came.
+    // It came from another process, and is passed on unchanged.
     const std::string group = info.group;
     info = remote->info();
     info.group = group;
@@ -228,11 +229,11 @@ void Describe(const std::exception& e, ErrorInfo& info, int depth) {
   }
   info.type = TypeName(typeid(e));
   info.traceback = CurrentTraceback();
-  // What std::throw_with_nested made of an E is an E to the receiver, with causes.
+  // The type that std::throw_with_nested derives from E is an E with causes to the receiver.
   constexpr std::string_view kNested = "std::_Nested_exception<";
   if (info.type.starts_with(kNested)) {
     info.type = info.type.substr(kNested.size(), info.type.size() - kNested.size() - 1);
-    // As it is for an lvalue that is const.
+    // For a const lvalue.
     constexpr std::string_view kConst = " const";
     if (info.type.ends_with(kConst)) info.type.resize(info.type.size() - kConst.size());
   }
@@ -246,7 +247,7 @@ void Describe(const std::exception& e, ErrorInfo& info, int depth) {
     try {
       info.fields = how->fields(e);
     } catch (...) {
-      // Without its fields it still has its name: it will be a RemoteError.
+      // Without its fields the receiver makes it a RemoteError.
     }
   }
   const auto* nested = dynamic_cast<const std::nested_exception*>(&e);
@@ -281,7 +282,7 @@ std::ostream& operator<<(std::ostream& out, const RemoteError& error) {
   }
   out << error.type() << ": " << error.message();
   if (error.pid() != 0) {
-    // Not the number itself: the stream's locale may group its digits.
+    // As text: the stream's locale may group the digits of a number.
     out << " (in process " << error.process() << ", pid " << absl::StrCat(error.pid())
         << ", thread " << error.thread();
     if (!error.group().empty()) out << ", group " << error.group();
@@ -305,7 +306,7 @@ ErrorInfo CaptureCurrentException() {
   info.pid = getpid();
   info.process = program_invocation_short_name;
   info.thread = except_internal::ThreadName();
-  // Not by Abseil, whose clock takes a lock that a forked child may find taken for good.
+  // Not by Abseil: its clock takes a lock, which a forked child may find taken.
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   info.time_ns = now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
@@ -329,7 +330,7 @@ void Rethrow(ErrorInfo info) {
     } catch (const except_internal::RemoteErrorCarrier&) {
       throw;
     } catch (...) {
-      // It could not be made anew: its fields did not fit. What it says is still worth having.
+      // Its fields did not fit. Its name and message are thrown as a RemoteError.
     }
   }
   throw RemoteError(std::move(info));

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
-// An exception that another process threw, here.
+// Exceptions that another process threw.
 //
 //   try {
 //     remote->data->at("missing");
 //   } catch (const std::out_of_range& e) {                 // as its own type
 //     const remoteobj::RemoteError* remote_error = remoteobj::RemoteErrorOf(e);
-//     LOG(ERROR) << *remote_error;                         // and where it came from
+//     LOG(ERROR) << *remote_error;                         // with its origin
 //   }
 //
-// What is rethrown is of the type that was thrown, where this program knows that type: those of the
-// standard library and of this one, absl::BadStatusOrAccess, and what was registered:
+// An exception is rethrown as its own type if this program knows that type: those of the standard
+// library and of this library, absl::BadStatusOrAccess, and registered types:
 //
 //   REMOTEOBJ_REGISTER_ERROR(app::CameraLost)
 //
-// A registered type is made anew from its described members if it is described, else from its
-// what(). Every other type comes back as RemoteError itself; but if it is derived from a known one
-// that says more than std::runtime_error does, as the nearest of those.
+// A registered type is reconstructed from its described members if it is described, otherwise from
+// its what(). Any other type is rethrown as its nearest known base if that is more specific than
+// std::runtime_error, otherwise as a RemoteError.
 //
 // Threads:  immutable values; registering and looking up are thread-safe.
-// Errors:   none of its own: an error that cannot be described well is still an error.
+// Errors:   none of its own: an error whose fields can't be sent keeps its type name and message.
 #ifndef REMOTEOBJ_EXCEPT_REMOTE_ERROR_H_
 #define REMOTEOBJ_EXCEPT_REMOTE_ERROR_H_
 
@@ -45,12 +45,12 @@ class RemoteError : public std::runtime_error {
  public:
   explicit RemoteError(ErrorInfo info);
 
-  // The type as C++ spells it, and its what().
+  // The name of the type in C++, and its what().
   const std::string& type() const { return info_->type; }
   const std::string& message() const { return info_->message; }
-  // Where it was thrown, innermost frame last (see traceback.h); empty where it was not captured.
+  // The stack at the throw, innermost frame last (see traceback.h); empty if it was not captured.
   const std::vector<std::string>& traceback() const { return info_->traceback; }
-  // What it was nested around, nearest first.
+  // The exceptions it was nested around (std::throw_with_nested), nearest first.
   const std::vector<ErrorInfo>& causes() const { return info_->causes; }
   pid_t pid() const { return info_->pid; }
   const std::string& process() const { return info_->process; }
@@ -64,26 +64,28 @@ class RemoteError : public std::runtime_error {
   std::shared_ptr<const ErrorInfo> info_;  // Shared, so that copying an exception can't fail.
 };
 
-// As a person wants to read it: the traceback, innermost frame last, then type and message, then
-// the causes.
+// For people: the traceback, innermost frame last; then type, message and origin; then the causes.
 std::ostream& operator<<(std::ostream& out, const RemoteError& error);
 
-// The remote side of an exception; null if it is a local one. Valid as long as `e`.
+// Returns the origin of an exception of another process; null for a local one. Valid as long as
+// `e`.
 const RemoteError* RemoteErrorOf(const std::exception& e);
 
-// What is being handled, as it travels. REQUIRES: an exception is being handled.
+// Returns the exception being handled, for a message. REQUIRES: an exception is being handled.
 ErrorInfo CaptureCurrentException();
 
-// Throws it as its own type, or as RemoteError.
+// Throws the exception of a message as its own type, or as RemoteError.
 [[noreturn]] void Rethrow(ErrorInfo info);
 
-// The absl::Status that says the same as the exception being handled.
-// REQUIRES: an exception is being handled.
+// Returns the exception being handled as a status: a CallError by its status_code(), the status of
+// an absl::BadStatusOrAccess, kOutOfRange, kInvalidArgument and kResourceExhausted for the
+// exceptions of the standard library of that meaning, and kUnknown with the name of the type for
+// any other. REQUIRES: an exception is being handled.
 absl::Status CurrentExceptionToStatus();
 
 namespace except_internal {
 
-// Its what(), also where that is null.
+// Returns what(), or "" if that is null.
 inline const char* WhatOf(const std::exception& e) {
   const char* const what = e.what();
   return what == nullptr ? "" : what;
@@ -99,7 +101,7 @@ class RemoteErrorCarrier {
   RemoteError error_;
 };
 
-// An E that knows where it came from.
+// An E of another process, with its origin.
 template <typename E>
 class Rethrown final : public E, public RemoteErrorCarrier {
  public:
@@ -107,11 +109,12 @@ class Rethrown final : public E, public RemoteErrorCarrier {
   const char* what() const noexcept override { return error().message().c_str(); }
 };
 
-// How one type of exception is taken apart and put together.
+// Serializes and reconstructs exceptions of one type.
 struct ErrorType {
-  // The fields, packed; empty if there are none. Null if the message is all there is.
+  // Returns the fields, packed; empty if there are none.
   std::string (*fields)(const std::exception&);
-  void (*rethrow)(ErrorInfo);  // Does not return.
+  // Throws the reconstructed exception.
+  void (*rethrow)(ErrorInfo);
 };
 
 bool Register(const std::type_info& type, ErrorType how);

@@ -36,7 +36,7 @@ using transport_internal::MadeOnce;
 
 constexpr std::size_t kMaxFrames = 64;
 
-// Where one exception was thrown. If the types differ, another exception has had the same address.
+// The stack of one throw. If the types differ, another exception has had the same address.
 struct Trace {
   const void* object;
   const std::type_info* type;
@@ -73,7 +73,7 @@ _Unwind_Reason_Code AddFrame(_Unwind_Context* context, void* argument) {
   if (at > walk.end || walk.trace->size == kMaxFrames) return _URC_END_OF_STACK;
   int before = 0;
   const std::uintptr_t pc = _Unwind_GetIPInfo(context, &before);
-  // What a call returns to may already be the next function's, or the next line's.
+  // The return address of a call may belong to the next function, or to the next line.
   if (pc != 0) walk.trace->pcs[walk.trace->size++] = before != 0 ? pc : pc - 1;
   return _URC_NO_REASON;
 }

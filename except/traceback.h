@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Where an exception was thrown.
+// The stack at which an exception was thrown.
 //
 //   remoteobj::TracebackScope scope;          // from here on, of what is thrown on this thread
 //   try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What tracebacks cost: a throw without a scope beside a throw of the C++ runtime alone, a throw
+// The cost of tracebacks: a throw without a scope beside a throw of the C++ runtime alone, a throw
 // with one, and the capture of an error.
 //
 //   tools/bazel run -c opt //except:traceback_benchmark

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a type is called, for people and for the wire: "std::out_of_range", "app::Counter".
+// Names of types, for people and for messages: "std::out_of_range", "app::Counter".
 //
 // Threads:  thread-safe.
 #ifndef REMOTEOBJ_EXCEPT_TYPE_NAME_H_
@@ -13,7 +13,8 @@
 
 namespace remoteobj {
 
-// As the compiler spells it, without the namespaces that hide versions of the standard library.
+// Returns the name as the compiler demangles it, without the inline namespaces of the standard
+// library.
 std::string TypeName(const std::type_info& type);
 
 template <typename T>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A function whose errors and results an Except keeps.
+// A function whose errors and results are kept by an Except.
 //
 //   auto wrapped = exc.Wrap(Add);
 //   if (fork() == 0) {
@@ -10,20 +10,20 @@
 //   …
 //   std::optional<int> eleven = wrapped.result();  // empty until it has returned
 //
-// A call runs the function in the default group with raises = false, and gives what a context
-// gives. A function that returns a Generator is run to its end in that call, which gives nothing;
-// result() yields what it has yielded so far and waits for more until it has ended:
+// A call runs the function in the default group with raises = false, and returns what a context
+// returns. A function that returns a Generator is run to its end in that call, which returns
+// nothing; result() yields the values so far and waits for more until the function has ended:
 //
 //   auto wrapped = exc.Wrap(Range);
 //   …                                              // another process calls wrapped(4)
 //   for (int i : wrapped.result()) std::cout << i;
 //
 // Threads:  thread-safe, if the function is.
-// Lifetime: copies have their results in common, also with copies in other processes. They need
-//           nothing of the Except that made them.
+// Lifetime: copies share their results, also with copies in other processes, and outlive the Except
+//           that made them.
 // Errors:   result() throws BadValue if another program, with other types, wrote into the log.
-// Not here: the values of a function whose type has no codec: it can be called, but has no
-//           result(). Functions without one signature, such as generic lambdas.
+// Not here: results of a type without codec: such a function can be called, but has no result().
+//           Functions with several signatures, such as generic lambdas.
 #ifndef REMOTEOBJ_EXCEPT_WRAPPED_H_
 #define REMOTEOBJ_EXCEPT_WRAPPED_H_
 
@@ -46,7 +46,7 @@
 namespace remoteobj {
 namespace except_internal {
 
-// No two are the same, in whatever processes.
+// Returns an id that no other process uses.
 std::uint64_t NewWrapId();
 
 template <typename T>
@@ -58,7 +58,7 @@ Generator<T> ReadYields(std::shared_ptr<ErrorStore> store, std::uint64_t id,
   }
 }
 
-// Records the end, also that by an exception.
+// Records that the function has ended, by returning or by an exception.
 class FinishedAtEnd {
  public:
   FinishedAtEnd(ErrorStore& store, std::uint64_t id) : store_(store), id_(id) {}
@@ -71,7 +71,7 @@ class FinishedAtEnd {
   const std::uint64_t id_;
 };
 
-// The id of what is kept by SetResult().
+// The id of values kept by SetResult().
 inline constexpr std::uint64_t kSetResult = 0;
 
 }  // namespace except_internal
@@ -92,7 +92,7 @@ class Wrapped {
   using Function = decltype(std::function(std::declval<F>()));
 
  public:
-  // What the function returns.
+  // The function's return type.
   using Result = std::remove_cvref_t<typename Function::result_type>;
 
   template <typename... Args>
@@ -102,7 +102,7 @@ class Wrapped {
                                 [&] { return Call(std::forward<Args>(args)...); });
   }
 
-  // What the function has returned last; empty until it has.
+  // Returns the function's last result; empty before it has returned.
   std::optional<Result> result() const
     requires(Codable<Result> && !except_internal::kIsGenerator<Result>)
   {
@@ -110,9 +110,9 @@ class Wrapped {
     return packed ? std::optional(Unpack<Result>(*packed)) : std::nullopt;
   }
 
-  // What it has yielded, in all its calls, from the first value on. Whoever waits for a value
-  // longer than `timeout` gets DeadlineExceeded, and should give one: nobody can tell here whether
-  // the process that was to yield it is still alive.
+  // Returns the values yielded by all calls, oldest first. Throws DeadlineExceeded if the next
+  // value does not arrive within `timeout`. Give one: the death of the process that should yield it
+  // can't be noticed here.
   Result result(absl::Duration timeout = absl::InfiniteDuration()) const
     requires except_internal::kIsGenerator<Result>
   {

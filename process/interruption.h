@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a function that runs in a remoteobj::Process or remoteobj::Thread does to be stopped in
-// time.
+// How a function in a remoteobj::Process or remoteobj::Thread can be stopped by its owner.
 //
 //   void Watch(Camera& camera) {
 //     for (;;) {
@@ -9,21 +8,20 @@
 //       remoteobj::SleepFor(absl::Seconds(1));           // ends at once when the owner calls
 //     }                                                  // RequestStop() or Throw()
 //   }
-//   void Count(std::stop_token stop) {                   // or it asks by itself
+//   void Count(std::stop_token stop) {                   // or it polls a token
 //     while (!stop.stop_requested()) Step();
 //   }
 //
-// Interruption points are InterruptionPoint(), SleepFor(), a co_yield of a Generator, a call of a
-// proxy that waits, and waiting for calls (ProcessRequests(), Poll()). At each of them
-// RequestStop() shows as StopRequested, unless the function takes a std::stop_token, and Throw() as
-// what it threw.
+// Interruption points are InterruptionPoint(), SleepFor(), a co_yield of a Generator, a proxy's
+// call while it waits, and waiting for calls (ProcessRequests(), Poll()). They throw StopRequested
+// after a RequestStop(), unless the function takes a std::stop_token, and the argument of Throw().
 //
-// A function may catch these. What is swallowed is not said again, but for a stop request, which
-// RequestStop() says as often as it is called; contexts of an Except let that pass.
+// A function may catch these exceptions. Each Throw() and each RequestStop() is delivered once.
+// Contexts of an Except let StopRequested pass.
 //
-// Call SleepFor() with its namespace: for an absl::Duration the compiler finds absl::SleepFor, too.
+// Call SleepFor() with its namespace: argument-dependent lookup finds absl::SleepFor(), too.
 //
-// Threads:  each is interrupted on its own. A thread that is not one of ours never is.
+// Threads:  each thread is interrupted on its own. Other threads than these are never interrupted.
 #ifndef REMOTEOBJ_PROCESS_INTERRUPTION_H_
 #define REMOTEOBJ_PROCESS_INTERRUPTION_H_
 
@@ -32,11 +30,11 @@
 
 namespace remoteobj {
 
-// Sleeps, unless it is interrupted. Returns early if the function takes a std::stop_token and is
-// asked to stop.
+// Sleeps; an interruption point. Returns early if the function takes a std::stop_token and a stop
+// is requested.
 void SleepFor(absl::Duration duration);
 
-// Whether the owner of the function that this thread runs has asked it to stop.
+// Returns true if the owner of this thread's function has called RequestStop().
 bool IsStopRequested();
 
 }  // namespace remoteobj

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A function in a process or on a thread, whichever is asked for when the program runs.
+// A function in a process or on a thread, chosen at run time.
 //
 //   auto job = remoteobj::Job({.threaded = absl::GetFlag(FLAGS_threads)}, Add, 5, 6);
 //   int eleven = job.Get();
@@ -32,7 +32,7 @@ class Job : public TaskHandle<R> {
                                 process_internal::AsProcessOptions(std::move(options)),
                                 std::forward<F>(function), std::forward<A>(arguments)...)) {}
 
-  // Of this process, for a thread.
+  // The pid of this process for a thread.
   pid_t pid() const { return this->empty() ? 0 : this->task().pid(); }
   // As of a Process. They throw std::logic_error for a thread, which can only be asked to end:
   // RequestStop(), Throw().

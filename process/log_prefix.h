@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Lines of glog that tell which process they come from:
+// A prefix for lines of glog that names the process:
 //
 //   google::InitGoogleLogging(argv[0], &remoteobj::LogPrefix<google::LogMessageInfo>);
 //
 //   I20261122 06:54:17.213954  1009 camera driver.cc:253] …
 //
-// It is glog's own prefix with the name of the Process in it, or of the program. Forks inherit it;
-// a program that begins processes anew calls InitGoogleLogging() before remoteobj::Init().
+// It is glog's own prefix with the name of the Process, or of the program. Forks inherit it; a
+// program that spawns processes calls InitGoogleLogging() before remoteobj::Init().
 //
 // Threads:  thread-safe.
 // Source:   glog's LogMessage::Init(); since glog 0.7 it is
@@ -22,7 +22,7 @@
 
 namespace remoteobj {
 
-// `Message` is glog's, which this header does not include.
+// `Message` is a type of glog, which this header does not include.
 template <typename Message>
 void LogPrefix(std::ostream& out, const Message& message, void* /*data*/) {
   const auto print = [&out](char severity, const auto& time, int microseconds, const auto& thread,

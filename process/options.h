@@ -32,7 +32,7 @@ enum class Start {
   kForkServer,
 };
 
-// Where a process's stdout and stderr go.
+// The destination of a process's stdout and stderr.
 enum class Output {
   kInherit,  // To those of this process.
   kCapture,  // Into memory: output(), error_output(). Writing never blocks.

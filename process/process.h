@@ -4,32 +4,35 @@
 //
 //   int Add(int x, int y) { return x + y; }
 //   remoteobj::Process sum(Add, 5, 6);                     // starts; its name is "Add-1"
-//   int eleven = sum.Get();                                // waits; throws what Add threw, if it
-//   did
+//   int eleven = sum.Get();                                // waits; throws what Add threw
 //
 //   remoteobj::Generator<int> Range(int n) { for (int i = 0; i < n; ++i) co_yield i; }
 //   remoteobj::Process range({.name = "range"}, Range, 4);
 //   for (int i : range.result()) std::cout << i;           // as they come
 //
-// By default the process is a fork of this one: it has a copy of all its memory, as it was at the
-// start, and what it changes there nobody else sees. It ends when its function has, by _exit(): no
-// destructors of statics, no atexit handlers, but what it has printed is flushed.
+// By default the process is a fork of this one: it has a copy of all memory, whose changes are its
+// own. It ends with its function, by _exit(): without destructors of static variables and atexit
+// handlers, but its output is flushed.
 //
-// A result or a yield is any type with a Codec. An exception that leaves the function comes back as
-// its own type with a RemoteError; the exit code is 1 then. A process that ends otherwise, by a
-// signal, std::terminate or _exit, is a ProcessDied, which says where it crashed. What it yielded
-// or recorded before is there in every case: it lies in shared memory, and no reader is waited for.
+// A result or a yielded value is of any type with a Codec. An exception that leaves the function
+// arrives here as its own type with a RemoteError; the exit code is 1 then. If the process ends by
+// a signal, std::terminate or _exit, that is a ProcessDied, which says where it crashed. The values
+// that it yielded and the errors that it recorded before are preserved: they lie in shared memory,
+// and are written without waiting for a reader.
 //
-// Threads:  thread-safe, but for moving and destroying. Of the threads of this program only the one
-//           that starts a process exists in a fork. That thread may end before the process does.
-// Signals:  a fork has the handlers of this program, but for SIGTERM, which ends it, and blocks no
-//           signal. A re-executed process begins with no handler, no signal blocked, and ignores
-//           what this program ignored when it was started.
-// Lifetime: the destructor waits for the process, see TaskHandle. In a process that did not
-//           start it, such as a fork, it does nothing.
-// Errors:   std::system_error if there can be no further process, or no memory to share with it.
-// Not here: functions on threads (thread.h), asking to be stopped (interruption.h), processes that
-//           are no forks (spawn.h).
+// Threads:  thread-safe, but for moving and destroying. A fork has only the thread that started it.
+//           That thread may end before the process does.
+// Signals:  a fork has the handlers of this program, except for SIGTERM, which ends it, and blocks
+// no
+//           signal. A spawned process starts with no handler and no signal blocked, and ignores the
+//           signals that this program ignored when it was started.
+// Lifetime: the destructor waits for the process, see TaskHandle. In a process that did not start
+// it,
+//           such as a fork, it does nothing.
+// Errors:   std::system_error if no process can be created, or no memory to share with it.
+// Not here: functions on threads (thread.h), stopping from inside (interruption.h), processes that
+// are
+//           no forks (spawn.h).
 #ifndef REMOTEOBJ_PROCESS_PROCESS_H_
 #define REMOTEOBJ_PROCESS_PROCESS_H_
 
@@ -85,14 +88,14 @@ std::shared_ptr<Task> StartProcess(ProcessOptions options, F&& function, A&&... 
 
 }  // namespace process_internal
 
-// Join(), Get(), result(), errors(), RequestStop(), Throw() and what else a Thread has, too, are
-// those of a TaskHandle (remoteobj/process/task_handle.h).
+// Join(), Get(), result(), errors(), RequestStop(), Throw() and the other operations that a Thread
+// has, too, are those of a TaskHandle (remoteobj/process/task_handle.h).
 template <typename R = void>
 class Process : public TaskHandle<R> {
  public:
-  // Calls `function` with copies of `arguments`, as std::thread does, in a new process; before them
-  // with a std::stop_token, if it takes one. What is buffered for stdout and stderr is written
-  // first, so that it does not appear twice.
+  // Calls `function` with copies of `arguments`, as std::thread does, in a new process; with a
+  // std::stop_token before them, if it takes one. Flushes stdout and stderr first, so that buffered
+  // output does not appear twice.
   template <typename F, typename... A>
     requires process_internal::Callable<F, A...>
   explicit Process(F&& function, A&&... arguments)
@@ -106,8 +109,8 @@ class Process : public TaskHandle<R> {
 
   pid_t pid() const { return this->empty() ? 0 : this->task().pid(); }
 
-  // Send SIGTERM, SIGKILL; nothing if it has ended. The destructor does not log an end that was
-  // asked for. Throw std::system_error if the signal can't be sent.
+  // Send SIGTERM, SIGKILL; nothing if the process has ended. The destructor does not log its end
+  // then. Throw std::system_error if the signal can't be sent.
   void Terminate() { this->task().Terminate(); }
   void Kill() { this->task().Kill(); }
   // Sends SIGTERM, and SIGKILL if it still runs after `grace`. Returns when it has ended.
@@ -123,7 +126,7 @@ class Process : public TaskHandle<R> {
     return except_internal::Try<void>([&] { Kill(); });
   }
 
-  // What it has written so far, with Output::kCapture.
+  // The output so far, with Output::kCapture.
   std::string output() const { return process_task().output().Out(); }
   std::string error_output() const { return process_task().output().Err(); }
 

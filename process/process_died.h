@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// A process ended without having returned or thrown.
+// The process of a function ended before the function returned or threw.
 //
 //   try {
 //     worker.Join();
 //   } catch (const remoteobj::ProcessDied& e) {
-//     LOG(ERROR) << e.what();               // by which signal, while doing what, where
+//     LOG(ERROR) << e.what();               // the signal, the activity, the stack
 //     worker = StartAgain();
 //   }
 //
@@ -26,13 +26,13 @@ namespace remoteobj {
 
 class ProcessDied : public CallErrorOf<ProcessDied, CallError::Kind::kProcessDied> {
  public:
-  // Neither code nor signal is known if something else in this program has waited for the process.
+  // Neither code nor signal is known if other code of this program has waited for the process.
   using End = ProcessEnd;
-  // What it left behind. Each may be empty.
+  // Traces of its end. Each may be empty.
   struct Traces {
     std::string doing = {};               // "while its function ran, after 3 yields"
-    std::string last_words = {};          // Why it called std::terminate.
-    std::vector<std::string> stack = {};  // Where it crashed, innermost frame last.
+    std::string last_words = {};          // The reason for std::terminate.
+    std::vector<std::string> stack = {};  // The stack of the crash, innermost frame last.
     std::string error_output = {};        // The last lines of its stderr, if they are captured.
   };
   ProcessDied(const std::string& name, End end, Traces traces);

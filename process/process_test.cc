@@ -627,7 +627,7 @@ TEST(ProcessTest, JoinWaitsForTheTimeoutOfTheOptions) {
     EXPECT_FALSE(process.Join());
     EXPECT_TRUE(process.alive());
   }  // Ended by force, at last.
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("slow has not ended"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("slow did not end within"));
 }
 
 TEST(ProcessTest, IsEndedWhenAnExceptionPassesBy) {

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
-// Processes that are no copies of this one, but this program begun anew.
+// Processes that are no copies of this one, but execute this program again.
 //
 //   double Measure(std::string device, remoteobj::Except errors) { … }
 //   REMOTEOBJ_REGISTER_FUNCTION(Measure)
 //
 //   int main(int argc, char** argv) {
 //     remoteobj::Init(&argc, &argv);        // first: in a spawned process it does not return
-//     remoteobj::Process process({.start = remoteobj::Start::kSpawn}, Measure, "/dev/video0",
-//     errors);
+//     remoteobj::Process process({.start = remoteobj::Start::kSpawn}, Measure, "/dev/0", errors);
 //
-// Such a process has nothing of this one's but the arguments: any type with a Codec, an Except, a
-// Proxy. The function is registered under its name, so both are the same program.
+// Such a process receives nothing but the arguments: any type with a Codec, an Except, a Proxy. The
+// function is registered under its name, so both processes must execute the same program.
 //
-// Start::kForkServer begins the program anew only once: that process waits, and is forked for each
-// process that is started from then on. So starting is quick, whatever this one has of memory and
-// threads. Environment and working directory are those of the first start.
+// Start::kForkServer executes the program only once: that process, the fork server, forks each
+// process that is started from then on. Starting is quick, independent of the memory and threads of
+// this process. Environment and working directory are those of the first start.
 //
 // Threads:  thread-safe.
-// Errors:   std::logic_error from starting if Init() was not called or the function is not
-//           registered: it would be this program's main() that runs in the new process.
+// Errors:   std::logic_error from starting a process if Init() was not called (main() would run in
+// the
+//           new process), or the function is not registered.
 #ifndef REMOTEOBJ_PROCESS_SPAWN_H_
 #define REMOTEOBJ_PROCESS_SPAWN_H_
 
@@ -38,10 +38,10 @@
 
 namespace remoteobj {
 
-// Runs what this process was started for, if it was, and ends it. Else returns at once.
+// In a spawned process: runs its function, and ends the process. Otherwise returns at once.
 void Init(int* argc, char*** argv);
 
-// Makes a function one that can be spawned; at namespace scope, after the function.
+// Registers a function for kSpawn and kForkServer; at namespace scope, after the function.
 #define REMOTEOBJ_REGISTER_FUNCTION(...)                                             \
   [[maybe_unused]] static const bool REMOTEOBJ_REGISTER_FUNCTION_NAME(__COUNTER__) = \
       ::remoteobj::process_internal::RegisterFunction<&__VA_ARGS__>();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Has a main of its own, which begins with Init(): it is what is begun anew.
+// Has a main of its own, which begins with Init(): this program is executed again.
 #include "remoteobj/process/spawn.h"
 
 #include <dirent.h>

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What a Process, a Thread and a Job have in common: their result, their end, and ways to end them.
+// The common interface of Process, Thread and Job: result, end, and ways to end them.
 //
 //   remoteobj::Process sum(Add, 5, 6);
-//   int eleven = sum.Get();                                // waits; throws what Add threw, if it
-//   did
+//   int eleven = sum.Get();                                // waits; throws what Add threw
 //
 // Threads:  thread-safe, but for moving and destroying.
 // Lifetime: see the destructor. In a process that did not start it, such as a fork, it does
@@ -36,8 +35,8 @@
 
 namespace remoteobj {
 
-// What a function has returned so far: a std::optional that throws std::logic_error where that has
-// undefined behaviour.
+// The result of a function, empty before it has returned: a std::optional that throws
+// std::logic_error where that has undefined behaviour.
 template <typename R>
 class TaskResult {
  public:
@@ -138,16 +137,16 @@ class TaskHandle {
     return except_internal::Try<R>([&] { return Get(timeout); });
   }
 
-  // What the function has returned; empty before that, or if it did not return. Does not wait.
+  // Returns the result; empty before the function has returned, or if it threw. Does not wait.
   TaskResult<R> result() const
     requires(!std::is_void_v<R> && !kYields)
   {
     const auto packed = task_->Result();
     return packed == nullptr ? TaskResult<R>() : TaskResult<R>(Unpack<R>(*packed));
   }
-  // What the function yields, while it runs: a Generator, which ends by throwing what the function
-  // threw, or ProcessDied. Each value is seen once, however often this is called. A loop that is
-  // left early asks the function to stop.
+  // Returns a Generator of the values that the function yields, while it runs; it ends by throwing
+  // what the function threw, or ProcessDied. Each value is seen once, however often this is called.
+  // A loop that is left early asks the function to stop.
   R result() const
     requires(kYields)
   {

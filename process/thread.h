@@ -3,13 +3,13 @@
 // A function on a thread of its own, with the interface of a Process.
 //
 //   remoteobj::Thread sum(Add, 5, 6);
-//   int eleven = sum.Get();                // waits; throws what Add threw, if it did
+//   int eleven = sum.Get();                // waits; throws what Add threw
 //
-// What it returns, yields and throws travels as it does from a process, so that the two can be
-// exchanged (job.h). Arguments are copied, and need no codec.
+// Results, yields and exceptions are encoded as those of a process are, so that one can replace the
+// other (job.h). Arguments are copied, and need no Codec.
 //
 // Threads:  thread-safe, but for moving and destroying.
-// Lifetime: the destructor waits for the thread, which can be asked to stop, but not be ended.
+// Lifetime: the destructor waits for the thread, which can be asked to stop, but not be killed.
 // Errors:   as of a Process, without ProcessDied: a thread that crashes takes the program with it.
 #ifndef REMOTEOBJ_PROCESS_THREAD_H_
 #define REMOTEOBJ_PROCESS_THREAD_H_
@@ -34,7 +34,7 @@ namespace process_internal {
 template <typename F, typename... A>
 std::shared_ptr<Task> StartThread(ProcessOptions options, F&& function, A&&... arguments) {
   std::string name = NameOf<std::decay_t<F>>(options, function, "thread");
-  // Shared, since what a std::function holds has to be copyable, and arguments need not be.
+  // Shared, since a std::function must be copyable, and arguments need not be.
   auto call = std::make_shared<std::tuple<std::decay_t<F>, std::decay_t<A>...>>(
       std::forward<F>(function), std::forward<A>(arguments)...);
   return ThreadTask::Begin(std::move(options), std::move(name),
@@ -47,8 +47,8 @@ std::shared_ptr<Task> StartThread(ProcessOptions options, F&& function, A&&... a
 template <typename R = void>
 class Thread : public TaskHandle<R> {
  public:
-  // Calls `function` with copies of `arguments` on a new thread; before them with a
-  // std::stop_token, if it takes one.
+  // Calls `function` with copies of `arguments` on a new thread; with a std::stop_token before
+  // them, if it takes one.
   template <typename F, typename... A>
     requires process_internal::Callable<F, A...>
   explicit Thread(F&& function, A&&... arguments)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What other modules do with an Except besides what its users do.
+// Access to the log and the options of an Except, for other modules.
 #ifndef REMOTEOBJ_EXCEPT_INTERNAL_ACCESS_H_
 #define REMOTEOBJ_EXCEPT_INTERNAL_ACCESS_H_
 
@@ -14,7 +14,7 @@
 namespace remoteobj {
 
 struct ExceptAccess {
-  // One whose errors are in `log`, beside other records.
+  // Returns an Except whose errors are in `log`, beside other records.
   static Except Make(const ExceptOptions& options, std::shared_ptr<SharedLog> log) {
     return Except(options, std::move(log));
   }

@@ -18,15 +18,15 @@ namespace remoteobj::except_internal {
 namespace {
 
 // The exceptions that this thread's contexts have recorded. They are kept alive, so that no other
-// one can have their address.
+// exception can have the same address.
 class Marks {
  public:
   void Enter() { ++depth_; }
 
-  // `left` is what leaves the context, if something does.
+  // `left` is the exception that leaves the context, if any.
   void Leave(const std::exception_ptr& left) {
     if (--depth_ > 0) return;
-    // No context is left that could see them again, but for what may still be thrown into one.
+    // No context can see them again, except for one that still propagates.
     const bool keep = left != nullptr && Has(left);
     Ring marks;
     marks.swap(marks_);
@@ -38,7 +38,8 @@ class Marks {
   }
 
   void Add(const std::exception_ptr& exception) {
-    // What is replaced is destroyed when the ring is whole again: it is a user's.
+    // The replaced exception is destroyed after the ring is consistent: its destructor is user
+    // code.
     KeptException kept(exception);
     kept.Swap(marks_[next_]);
     next_ = (next_ + 1) % marks_.size();
@@ -77,18 +78,17 @@ void Context::Leave() { ThisThreadsMarks().Leave(thrown_on_); }
 
 bool Context::Swallows() {
   const std::exception_ptr current = std::current_exception();
-  // No C++ exception. A thread that is cancelled unwinds its stack in this way, and can't be
-  // stopped.
+  // Thread cancellation: no C++ exception, and the unwinding can't be stopped.
   if (current == nullptr) return false;
   thrown_on_ = current;
-  if (CurrentIsA<StopRequested>()) return false;  // No error, and not this context's affair.
+  if (CurrentIsA<StopRequested>()) return false;  // Not an error.
   if (settings_.matches != nullptr && !settings_.matches()) return false;
   const bool recorded = settings_.catch_once && ThisThreadsMarks().Has(current);
   if (!recorded) {
     try {
       Record(current);
     } catch (const std::exception& e) {
-      // Not by glog, whose lock a fork may find taken.
+      // Not by glog: a forked child may find its lock taken.
       transport_internal::LogLine(
           transport_internal::LogSeverity::kError,
           absl::StrCat("remoteobj: an exception could not be recorded: ", WhatOf(e)));

@@ -18,7 +18,7 @@
 
 namespace remoteobj::except_internal {
 
-// Looks at the exception that is being handled. Null: any.
+// Returns true if the exception being handled is of one of the types. Null: any type.
 using Matches = bool (*)();
 
 template <typename E>
@@ -32,7 +32,7 @@ bool CurrentIsA() {
   }
 }
 
-// What holds in a context, after all defaults.
+// The options of a context, with all defaults applied.
 struct Settings {
   bool raises = true;
   bool catch_once = true;
@@ -52,8 +52,8 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // Records what is being handled, if that is to be. Returns whether it ends here; else it is to be
-  // thrown on.
+  // Records the exception being handled, if the settings say so. Returns true if it is swallowed;
+  // otherwise the caller rethrows it.
   bool Swallows();
 
  private:
@@ -61,19 +61,19 @@ class Context {
   void Leave();
   void Record(const std::exception_ptr& current);
 
-  const TracebackScope traceback_scope_;  // Of the function that has the context.
+  const TracebackScope traceback_scope_;  // Opened in the frame of the context's function.
   ErrorStore& store_;
   const std::string_view group_;
   const Settings& settings_;
-  std::exception_ptr thrown_on_;  // What leaves the context, if something does.
+  std::exception_ptr thrown_on_;  // The exception that leaves the context, if any.
 };
 
-// Whether a context of this thread has recorded it, as far as that is remembered.
+// Returns true if a context of this thread has recorded it recently.
 bool WasRecorded(const std::exception_ptr& exception);
 
 void WriteToGlog(const RemoteError& error, bool with_traceback);
 
-// What a context gives for a function that returns R.
+// The result type of a context whose function returns R.
 template <typename R>
 using Outcome = std::conditional_t<std::is_void_v<R>, void, std::optional<std::remove_cvref_t<R>>>;
 

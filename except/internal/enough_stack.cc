@@ -11,7 +11,7 @@
 namespace remoteobj::except_internal {
 namespace {
 
-// This thread's stack; looked up once. A fiber runs on another.
+// This thread's stack; looked up once. A fiber runs on a different one.
 struct Stack {
   bool known;
   std::uintptr_t low;
@@ -46,7 +46,7 @@ bool WithStack(std::size_t bytes, absl::FunctionRef<void()> f) {
     f();
     return true;
   }
-  // Signals are for other threads.
+  // The temporary thread handles no signals.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Runs what needs a large stack where the thread's own may be small, as fibers and the threads of
-// embedded programs have them: to demangle a name takes more than a hundred bytes for each of its
-// characters.
+// Runs code that needs a large stack on threads whose own may be small, such as fibers: demangling
+// a name takes more than a hundred bytes per character.
 //
 // Threads:  thread-safe.
 // Errors:   none.
@@ -15,8 +14,8 @@
 
 namespace remoteobj::except_internal {
 
-// Calls `f`, here if so much is left of the stack, else on a thread that ends with the call.
-// Returns false if there can be no thread, or `f` has thrown there.
+// Calls `f`: on this thread if that much stack is left, otherwise on a temporary one. Returns false
+// if no thread can be created, or `f` threw there.
 bool WithStack(std::size_t bytes, absl::FunctionRef<void()> f);
 
 // abi::__cxa_demangle, or null.

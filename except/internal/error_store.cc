@@ -17,14 +17,14 @@
 namespace remoteobj::except_internal {
 namespace {
 
-// A record of a Wrap, taken apart.
+// A parsed record of a Wrap.
 struct Result {
   RecordKind kind;
   std::uint64_t id;
   std::string_view packed;
 };
 
-// Tells from the records of one Wrap where its values end.
+// Reads the values of one Wrap, and finds their end.
 class YieldReader : public ErrorStore::Yields {
  public:
   explicit YieldReader(std::uint64_t id) : id_(id) {}
@@ -38,7 +38,7 @@ class YieldReader : public ErrorStore::Yields {
       }
       if (ended_) return std::nullopt;
       if (deadline.expired()) throw DeadlineExceeded("no further value was yielded in time");
-      // Nobody is told when another process writes; whoever waits looks again.
+      // A write by another process wakes no reader: poll.
       InterruptionPoint();
       absl::SleepFor(std::min(absl::Milliseconds(1), deadline.left()));
     }
@@ -84,7 +84,7 @@ class LocalStore final : public ErrorStore {
   }
 
   void Clear() override {
-    std::vector<Caught> errors;  // Destroyed without the lock: they are a user's.
+    std::vector<Caught> errors;  // Destroyed without the lock: their destructors are user code.
     const std::scoped_lock lock(Mutex());
     errors.swap(errors_);
     first_result_ += results_.size();
@@ -108,7 +108,7 @@ class LocalStore final : public ErrorStore {
     const std::scoped_lock lock(Mutex());
     std::optional<std::string> last;
     for (Kept& result : results_) {
-      // Left where it is: readers of yields count.
+      // Not erased: readers of yields count records.
       if (result.kind == kReturn && result.id == id) {
         last = std::exchange(result.packed, {});
         result.kind = kTaken;
@@ -155,7 +155,7 @@ class LocalStore final : public ErrorStore {
   // Guarded by Mutex().
   std::vector<Caught> errors_;
   std::vector<Kept> results_;
-  std::size_t first_result_ = 0;  // How many were cleared before results_[0].
+  std::size_t first_result_ = 0;  // The number of results cleared before results_[0].
   std::uint64_t sequence_ = 0;
 };
 
@@ -170,7 +170,7 @@ std::optional<Result> ResultIn(const SharedLog::Record& record) {
 
 struct SharedErrors;
 
-// The log, and what this process has read of it. A forked child goes on from there.
+// The log, and what this process has read of it. A forked child continues from there.
 class SharedStore final : public ErrorStore {
  public:
   explicit SharedStore(std::shared_ptr<SharedLog> log) : log_(std::move(log)), reader_(*log_) {}
@@ -240,7 +240,7 @@ class SharedStore final : public ErrorStore {
 
   static std::mutex& Mutex() { return transport_internal::ForkSafeMutex<SharedErrors>(); }
 
-  // Reads what is new, and forgets what was cleared. REQUIRES: Mutex() is held.
+  // Reads new records, and drops cleared ones. REQUIRES: Mutex() is held.
   void Pull() {
     while (const auto record = reader_.Next()) {
       if (record->kind == kError) {
@@ -253,7 +253,7 @@ class SharedStore final : public ErrorStore {
         }
       }
     }
-    // What was recorded at the same time may be found in another order.
+    // Concurrent records may be read in a different order.
     if (!std::ranges::is_sorted(errors_, {}, &RemoteError::sequence)) {
       std::ranges::sort(errors_, {}, &RemoteError::sequence);
     }
@@ -270,7 +270,7 @@ class SharedStore final : public ErrorStore {
       info.sequence = record.sequence;
       errors_.emplace_back(std::move(info));
     } catch (const BadValue&) {
-      // It is damaged: the others are still worth having.
+      // A damaged record is skipped.
     }
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Where contexts put what they have caught: in this process, or in a log that processes share.
+// The errors and results that contexts have recorded: in this process, or in a log that processes
+// share.
 //
 // Threads:  thread-safe. No lock is held while a user's code runs.
 #ifndef REMOTEOBJ_EXCEPT_INTERNAL_ERROR_STORE_H_
@@ -24,12 +25,12 @@ namespace remoteobj::except_internal {
 
 class ErrorStore {
  public:
-  // What the functions called by one Wrap have yielded, from the first value on.
+  // The values that the functions called by one Wrap have yielded, oldest first.
   class Yields {
    public:
     virtual ~Yields() = default;
-    // The next value, packed. Empty if the function has ended and was not called again; waits if it
-    // has not ended, or was not yet called. Throws DeadlineExceeded.
+    // Returns the next value, packed; empty if the function has ended and was not called again.
+    // Waits if it has not ended, or was not called yet. Throws DeadlineExceeded.
     virtual std::optional<std::string> Next(Deadline deadline) = 0;
   };
 
@@ -37,17 +38,17 @@ class ErrorStore {
 
   // `original` may be null.
   virtual void Record(ErrorInfo info, std::exception_ptr original) = 0;
-  // In the order in which they were recorded.
+  // All errors, in the order in which they were recorded.
   virtual std::vector<RemoteError> All() = 0;
   // Throws one of All().
   [[noreturn]] virtual void Raise(const RemoteError& error) = 0;
   virtual void Clear() = 0;
 
   virtual void AppendResult(RecordKind kind, std::uint64_t id, std::string_view packed) = 0;
-  // The last value of `id`, which is then forgotten in this process.
+  // Removes and returns the last value of `id`.
   virtual std::optional<std::string> TakeReturn(std::uint64_t id) = 0;
   virtual std::optional<std::string> LastReturn(std::uint64_t id) = 0;
-  // REQUIRES: the store outlives what is returned.
+  // REQUIRES: the store outlives the returned object.
   virtual std::unique_ptr<Yields> ReadYields(std::uint64_t id) = 0;
 };
 

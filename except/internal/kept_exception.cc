@@ -18,7 +18,7 @@ const void* BaseOf(const void* address, const char** path) {
   return found.dli_fbase;
 }
 
-// Null where it is the program itself, or can't be found.
+// Null for the program itself, or if the library can't be found.
 std::shared_ptr<void> LibraryOf(const std::exception_ptr& exception) {
   const std::type_info* const type =
       exception == nullptr ? nullptr : exception.__cxa_exception_type();

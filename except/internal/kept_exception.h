@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// An exception that outlives its handler, and the library that has its type.
+// An exception that outlives its handler, and keeps the shared library of its type loaded.
 //
-// A plugin may be unloaded while an exception of a type of its own is kept. To throw or to destroy
-// the exception would run code that is gone; so the library stays loaded as long as this does.
+// A plugin may be unloaded while an exception of one of its types is kept. Rethrowing or destroying
+// the exception would then run code that is gone.
 //
 // Threads:  thread-compatible.
 // Errors:   none.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What the records of an Except's log are.
+// The kinds of records in the log of an Except.
 //
-// An error is what PackError gives. The others begin with the 8 bytes of the id of a Wrap, in the
-// machine's byte order; a value follows as Pack gives it.
+// An error is the result of PackError(). The others begin with the id of a Wrap, 8 bytes in the
+// machine's byte order; a value follows as returned by Pack().
 #ifndef REMOTEOBJ_EXCEPT_INTERNAL_RECORDS_H_
 #define REMOTEOBJ_EXCEPT_INTERNAL_RECORDS_H_
 
@@ -11,13 +11,13 @@
 
 namespace remoteobj::except_internal {
 
-// Other modules, which write into the same log, have numbers from 16 on.
+// Other modules that write into the same log use numbers from 16 on.
 enum RecordKind : std::uint32_t {
   kError = 1,
   kReturn = 2,
   kYield = 3,
-  kTaken = 5,     // In a LocalExcept: was a kReturn.
-  kFinished = 4,  // Nothing follows the id: a generator's function has ended, in whatever way.
+  kTaken = 5,     // In a LocalExcept: a kReturn whose value was taken.
+  kFinished = 4,  // Nothing follows the id: a generator function has returned or thrown.
 };
 
 }  // namespace remoteobj::except_internal

@@ -11,7 +11,7 @@
 namespace remoteobj::except_internal {
 namespace {
 
-// As in elfutils/libdwfl.h, whose ABI is stable; all that is needed of it.
+// The needed part of elfutils/libdwfl.h, whose ABI is stable.
 struct Dwfl;
 struct DwflModule;
 struct DwflLine;
@@ -24,7 +24,7 @@ struct DwflCallbacks {
   char** debuginfo_path;
 };
 
-// Only what is in the program itself is read: no search through directories, no server.
+// Reads debug information in the program's own files only: no search in directories, no server.
 int NoSeparateDebugInfo() { return -1; }
 
 class Libdw {
@@ -54,7 +54,7 @@ class Libdw {
   }
 
  private:
-  // Looks at the program anew if `pc` is in none of the libraries that were there before.
+  // Reads the list of loaded libraries again if `pc` is in none of the known ones.
   DwflModule* ModuleOf(Address pc) {
     if (!there_) return nullptr;
     DwflModule* module = session_ == nullptr ? nullptr : module_of_(session_, pc);

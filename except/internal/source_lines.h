@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Which line of which file a piece of code comes from, where that can be known: the program has
-// debug information (-g, not stripped), and the machine has libdw (of elfutils), which is looked
-// for when first needed and not linked against.
+// File and line of code addresses, if the program has debug information (-g, not stripped) and the
+// machine has libdw (of elfutils), which is loaded at the first use and not linked against.
 //
-// Threads:  the caller excludes them.
-// Errors:   what can't be known is an empty string.
+// Threads:  none: the caller holds a lock.
+// Errors:   an empty string if the line is not known.
 #ifndef REMOTEOBJ_EXCEPT_INTERNAL_SOURCE_LINES_H_
 #define REMOTEOBJ_EXCEPT_INTERNAL_SOURCE_LINES_H_
 
@@ -14,10 +13,10 @@
 
 namespace remoteobj::except_internal {
 
-// As "path/file.cc:12".
+// Returns "path/file.cc:12".
 std::string SourceLine(std::uintptr_t pc);
 
-// Whether libdw is there.
+// Returns true if libdw could be loaded.
 bool HasSourceLines();
 
 }  // namespace remoteobj::except_internal

@@ -17,7 +17,7 @@
 namespace remoteobj::except_internal {
 namespace {
 
-// The program or library that an address is in.
+// The program or library that contains an address.
 struct Module {
   std::uintptr_t pc;
   std::string path = {};
@@ -28,7 +28,7 @@ int FindModule(dl_phdr_info* info, std::size_t, void* argument) {
   auto& module = *static_cast<Module*>(argument);
   for (int i = 0; i < info->dlpi_phnum; ++i) {
     const ElfW(Phdr)& part = info->dlpi_phdr[i];
-    // Beyond it the difference wraps around.
+    // An address below the segment wraps around.
     if (part.p_type != PT_LOAD || module.pc - info->dlpi_addr - part.p_vaddr >= part.p_memsz) {
       continue;
     }
@@ -56,7 +56,8 @@ class ElfFile {
   ElfFile(const ElfFile&) = delete;
   ElfFile& operator=(const ElfFile&) = delete;
 
-  // The name of the function at `address`, in all symbols or else in those that are exported.
+  // Returns the symbol at `address`: of all symbols, or of the exported ones if there are no
+  // others.
   std::string FunctionAt(std::uintptr_t address) const {
     for (const unsigned type : {SHT_SYMTAB, SHT_DYNSYM}) {
       for (const ElfW(Shdr) & section : sections_) {
@@ -106,7 +107,7 @@ class ElfFile {
   std::vector<ElfW(Shdr)> sections_;
 };
 
-// Where the part that ends before `end` with a closing bracket begins.
+// Returns the position of the bracket that matches the closing one before `end`.
 std::size_t Opening(std::string_view text, std::size_t end) {
   int depth = 0;
   while (end-- > 0) {
@@ -116,7 +117,7 @@ std::size_t Opening(std::string_view text, std::size_t end) {
   return std::string_view::npos;
 }
 
-// Leaves out what is in angle brackets, but for those of an operator's name.
+// Removes template arguments, but not the brackets of an operator's name.
 std::string WithoutTemplateArguments(std::string_view text) {
   constexpr std::string_view kOperator = "operator";
   std::string result;
@@ -136,7 +137,7 @@ std::string WithoutTemplateArguments(std::string_view text) {
   return result;
 }
 
-// Leaves out the type of the result, which stands before the name of a template.
+// Removes the return type, which precedes the name of a template.
 std::string_view WithoutResult(std::string_view text) {
   int depth = 0;
   for (std::size_t i = text.size(); i-- > 0;) {

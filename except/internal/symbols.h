@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What functions of this program are called.
+// Names of the functions of this program.
 //
-// absl::Symbolize would know that, too. But it keeps files open, and reads where their common
-// position is: of processes that are forks of each other, each moves it for the others.
+// absl::Symbolize() is no substitute: it keeps files open and reads at their current position,
+// which a process shares with its forks.
 //
-// Threads:  no state.
-// Errors:   what can't be known is an empty string.
+// Threads:  thread-safe; no state.
+// Errors:   an empty string if the name is not known.
 #ifndef REMOTEOBJ_EXCEPT_INTERNAL_SYMBOLS_H_
 #define REMOTEOBJ_EXCEPT_INTERNAL_SYMBOLS_H_
 
@@ -15,11 +15,11 @@
 
 namespace remoteobj::except_internal {
 
-// The name of the function that `pc` is in, as its symbol has it, from the program's file or from
-// the shared library's. Static functions are found unless the file is stripped.
+// Returns the symbol of the function that contains `pc`, from the file of the program or of the
+// shared library. Static functions are found unless the file is stripped.
 std::string SymbolAt(std::uintptr_t pc);
 
-// The name for people: without arguments, template arguments and type of the result.
+// Returns the demangled name without arguments, template arguments and return type:
 // "lab::Middle()", "main::{lambda()#1}::operator()()".
 std::string ShortName(const std::string& symbol);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// For code that a thread's cancellation (pthread_cancel) must not end in its middle.
+// A scope in which the thread can't be cancelled (pthread_cancel).
 //
 // Threads:  belongs to the thread that has it.
 #ifndef REMOTEOBJ_EXCEPT_INTERNAL_UNCANCELLED_H_

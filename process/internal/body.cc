@@ -44,7 +44,7 @@ Body::~Body() {
   }
 }
 
-// No other kind of interruption is made in this program.
+// Every Interruption is a Body: no other class derives from it.
 Body* Body::Current() { return static_cast<Body*>(interruption); }
 
 bool Body::Run(absl::FunctionRef<void(Body&)> call) {
@@ -70,7 +70,7 @@ bool Body::Run(absl::FunctionRef<void(Body&)> call) {
   return !threw;
 }
 
-// As a process of ours ends, but for what it says.
+// Ends a fork that the function made: as RunAsProcess() does, but without writing into the log.
 void Body::EndFork(bool threw) {
   if (threw) {
     const ErrorInfo error = CaptureCurrentException();
@@ -84,8 +84,8 @@ void Body::EndFork(bool threw) {
   _exit(threw ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-// Of what is being handled. If there is not even memory for that, the owner learns from the missing
-// record that something went wrong.
+// Records the exception being handled. If there is no memory for that, the missing record tells the
+// owner that the function failed.
 void Body::RecordError() noexcept {
   try {
     const ErrorInfo error = CaptureCurrentException();
@@ -101,8 +101,8 @@ void Body::RecordError() noexcept {
 void Body::Yield(std::string_view packed) {
   if (!SpeaksForProcess()) return;
   SetDoing(kYielding);
-  // Waits for the reader, for whom the owner speaks when he goes. Where the owner dies, this
-  // process dies, too; or it is none of a daemon, and goes on alone.
+  // Blocks until the reader has caught up, or the owner joins. If the owner dies, a daemon dies as
+  // well; another process continues without a reader.
   while (!unread_ && !stop_requested() && !transport_internal::Interrupted() &&
          control_.joining.load(std::memory_order_relaxed) == 0 &&
          !log_.WaitForRoom(max_backlog_, absl::Seconds(1))) {
@@ -125,7 +125,8 @@ std::stop_token Body::Token() {
     while (!over.stop_requested() && !stop_requested()) {
       const std::uint32_t seen = control_.interrupts.load(std::memory_order_acquire);
       if (over.stop_requested() || stop_requested()) break;
-      // Woken by RequestStop(), and by the destructor, which may come just before this sleeps.
+      // Woken by RequestStop() and by the destructor. The timeout covers a wake-up before the
+      // sleep.
       transport_internal::FutexWait(control_.interrupts, seen, absl::Milliseconds(100));
     }
     if (stop_requested()) source.request_stop();

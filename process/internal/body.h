@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The side of a function that runs for somebody: what it says goes into the log, what it is told
-// comes out of the control block.
+// The function's side of a task: writes results, yields and errors into the log, and reads commands
+// from the control block.
 //
-// Threads:  Run() and all that is called in it are one thread's.
-// Forks:    a fork that the function makes ends where its copy of the function ends, and writes
-//           nothing into the log.
-// Errors:   none leave Run(): they go into the log.
+// Threads:  Run() and everything it calls run on one thread.
+// Forks:    a fork made by the function ends with its copy of the function, and writes nothing into
+//           the log.
+// Errors:   Run() writes them into the log, and throws nothing.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_BODY_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_BODY_H_
 
@@ -35,32 +35,32 @@ namespace remoteobj::process_internal {
 
 class Body final : public transport_internal::Interruption {
  public:
-  // `errors` may be null. Everything outlives it. `owner` is the process that reads.
+  // `errors` may be null. `owner` is the process that reads. REQUIRES: all of them outlive the
+  // Body.
   Body(SharedLog& log, const Except* errors, std::uint64_t max_backlog,
        transport_internal::Identity owner);
   ~Body();
 
-  // Runs `call`, which is to end by Return(), and writes down how it ended. Returns whether that
-  // was as it should be: not by an error.
+  // Runs `call`, which calls Return() at its end, and records its end. Returns false if it threw.
   bool Run(absl::FunctionRef<void(Body&)> call);
 
-  // False: Yield() and Return() need no value.
+  // If false, Yield() and Return() need no value.
   bool SendsResults() const {
     return control_.without_results.load(std::memory_order_relaxed) == 0;
   }
   void Yield(std::string_view packed);
   void Return(std::string_view packed);
-  // From then on it is the function that looks for stop requests.
+  // From then on stop requests set the token, and throw nothing.
   std::stop_token Token();
 
-  // False in a fork of this process: what the function does there is not the process's.
+  // Returns false in a fork of this process, which must not write into the log.
   bool SpeaksForProcess() const { return process_ == transport_internal::Self(); }
 
   bool stop_requested() const { return control_.stop.load(std::memory_order_relaxed) != 0; }
   void SetDoing(Doing doing) {
     if (SpeaksForProcess()) control_.doing.store(doing, std::memory_order_relaxed);
   }
-  // Of this thread; null if it runs nothing for anybody.
+  // The Body that runs on this thread, or null.
   static Body* Current();
 
  private:
@@ -79,10 +79,10 @@ class Body final : public transport_internal::Interruption {
   std::uint32_t stops_told_ = 0;
   bool unread_ = false;  // The owner has died.
   std::optional<std::stop_source> stop_;
-  std::jthread watcher_;  // Where there is a token.
+  std::jthread watcher_;  // Sets the token, if there is one.
 };
 
-// What calling F with copies of A gives; F may take a std::stop_token first.
+// The result of calling F with copies of A; F may take a std::stop_token first.
 template <bool kTakesToken, typename F, typename... A>
 struct CallResult : std::invoke_result<F, A...> {};
 template <typename F, typename... A>
@@ -101,7 +101,7 @@ using ReturnOf = std::decay_t<typename CallResult<kTakesToken<F, A...>, F, A...>
 template <typename F, typename... A>
 using ResultOf = transport_internal::Stored<ReturnOf<std::decay_t<F>, std::decay_t<A>...>>;
 
-// Calls it, and gives the body what it returns or yields.
+// Makes the call, and passes its result or yields to the body.
 template <typename F, typename... A>
 void CallIn(Body& body, std::tuple<F, A...>& call) {
   using R = ResultOf<F, A...>;

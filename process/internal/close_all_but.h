@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Closes the descriptors that came over from whoever began this process, and are none of its
-// affair.
+// Closes the descriptors that a new process has inherited and does not need.
 //
 // Errors:   none.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_CLOSE_ALL_BUT_H_
@@ -18,7 +17,7 @@
 
 namespace remoteobj::process_internal {
 
-// Before Linux 5.9, or in a sandbox, one by one.
+// Closes a range; one by one before Linux 5.9, and in sandboxes that deny close_range().
 inline void CloseRange(unsigned first, unsigned last) {
   if (syscall(SYS_close_range, first, last, 0) == 0) return;
   std::vector<int> open;
@@ -40,7 +39,7 @@ inline void CloseRange(unsigned first, unsigned last) {
   }
 }
 
-// But these, and the three streams.
+// Closes all but `kept` and the three standard streams.
 inline void CloseAllBut(std::vector<int> kept) {
   std::sort(kept.begin(), kept.end());
   unsigned from = STDERR_FILENO + 1;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The handler calls only what is async-signal-safe: absl::Symbolize is made to be, the unwinder is
-// once it has been used (it looks up tables, without locks since glibc 2.35), which Body::Run()
-// sees to, and the log writes by one system call. It first writes the innermost frame alone, since
-// unwinding a broken stack may end the process at once.
+// The handler calls async-signal-safe functions only: absl::Symbolize() is one; the unwinder is one
+// after its first use, which Body::Run() ensures (it looks up tables, without locks since
+// glibc 2.35); the log appends by one system call. The innermost frame is written first and alone,
+// since unwinding a corrupt stack may end the process.
 //
-// absl::Symbolize keeps files open, and a fork shares their position with its parent; so nothing
-// else here uses it, and the files are this process's own unless the program itself has used it
+// absl::Symbolize() keeps files open, whose position a fork shares with its parent. Nothing else in
+// the library uses it, so the files belong to this process alone, unless the program has used it
 // before.
 #include "remoteobj/process/internal/crash.h"
 
@@ -40,12 +40,12 @@ constexpr int kMaxFrames = 64;
 constexpr std::size_t kLongestName = 512;
 
 SharedLog* crash_log = nullptr;
-pid_t crash_pid = 0;  // A fork of this process has this handler, too, but another story to tell.
+pid_t crash_pid = 0;  // A fork of this process inherits the handler, but must not write.
 struct sigaction actions_before[kSignalCount];
 std::terminate_handler terminate_before = nullptr;
 std::atomic<bool> crashing{false};
 
-// Used by the first thread that crashes only.
+// Used only by the first thread that crashes.
 struct Frames {
   std::uintptr_t pcs[kMaxFrames];
   int count;
@@ -102,7 +102,7 @@ void OnCrash(int signal, siginfo_t* info, void* context) {
     if (first == frames.count) first = 0;
     WriteStack(first);
   }
-  // What comes back when this returns, or is sent once more, meets what was there before.
+  // The signal recurs when this returns, or is sent again, and meets the previous handler.
   for (std::size_t i = 0; i < kSignalCount; ++i) {
     if (kSignals[i] == signal) sigaction(signal, &actions_before[i], nullptr);
   }
@@ -131,8 +131,8 @@ void InstallCrashHandler(SharedLog& log) {
   crash_log = &log;
   crash_pid = getpid();
   crashing.store(false);
-  // For a stack that has overflowed. The kernel puts the registers there, too, which take more on
-  // some processors than MINSIGSTKSZ says.
+  // An alternate stack, for stack overflows. The kernel saves the registers on it, which take more
+  // than MINSIGSTKSZ on some processors.
   const std::size_t size =
       (64 << 10) + static_cast<std::size_t>(std::max(0L, sysconf(_SC_MINSIGSTKSZ)));
   auto& stack = transport_internal::MadeOnce([size] { return new std::vector<char>(size); });
@@ -145,7 +145,7 @@ void InstallCrashHandler(SharedLog& log) {
   for (std::size_t i = 0; i < kSignalCount; ++i) {
     struct sigaction before;
     sigaction(kSignals[i], &action, &before);
-    // In a process that such a process has started the handler is there already.
+    // A process that was started by such a process has inherited the handler.
     if (before.sa_sigaction != &OnCrash) actions_before[i] = before;
   }
   const std::terminate_handler before = std::set_terminate(&OnTerminate);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Writes into a log where this process crashes, in the crash.
+// A crash handler that writes the stack into a log.
 //
-// Threads:  to be installed once, early; handles a crash of any thread.
-// Errors:   none: what can't be written is not written, and the process dies as it would have.
+// Threads:  install it once, early; it handles a crash of any thread.
+// Errors:   none: the process dies of the same signal, whether or not the stack could be written.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_CRASH_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_CRASH_H_
 
@@ -11,8 +11,9 @@
 
 namespace remoteobj::process_internal {
 
-// Handles SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS and SIGABRT, and std::terminate: the
-// stack goes into `log`, and then whatever was installed before has its turn. `log` lives for ever.
+// Handles SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS and SIGABRT, and std::terminate: writes
+// the stack into `log`, then passes on to the handler that was installed before. REQUIRES: `log` is
+// never destroyed.
 void InstallCrashHandler(SharedLog& log);
 
 }  // namespace remoteobj::process_internal

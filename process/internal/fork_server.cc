@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The protocol, over a socket that keeps messages apart: a request is a byte that tells whether
-// stdout and stderr come with it, and the descriptors; an answer is a pid, and a pidfd where there
-// are any, or a negative errno. One request at a time.
+// The protocol, over a SOCK_SEQPACKET socket: a request says if descriptors for stdout and stderr
+// come first, and carries the descriptors; a response is a pid, with a pidfd if the system has
+// pidfds, or a negative errno. One request at a time.
 #include "remoteobj/process/internal/fork_server.h"
 
 #include <errno.h>
@@ -50,8 +50,8 @@ constexpr std::uint32_t kSignalled = 2 << 16;
   throw std::system_error(error, std::generic_category(), what);
 }
 
-// Both return errno, or 0. A message has 4 bytes. EMFILE from the second one: no descriptor is left
-// here for those that came with it.
+// Both return errno, or 0. A message has 4 bytes. EMFILE from ReceiveMessage(): this process has no
+// free descriptor for those of the message.
 int SendMessage(int socket, std::int32_t value, const std::vector<int>& descriptors) {
   iovec part{&value, sizeof value};
   std::vector<char> ancillary(CMSG_SPACE(descriptors.size() * sizeof(int)));
@@ -104,7 +104,7 @@ int ReceiveMessage(int socket, std::int32_t* value, std::vector<int>* descriptor
 // The owner's side.
 
 struct Server {
-  Identity owner = 0;  // Who has begun it. In a fork there is none.
+  Identity owner = 0;  // The process that started it. A fork of that has none.
   pid_t pid = 0;
   Identity identity = 0;
   transport_internal::OwnDescriptor socket;
@@ -142,7 +142,7 @@ void Forget(Server& server) {
 
 // The server's side.
 
-// What its children get back: the limit of descriptors, and what SIGINT does.
+// Settings that are restored in its children: the limit of descriptors, the handling of SIGINT.
 rlimit before_server{};
 struct sigaction before_server_interrupt;
 
@@ -151,12 +151,12 @@ struct Child {
   std::unique_ptr<SharedLog> log;
 };
 
-// Forks for a request, and gives what is to be answered.
+// Forks for a request, and returns the response.
 std::int32_t Fork(std::int32_t redirected, std::vector<int> descriptors,
                   std::list<Child>& children) {
   const std::size_t streams = redirected != 0 ? 2 : 0;
   if (descriptors.size() < streams + 3) return -EINVAL;
-  // First all that may fail, while there is no child yet.
+  // Everything that may fail comes before the fork.
   const int memory = fcntl(descriptors[streams + 1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   if (memory < 0) return -errno;
   Child child{0, nullptr};
@@ -197,7 +197,7 @@ ProcessEnd EndOf(pid_t pid, bool exited, int status) {
 
 void TellEnd(Child& child) {
   const ProcessEnd end = WaitForChild(child.pid).value_or(ProcessEnd());
-  std::uint32_t told = kExited | kSignalled;  // It is not known.
+  std::uint32_t told = kExited | kSignalled;  // Both: not known.
   if (end.exit_code) told = kExited | static_cast<std::uint32_t>(*end.exit_code);
   if (end.signal) told = kSignalled | static_cast<std::uint32_t>(*end.signal);
   std::atomic<std::uint32_t>& word = ControlOf(*child.log).end;
@@ -227,7 +227,7 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
     if (error == 0) error = ReceiveMessage(server.socket.get(), &answer, &received);
     if (error == 0 && answer < 0) ThrowErrno(-answer, "remoteobj: fork in the fork server");
     if (error == EMFILE && answer > 0) {
-      // The server is well, and reaps it.
+      // The server still works, and reaps it.
       kill(answer, SIGKILL);
       ThrowErrno(EMFILE, "remoteobj: the descriptor of a process of the fork server");
     }
@@ -242,11 +242,11 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
 void RunForkServer(int socket, int lifeline) {
   EndWithParent(lifeline);
   prctl(PR_SET_NAME, "fork server");
-  // For the terminal's whole group; the owner decides.
+  // Ctrl-C goes to the whole process group; the owner decides when to end.
   struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGINT, &ignore, &before_server_interrupt);
-  // Interrupts ppoll(), and nothing else.
+  // Only interrupts ppoll().
   struct sigaction interrupt{};
   interrupt.sa_handler = [](int) {};
   sigaction(SIGCHLD, &interrupt, nullptr);
@@ -255,7 +255,7 @@ void RunForkServer(int socket, int lifeline) {
   sigemptyset(&ended);
   sigaddset(&ended, SIGCHLD);
   sigprocmask(SIG_SETMASK, &ended, nullptr);
-  // Each child takes two.
+  // Each child uses two descriptors.
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     before_server = limit;
@@ -294,7 +294,7 @@ std::optional<ProcessEnd> WaitForChild(pid_t pid) {
   } while (result != 0 && errno == EINTR);
   if (result == 0) return EndOf(pid, info.si_code == CLD_EXITED, info.si_status);
   if (errno == ECHILD) return std::nullopt;
-  // A sandbox may refuse waitid() alone.
+  // A sandbox may deny waitid() but not waitpid().
   int status;
   do {
     result = waitpid(pid, &status, 0);

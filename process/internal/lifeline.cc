@@ -22,19 +22,19 @@ namespace {
 using transport_internal::OwnDescriptor;
 
 struct LifelinesMutex;
-// Of this process, under the mutex.
+// All Lifelines of this process. Guarded by the mutex.
 std::vector<Lifeline*>& Lifelines() {
   return transport_internal::MadeOnce([] { return new std::vector<Lifeline*>; });
 }
 
-// The one that the fork under way on this thread is made for.
+// The Lifeline whose Fork() is running on this thread.
 constinit thread_local const Lifeline* kept_in_child = nullptr;
 
 }  // namespace
 
 const int Lifeline::closed_in_child_ = pthread_atfork(nullptr, nullptr, &CloseInChild);
 
-// The mutex was free at the fork.
+// In the child; the mutex was free at the fork.
 void Lifeline::CloseInChild() {
   for (Lifeline* const lifeline : Lifelines()) {
     lifeline->write_.Close();
@@ -76,7 +76,7 @@ pid_t Lifeline::Fork() const {
 void EndWithParent(int lifeline) {
   if (fcntl(lifeline, F_SETSIG, SIGKILL) != 0 || fcntl(lifeline, F_SETOWN, getpid()) != 0 ||
       fcntl(lifeline, F_SETFL, O_ASYNC) != 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);  // Better than nothing.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // A weaker substitute.
   }
   // The parent may have ended before that.
   pollfd ended{.fd = lifeline, .events = POLLIN, .revents = 0};

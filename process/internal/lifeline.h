@@ -8,9 +8,9 @@
 //
 // The child asks for SIGKILL as the signal that announces input on the read end (F_SETSIG, F_SETOWN
 // and O_ASYNC in fcntl(2)). When the parent ends the kernel closes the write end, which announces
-// input. So the child needs no thread, and can't miss it with signals blocked. PR_SET_PDEATHSIG is
-// no substitute: it takes the thread that forked for the parent, and is forgotten when the child
-// changes its user.
+// input. The child needs no thread for that, and blocked signals don't delay it. PR_SET_PDEATHSIG
+// is no substitute: it fires when the thread that forked ends, and is reset when the child changes
+// its user.
 //
 // The parent keeps the read end open, too: the owner and the signal belong to the open file, so
 // they last when the child closes all descriptors or executes another program. A process that exits
@@ -23,8 +23,9 @@
 // Lifetime: the destructor closes the pipe, which kills the child if it runs. In a fork of the
 //           parent it does nothing.
 // Errors:   std::system_error.
-// Not here: children made by the system call clone(2) itself, which keep write ends open. In a user
-//           namespace the kernel refuses to signal a child that has become another user there.
+// Not here: children made by a direct system call of clone(2), which keep write ends open. In a
+// user
+//           namespace the kernel refuses to signal a child that has changed its user there.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_LIFELINE_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_LIFELINE_H_
 
@@ -43,7 +44,7 @@ class Lifeline {
 
   // The read end, closed at exec.
   int fd() const { return read_.get(); }
-  // fork(), in whose child fd() is open; other forks close it.
+  // Calls fork(). Only in its child is fd() open; other forks close it.
   pid_t Fork() const;
 
  private:
@@ -54,8 +55,8 @@ class Lifeline {
   transport_internal::OwnDescriptor write_;
 };
 
-// Has the kernel kill this process, a child, when the process with the Lifeline ends; kills it if
-// that has ended already.
+// In the child: has the kernel kill this process when the process with the Lifeline ends, or at
+// once if that has ended already.
 void EndWithParent(int lifeline);
 
 }  // namespace remoteobj::process_internal

@@ -27,7 +27,7 @@ namespace {
 
 using transport_internal::OwnDescriptor;
 
-// Of stderr, in the text of a ProcessDied.
+// The part of stderr in the text of a ProcessDied.
 constexpr std::size_t kEndBytes = 2048;
 
 [[noreturn]] void ThrowErrno(const char* what) {
@@ -53,7 +53,7 @@ void WriteAll(int fd, std::string_view text) {
   }
 }
 
-// Writes `text` to `fd` line by line; what has no end yet stays in `line`.
+// Writes `text` to `fd` line by line; an incomplete line stays in `line`.
 void Forward(std::string_view text, const std::string& prefix, std::string& line, int fd) {
   for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) {
     line.append(text.substr(0, end + 1));
@@ -63,7 +63,7 @@ void Forward(std::string_view text, const std::string& prefix, std::string& line
   line.append(text);
 }
 
-// All that the forwarding process does.
+// The main function of the forwarder.
 [[noreturn]] void RunForwarder(const std::string& name, int ended, const int (&&from)[2]) {
   constexpr std::size_t kLongestLine = 1 << 16;
   prctl(PR_SET_NAME, name.c_str());
@@ -74,7 +74,7 @@ void Forward(std::string_view text, const std::string& prefix, std::string& line
   pollfd wait[] = {{from[0], POLLIN, 0}, {from[1], POLLIN, 0}, {ended, POLLIN, 0}};
   for (bool last = false; !last;) {
     if (poll(wait, 3, -1) < 0) continue;
-    // What it has written it wrote before it ended; others may write on.
+    // The process has ended, so all its output is in the pipe; other processes may still write.
     last = wait[2].revents != 0 || (wait[0].fd < 0 && wait[1].fd < 0);
     for (int i = 0; i < 2; ++i) {
       int left = 0;

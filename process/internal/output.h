@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Where a process's stdout and stderr go.
+// Redirects stdout and stderr of a process.
 //
-// Captured, they are files in memory: the process never waits for a reader, and what it said before
-// it was killed is there. Forwarded, they are pipes to a further small process, which puts the name
-// in front of each line; it ends when the process has, even if others still hold the pipes.
+// Captured, they are files in memory: writing never blocks, and the output survives the process.
+// Forwarded, they are pipes to a small helper process, which puts the name in front of each line;
+// it ends with the process, even if other processes still hold the pipes.
 //
-// Threads:  thread-compatible, but for the reading, which is thread-safe.
+// Threads:  thread-compatible; reading the captured output is thread-safe.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_OUTPUT_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_OUTPUT_H_
 
@@ -28,19 +28,19 @@ class OutputOf {
   OutputOf(const OutputOf&) = delete;
   OutputOf& operator=(const OutputOf&) = delete;
 
-  // What is to be the new process's stdout and stderr; -1 if it keeps those that there are.
+  // Descriptors for stdout and stderr of the new process; -1 if it inherits them.
   int out() const { return write_[0].get(); }
   int err() const { return write_[1].get(); }
-  // Makes them those of this process, which is the new one.
+  // Called in the new process: replaces its stdout and stderr.
   void Redirect();
-  // In the starting process, once the new one is there: `fd` is a pidfd of it. Without one, -1, the
-  // forwarding lasts until nobody has the pipes.
+  // Called in the parent after the start; `fd` is a pidfd of the new process. If that is -1,
+  // forwarding lasts until every process has closed the pipes.
   void Started(const std::string& name, int fd);
-  // Waits until all is forwarded, which may wait for who reads that. Returns whether it is.
-  // REQUIRES: the process has ended.
+  // Waits until all output is forwarded, which may block on the reader of this process's output.
+  // Returns false if it is not within `timeout`. REQUIRES: the process has ended.
   bool Finish(absl::Duration timeout);
 
-  // What was captured so far: all, or the end of it, in whole lines.
+  // The captured output so far: all of it, or its end in whole lines.
   std::string Out() const;
   std::string Err() const;
   std::string EndOfErr() const;
@@ -48,9 +48,9 @@ class OutputOf {
  private:
   const Output where_;
   transport_internal::OwnDescriptor write_[2];
-  transport_internal::OwnDescriptor read_[2];  // Of the pipes.
+  transport_internal::OwnDescriptor read_[2];  // The read ends of the pipes.
   pid_t forwarder_ = 0;
-  transport_internal::Identity starter_ = 0;  // Its parent.
+  transport_internal::Identity starter_ = 0;  // The parent of the forwarder.
 };
 
 }  // namespace remoteobj::process_internal

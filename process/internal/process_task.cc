@@ -39,7 +39,7 @@ namespace {
 
 using transport_internal::Identity;
 
-// Only these: another file's buffer may hold what the parent has written and not yet flushed.
+// Only these: the buffer of another file may hold unflushed data of the parent.
 void FlushStandardStreams() {
   std::cout.flush();
   std::clog.flush();
@@ -51,19 +51,19 @@ void WarnIfThreaded() {
   static constinit std::atomic<bool> warned{false};
   struct stat status;
   if (warned.load(std::memory_order_relaxed) || stat("/proc/self/task", &status) != 0) return;
-  // The links of a directory: itself, its parent, and one for each thread.
+  // The directory's links: itself, its parent, and one per thread.
   if (status.st_nlink <= 3 || warned.exchange(true)) return;
   transport_internal::LogLine(
       transport_internal::LogSeverity::kWarning,
-      absl::StrCat(
-          "a process is forked from a program that has ", status.st_nlink - 2,
-          " threads: what another thread has locked at this moment (the memory allocator, a mutex) "
-          "stays locked in it for ever. Start it before the threads, or with "
-          "remoteobj::Start::kSpawn or kForkServer. This is said once."));
+      absl::StrCat("a process is forked from a program that has ", status.st_nlink - 2,
+                   " threads: a lock that another thread holds at this moment (of the memory "
+                   "allocator, a mutex) "
+                   "stays locked in the process for ever. Start it before the threads, or with "
+                   "remoteobj::Start::kSpawn or kForkServer. This warning is given once."));
 }
 
-// The processes that are to be waited for when this one exits, each with the one that started it:
-// a fork, which has a copy of this, waits for its own only.
+// The processes to wait for at exit, each with the process that started it: a fork has a copy of
+// this map, but waits for its own children only.
 struct WaitedForAtExit;
 std::map<const ProcessTask*, std::pair<std::weak_ptr<ProcessTask>, Identity>>&
 waited_for_at_exit() {
@@ -85,11 +85,12 @@ void WaitAtExit() {
   for (const auto& task : tasks) task->WaitForEnd(absl::InfiniteDuration());
 }
 
-// Where there is no pidfd. The pauses between two looks begin short, for what ends at once.
+// The pauses between polls without a pidfd. They grow from short ones, for processes that end at
+// once.
 constexpr std::chrono::nanoseconds kShortestPause = std::chrono::microseconds(200);
 constexpr std::chrono::nanoseconds kLongestPause = std::chrono::milliseconds(20);
 
-// -1 at EINTR and the like, 0 at the timeout. A descriptor that is not open is an EBADF.
+// As ppoll(); a descriptor that is not open is an EBADF.
 int WaitReadable(int fd, std::optional<std::chrono::nanoseconds> timeout) {
   pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
   const auto result = [&](int ready) {
@@ -112,8 +113,8 @@ void RunAsProcess(SharedLog& log, const ProcessOptions& options, const std::stri
                   absl::FunctionRef<void(Body&)> call) {
   if (lifeline >= 0) EndWithParent(lifeline);
   prctl(PR_SET_NAME, name.c_str());
-  program_invocation_short_name = strdup(name.c_str());  // What errors take a process's name from.
-  // Written to a terminal it would be written line by line.
+  program_invocation_short_name = strdup(name.c_str());  // The process name in errors.
+  // A terminal is line-buffered, too.
   if (options.output != Output::kInherit) std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   InstallCrashHandler(log);
   bool good;
@@ -136,7 +137,7 @@ std::shared_ptr<ProcessTask> ProcessTask::Fork(ProcessOptions options, std::stri
   std::shared_ptr<ProcessTask> task(new ProcessTask(std::move(options), std::move(name)));
   WarnIfThreaded();
   FlushStandardStreams();
-  // What tracebacks need is looked up once, here, and not in each child.
+  // Prepares tracebacks once, here, and not in each child.
   if (!except_internal::traceback_warm.load(std::memory_order_relaxed)) {
     except_internal::WarmUpTraceback();
   }
@@ -205,7 +206,7 @@ ProcessTask::~ProcessTask() {
   if (mine() && pid_ != 0 && WaitForEnd(absl::ZeroDuration())) Reap();
 }
 
-// Asks, where there is nothing to wait on.
+// Polls, without a pidfd.
 bool ProcessTask::HasEnded() const {
   if (reaped_.load(std::memory_order_relaxed)) return true;
   if (server_ != 0) {
@@ -215,13 +216,13 @@ bool ProcessTask::HasEnded() const {
     if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
       return info.si_pid != 0;
     }
-    if (errno == ECHILD) return true;  // Something else has waited for it, or SIGCHLD is ignored.
+    if (errno == ECHILD) return true;  // Other code has waited for it, or SIGCHLD is ignored.
   }
   if (identity_ == 0) return kill(pid_, 0) != 0 && errno == ESRCH;
   return !transport_internal::Alive(identity_);
 }
 
-// Any process may wait, and for one that is reaped.
+// Works in any process, and after the process is reaped.
 bool ProcessTask::WaitForEnd(absl::Duration timeout) const {
   const auto start = std::chrono::steady_clock::now();
   int fd = end_fd();
@@ -245,7 +246,7 @@ bool ProcessTask::WaitForEnd(absl::Duration timeout) const {
   }
 }
 
-// How it ended. REQUIRES: it has, and this process started it.
+// Returns how it ended. REQUIRES: it has ended, and this process started it.
 ProcessEnd ProcessTask::Reap() {
   const absl::MutexLock lock(&reap_mutex_);
   if (end_) return *end_;
@@ -255,7 +256,7 @@ ProcessEnd ProcessTask::Reap() {
   if (!end_) end_ = WaitForChild(pid_);
   if (!end_) end_ = ProcessEnd{.pid = pid_};
   reaped_.store(true, std::memory_order_relaxed);
-  // Not for longer, where nobody reads what is forwarded.
+  // Limited: the output of this process may have no reader.
   output_.Finish(absl::Seconds(1));
   return *end_;
 }
@@ -278,7 +279,7 @@ void ProcessTask::Signal(int signal) {
   if (const int fd = end_fd(); fd >= 0) {
     if (syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0) == 0 || errno == ESRCH) return;
   }
-  // A child keeps its pid until it is reaped, which takes the mutex.
+  // A child keeps its pid until it is reaped, under the same mutex.
   const absl::MutexLock lock(&reap_mutex_);
   if (HasEnded() || kill(pid_, signal) == 0 || errno == ESRCH) return;
   throw std::system_error(

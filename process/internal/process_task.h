@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A function in a process of its own, as its owner has it: started, waited for, signalled, reaped.
+// The owner's side of a function in a process: starts it, waits for it, signals and reaps it.
 //
 // Threads:  thread-safe.
-// Lifetime: whoever shares it last reaps the process, if it has ended.
+// Lifetime: shared; the destructor reaps the process if that has ended.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_PROCESS_TASK_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_PROCESS_TASK_H_
 
@@ -24,10 +24,10 @@ namespace remoteobj::process_internal {
 
 class ProcessTask final : public Task, public std::enable_shared_from_this<ProcessTask> {
  public:
-  // A fork of this process, which runs `call` and ends.
+  // Forks this process; the child runs `call` and ends.
   static std::shared_ptr<ProcessTask> Fork(ProcessOptions options, std::string name,
                                            absl::FunctionRef<void(Body&)> call);
-  // This program executed again, with a Dispatch; by the fork server, if the options say so.
+  // Executes this program again, with a Dispatch; by the fork server, if the options say so.
   static std::shared_ptr<ProcessTask> Spawn(ProcessOptions options, std::string name,
                                             const void* function, std::string arguments,
                                             const std::vector<int>& descriptors);
@@ -37,7 +37,7 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
   bool alive() const override { return !WaitForEnd(absl::ZeroDuration()); }
   std::optional<int> exit_code() override;
   void Terminate() override;
-  // SIGTERM, and SIGKILL after `grace`. Returns when it has ended.
+  // Sends SIGTERM, and SIGKILL after `grace`. Returns when the process has ended.
   void Terminate(absl::Duration grace);
   void Kill() override;
   void End(absl::Duration grace) override;
@@ -59,12 +59,12 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
 
   const transport_internal::Identity parent_ = transport_internal::Self();
   OutputOf output_;
-  std::optional<Lifeline> lifeline_;  // Of a daemon, until it is reaped.
+  std::optional<Lifeline> lifeline_;  // For a daemon, until it is reaped.
   pid_t pid_ = 0;
-  // A pidfd: readable once the process has ended, and never another's. Empty where the system has
-  // none, as before Linux 5.3 or in a sandbox: then HasEnded() is asked every now and then.
+  // A pidfd: readable once the process has ended, and safe against reuse of the pid. Empty before
+  // Linux 5.3 and in some sandboxes: then HasEnded() is polled.
   transport_internal::OwnDescriptor fd_;
-  // For processes that are not its parent, where there is no pidfd.
+  // For processes that are not its parent, if there is no pidfd.
   transport_internal::Identity identity_ = 0;
   transport_internal::Identity server_ = 0;  // The fork server, if that is its parent and reaps it.
   std::atomic<bool> reaped_{false};          // Relaxed: it publishes nothing.
@@ -72,7 +72,7 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
   std::optional<ProcessEnd> end_ ABSL_GUARDED_BY(reap_mutex_);
 };
 
-// All that a new process of ours does, whichever way it was started. `owner` has the ProcessTask;
+// The main function of a new process, however it was started. `owner` has the ProcessTask;
 // `lifeline` is that of a daemon, or -1.
 [[noreturn]] void RunAsProcess(SharedLog& log, const ProcessOptions& options,
                                const std::string& name, int lifeline,

@@ -25,7 +25,7 @@ const sigset_t ignored_at_start = Ignored();
 void ResetSignalsOfFork() {
   signal(SIGTERM, SIG_DFL);
   struct sigaction children;
-  // Where it is ignored, children leave no exit code.
+  // If SIGCHLD is ignored, the exit codes of children are lost.
   if (sigaction(SIGCHLD, nullptr, &children) == 0 && children.sa_handler == SIG_IGN) {
     signal(SIGCHLD, SIG_DFL);
   }

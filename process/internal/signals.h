@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The signals that a new process begins with.
+// The signal mask and handlers of new processes.
 //
 // A program may block signals for sigwait() or signalfd(), ignore or handle them. A process that
-// inherited that could not be ended by SIGTERM, and would write into its parent's pipes in handlers
-// that are not meant for it.
+// inherited that could not be ended by SIGTERM, and its inherited handlers would write into the
+// pipes of its parent.
 //
 // Threads:  thread-safe.
 // Errors:   none.
@@ -15,8 +15,8 @@
 
 namespace remoteobj::process_internal {
 
-// Blocks all signals for the calling thread while it forks, so that none meets a child that still
-// has the handlers of its parent.
+// Blocks all signals of the calling thread while it forks, so that none is delivered to a child
+// that still has its parent's handlers.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
@@ -32,12 +32,12 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-// In a fork: SIGTERM ends it, it can wait for children of its own, and no signal is blocked. Other
-// handlers stay, as all else that a fork copies.
+// Called in a fork: SIGTERM ends it, it can wait for its own children, and no signal is blocked.
+// Other handlers stay.
 void ResetSignalsOfFork();
 
-// Those that this program ignores although it did not when it was started: a re-executed process
-// begins without, but with what nohup and shells had ignored for the program.
+// Returns the signals that this program ignores now but did not when it was started. A spawned
+// process does not ignore these, but still those that nohup or a shell had set to be ignored.
 sigset_t IgnoredSinceStart();
 
 }  // namespace remoteobj::process_internal

@@ -78,7 +78,7 @@ struct Functions {
   }
 };
 
-// What the new process is told, besides its descriptors.
+// The job description, without the descriptors.
 struct Description {
   using Fields = std::tuple<std::string, std::string, std::string, bool, std::uint64_t, Output,
                             transport_internal::Identity, bool>;
@@ -234,7 +234,7 @@ pid_t SpawnThisProgram(const char* variable, const std::vector<int>& descriptors
                        int err) {
   std::vector<char*> environment;
   const std::string prefix = absl::StrCat(variable, "=");
-  // Null after clearenv().
+  // environ is null after clearenv().
   for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
     if (std::string_view(*each).substr(0, prefix.size()) != prefix) environment.push_back(*each);
   }
@@ -244,7 +244,7 @@ pid_t SpawnThisProgram(const char* variable, const std::vector<int>& descriptors
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  // Onto itself: that keeps it open in the new image.
+  // Duplicating a descriptor onto itself keeps it open in the new image.
   for (const int fd : descriptors) posix_spawn_file_actions_adddup2(&actions, fd, fd);
   if (out >= 0) posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
   if (err >= 0) posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);

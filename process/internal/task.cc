@@ -30,7 +30,7 @@ using transport_internal::LogLine;
 using transport_internal::LogSeverity;
 namespace {
 
-// "Add" of "app::(anonymous namespace)::Add()"; empty if there is no such name.
+// Returns "Add" for "app::(anonymous namespace)::Add()"; empty if that is no plain name.
 std::string LastName(std::string_view symbol) {
   if (symbol.ends_with("()")) symbol.remove_suffix(2);
   if (symbol.ends_with(" const")) symbol.remove_suffix(6);
@@ -40,7 +40,7 @@ std::string LastName(std::string_view symbol) {
   return plain ? std::string(symbol) : std::string();
 }
 
-// How long to wait at once where a change may be missed: who waits may be interrupted, too.
+// The longest single wait: a thread that can be interrupted checks for that every 20 ms.
 absl::Duration Slice(Deadline deadline) {
   const absl::Duration left = deadline.left();
   return transport_internal::interruption == nullptr ? left
@@ -69,7 +69,7 @@ std::string DoingText(std::uint32_t doing, std::uint64_t yields) {
 
 std::string NameFor(const void* function, const char* fallback) {
   struct Names;
-  // Looked up once, since that reads the program's file. Empty for those that have none.
+  // Cached, since a lookup reads the program's file. Empty for functions without a symbol.
   auto& names = transport_internal::MadeOnce([] { return new std::map<const void*, std::string>; });
   auto& counts = transport_internal::MadeOnce([] { return new std::map<std::string, int>; });
   const std::scoped_lock lock(transport_internal::ForkSafeMutex<Names>());
@@ -89,7 +89,7 @@ Task::Task(ProcessOptions options, std::string name)
 
 void Task::CheckMine(const char* what) const {
   if (mine()) return;
-  throw std::logic_error(absl::StrCat("process ", name_, " (pid ", pid(), ") can be ", what,
+  throw std::logic_error(absl::StrCat(name_, " (pid ", pid(), ") can be ", what,
                                       " only by the process that started it"));
 }
 
@@ -144,7 +144,7 @@ std::shared_ptr<const std::string> Task::Result() {
   return result_;
 }
 
-// REQUIRES: it has ended, and all that it said is absorbed.
+// REQUIRES: it has ended, and its whole log is absorbed.
 void Task::CheckEnd(bool raises) {
   if (finished_ && !thrown_) return;
   SetTaken();
@@ -172,9 +172,9 @@ std::optional<std::string> Task::NextYield() {
     }
     if (ended) break;
     ended = !alive();
-    if (ended) continue;  // It may have said something since the last look.
-    // A thread has nothing that becomes readable when it ends without a word. And a process that
-    // closes its descriptors meanwhile can't wake who waits here.
+    if (ended) continue;  // There may be records since the last look.
+    // A thread that ends without a record wakes nobody, nor does a process that has closed its
+    // descriptors.
     const bool woken_at_end = end_fd() >= 0;
     reader_.Wait(end_fd(),
                  Slice(Deadline::After(woken_at_end ? absl::Seconds(1) : absl::Milliseconds(20))));
@@ -240,7 +240,7 @@ const Except& Task::errors() {
   SetTaken();
   if (shared_errors() != nullptr) return *shared_errors();
   std::optional<ErrorInfo> thrown;
-  // Who waits for a yield holds the lock, and then there is no error yet.
+  // A thread that waits for a yield holds the lock; there is no error then.
   if (mine() && mutex_.TryLock()) {
     AbsorbAll();
     thrown = thrown_;
@@ -282,18 +282,19 @@ void Task::JoinBeforeRelease(bool unwinding) noexcept {
     try {
       BeforeJoining();
       const Deadline deadline = unwinding ? Deadline::Passed() : Deadline::After(options_.timeout);
-      // Who is interrupted here is told at his next interruption point, not by a destructor.
+      // A destructor must not throw: an interruption ends the wait, and the thread's next
+      // interruption point throws.
       do {
         ended = WaitForEnd(std::max(Slice(deadline), absl::ZeroDuration()));
       } while (!ended && !transport_internal::Interrupted() && !deadline.expired());
       if (!ended && !unwinding && !transport_internal::Interrupted()) {
         LogLine(LogSeverity::kWarning,
-                absl::StrCat(name_, " has not ended in ", absl::FormatDuration(options_.timeout),
-                             ", and is ended"));
+                absl::StrCat(name_, " did not end within ", absl::FormatDuration(options_.timeout),
+                             "; ending it"));
       }
     } catch (const std::exception& e) {
       LogLine(LogSeverity::kError,
-              absl::StrCat(name_, " is ended, since what is called on closing it threw: ",
+              absl::StrCat(name_, " is being ended, since its on_close threw: ",
                            except_internal::WhatOf(e)));
     }
     if (!ended) {
@@ -309,7 +310,7 @@ void Task::JoinBeforeRelease(bool unwinding) noexcept {
     const RemoteError* const remote = RemoteErrorOf(e);
     if (remote != nullptr) {
       std::ostringstream text;
-      text << name_ << " threw what nobody took: " << *remote;
+      text << name_ << " failed, and its error was not retrieved: " << *remote;
       LogLine(LogSeverity::kError, text.str());
     } else {
       LogLine(LogSeverity::kError, except_internal::WhatOf(e));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The owner's side of a function that runs elsewhere: waits for it, reads what it says, tells it to
-// stop. What Process and Thread have in common, and nothing that depends on the function's type.
+// The owner's side of a function in a process or on a thread: waits for it, reads its log, tells it
+// to stop. Independent of the function's type.
 //
-// Threads:  thread-safe. Only one thread at a time waits for yields; the others wait for it.
-// Lifetime: shared by the handle and what is made from it, such as a stream of yields.
+// Threads:  thread-safe. One thread at a time waits for yields, with the lock held.
+// Lifetime: shared by the handle and the generators of its yields.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_TASK_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_TASK_H_
 
@@ -29,8 +29,8 @@
 
 namespace remoteobj::process_internal {
 
-// A name for a function that was given none: its own, or `fallback`, and a number that counts those
-// with this name.
+// Returns a name for a task whose options have none: that of the function, or `fallback`, and a
+// number that counts the tasks of this name.
 std::string NameFor(const void* function, const char* fallback);
 
 class Task {
@@ -44,15 +44,15 @@ class Task {
   const ProcessOptions& options() const { return options_; }
   SharedLog& log() { return log_; }
   const SharedLog& log() const { return log_; }
-  // What the other side records into, or null.
+  // The Except of the options, or null.
   const Except* shared_errors() const { return options_.errors ? &*options_.errors : nullptr; }
 
-  // What it has returned, packed; null until then.
+  // Returns the result, packed; null before the function has returned.
   std::shared_ptr<const std::string> Result();
-  // The next value that it has yielded, packed; waits for it. Empty at the end. Throws what it
-  // threw, or ProcessDied.
+  // Waits for the next yielded value, and returns it packed; empty at the end. Throws what the
+  // function threw, or ProcessDied.
   std::optional<std::string> NextYield();
-  // Nobody wants further yields: it is told to stop if it is still at it.
+  // Called when a reader of yields stops early: asks the function to stop.
   void EndYields();
 
   bool Join(absl::Duration timeout);
@@ -62,34 +62,34 @@ class Task {
   // Throws DeadlineExceeded.
   [[noreturn]] void ThrowNotEnded(absl::Duration timeout) const;
   const Except& errors();
-  // From now on what it yields waits for no reader.
+  // From now on max_backlog does not block yields.
   void StopWaitingForReaders();
   void RequestStop();
   void Throw(const ErrorInfo& error);
 
-  // What the destructor of a handle does. `unwinding`: an exception is on its way through it.
+  // Called by the destructor of a handle; `unwinding` is true during the unwinding of an exception.
   void JoinBeforeRelease(bool unwinding) noexcept;
-  // Of the process; the calling one's for a thread.
+  // The pid of the process; that of this process for a thread.
   virtual pid_t pid() const = 0;
   virtual bool alive() const = 0;
   virtual std::optional<int> exit_code() = 0;
   virtual void Terminate() = 0;
   virtual void Kill() = 0;
-  // Waits at most so long; whether it has ended.
+  // Waits for the end. Returns false if it still runs after `timeout`.
   virtual bool WaitForEnd(absl::Duration timeout) const = 0;
-  // Ends it, politely first. Only for processes.
+  // Asks the function to stop; after `grace` terminates a process, or keeps waiting for a thread.
   virtual void End(absl::Duration grace) = 0;
 
  protected:
   Control& control() { return ControlOf(log_); }
-  // How it ended is known to the user, or is what was asked for.
+  // The user has seen how it ended, or has requested that: the destructor does not log it.
   void SetTaken() { taken_.store(true, std::memory_order_relaxed); }
   void Interrupt();
 
  private:
-  virtual bool mine() const = 0;   // Started by this process.
-  virtual int end_fd() const = 0;  // Readable when it has ended; -1 if it says so itself.
-  virtual void Ended() {}          // Called when it has; maybe several times.
+  virtual bool mine() const = 0;   // True if this process started it.
+  virtual int end_fd() const = 0;  // Readable after the end; -1 if there is no such descriptor.
+  virtual void Ended() {}          // Called after the end; maybe several times.
   virtual ProcessDied Died(ProcessDied::Traces traces) = 0;
 
   void CheckMine(const char* what) const;
@@ -103,7 +103,7 @@ class Task {
   const ProcessOptions options_;
   const std::string name_;
   SharedLog log_{{.can_wait = true}};
-  // Relaxed: they publish nothing.
+  // Relaxed: they guard no other data.
   std::atomic<bool> taken_{false};
   std::atomic<bool> closed_{false};
 
@@ -116,7 +116,7 @@ class Task {
   std::optional<ErrorInfo> thrown_ ABSL_GUARDED_BY(mutex_);
   ProcessDied::Traces traces_ ABSL_GUARDED_BY(mutex_);
 
-  absl::Mutex tell_mutex_;  // For those who interrupt.
+  absl::Mutex tell_mutex_;  // Serializes Throw().
   absl::Mutex errors_mutex_;
   std::optional<Except> errors_ ABSL_GUARDED_BY(errors_mutex_);
   bool error_recorded_ ABSL_GUARDED_BY(errors_mutex_) = false;

@@ -25,7 +25,7 @@ std::shared_ptr<ThreadTask> ThreadTask::Begin(ProcessOptions options, std::strin
   // Not shared with the thread: the destructor waits for it.
   task->thread_ = std::thread([&task = *task, call = std::move(call)]() mutable {
     prctl(PR_SET_NAME, task.name().c_str());
-    // Also where the thread is ended by pthread_exit.
+    // Also runs if the function calls pthread_exit().
     const absl::Cleanup notify = [&task] {
       task.ended_.store(1, std::memory_order_release);
       transport_internal::FutexWakeAll(task.ended_);
@@ -44,7 +44,7 @@ ThreadTask::~ThreadTask() {
   if (mine()) {
     thread_.join();
   } else {
-    // A fork has the object, but not the thread. A std::thread can only be leaked then.
+    // A fork has the object, but not the thread. Its std::thread can only be leaked.
     new std::thread(std::move(thread_));
   }
 }
@@ -56,7 +56,7 @@ std::optional<int> ThreadTask::exit_code() {
 
 void ThreadTask::Terminate() {
   throw std::logic_error(absl::StrCat(
-      "thread ", name(), " can't be ended by force: RequestStop() and Throw() ask it"));
+      "thread ", name(), " can't be killed: ask it to end, with RequestStop() or Throw()"));
 }
 
 void ThreadTask::Kill() { Terminate(); }
@@ -67,20 +67,20 @@ void ThreadTask::End(absl::Duration grace) {
   transport_internal::LogLine(
       transport_internal::LogSeverity::kWarning,
       absl::StrCat("thread ", name(), " was asked to stop ", absl::FormatDuration(grace),
-                   " ago, and has not come to an interruption point since: waiting for it"));
+                   " ago, and has reached no interruption point since; still waiting"));
   WaitForEnd(absl::InfiniteDuration());
 }
 
 bool ThreadTask::WaitForEnd(absl::Duration timeout) const {
   const Deadline deadline = Deadline::After(timeout);
-  const transport_internal::Uninterrupted uninterrupted;  // As of a process.
+  const transport_internal::Uninterrupted uninterrupted;  // As the wait for a process.
   while (alive() && !deadline.expired()) {
     transport_internal::FutexWait(ended_, 0, deadline.left());
   }
   return !alive();
 }
 
-// For want of memory it could not say how it ended.
+// The function failed to record its end, for lack of memory.
 ProcessDied ThreadTask::Died(ProcessDied::Traces traces) {
   return ProcessDied(name(), {.pid = pid()}, std::move(traces));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A function on a thread of its own, as its owner has it.
+// The owner's side of a function on a thread.
 //
 // Threads:  thread-safe.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_THREAD_TASK_H_
@@ -29,7 +29,7 @@ class ThreadTask final : public Task {
   pid_t pid() const override { return transport_internal::PidOf(process_); }
   bool alive() const override { return ended_.load(std::memory_order_acquire) == 0; }
   std::optional<int> exit_code() override;
-  // Throw std::logic_error: a thread can only be asked.
+  // Throw std::logic_error: a thread can only be asked to stop.
   void Terminate() override;
   void Kill() override;
   void End(absl::Duration grace) override;
@@ -43,8 +43,8 @@ class ThreadTask final : public Task {
   ProcessDied Died(ProcessDied::Traces traces) override;
 
   const transport_internal::Identity process_ = transport_internal::Self();
-  bool good_ = false;                            // Written before it ends.
-  mutable std::atomic<std::uint32_t> ended_{0};  // Then 1.
+  bool good_ = false;  // The function did not throw. Written before ended_.
+  mutable std::atomic<std::uint32_t> ended_{0};  // A futex; 1 after the end.
   std::thread thread_;
 };
 
