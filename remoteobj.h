@@ -35,6 +35,7 @@
 #include "remoteobj/process/process.h"
 #include "remoteobj/process/process_died.h"
 #include "remoteobj/process/spawn.h"
+#include "remoteobj/process/task_handle.h"
 #include "remoteobj/process/thread.h"
 #include "remoteobj/proxy/batch.h"
 #include "remoteobj/proxy/describe.h"

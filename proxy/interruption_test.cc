@@ -8,13 +8,16 @@
 #include <stdexcept>
 #include <string>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/process/thread.h"
 #include "remoteobj/proxy/batch.h"
+#include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/transport/errors.h"
 
 namespace lab {
 
@@ -127,6 +130,30 @@ TEST(ProxyInterruptionTest, AnInterruptedFutureDoesNotGiveItsSlotAway) {
   waiting.Throw(std::out_of_range("stop it"));
   waiting.Join();
   EXPECT_EQ(waiting.result(), 2) << "each call was evaluated once";
+  listener.Kill();
+}
+
+// It is told from an error of the call, although it is of the same type.
+TEST(ProxyInterruptionTest, ACallErrorThatTheOwnerThrowsIsNotTheOutcomeOfACall) {
+  Machine machine;
+  Proxy<Machine> remote(machine);
+  Process listener([&] { PollForEver(remote); });
+  remote.WaitUntilListening(listener);
+  absl::Notification sent;
+  Thread waiting([&] {
+    Future<int> slept = remote->Sleeps.Async();
+    sent.Notify();
+    try {
+      slept.Get();
+      return -1;
+    } catch (const DeadlineExceeded& e) {
+      if (std::string(e.what()) != "thrown by the owner") return -2;
+    }
+    return slept.Get();
+  });
+  sent.WaitForNotification();
+  waiting.Throw(DeadlineExceeded("thrown by the owner"));
+  EXPECT_EQ(waiting.Get(), 1);
   listener.Kill();
 }
 
