@@ -27,10 +27,12 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/testing/descriptors.h"
+#include "remoteobj/testing/eventually.h"
 
 namespace remoteobj {
 namespace {
 
+using remoteobj_testing::AwaitAsleep;
 using remoteobj_testing::OpenDescriptors;
 
 using testing::HasSubstr;
@@ -423,7 +425,7 @@ TEST(ProcessTest, AProducerCanBeMadeToWait) {
   Process process({.max_backlog = kLimit}, []() -> Generator<std::string> {
     for (int i = 0; i < 500; ++i) co_yield std::string(10'000, 'x');
   });
-  absl::SleepFor(absl::Milliseconds(50));
+  AwaitAsleep(process.pid());
   EXPECT_TRUE(process.alive());
   int count = 0;
   for (const std::string& text : process.result()) count += text.size() == 10'000;
@@ -483,7 +485,7 @@ TEST(ProcessTest, GivesAStopTokenToAFunctionThatTakesOne) {
         return number;
       },
       17);
-  absl::SleepFor(absl::Milliseconds(5));
+  AwaitAsleep(process.pid());
   EXPECT_EQ(process.result(), std::nullopt);
   process.RequestStop();
   process.Join();
@@ -902,7 +904,7 @@ TEST(ProcessTest, ADestructorLeavesTheInterruptionToItsOwner) {
   });
   const pid_t inner = std::stoi(ReadLine(pids));
   ready.Read(1);
-  absl::SleepFor(absl::Milliseconds(20));  // It waits in the destructor.
+  AwaitAsleep(outer.pid());  // It waits in the destructor.
   outer.RequestStop();
   EXPECT_TRUE(outer.Join());
   EXPECT_FALSE(Exists(inner));
@@ -985,7 +987,7 @@ TEST(ProcessTest, AGeneratorThatWaitsForRoomIsMadeToThrow) {
       }
     }
   });
-  absl::SleepFor(absl::Milliseconds(20));  // It waits for a reader.
+  AwaitAsleep(process.pid());  // It waits for a reader.
   process.Throw(std::out_of_range("thrown in"));
   int last = 0;
   for (const int i : process.result()) last = i;

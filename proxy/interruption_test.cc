@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // Waiting in a proxy is an interruption point of whoever runs for another.
+#include <sys/types.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -17,6 +20,7 @@
 #include "remoteobj/proxy/batch.h"
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/errors.h"
 
 namespace lab {
@@ -51,6 +55,7 @@ struct Case {
   const char* name;
   std::function<void(Proxy<Machine>&)> wait;
   bool listened = true;  // By another process, which never answers.
+  bool sleeps = true;
 };
 
 const Case kCases[] = {
@@ -63,8 +68,14 @@ const Case kCases[] = {
        auto listening = remote.Listen();
        for (;;) remote.ProcessRequests();
      },
-     false},
+     false, /*sleeps=*/false},
 };
+
+// The thread stores its id when it begins.
+void AwaitAsleep(const std::atomic<pid_t>& thread) {
+  remoteobj_testing::Eventually("the thread has begun", [&] { return thread != 0; });
+  remoteobj_testing::AwaitAsleep(thread);
+}
 
 class InterruptionTest : public testing::TestWithParam<Case> {};
 
@@ -81,7 +92,11 @@ TEST_P(InterruptionTest, EndsTheWait) {
   }
   for (const bool stop : {true, false}) {
     Process waiting([&] { GetParam().wait(remote); });
-    absl::SleepFor(absl::Milliseconds(30));  // It may be waiting by then, or come to it later.
+    if (GetParam().sleeps) {
+      remoteobj_testing::AwaitAsleep(waiting.pid());
+    } else {
+      remote.WaitUntilListening(waiting);
+    }
     if (stop) {
       waiting.RequestStop();
       EXPECT_TRUE(waiting.Join());
@@ -119,14 +134,16 @@ TEST(ProxyInterruptionTest, AnInterruptedFutureDoesNotGiveItsSlotAway) {
   Proxy<Machine> remote(machine);
   Process listener([&] { PollForEver(remote); });
   remote.WaitUntilListening(listener);
+  std::atomic<pid_t> thread{0};
   Thread waiting([&] {
+    thread = gettid();
     try {
       remote->Sleeps.Async().Get();
     } catch (const std::out_of_range&) {
     }
     return remote->Inc.Async().Get();
   });
-  absl::SleepFor(absl::Milliseconds(50));
+  AwaitAsleep(thread);
   waiting.Throw(std::out_of_range("stop it"));
   waiting.Join();
   EXPECT_EQ(waiting.result(), 2) << "each call was evaluated once";
@@ -167,8 +184,10 @@ TEST(ProxyInterruptionTest, AnInterruptedFutureCanBeGotAgain) {
   Future<int> slept = batch.Call(remote->Sleeps);
   Future<int> count = batch.Call(remote->Inc);
   Future<void> all = batch.Send();
-  const auto wait = [](auto& future) {
-    return [&future] {
+  std::array<std::atomic<pid_t>, 2> threads{};
+  const auto wait = [](auto& future, std::atomic<pid_t>& thread) {
+    return [&future, &thread] {
+      thread = gettid();
       try {
         future.Get();
         return false;
@@ -178,9 +197,9 @@ TEST(ProxyInterruptionTest, AnInterruptedFutureCanBeGotAgain) {
     };
   };
   // One of the two waits for the outcome, the other one for the first.
-  Thread first(wait(slept));
-  Thread second(wait(all));
-  absl::SleepFor(absl::Milliseconds(50));
+  Thread first(wait(slept, threads[0]));
+  Thread second(wait(all, threads[1]));
+  for (const std::atomic<pid_t>& thread : threads) AwaitAsleep(thread);
   first.Throw(std::out_of_range("stop it"));
   second.Throw(std::out_of_range("stop it"));
   first.Join();
@@ -201,8 +220,12 @@ TEST(ProxyInterruptionTest, OfAThread) {
     for (;;) pause();
   });
   remote.WaitUntilListening(listener);
-  Thread waiting([&] { remote->Slow(); });
-  absl::SleepFor(absl::Milliseconds(20));
+  std::atomic<pid_t> thread{0};
+  Thread waiting([&] {
+    thread = gettid();
+    remote->Slow();
+  });
+  AwaitAsleep(thread);
   waiting.RequestStop();
   EXPECT_TRUE(waiting.Join());
   listener.Kill();

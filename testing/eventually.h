@@ -5,7 +5,8 @@
 //   remoteobj_testing::Eventually("the client waits", [&] { return server.waiting() == 1; });
 //   remoteobj_testing::AwaitAsleep(process.pid());
 //
-// The limit is a watchdog against hanging, not an expectation of how long it takes.
+// The limit is a watchdog against hanging, not an expectation of how long it takes. It is below the
+// 60 seconds of a small test.
 //
 // Threads:  any.
 // Errors:   throws std::runtime_error, which names what was awaited, if the condition does not hold
@@ -31,7 +32,7 @@ namespace remoteobj_testing {
 
 // Returns false if the condition does not hold within the limit.
 template <typename Condition>
-[[nodiscard]] bool TryEventually(Condition&& condition, absl::Duration limit = absl::Minutes(1)) {
+[[nodiscard]] bool TryEventually(Condition&& condition, absl::Duration limit = absl::Seconds(30)) {
   const auto end = remoteobj::Deadline::After(limit);
   while (!condition()) {
     if (end.expired()) return false;
@@ -42,7 +43,7 @@ template <typename Condition>
 
 template <typename Condition>
 void Eventually(std::string_view what, Condition&& condition,
-                absl::Duration limit = absl::Minutes(1)) {
+                absl::Duration limit = absl::Seconds(30)) {
   if (TryEventually(condition, limit)) return;
   throw std::runtime_error(
       absl::StrCat("waited ", absl::FormatDuration(limit), " in vain until ", std::string(what)));

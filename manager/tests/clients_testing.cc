@@ -5,10 +5,11 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
+#include "absl/strings/str_cat.h"
 #include "remoteobj/manager/server/local_channel.h"
 #include "remoteobj/manager/server/root.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 
@@ -93,7 +94,8 @@ std::size_t TestServer::waiting() {
 }
 
 void TestServer::AwaitWaiting(std::size_t count) {
-  while (waiting() != count) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually(absl::StrCat(count, " calls wait"),
+                                [&] { return waiting() == count; });
 }
 
 // TestClient

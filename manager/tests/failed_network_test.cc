@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
@@ -18,6 +19,7 @@
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/errors.h"
 
 namespace remoteobj {
@@ -32,7 +34,8 @@ std::uint64_t Waiting(const Manager& manager) {
   return waiting;
 }
 void AwaitWaiting(const Manager& manager, std::uint64_t count) {
-  while (Waiting(manager) != count) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually(absl::StrCat(count, " calls wait"),
+                                [&] { return Waiting(manager) == count; });
 }
 
 // How a wait ends.

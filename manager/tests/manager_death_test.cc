@@ -29,6 +29,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/testing/descriptors.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -38,6 +39,7 @@ namespace {
 
 using remoteobj_testing::Forked;
 using remoteobj_testing::OpenDescriptors;
+using remoteobj_testing::TryEventually;
 
 constexpr absl::Duration kWatchdog = absl::Seconds(30);
 constexpr int kSeats = 2;
@@ -48,16 +50,6 @@ constexpr int kMostWorkers = 1 << 15;
 int Rounds() {
   const char* rounds = std::getenv("REMOTEOBJ_DEATH_ROUNDS");
   return rounds == nullptr ? 100 : std::atoi(rounds);
-}
-
-// Looks until `done`, or the watchdog barks.
-template <typename Done>
-[[nodiscard]] bool Eventually(Done&& done) {
-  for (const Deadline end = Deadline::After(kWatchdog); !done();) {
-    if (end.expired()) return false;
-    absl::SleepFor(absl::Milliseconds(1));
-  }
-  return true;
 }
 
 // Shared by all processes, and survives them.
@@ -309,7 +301,7 @@ TEST_P(ClientDeathTest, NothingIsLostOrHeldAndNobodyWaits) {
   // All that live go on.
   for (Running& worker : workers) {
     const std::uint32_t progress = ledger_->progress[worker.number];
-    EXPECT_TRUE(Eventually([&] {
+    EXPECT_TRUE(TryEventually([&] {
       Help();
       return ledger_->progress[worker.number] > progress + 10;
     })) << "worker "
@@ -317,7 +309,7 @@ TEST_P(ClientDeathTest, NothingIsLostOrHeldAndNobodyWaits) {
   }
   for (Running& worker : workers) Kill(worker);
 
-  EXPECT_TRUE(Eventually([&] { return manager_.Inspect().clients.size() == 1; }))
+  EXPECT_TRUE(TryEventually([&] { return manager_.Inspect().clients.size() == 1; }))
       << manager_.Inspect().clients.size();
   EXPECT_EQ(WaitingIn(manager_), 0u);
   EXPECT_EQ(manager_.object_count(), objects_before);
@@ -399,7 +391,7 @@ int WaitAndBeTold(const Objects& objects, int way, std::atomic<int>& ready) {
   }
   if (!told) return kNothing;
   int code = kNotStale;
-  const bool over = Eventually([&] {
+  const bool over = TryEventually([&] {
     try {
       objects.lock->locked();
       return true;
@@ -434,7 +426,7 @@ TEST_P(ManagerDeathTest, ThoseWhoWaitAreToldAndObjectsOfTheNextAreOthers) {
       clients.push_back(std::make_unique<Forked>(
           [&, i] { _exit(WaitAndBeTold(*old, i % kWays, counter->ready)); }));
     }
-    EXPECT_TRUE(Eventually([&] { return counter->ready == 2 * kWays; }));
+    EXPECT_TRUE(TryEventually([&] { return counter->ready == 2 * kWays; }));
     absl::SleepFor(absl::Microseconds(1 + 997 * (round % 7)));
     ASSERT_EQ(kill(manager.pid(), SIGKILL), 0);
     EXPECT_TRUE(manager.Join(kWatchdog));
@@ -456,7 +448,7 @@ TEST_P(ManagerDeathTest, ThoseWhoWaitAreToldAndObjectsOfTheNextAreOthers) {
     fresh.items->put(7);
     EXPECT_EQ(fresh.items->get(), 7);
     for (auto& client : clients) EXPECT_EQ(client->Wait(), kAllWell);
-    EXPECT_TRUE(Eventually([&] { return next.Inspect().clients.size() <= 2; }));
+    EXPECT_TRUE(TryEventually([&] { return next.Inspect().clients.size() <= 2; }));
     EXPECT_EQ(next.object_count(), 7u);
   }
   EXPECT_EQ(OpenDescriptors(), descriptors);

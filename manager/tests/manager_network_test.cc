@@ -25,6 +25,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/manager.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/rpc/tls.h"
@@ -105,12 +106,12 @@ class ManagerNetworkTest : public testing::TestWithParam<bool> {
   }
 
   void AwaitWaiting() {
-    for (;;) {
+    remoteobj_testing::Eventually("a call waits", [&] {
       for (const auto& object : manager_->Inspect().objects) {
-        if (object.waiting != 0) return;
+        if (object.waiting != 0) return true;
       }
-      absl::SleepFor(absl::Milliseconds(5));
-    }
+      return false;
+    });
   }
 
   std::unique_ptr<Forked> there_;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
@@ -18,6 +19,7 @@
 #include "remoteobj/proxy/batch.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/any_value.h"
@@ -165,12 +167,11 @@ class ObjectServerTest : public testing::Test {
     return Proxy<Foo>(Make(type_id, "", AnyValue::Of(std::vector<AnyValue>{AnyValue::Of(10)})));
   }
   void AwaitWaiting(std::size_t count) {
-    for (;;) {
+    remoteobj_testing::Eventually(absl::StrCat(count, " calls wait"), [&] {
       std::size_t waiting = 0;
       for (const ObjectInfo& object : root_->inspect().objects) waiting += object.waiting;
-      if (waiting == count) return;
-      absl::SleepFor(absl::Milliseconds(1));
-    }
+      return waiting == count;
+    });
   }
 
   ObjectServer server_{Types()};
@@ -189,7 +190,7 @@ TEST_F(ObjectServerTest, MakesObjectsAndForgetsThem) {
     EXPECT_EQ(root_->object_count(), 1u);
   }
   // A thread that has just called it has it for a moment longer.
-  while (root_->object_count() != 0) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually("the objects are gone", [&] { return root_->object_count() == 0; });
   EXPECT_THROW(root_->create("Bar", "", AnyValue::Of(std::vector<AnyValue>{})),
                std::invalid_argument);
   EXPECT_THROW(root_->create("", "", AnyValue::Of(std::vector<AnyValue>{})), std::invalid_argument);
@@ -293,7 +294,8 @@ TEST_F(ObjectServerTest, AGoneObjectIsStale) {
     EXPECT_EQ(server_.Find(id), foo.referent);
   }
   // The thread that has made it has it for a moment longer.
-  while (server_.object_count() != 0) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually("the objects are gone",
+                                [&] { return server_.object_count() == 0; });
   EXPECT_THROW(server_.Find(id), StaleReference);
   EXPECT_THROW(server_.Find(id + 1), StaleReference);
 }

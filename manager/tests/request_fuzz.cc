@@ -23,7 +23,7 @@
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/internal/heap_message.h"
 #include "remoteobj/transport/wire/internal/messages.h"
-#include "remoteobj/transport/wire/internal/walk.h"
+#include "remoteobj/transport/wire/internal/walk_testing.h"
 
 namespace remoteobj::manager_internal {
 namespace {

@@ -21,12 +21,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/inspection.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/testing/eventually.h"
 
 namespace remoteobj::manager_internal {
 
@@ -52,15 +52,18 @@ inline std::uint64_t Waiting(const Manager& manager) {
   return waiting;
 }
 inline void AwaitWaiting(const Manager& manager, std::uint64_t count) {
-  while (Waiting(manager) != count) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually(absl::StrCat(count, " calls wait"),
+                                [&] { return Waiting(manager) == count; });
 }
 
-// That clients have let go of objects, or are gone, the manager hears a moment later.
+// The manager learns a moment later that clients have released objects or are gone.
 inline void AwaitObjects(const Manager& manager, std::uint64_t count) {
-  while (manager.object_count() != count) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually(absl::StrCat("there are ", count, " objects"),
+                                [&] { return manager.object_count() == count; });
 }
 inline void AwaitClients(const Manager& manager, std::size_t count) {
-  while (manager.Inspect().clients.size() != count) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually(absl::StrCat("there are ", count, " clients"),
+                                [&] { return manager.Inspect().clients.size() == count; });
 }
 
 // One manager for all tests of a suite. Each leaves no object behind, so fixtures have no proxies.

@@ -35,6 +35,7 @@
 #include "capnp/rpc.capnp.h"
 #include "capnp/serialize.h"
 #include "gtest/gtest.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -47,7 +48,7 @@
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/internal/access.h"
 #include "remoteobj/transport/wire/internal/messages.h"
-#include "remoteobj/transport/wire/internal/walk.h"
+#include "remoteobj/transport/wire/internal/walk_testing.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -144,16 +145,13 @@ class Witness {
   // Returns when it has been answered again.
   void AwaitAnswers() {
     const int before = answered_;
-    for (const Deadline end = Watchdog(); answered_ < before + 3;) {
-      ASSERT_FALSE(end.expired()) << "others are not served any more";
-      absl::SleepFor(absl::Milliseconds(1));
-    }
+    remoteobj_testing::Eventually("others are served", [&] { return answered_ >= before + 3; });
   }
   int failures() const { return failures_; }
   // Between two calls.
   void Pause() {
     pause_ = true;
-    while (!paused_) absl::SleepFor(absl::Milliseconds(1));
+    remoteobj_testing::Eventually("it pauses", [&] { return paused_.load(); });
   }
   void GoOn() { pause_ = false; }
 
@@ -204,13 +202,15 @@ class RpcServerTest : public testing::Test {
     thread_.join();
   }
 
-  // The server is well, and has none but the two that mean well.
+  // Only those of the two clients that mean well are left.
+  void AwaitTwoSessions() {
+    remoteobj_testing::Eventually("there are two sessions", [&] { return service_.sessions == 2; });
+  }
+
+  // The server is well, and has no other sessions.
   void TearDown() override {
     for (const auto& witness : witnesses_) witness->AwaitAnswers();
-    for (const Deadline end = Watchdog(); service_.sessions != 2;) {
-      ASSERT_FALSE(end.expired()) << service_.sessions << " sessions";
-      absl::SleepFor(absl::Milliseconds(1));
-    }
+    AwaitTwoSessions();
     for (const auto& witness : witnesses_) EXPECT_EQ(witness->failures(), 0);
     witnesses_.clear();
   }
@@ -555,10 +555,7 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItIsKilled) {
     Region region(dup(descriptors.at(0)), Origin::kStranger);
     for (unsigned slot = 0; slot < kSlots; ++slot) region.slot(slot).owner.store(Self());
   }
-  for (const Deadline end = Watchdog(); service_.sessions != 2;) {
-    ASSERT_FALSE(end.expired());
-    absl::SleepFor(absl::Milliseconds(1));
-  }
+  AwaitTwoSessions();
   EXPECT_EQ(service_.given_back, before);
   for (const auto& witness : witnesses_) witness->GoOn();
 }
@@ -587,10 +584,7 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItsNextCallIsRefu
       // The server was faster.
     }
   }
-  for (const Deadline end = Watchdog(); service_.sessions != 2;) {
-    ASSERT_FALSE(end.expired());
-    absl::SleepFor(absl::Milliseconds(1));
-  }
+  AwaitTwoSessions();
   EXPECT_EQ(service_.given_back, before);
   for (const auto& witness : witnesses_) witness->GoOn();
 }

@@ -30,7 +30,7 @@
 #include "remoteobj/transport/shared_memory/shared_memory_channel.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/internal/access.h"
-#include "remoteobj/transport/wire/internal/walk.h"
+#include "remoteobj/transport/wire/internal/walk_testing.h"
 #include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj {

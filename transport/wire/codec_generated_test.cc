@@ -31,8 +31,8 @@
 #include "capnp/message.h"
 #include "gtest/gtest.h"
 #include "remoteobj/transport/wire/codec.h"
-#include "remoteobj/transport/wire/internal/capnp_bytes.h"
-#include "remoteobj/transport/wire/internal/round_trip.h"
+#include "remoteobj/transport/wire/internal/capnp_bytes_testing.h"
+#include "remoteobj/transport/wire/internal/round_trip_testing.h"
 #include "remoteobj/transport/wire/message.capnp.h"
 #include "remoteobj/transport/wire/packed.h"
 

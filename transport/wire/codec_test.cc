@@ -36,7 +36,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
-#include "remoteobj/transport/wire/internal/round_trip.h"
+#include "remoteobj/transport/wire/internal/round_trip_testing.h"
 #include "remoteobj/transport/wire/packed.h"
 
 // A class whose codec is written by hand.

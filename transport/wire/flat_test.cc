@@ -16,7 +16,7 @@
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/internal/access.h"
-#include "remoteobj/transport/wire/internal/capnp_bytes.h"
+#include "remoteobj/transport/wire/internal/capnp_bytes_testing.h"
 #include "remoteobj/transport/wire/internal/heap_message.h"
 #include "remoteobj/transport/wire/internal/messages.h"
 #include "remoteobj/transport/wire/internal/packed.h"

@@ -9,7 +9,7 @@
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/internal/messages.h"
 #include "remoteobj/transport/wire/internal/packed.h"
-#include "remoteobj/transport/wire/internal/walk.h"
+#include "remoteobj/transport/wire/internal/walk_testing.h"
 
 namespace {
 

@@ -14,7 +14,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/internal/access.h"
-#include "remoteobj/transport/wire/internal/capnp_bytes.h"
+#include "remoteobj/transport/wire/internal/capnp_bytes_testing.h"
 #include "remoteobj/transport/wire/internal/heap_message.h"
 #include "remoteobj/transport/wire/internal/messages.h"
 #include "remoteobj/transport/wire/message.capnp.h"

@@ -7,8 +7,8 @@
 //
 // Threads:  no state.
 // Errors:   BadValue.
-#ifndef REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_WALK_H_
-#define REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_WALK_H_
+#ifndef REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_WALK_TESTING_H_
+#define REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_WALK_TESTING_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -84,4 +84,4 @@ inline std::size_t Walk(const OutcomeReader& outcome) {
 
 }  // namespace remoteobj::transport_internal
 
-#endif  // REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_WALK_H_
+#endif  // REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_WALK_TESTING_H_

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // For tests of codecs: a value that has travelled is the same.
-#ifndef REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_ROUND_TRIP_H_
-#define REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_ROUND_TRIP_H_
+#ifndef REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_ROUND_TRIP_TESTING_H_
+#define REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_ROUND_TRIP_TESTING_H_
 
 #include "gtest/gtest.h"
 #include "remoteobj/transport/wire/packed.h"
@@ -16,4 +16,4 @@ void ExpectRoundTrip(const T& value) {
 
 }  // namespace remoteobj::transport_internal
 
-#endif  // REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_ROUND_TRIP_H_
+#endif  // REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_ROUND_TRIP_TESTING_H_

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // For tests: a message that Cap'n Proto's own code has built, as bytes.
-#ifndef REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_CAPNP_BYTES_H_
-#define REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_CAPNP_BYTES_H_
+#ifndef REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_CAPNP_BYTES_TESTING_H_
+#define REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_CAPNP_BYTES_TESTING_H_
 
 #include <string>
 
@@ -20,4 +20,4 @@ inline std::string Flatten(capnp::MessageBuilder& message) {
 
 }  // namespace remoteobj::transport_internal
 
-#endif  // REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_CAPNP_BYTES_H_
+#endif  // REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_CAPNP_BYTES_TESTING_H_
