@@ -20,7 +20,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <iterator>
 #include <limits>
 #include <string>
@@ -32,77 +31,80 @@
 #include "remoteobj/manager/internal/elements.h"
 #include "remoteobj/manager/internal/item.h"
 #include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/codec.h"
-#include "remoteobj/transport/wire/references.h"
+#include "remoteobj/transport/wire/value.h"
 
 namespace remoteobj {
 
-template <typename T>
-class Array;
-
-// What the arrow leads to.
-template <typename T>
-class ArrayMethods : public manager_internal::MethodsOf<Array<T>> {
+// The operations of an array: `a->` leads to them. The manager implements them for numbers of any
+// type: T is AnyValue there, and Numbers an array that knows its type.
+template <typename T, typename Numbers = manager_internal::Numbers<T>>
+class ArrayInterface {
  public:
   // As the end of a slice: to the end.
   static constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 
-  std::size_t size() const { return this->template Ask<std::uint64_t>("size"); }
+  virtual ~ArrayInterface() = default;
+
+  virtual std::size_t size() const = 0;
   bool empty() const { return size() == 0; }
 
-  T at(std::int64_t index) const { return this->template Ask<T>("at", index); }
+  // Throws std::out_of_range for an index that is not there, as do the others that take one.
+  virtual T at(std::int64_t index) const = 0;
   T front() const { return at(0); }
   T back() const { return at(-1); }
-  std::vector<T> slice(std::int64_t begin, std::int64_t end = kEnd) const {
-    return this->template Ask<std::vector<T>>("slice", begin, end);
-  }
-  std::vector<T> copy() const { return slice(0); }
-  // The numbers, got in chunks of that size, each as it is by then.
+  // Slices are cut to the numbers that there are.
+  virtual Numbers slice(std::int64_t begin, std::int64_t end = kEnd) const = 0;
+  Numbers copy() const { return slice(0); }
+
+  virtual void set(std::int64_t index, const T& number) = 0;
+  // Replaces that slice. Throws std::invalid_argument unless they are as many.
+  virtual void assign(std::int64_t begin, std::int64_t end, const Numbers& numbers) = 0;
+  virtual void fill(const T& number) = 0;
+  // Sets the number if it is the expected one. Returns true if it was.
+  virtual bool compare_exchange(std::int64_t index, const T& expected, const T& desired) = 0;
+
+  // [1, 2, 3], cut short.
+  virtual std::string to_string() const = 0;
+
+  // A step of += and -=: adds a number of that type, or subtracts it.
+  virtual void add(std::int64_t index, const T& by, ElementType type, bool minus) = 0;
+};
+REMOTEOBJ_DESCRIBE_TEMPLATE((typename T, typename Numbers), (ArrayInterface<T, Numbers>), size,
+                            empty, at, front, back, slice, copy, set, assign, fill,
+                            compare_exchange, to_string, add)
+
+template <typename T>
+class ArrayArrow final : public manager_internal::ArrowWithMore<ArrayInterface<T>> {
+  // Numbers are small.
+  static constexpr std::size_t kChunk = 8192;
+
+ public:
+  using manager_internal::ArrowWithMore<ArrayInterface<T>>::ArrowWithMore;
+
+  static constexpr std::int64_t kEnd = ArrayInterface<T>::kEnd;
+
+  // The numbers, got in chunks of that size, each as it is when it is got.
   manager_internal::Chunks<T> Iterate(std::size_t chunk_size = kChunk) const {
     return manager_internal::Chunks<T>(
-        chunk_size, [array = this->self(), at = std::int64_t{0}](std::size_t count) mutable {
+        chunk_size, [array = this->object(), at = std::int64_t{0}](std::size_t count) mutable {
           std::vector<T> numbers = array->slice(at, at + static_cast<std::int64_t>(count));
           at += static_cast<std::int64_t>(numbers.size());
           return numbers;
         });
   }
 
-  // Instead of that slice, whose size they have.
-  void assign(std::int64_t begin, std::int64_t end, std::initializer_list<T> numbers) const {
-    Assign(begin, end, {numbers});
-  }
-  template <manager_internal::RangeOf<T> R>
-  void assign(std::int64_t begin, std::int64_t end, R&& numbers) const {
-    Assign(begin, end, manager_internal::ToVector<T>(numbers));
-  }
-  void fill(T number) const { this->template Ask<void>("fill", number); }
-  bool compare_exchange(std::int64_t index, T expected, T desired) const {
-    return this->template Ask<bool>("compare_exchange", index, expected, desired);
-  }
-
-  // [1, 2, 3], cut short.
-  std::string to_string() const { return this->template Ask<std::string>("to_string"); }
-
- private:
-  // Numbers are small.
-  static constexpr std::size_t kChunk = 8192;
-
-  friend class Array<T>;
-  ArrayMethods() = default;
-  ArrayMethods(const ArrayMethods&) = default;
-  ArrayMethods& operator=(const ArrayMethods&) = default;
-
-  void Assign(std::int64_t begin, std::int64_t end, const std::vector<T>& numbers) const {
-    this->template Ask<void>("assign", begin, end, numbers);
-  }
+  const ArrayArrow* operator->() const { return this; }
 };
 
 template <typename T>
-class Array : public manager_internal::Shared, private ArrayMethods<T> {
+class Array final
+    : public manager_internal::SharedProxy<Array<T>, ArrayInterface<T>, ArrayArrow<T>> {
   static_assert(transport_internal::kIsNumber<T>,
                 "remoteobj: an Array is of numbers (T here is none): take a List");
-  using Methods = ArrayMethods<T>;
+  using Interface = ArrayInterface<T>;
 
  public:
   static constexpr std::string_view kTypeId = "Array";
@@ -113,23 +115,16 @@ class Array : public manager_internal::Shared, private ArrayMethods<T> {
     return manager_internal::OneArgument(numbers);
   }
 
-  // Of no object, until another is assigned to it.
-  Array() = default;
-  explicit Array(const Reference& reference) : Shared(reference, Type()) {}
+  using manager_internal::SharedProxy<Array, Interface, ArrayArrow<T>>::SharedProxy;
 
-  const Methods* operator->() const { return this; }
   // A view of one number.
-  manager_internal::Item<T, /*kMayBeAbsent=*/false, std::int64_t> operator[](
-      std::int64_t index) const {
-    return manager_internal::Item<T, false, std::int64_t>(*this, index);
+  auto operator[](std::int64_t index) const {
+    return manager_internal::Item<T, Interface, Interface, std::int64_t>(
+        this->template As<Interface>(), index);
   }
   // The numbers, in chunks: see Iterate.
-  auto begin() const { return Methods::Iterate().begin(); }
+  auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
-
- private:
-  friend Methods;
-  friend manager_internal::MethodsOf<Array>;
 };
 
 }  // namespace remoteobj

@@ -3,21 +3,20 @@
 // A place where processes wait for one another, round after round, by a manager.
 //
 //   remoteobj::Barrier barrier = manager.Barrier(/*parties=*/4);
-//   const std::int64_t index = barrier->wait();          // 0 for the first who comes, up to 3
-//   barrier->wait([&] { merge(); });                     // run once, before anybody goes on
+//   const std::int64_t index = barrier->wait();          // 0 for the first that arrives, up to 3
+//   barrier->wait_and_act([&] { merge(); });             // run once, before the others go on
 //
-// If one comes too late, dies as it waits, gives up, or calls abort(), the barrier is broken: who
-// waits, and who comes later, gets BrokenBarrier, until somebody calls reset().
+// If a process comes too late, dies while it waits, gives up, or calls abort(), the barrier is
+// broken: all callers, waiting and later ones, get BrokenBarrier until reset() is called.
 //
 // Threads:  thread-safe. Copies are the same barrier.
-// Errors:   BrokenBarrier; and what goes wrong on the way to the manager. A wait(timeout) is
-//           DeadlineExceeded, some seconds after it, if the network has failed meanwhile.
+// Errors:   BrokenBarrier; the errors of a call to a manager. A wait() with a time-out is
+//           DeadlineExceeded, some seconds after it, if the network has failed.
 #ifndef REMOTEOBJ_MANAGER_BARRIER_H_
 #define REMOTEOBJ_MANAGER_BARRIER_H_
 
 #include <concepts>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,84 +24,91 @@
 #include "absl/time/time.h"
 #include "remoteobj/manager/errors.h"  // IWYU pragma: export
 #include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/interruption.h"
-#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 
-class Barrier final : public manager_internal::Shared {
+// The operations of a barrier: `b->` leads to them. A time-out is an absl::Duration.
+class BarrierInterface {
+ public:
+  using WaitTime = manager_internal::WaitTimeThenOthers;
+
+  virtual ~BarrierInterface() = default;
+
+  // Returns how many arrived before, this round. Breaks the barrier if not all arrive before the
+  // time-out: the barrier's own, or this one. An action of the round before is waited for as long
+  // as it takes.
+  std::int64_t wait() { return arrive(false).first; }
+  std::int64_t wait(WaitTime timeout) { return arrive(false, timeout).first; }
+
+  // Breaks it.
+  virtual void abort() = 0;
+  // Makes it as new. Waiting callers get BrokenBarrier.
+  virtual void reset() = 0;
+
+  virtual std::int64_t parties() const = 0;
+  virtual std::uint64_t n_waiting() const = 0;
+  virtual bool broken() const = 0;
+
+  // The steps of wait_and_act. Returns how many arrived before; and, if the caller may act and is
+  // the last, the number of the round for which it acts, else 0.
+  virtual std::pair<std::int64_t, std::uint64_t> arrive(bool may_act) = 0;
+  virtual std::pair<std::int64_t, std::uint64_t> arrive(bool may_act, WaitTime timeout) = 0;
+  // The action of that round is done: the others go on. Throws BrokenBarrier if it was broken.
+  virtual void acted(std::uint64_t round) = 0;
+  // The action failed: breaks the barrier, unless that round is over.
+  virtual void failed(std::uint64_t round) = 0;
+
+  static constexpr bool NeverInterrupted(std::string_view method) { return method == "failed"; }
+};
+REMOTEOBJ_DESCRIBE(BarrierInterface,
+                   (wait, std::int64_t(), std::int64_t(manager_internal::WaitTimeThenOthers)),
+                   abort, reset, parties, n_waiting, broken,
+                   (arrive, std::pair<std::int64_t, std::uint64_t>(bool),
+                    std::pair<std::int64_t, std::uint64_t>(bool,
+                                                           manager_internal::WaitTimeThenOthers)),
+                   acted, failed)
+
+class BarrierArrow final : public manager_internal::ArrowWithMore<BarrierInterface> {
+ public:
+  using ArrowWithMore::ArrowWithMore;
+
+  // As wait(); the process that arrives last runs `action` before the others go on, so all should
+  // bring the same. If it throws, or its process dies, the barrier breaks.
+  template <std::invocable Action>
+  std::int64_t wait_and_act(Action&& action) const {
+    return Act(arrive(true), std::forward<Action>(action));
+  }
+  template <std::invocable Action>
+  std::int64_t wait_and_act(absl::Duration timeout, Action&& action) const {
+    return Act(arrive(true, timeout), std::forward<Action>(action));
+  }
+
+  const BarrierArrow* operator->() const { return this; }
+
+ private:
+  template <typename Action>
+  std::int64_t Act(std::pair<std::int64_t, std::uint64_t> arrival, Action&& action) const {
+    const auto [index, round] = arrival;
+    if (round == 0) return index;
+    try {
+      std::forward<Action>(action)();
+    } catch (...) {
+      static_cast<void>(failed.TryCall(round));
+      throw;
+    }
+    acted(round);
+    return index;
+  }
+};
+
+class Barrier final
+    : public manager_internal::SharedProxy<Barrier, BarrierInterface, BarrierArrow> {
  public:
   static constexpr std::string_view kTypeId = "Barrier";
   static std::string Type() { return "Barrier"; }
-  // Of no object, until another is assigned to it.
-  Barrier() = default;
-  explicit Barrier(const Reference& reference) : Shared(reference, Type()) {}
-
-  class Methods {
-   public:
-    // How many came before, this round. Breaks the barrier if not all come in time: that of the
-    // barrier, or this one. An action of the round before is waited for as long as it takes.
-    std::int64_t wait() const { return Wait(std::nullopt, false).first; }
-    std::int64_t wait(absl::Duration timeout) const { return Wait(timeout, false).first; }
-
-    // Who comes last runs `action` before the others go on; so all had better bring the same. If it
-    // throws, or its process dies, the barrier breaks.
-    template <std::invocable Action>
-    std::int64_t wait(Action&& action) const {
-      return WaitAndAct(std::nullopt, std::forward<Action>(action));
-    }
-    template <std::invocable Action>
-    std::int64_t wait(absl::Duration timeout, Action&& action) const {
-      return WaitAndAct(timeout, std::forward<Action>(action));
-    }
-
-    // Breaks it.
-    void abort() const { barrier_.Call<void>("abort"); }
-    // As new. Who waits gets BrokenBarrier.
-    void reset() const { barrier_.Call<void>("reset"); }
-
-    std::int64_t parties() const { return barrier_.Call<std::int64_t>("parties"); }
-    std::uint64_t n_waiting() const { return barrier_.Call<std::uint64_t>("n_waiting"); }
-    bool broken() const { return barrier_.Call<bool>("broken"); }
-
-    const Methods* operator->() const { return this; }
-
-   private:
-    friend class Barrier;
-    explicit Methods(const Barrier& barrier) : barrier_(barrier) {}
-
-    // The index, and the number of the round to act for, or 0.
-    std::pair<std::int64_t, std::uint64_t> Wait(std::optional<absl::Duration> timeout,
-                                                bool may_act) const {
-      return barrier_.CallForAtLeast<std::pair<std::int64_t, std::uint64_t>>(
-          timeout.value_or(absl::InfiniteDuration()), "wait", timeout, may_act);
-    }
-    template <typename Action>
-    std::int64_t WaitAndAct(std::optional<absl::Duration> timeout, Action&& action) const {
-      const std::pair<std::int64_t, std::uint64_t> came = Wait(timeout, true);
-      if (came.second != 0) {
-        try {
-          std::forward<Action>(action)();
-        } catch (...) {
-          Fail(came.second);
-          throw;
-        }
-        barrier_.Call<void>("acted", came.second);
-      }
-      return came.first;
-    }
-
-    void Fail(std::uint64_t round) const noexcept {
-      const transport_internal::Uninterrupted uninterrupted;
-      try {
-        barrier_.Call<void>("failed", round);
-      } catch (...) {  // There is no manager, then, and no barrier.
-      }
-    }
-
-    const Barrier& barrier_;
-  };
-  Methods operator->() const { return Methods(*this); }
+  using SharedProxy::SharedProxy;
 };
 
 }  // namespace remoteobj

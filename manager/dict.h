@@ -10,6 +10,7 @@
 //   d->update({{"b", 2}, {"c", 3}});
 //   for (auto& [key, value] : d->items()) …             // a copy, by one call
 //   for (auto& [key, value] : d) …                      // in chunks, which notices changes
+//   d->at.Async("a"); d->at.TryCall("a");               // as with any described class
 //
 // Items are in the order in which their keys were inserted. Keys are equal if they are encoded
 // alike: -0.0 is another key than 0.0, and a NaN is a key as others are. Values that were got are
@@ -25,7 +26,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iterator>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,94 +36,116 @@
 #include "remoteobj/manager/internal/elements.h"
 #include "remoteobj/manager/internal/item.h"
 #include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
-#include "remoteobj/transport/wire/references.h"
+#include "remoteobj/transport/wire/value.h"
 
 namespace remoteobj {
 
+// The operations of a dictionary: `d->` leads to them. The manager implements them for values of
+// any type (K and V are AnyValue there).
 template <typename K, typename V>
-class Dict;
-
-// What the arrow leads to.
-template <typename K, typename V>
-class DictMethods : public manager_internal::MethodsOf<Dict<K, V>> {
-  template <typename T>
-  using Elements = manager_internal::Elements<T>;
-
+class DictInterface {
  public:
   using Item = std::pair<K, V>;
+  using Items = manager_internal::Elements<Item>;  // A std::vector, made of any range.
+  using Keys = manager_internal::Elements<K>;
+  using Values = manager_internal::Elements<V>;
 
-  std::size_t size() const { return this->template Ask<std::uint64_t>("size"); }
+  virtual ~DictInterface() = default;
+
+  virtual std::size_t size() const = 0;
   bool empty() const { return size() == 0; }
-  bool contains(const K& key) const { return this->template Ask<bool>("contains", key); }
+  virtual bool contains(const K& key) const = 0;
 
-  V at(const K& key) const { return this->template Ask<V>("at", key); }
-  std::optional<V> get(const K& key) const {
-    return manager_internal::AtMostOne(this->template Ask<Elements<V>>("get", key));
-  }
+  // Throws std::out_of_range if the key is not there.
+  virtual V at(const K& key) const = 0;
+  // A std::optional: empty if the key is not there.
+  virtual manager_internal::Maybe<V> get(const K& key) const = 0;
+  // `fallback` if the key is not there.
   V get(const K& key, V fallback) const { return get(key).value_or(std::move(fallback)); }
 
   // Copies, in the order of insertion.
-  std::vector<K> keys() const { return this->template Ask<Elements<K>>("keys").values; }
-  std::vector<V> values() const { return this->template Ask<Elements<V>>("values").values; }
-  std::vector<Item> items() const { return this->template Ask<Elements<Item>>("items").values; }
-  // The items, got in chunks of that size. Throws std::runtime_error when it gets one and the
-  // number of items is no longer what it was, or the last key has gone.
-  manager_internal::Chunks<Item> Iterate(std::size_t chunk_size = manager_internal::kChunk) const;
+  virtual Keys keys() const = 0;
+  virtual Values values() const = 0;
+  virtual Items items() const = 0;
 
   // Returns false if the key is there, and changes nothing.
-  bool insert(const K& key, const V& value) const {
-    return this->template Ask<bool>("insert", key, value);
-  }
-  void insert_or_assign(const K& key, const V& value) const {
-    this->template Ask<void>("set", key, value);
-  }
-  // Inserts it if the key is not there. Returns what is there then.
-  V setdefault(const K& key, const V& value) const {
-    return this->template Ask<V>("setdefault", key, value);
-  }
-  void update(std::initializer_list<Item> items) const { Update({items}); }
-  template <manager_internal::RangeOf<Item> R>
-  void update(R&& items) const {
-    Update(manager_internal::ToVector<Item>(items));
-  }
-  // Sets it if it is the expected one. Returns whether it was.
-  bool compare_exchange(const K& key, const V& expected, const V& desired) const {
-    return this->template Ask<bool>("compare_exchange", key, expected, desired);
-  }
+  virtual bool insert(K key, V value) = 0;
+  virtual void insert_or_assign(K key, V value) = 0;
+  // Inserts the value if the key is not there. Returns the value that is there afterwards.
+  virtual V setdefault(K key, V value) = 0;
+  // Inserts or assigns each of them.
+  virtual void update(Items items) = 0;
+  // Sets the value if it is the expected one. Returns true if it was.
+  virtual bool compare_exchange(const K& key, const V& expected, V desired) = 0;
 
-  // How many it has erased: 0 or 1.
-  std::size_t erase(const K& key) const { return this->template Ask<bool>("erase", key) ? 1 : 0; }
-  V pop(const K& key) const { return this->template Ask<V>("pop", key); }
-  V pop(const K& key, V fallback) const {
-    return manager_internal::AtMostOne(this->template Ask<Elements<V>>("take", key))
-        .value_or(std::move(fallback));
-  }
-  // The last one.
-  Item popitem() const { return this->template Ask<Item>("popitem"); }
-  void clear() const { this->template Ask<void>("clear"); }
+  // Returns how many items it has erased: 0 or 1.
+  virtual std::size_t erase(const K& key) = 0;
+  // Throws std::out_of_range if the key is not there.
+  virtual void remove(const K& key) = 0;
+  virtual V pop(const K& key) = 0;
+  // `fallback` if the key is not there.
+  virtual V pop(const K& key, V fallback) = 0;
+  // The last one. Throws std::out_of_range if there is none.
+  virtual Item popitem() = 0;
+  virtual void clear() = 0;
 
   // {"a": 1, "b": 2}, cut short.
-  std::string to_string() const { return this->template Ask<std::string>("to_string"); }
+  virtual std::string to_string() const = 0;
 
- private:
-  friend class Dict<K, V>;
-  DictMethods() = default;
-  DictMethods(const DictMethods&) = default;
-  DictMethods& operator=(const DictMethods&) = default;
+  // Steps of operations that have a form of their own: +=, -=, | and an iteration.
 
-  void Update(std::vector<Item> items) const {
-    this->template Ask<void>("update", Elements<Item>{std::move(items)});
+  // Adds a number of that type to the value, or subtracts it; appends to a text.
+  virtual void add(const K& key, const V& by, ElementType type, bool minus) = 0;
+  virtual void append(const K& key, const V& by) = 0;
+  // The items that there would be after an update.
+  virtual Items merged(Items items) const = 0;
+  // How many items it has, and at most `count` of them behind the key of `after`, or from the start
+  // if that is empty. Throws std::runtime_error if it no longer has `size` items, or that key.
+  virtual std::pair<std::uint64_t, Items> chunk(const Keys& after, std::uint64_t size,
+                                                std::uint64_t count) const = 0;
+};
+REMOTEOBJ_DESCRIBE_TEMPLATE((typename K, typename V), (DictInterface<K, V>), size, empty, contains,
+                            at,
+                            (get, manager_internal::Maybe<V>(const K&) const, V(const K&, V) const),
+                            keys, values, items, insert, insert_or_assign, setdefault, update,
+                            compare_exchange, erase, remove, (pop, V(const K&), V(const K&, V)),
+                            popitem, clear, to_string, add, append, merged, chunk)
+
+template <typename K, typename V>
+class DictArrow final : public manager_internal::ArrowWithMore<DictInterface<K, V>> {
+  using Interface = DictInterface<K, V>;
+
+ public:
+  using manager_internal::ArrowWithMore<Interface>::ArrowWithMore;
+
+  // The items, got in chunks of that size. Throws std::runtime_error when it gets one and the
+  // number of items has changed, or the last key that it got is gone.
+  manager_internal::Chunks<std::pair<K, V>> Iterate(
+      std::size_t chunk_size = manager_internal::kChunk) const {
+    return manager_internal::Chunks<std::pair<K, V>>(
+        chunk_size, [dict = this->object(), size = std::uint64_t{0},
+                     after = typename Interface::Keys()](std::size_t count) mutable {
+          auto [size_now, items] = dict->chunk(after, size, count);
+          if (!items.empty()) after = {items.back().first};
+          size = size_now;
+          return std::move(items);
+        });
   }
+
+  const DictArrow* operator->() const { return this; }
 };
 
 template <typename K, typename V>
-class Dict : public manager_internal::Shared, private DictMethods<K, V> {
+class Dict final
+    : public manager_internal::SharedProxy<Dict<K, V>, DictInterface<K, V>, DictArrow<K, V>> {
   static_assert(
       manager_internal::kStorable<K> && manager_internal::kStorable<V>,
       "remoteobj: a Dict needs keys (K here) and values (V) that can be sent and received "
       "by value: describe them with REMOTEOBJ_DESCRIBE, or specialise remoteobj::Codec");
-  using Methods = DictMethods<K, V>;
+  using Interface = DictInterface<K, V>;
+  using Items = typename Interface::Items;
 
  public:
   using Item = std::pair<K, V>;
@@ -135,57 +157,28 @@ class Dict : public manager_internal::Shared, private DictMethods<K, V> {
   // What a new one is made of.
   using Contents = std::vector<Item>;
   static AnyValue Arguments(Contents items = {}) {
-    return manager_internal::OneArgument(manager_internal::Elements<Item>{std::move(items)});
+    return manager_internal::OneArgument(Items(std::move(items)));
   }
 
-  // Of no object, until another is assigned to it.
-  Dict() = default;
-  explicit Dict(const Reference& reference) : Shared(reference, Type()) {}
+  using manager_internal::SharedProxy<Dict, Interface, DictArrow<K, V>>::SharedProxy;
 
-  const Methods* operator->() const { return this; }
   // A view of one value, which need not be there yet.
-  manager_internal::Item<V, /*kMayBeAbsent=*/true, K> operator[](const K& key) const {
-    return manager_internal::Item<V, true, K>(*this, key);
+  auto operator[](const K& key) const {
+    return manager_internal::Item<V, Interface, DictInterface<K, AnyValue>, K>(
+        this->template As<Interface>(), key);
   }
   // The items, in chunks: see Iterate.
-  auto begin() const { return Methods::Iterate().begin(); }
+  auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 
   // Updates it.
-  const Dict& operator|=(std::initializer_list<Item> items) const {
-    Methods::update(items);
+  const Dict& operator|=(const Items& items) const {
+    (*this)->update(items);
     return *this;
   }
-  template <manager_internal::RangeOf<Item> R>
-  const Dict& operator|=(R&& items) const {
-    Methods::update(items);
-    return *this;
-  }
-  // The items of both, where the right ones count; a copy.
-  template <manager_internal::RangeOf<Item> R>
-  friend std::vector<Item> operator|(const Dict& d, R&& items) {
-    using Items = manager_internal::Elements<Item>;
-    return d.template Call<Items>("merged", Items{manager_internal::ToVector<Item>(items)}).values;
-  }
-
- private:
-  friend Methods;
-  friend manager_internal::MethodsOf<Dict>;
+  // A copy of the items of both; those of the right side count.
+  friend Contents operator|(const Dict& d, const Items& items) { return d->merged(items); }
 };
-
-template <typename K, typename V>
-manager_internal::Chunks<std::pair<K, V>> DictMethods<K, V>::Iterate(std::size_t chunk_size) const {
-  return manager_internal::Chunks<Item>(
-      chunk_size, [dict = this->self(), size = std::uint64_t{0},
-                   after = std::vector<K>()](std::size_t count) mutable {
-        using Chunk = std::pair<std::uint64_t, Elements<Item>>;
-        auto [size_now, items] = dict.template Call<Chunk>("chunk", Elements<K>{after}, size,
-                                                           static_cast<std::uint64_t>(count));
-        if (!items.values.empty()) after.assign(1, items.values.back().first);
-        size = size_now;
-        return std::move(items.values);
-      });
-}
 
 }  // namespace remoteobj
 

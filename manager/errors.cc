@@ -8,6 +8,7 @@ namespace remoteobj {
 REMOTEOBJ_REGISTER_ERROR(QueueEmpty)
 REMOTEOBJ_REGISTER_ERROR(QueueFull)
 REMOTEOBJ_REGISTER_ERROR(QueueShutDown)
+REMOTEOBJ_REGISTER_ERROR(WouldWait)
 REMOTEOBJ_REGISTER_ERROR(BrokenBarrier)
 
 }  // namespace remoteobj

@@ -35,6 +35,12 @@ class QueueShutDown : public std::runtime_error {
   using runtime_error::runtime_error;
 };
 
+// An operation of a Batch would have to wait; nothing in a batch waits.
+class WouldWait : public std::runtime_error {
+ public:
+  using runtime_error::runtime_error;
+};
+
 // One of those who met at the barrier did not come in time, died, or called it off.
 class BrokenBarrier : public std::runtime_error {
  public:

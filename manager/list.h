@@ -24,7 +24,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <iterator>
 #include <limits>
 #include <string>
@@ -37,111 +36,108 @@
 #include "remoteobj/manager/internal/elements.h"
 #include "remoteobj/manager/internal/item.h"
 #include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
-#include "remoteobj/transport/wire/references.h"
+#include "remoteobj/transport/wire/value.h"
 
 namespace remoteobj {
 
+// The operations of a list: `l->` leads to them. Indices are as Python's: negative ones count from
+// the end. The manager implements them for values of any type (T is AnyValue there).
 template <typename T>
-class List;
-
-// What the arrow leads to.
-template <typename T>
-class ListMethods : public manager_internal::MethodsOf<List<T>> {
-  using Elements = manager_internal::Elements<T>;
-
+class ListInterface {
  public:
+  using Values = manager_internal::Elements<T>;  // A std::vector, made of any range.
+
   // As the end of a slice: to the end.
   static constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 
-  std::size_t size() const { return this->template Ask<std::uint64_t>("size"); }
-  bool empty() const { return size() == 0; }
-  bool contains(const T& value) const { return this->template Ask<bool>("contains", value); }
-  std::size_t count(const T& value) const {
-    return this->template Ask<std::uint64_t>("count", value);
-  }
-  // Where it is first, from `begin` on.
-  std::size_t index(const T& value, std::int64_t begin = 0, std::int64_t end = kEnd) const {
-    return this->template Ask<std::uint64_t>("index", value, begin, end);
-  }
+  virtual ~ListInterface() = default;
 
-  T at(std::int64_t index) const { return this->template Ask<T>("at", index); }
+  virtual std::size_t size() const = 0;
+  bool empty() const { return size() == 0; }
+  virtual bool contains(const T& value) const = 0;
+  virtual std::size_t count(const T& value) const = 0;
+  // The first index of the value in that slice. Throws std::invalid_argument if there is none.
+  virtual std::size_t index(const T& value, std::int64_t begin = 0,
+                            std::int64_t end = kEnd) const = 0;
+
+  // Throws std::out_of_range for an index that is not there, as do the others that take one.
+  virtual T at(std::int64_t index) const = 0;
   T front() const { return at(0); }
   T back() const { return at(-1); }
-  std::vector<T> slice(std::int64_t begin, std::int64_t end = kEnd) const {
-    return this->template Ask<Elements>("slice", begin, end).values;
-  }
-  std::vector<T> copy() const { return slice(0); }
-  // The values, got in chunks of that size. Each chunk is what is there by then, behind those that
-  // were got before; it ends at the end.
+  // Slices are cut to the values that there are.
+  virtual Values slice(std::int64_t begin, std::int64_t end = kEnd) const = 0;
+  Values copy() const { return slice(0); }
+
+  virtual void set(std::int64_t index, T value) = 0;
+  void push_back(T value) { insert(kEnd, std::move(value)); }
+  // Inserts before that index, which is cut to the values that there are.
+  virtual void insert(std::int64_t index, T value) = 0;
+  virtual void extend(Values values) = 0;
+  // Replaces that slice, whatever its size.
+  virtual void assign(std::int64_t begin, std::int64_t end, Values values) = 0;
+  // Sets the value if it is the expected one. Returns true if it was.
+  virtual bool compare_exchange(std::int64_t index, const T& expected, T desired) = 0;
+  // Makes it that many times itself.
+  virtual void repeat(std::int64_t times) = 0;
+
+  // Removes the value, and returns it.
+  virtual T pop(std::int64_t index = -1) = 0;
+  void pop_back() { erase(-1); }
+  virtual void erase(std::int64_t index) = 0;
+  // A slice.
+  virtual void erase(std::int64_t begin, std::int64_t end) = 0;
+  // The first that is equal. Throws std::invalid_argument if there is none.
+  virtual void remove(const T& value) = 0;
+  virtual void clear() = 0;
+
+  virtual void reverse() = 0;
+  // In the natural order of numbers and texts. Throws BadValue for others.
+  virtual void sort(bool descending = false) = 0;
+
+  // [1, 2, 3], cut short.
+  virtual std::string to_string() const = 0;
+
+  // Steps of += and -= of one value: adds a number of that type, or subtracts it; appends to a
+  // text.
+  virtual void add(std::int64_t index, const T& by, ElementType type, bool minus) = 0;
+  virtual void append(std::int64_t index, const T& by) = 0;
+};
+REMOTEOBJ_DESCRIBE_TEMPLATE((typename T), (ListInterface<T>), size, empty, contains, count, index,
+                            at, front, back, slice, copy, set, push_back, insert, extend, assign,
+                            compare_exchange, repeat, pop, pop_back,
+                            (erase, void(std::int64_t), void(std::int64_t, std::int64_t)), remove,
+                            clear, reverse, sort, to_string, add, append)
+
+template <typename T>
+class ListArrow final : public manager_internal::ArrowWithMore<ListInterface<T>> {
+ public:
+  using manager_internal::ArrowWithMore<ListInterface<T>>::ArrowWithMore;
+
+  static constexpr std::int64_t kEnd = ListInterface<T>::kEnd;
+
+  // The values, got in chunks of that size. Each chunk has the values that are there when it is
+  // got, behind the indices that were got before; it ends at the end.
   manager_internal::Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
     return manager_internal::Chunks<T>(
-        chunk_size, [list = this->self(), at = std::int64_t{0}](std::size_t count) mutable {
+        chunk_size, [list = this->object(), at = std::int64_t{0}](std::size_t count) mutable {
           std::vector<T> values = list->slice(at, at + static_cast<std::int64_t>(count));
           at += static_cast<std::int64_t>(values.size());
           return values;
         });
   }
 
-  void push_back(const T& value) const { insert(kEnd, value); }
-  // Before that index; at an end, if it is beyond that.
-  void insert(std::int64_t index, const T& value) const {
-    this->template Ask<void>("insert", index, value);
-  }
-  void extend(std::initializer_list<T> values) const { Extend({values}); }
-  template <manager_internal::RangeOf<T> R>
-  void extend(R&& values) const {
-    Extend(manager_internal::ToVector<T>(values));
-  }
-  // Instead of that slice, whatever its size was.
-  void assign(std::int64_t begin, std::int64_t end, std::initializer_list<T> values) const {
-    Assign(begin, end, {values});
-  }
-  template <manager_internal::RangeOf<T> R>
-  void assign(std::int64_t begin, std::int64_t end, R&& values) const {
-    Assign(begin, end, manager_internal::ToVector<T>(values));
-  }
-  bool compare_exchange(std::int64_t index, const T& expected, const T& desired) const {
-    return this->template Ask<bool>("compare_exchange", index, expected, desired);
-  }
-
-  T pop(std::int64_t index = -1) const { return this->template Ask<T>("pop", index); }
-  void pop_back() const { erase(-1); }
-  void erase(std::int64_t index) const { this->template Ask<void>("erase", index); }
-  void erase(std::int64_t begin, std::int64_t end) const {
-    this->template Ask<void>("erase_slice", begin, end);
-  }
-  // The first that is equal.
-  void remove(const T& value) const { this->template Ask<void>("remove", value); }
-  void clear() const { this->template Ask<void>("clear"); }
-
-  void reverse() const { this->template Ask<void>("reverse"); }
-  // In the natural order of numbers and texts. Throws BadValue for others.
-  void sort(bool descending = false) const { this->template Ask<void>("sort", descending); }
-
-  // [1, 2, 3], cut short.
-  std::string to_string() const { return this->template Ask<std::string>("to_string"); }
-
- private:
-  friend class List<T>;
-  ListMethods() = default;
-  ListMethods(const ListMethods&) = default;
-  ListMethods& operator=(const ListMethods&) = default;
-
-  void Extend(std::vector<T> values) const {
-    this->template Ask<void>("extend", Elements{std::move(values)});
-  }
-  void Assign(std::int64_t begin, std::int64_t end, std::vector<T> values) const {
-    this->template Ask<void>("assign", begin, end, Elements{std::move(values)});
-  }
+  const ListArrow* operator->() const { return this; }
 };
 
 template <typename T>
-class List : public manager_internal::Shared, private ListMethods<T> {
+class List final : public manager_internal::SharedProxy<List<T>, ListInterface<T>, ListArrow<T>> {
   static_assert(manager_internal::kStorable<T>,
                 "remoteobj: a List needs values (T here) that can be sent and received by value: "
                 "describe them with REMOTEOBJ_DESCRIBE, or specialise remoteobj::Codec");
-  using Methods = ListMethods<T>;
+  using Interface = ListInterface<T>;
+  using Values = typename Interface::Values;
 
  public:
   static constexpr std::string_view kTypeId = "List";
@@ -149,56 +145,43 @@ class List : public manager_internal::Shared, private ListMethods<T> {
   // What a new one is made of.
   using Contents = std::vector<T>;
   static AnyValue Arguments(Contents values = {}) {
-    return manager_internal::OneArgument(manager_internal::Elements<T>{std::move(values)});
+    return manager_internal::OneArgument(Values(std::move(values)));
   }
 
-  // Of no object, until another is assigned to it.
-  List() = default;
-  explicit List(const Reference& reference) : Shared(reference, Type()) {}
+  using manager_internal::SharedProxy<List, Interface, ListArrow<T>>::SharedProxy;
 
-  const Methods* operator->() const { return this; }
   // A view of one value.
-  manager_internal::Item<T, /*kMayBeAbsent=*/false, std::int64_t> operator[](
-      std::int64_t index) const {
-    return manager_internal::Item<T, false, std::int64_t>(*this, index);
+  auto operator[](std::int64_t index) const {
+    return manager_internal::Item<T, Interface, ListInterface<AnyValue>, std::int64_t>(
+        this->template As<Interface>(), index);
   }
   // The values, in chunks: see Iterate.
-  auto begin() const { return Methods::Iterate().begin(); }
+  auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 
   // Extends it.
-  const List& operator+=(std::initializer_list<T> values) const {
-    Methods::extend(values);
-    return *this;
-  }
-  template <manager_internal::RangeOf<T> R>
-  const List& operator+=(R&& values) const {
-    Methods::extend(values);
+  const List& operator+=(const Values& values) const {
+    (*this)->extend(values);
     return *this;
   }
   // Makes it that many times itself.
   const List& operator*=(std::int64_t times) const {
-    this->template Call<void>("repeat", times);
+    (*this)->repeat(times);
     return *this;
   }
   // Copies.
-  template <manager_internal::RangeOf<T> R>
-  friend std::vector<T> operator+(const List& l, R&& values) {
-    std::vector<T> all = l->copy();
-    for (auto&& value : values) all.push_back(static_cast<T>(value));
+  friend Contents operator+(const List& l, const Values& values) {
+    Contents all = l->copy();
+    all.insert(all.end(), values.begin(), values.end());
     return all;
   }
-  friend std::vector<T> operator*(const List& l, std::int64_t times) {
-    const std::vector<T> once = l->copy();
-    std::vector<T> all;
+  friend Contents operator*(const List& l, std::int64_t times) {
+    const Contents once = l->copy();
+    Contents all;
     for (std::int64_t i = 0; i < times; ++i) all.insert(all.end(), once.begin(), once.end());
     return all;
   }
-  friend std::vector<T> operator*(std::int64_t times, const List& l) { return l * times; }
-
- private:
-  friend Methods;
-  friend manager_internal::MethodsOf<List>;
+  friend Contents operator*(std::int64_t times, const List& l) { return l * times; }
 };
 
 }  // namespace remoteobj

@@ -1,80 +1,69 @@
 // SPDX-License-Identifier: MIT
 //
-// Locks that processes share by a manager, which releases those of the dead.
+// Locks that processes share by a manager, which releases those of processes that die.
 //
 //   remoteobj::Lock lock = manager.Lock();
-//   { std::scoped_lock guard(lock); … }
-//   if (lock->acquire(absl::Seconds(1))) { …; lock->release(); }
+//   { std::scoped_lock guard(lock); ... }                // the dot is the proxy, a mutex for
+//   guards if (lock->acquire(absl::Seconds(1))) { ...; lock->release(); }
 //
-// A Lock may be released by anybody. An RLock is its owner's, a thread of a process, who may
-// acquire it again and releases it as often. Who waits gets it in the order of coming.
+// A Lock may be released by any thread. An RLock belongs to its owner, a thread of a process, which
+// may acquire it again and releases it as often. Waiting callers get it in order of arrival.
 //
-// If the owner's process dies, or leaves the manager, the next one gets the lock, and can ask
-// whether that is how: lock->abandoned(). What the lock guards may be half done then.
+// If the owner's process dies, or leaves the manager, the next caller gets the lock, and can ask
+// whether that is how: lock->abandoned(). The data that the lock guards may be half changed then.
 //
 // Threads:  thread-safe. Copies are the same lock.
-// Errors:   std::runtime_error for a release of what is not locked or, of an RLock, not one's own;
-//           and what goes wrong on the way to the manager. An acquire() that throws has not got the
-//           lock. unlock(), which guards call, never throws.
+// Errors:   std::runtime_error for a release of a lock that is free or, of an RLock, another
+//           thread's; the errors of a call to a manager. If acquire() throws, the caller does not
+//           have the lock. unlock(), which guards call, never throws.
 #ifndef REMOTEOBJ_MANAGER_LOCK_H_
 #define REMOTEOBJ_MANAGER_LOCK_H_
 
 #include <string>
 #include <string_view>
 
-#include "absl/time/time.h"
 #include "remoteobj/manager/internal/lockable.h"
-#include "remoteobj/transport/wire/references.h"
+#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/proxy/describe.h"
 
 namespace remoteobj {
-namespace manager_internal {
 
-// The dot is the proxy, a mutex for guards. The arrow is the lock.
-class AnyLock : public Lockable {
+// The operations of a lock: `lock->` leads to them. A time-out is an absl::Duration.
+class LockInterface {
  public:
-  class Methods {
-   public:
-    // Whether it got the lock. Tries once if `timeout` is not positive.
-    bool acquire(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return lock_.Acquire(timeout);
-    }
-    void release() const { lock_.Release(); }
-    bool locked() const { return lock_.Call<bool>("locked"); }
-    // Whether its last owner died as such, or on the way to it. Who has got the lock may ask: it is
-    // not forgotten before somebody releases it.
-    bool abandoned() const { return lock_.Call<bool>("abandoned"); }
+  virtual ~LockInterface() = default;
 
-    const Methods* operator->() const { return this; }
+  // Returns true if the calling thread got the lock in time. Tries once if `timeout` is not
+  // positive.
+  virtual bool acquire(manager_internal::WaitTime timeout = {}) = 0;
+  // Throws std::runtime_error if it is free, or is an RLock of another thread. Not interrupted: a
+  // thread that is asked to stop still has to release it.
+  virtual void release() = 0;
+  // Releases what the calling thread has acquired, and does nothing else: for guards.
+  virtual void unlock() = 0;
+  virtual bool locked() const = 0;
+  // Returns true if the previous owner died while it held the lock, or was being granted it. Reset
+  // by release().
+  virtual bool abandoned() const = 0;
 
-   private:
-    friend class AnyLock;
-    explicit Methods(const AnyLock& lock) : lock_(lock) {}
-    const AnyLock& lock_;
-  };
-  Methods operator->() const { return Methods(*this); }
-
- protected:
-  using Lockable::Lockable;
+  static constexpr bool NeverInterrupted(std::string_view method) {
+    return method == "release" || method == "unlock";
+  }
 };
+REMOTEOBJ_DESCRIBE(LockInterface, acquire, release, unlock, locked, abandoned)
 
-}  // namespace manager_internal
-
-class Lock final : public manager_internal::AnyLock {
+class Lock final : public manager_internal::Lockable<Lock, LockInterface> {
  public:
   static constexpr std::string_view kTypeId = "Lock";
   static std::string Type() { return "Lock"; }
-  // Of no object, until another is assigned to it.
-  Lock() = default;
-  explicit Lock(const Reference& reference) : AnyLock(reference, Type()) {}
+  using Lockable::Lockable;
 };
 
-class RLock final : public manager_internal::AnyLock {
+class RLock final : public manager_internal::Lockable<RLock, LockInterface> {
  public:
   static constexpr std::string_view kTypeId = "RLock";
   static std::string Type() { return "RLock"; }
-  // Of no object, until another is assigned to it.
-  RLock() = default;
-  explicit RLock(const Reference& reference) : AnyLock(reference, Type()) {}
+  using Lockable::Lockable;
 };
 
 }  // namespace remoteobj

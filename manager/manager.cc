@@ -210,7 +210,9 @@ class Manager::Impl {
     if (serving_ != nullptr) serving_->Stop();
   }
 
-  const Proxy<Root>& root() {
+  // Starts the manager first, if it is not started.
+  const Proxy<Root>& StartedRoot() { return root(/*start=*/true); }
+  const Proxy<Root>& root(bool start = false) {
     if (state_ == State::kShutDown) throw std::logic_error("this manager has shut down");
     {
       const std::scoped_lock lock(ForkSafeMutex<Connected>());
@@ -221,8 +223,10 @@ class Manager::Impl {
           "this manager was not started: start it before the processes that share it");
     }
     const absl::MutexLock lock(&mutex_);
-    if (state_ == State::kInitial) StartLocked();
-    if (state_ != State::kStarted) throw std::logic_error("this manager is not started");
+    if (state_ == State::kInitial && start) StartLocked();
+    if (state_ != State::kStarted) {
+      throw std::logic_error("this manager is not started: call Start(), or make an object first");
+    }
     return connected_->root;
   }
 
@@ -417,21 +421,20 @@ void Manager::Shutdown() { impl_->Shutdown(); }
 bool Manager::Join(absl::Duration timeout) { return impl_->Join(timeout); }
 std::string Manager::address() const { return impl_->address().ToString(); }
 pid_t Manager::pid() const { return impl_->pid(); }
-Reference Manager::New(std::string_view type_id, const std::string& type,
-                       MakeArguments arguments) const {
-  const Proxy<Root>& root = impl_->root();
+Reference Manager::New(std::string_view type_id, const std::string& type, MakeArguments arguments) {
+  const Proxy<Root>& root = impl_->StartedRoot();
   return root->create(std::string(type_id), type, impl_->Make(arguments));
 }
 Reference Manager::GetReference(const std::string& name) const { return impl_->root()->get(name); }
 Reference Manager::GetOrNew(const std::string& name, std::string_view type_id,
-                            const std::string& type, MakeArguments arguments) const {
-  const Proxy<Root>& root = impl_->root();
+                            const std::string& type, MakeArguments arguments) {
+  const Proxy<Root>& root = impl_->StartedRoot();
   return root->get_or_create(name, std::string(type_id), type, impl_->Make(arguments));
 }
-void Manager::PublishReference(const std::string& name, const Reference& reference) const {
-  impl_->root()->publish(name, reference);
+void Manager::PublishReference(const std::string& name, const Reference& reference) {
+  impl_->StartedRoot()->publish(name, reference);
 }
-void Manager::Unpublish(const std::string& name) const { impl_->root()->unpublish(name); }
+void Manager::Unpublish(const std::string& name) { impl_->StartedRoot()->unpublish(name); }
 std::vector<std::string> Manager::Names() const { return impl_->root()->names(); }
 Inspection Manager::Inspect() const { return impl_->root()->inspect(); }
 std::uint64_t Manager::object_count() const { return impl_->root()->object_count(); }

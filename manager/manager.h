@@ -169,24 +169,27 @@ class Manager {
   template <typename T, typename... A>
   void Register(std::string type_id, RegisterOptions<T, A...> options = {});
 
+  // These start the manager, if it is not started; what a const Manager can do does not, and throws
+  // std::logic_error then.
+
   // A new object of a built-in type (Create<remoteobj::Queue<int>>(10)) or of a user's.
   template <manager_internal::SharedType P, typename... A>
-  P Create(const A&... arguments) const {
+  P Create(const A&... arguments) {
     return P(New(P::kTypeId, P::Type(), [&] { return ArgumentsOf<P>(arguments...); }));
   }
   template <typename T, typename... A>
-  Proxy<T> Create(std::string_view type_id, const A&... arguments) const {
+  Proxy<T> Create(std::string_view type_id, const A&... arguments) {
     return Proxy<T>(New(type_id, TypeName<T>(), [&] { return Arguments(arguments...); }));
   }
 
   // Gives an object a name, for others to get, and keeps it until it is taken away. Throws
   // std::invalid_argument if another has that name.
   template <typename P>
-  void Publish(const std::string& name, const P& proxy) const {
+  void Publish(const std::string& name, const P& proxy) {
     PublishReference(name, {proxy.referent()});
   }
   // Throws std::out_of_range if there is none of that name.
-  void Unpublish(const std::string& name) const;
+  void Unpublish(const std::string& name);
   std::vector<std::string> Names() const;
   // P is Queue<int>, say, or Proxy<Foo>. Throws std::out_of_range for a name that there is not,
   // BadValue for an object of another type.
@@ -196,92 +199,93 @@ class Manager {
   }
   // That of the name, or a new one.
   template <manager_internal::SharedType P, typename... A>
-  P GetOrCreate(const std::string& name, const A&... arguments) const {
+  P GetOrCreate(const std::string& name, const A&... arguments) {
     return P(GetOrNew(name, P::kTypeId, P::Type(), [&] { return ArgumentsOf<P>(arguments...); }));
   }
 
   Inspection Inspect() const;
   std::uint64_t object_count() const;
 
-  // New objects of the built-in types; their headers, beside this one, say what they do. `contents`
-  // may be in braces, manager.Dict<std::string, int>({{"a", 1}}), or any range: a std::map, say.
+  // New objects of the built-in types, which start the manager, if need be; their headers, beside
+  // this one, say what they do. `contents` may be in braces, manager.Dict<std::string, int>({{"a",
+  // 1}}), or any range: a std::map, say.
   template <typename K, typename V>
-  remoteobj::Dict<K, V> Dict() const {
+  remoteobj::Dict<K, V> Dict() {
     return Create<remoteobj::Dict<K, V>>();
   }
   template <typename K, typename V>
-  remoteobj::Dict<K, V> Dict(const typename remoteobj::Dict<K, V>::Contents& contents) const {
+  remoteobj::Dict<K, V> Dict(const typename remoteobj::Dict<K, V>::Contents& contents) {
     return Create<remoteobj::Dict<K, V>>(contents);
   }
   template <typename K, typename V, std::ranges::input_range R>
-  remoteobj::Dict<K, V> Dict(const R& contents) const {
+  remoteobj::Dict<K, V> Dict(const R& contents) {
     return Dict<K, V>(
         typename remoteobj::Dict<K, V>::Contents(std::begin(contents), std::end(contents)));
   }
   template <typename T>
-  remoteobj::List<T> List() const {
+  remoteobj::List<T> List() {
     return Create<remoteobj::List<T>>();
   }
   template <typename T>
-  remoteobj::List<T> List(const typename remoteobj::List<T>::Contents& contents) const {
+  remoteobj::List<T> List(const typename remoteobj::List<T>::Contents& contents) {
     return Create<remoteobj::List<T>>(contents);
   }
   template <typename T, std::ranges::input_range R>
-  remoteobj::List<T> List(const R& contents) const {
+  remoteobj::List<T> List(const R& contents) {
     return List<T>(typename remoteobj::List<T>::Contents(std::begin(contents), std::end(contents)));
   }
   template <typename T>
-  remoteobj::Set<T> Set() const {
+  remoteobj::Set<T> Set() {
     return Create<remoteobj::Set<T>>();
   }
   template <typename T>
-  remoteobj::Set<T> Set(const typename remoteobj::Set<T>::Contents& contents) const {
+  remoteobj::Set<T> Set(const typename remoteobj::Set<T>::Contents& contents) {
     return Create<remoteobj::Set<T>>(contents);
   }
   template <typename T, std::ranges::input_range R>
-  remoteobj::Set<T> Set(const R& contents) const {
+  remoteobj::Set<T> Set(const R& contents) {
     return Set<T>(typename remoteobj::Set<T>::Contents(std::begin(contents), std::end(contents)));
   }
   template <typename T>
-  remoteobj::Value<T> Value(const T& value) const {
+  remoteobj::Value<T> Value(const T& value) {
     return Create<remoteobj::Value<T>>(value);
   }
   template <typename T>
-  remoteobj::Array<T> Array(const std::vector<T>& contents) const {
+  remoteobj::Array<T> Array(const std::vector<T>& contents) {
     return Create<remoteobj::Array<T>>(contents);
   }
-  remoteobj::Namespace Namespace() const { return Create<remoteobj::Namespace>(); }
+  remoteobj::Namespace Namespace() { return Create<remoteobj::Namespace>(); }
 
   // At most `maxsize` items; any number if it is not positive.
   template <typename T>
-  remoteobj::Queue<T> Queue(std::int64_t maxsize = 0) const {
+  remoteobj::Queue<T> Queue(std::int64_t maxsize = 0) {
     return Create<remoteobj::Queue<T>>(maxsize);
   }
   template <typename T>
-  remoteobj::JoinableQueue<T> JoinableQueue(std::int64_t maxsize = 0) const {
+  remoteobj::JoinableQueue<T> JoinableQueue(std::int64_t maxsize = 0) {
     return Create<remoteobj::JoinableQueue<T>>(maxsize);
   }
-  remoteobj::Lock Lock() const { return Create<remoteobj::Lock>(); }
-  remoteobj::RLock RLock() const { return Create<remoteobj::RLock>(); }
-  remoteobj::Semaphore Semaphore(std::int64_t value = 1) const {
+  remoteobj::Lock Lock() { return Create<remoteobj::Lock>(); }
+  remoteobj::RLock RLock() { return Create<remoteobj::RLock>(); }
+  remoteobj::Semaphore Semaphore(std::int64_t value = 1) {
     return Create<remoteobj::Semaphore>(value);
   }
-  remoteobj::BoundedSemaphore BoundedSemaphore(std::int64_t value = 1) const {
+  remoteobj::BoundedSemaphore BoundedSemaphore(std::int64_t value = 1) {
     return Create<remoteobj::BoundedSemaphore>(value);
   }
-  remoteobj::Event Event() const { return Create<remoteobj::Event>(); }
+  remoteobj::Event Event() { return Create<remoteobj::Event>(); }
   // With an RLock of its own, or a lock that is there: a Lock or an RLock.
-  remoteobj::Condition Condition() const { return Create<remoteobj::Condition>(); }
+  remoteobj::Condition Condition() { return Create<remoteobj::Condition>(); }
   template <manager_internal::SharedType L>
-  remoteobj::Condition Condition(const L& lock) const {
+  remoteobj::Condition Condition(const L& lock) {
     return Create<remoteobj::Condition>(lock);
   }
   remoteobj::Barrier Barrier(std::int64_t parties,
-                             absl::Duration timeout = absl::InfiniteDuration()) const {
+                             absl::Duration timeout = absl::InfiniteDuration()) {
     return Create<remoteobj::Barrier>(parties, timeout);
   }
   // Of processes that are started here; of as many as this machine has cores if it is not positive.
-  remoteobj::Pool Pool(int processes = 0, ProcessOptions options = {}) const {
+  remoteobj::Pool Pool(int processes = 0, ProcessOptions options = {}) {
     remoteobj::Pool pool = Create<remoteobj::Pool>(processes);
     pool.Start(std::move(options));
     return pool;
@@ -291,13 +295,14 @@ class Manager {
   class Impl;
   explicit Manager(std::unique_ptr<Impl> impl);
 
-  // These start it, if nobody has. The arguments are made where they can refer to objects.
+  // All but GetReference start the manager, if it is not started. The arguments are made where they
+  // can refer to objects.
   using MakeArguments = absl::FunctionRef<AnyValue()>;
-  Reference New(std::string_view type_id, const std::string& type, MakeArguments arguments) const;
+  Reference New(std::string_view type_id, const std::string& type, MakeArguments arguments);
   Reference GetReference(const std::string& name) const;
   Reference GetOrNew(const std::string& name, std::string_view type_id, const std::string& type,
-                     MakeArguments arguments) const;
-  void PublishReference(const std::string& name, const Reference& reference) const;
+                     MakeArguments arguments);
+  void PublishReference(const std::string& name, const Reference& reference);
   void AddType(std::string type_id, manager_internal::RegisteredType type);
 
   template <typename... A>

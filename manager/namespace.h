@@ -7,6 +7,7 @@
 //   ns.Set("name", "left");
 //   const int ten = ns.Get<int>("x");
 //   ns.Has("y"); ns.Delete("x"); ns.Names();
+//   ns->contains.Async("y");                            // as with any described class
 //
 // Names do not begin with "_".
 //
@@ -25,6 +26,7 @@
 #include "absl/strings/str_cat.h"
 #include "remoteobj/manager/internal/elements.h"
 #include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/any_value.h"
@@ -32,7 +34,30 @@
 
 namespace remoteobj {
 
-class Namespace : public manager_internal::Shared {
+// The operations of a namespace: `ns->` leads to them, with T = AnyValue, as in the manager.
+template <typename T>
+class NamespaceInterface {
+ public:
+  virtual ~NamespaceInterface() = default;
+
+  // Throws std::out_of_range if the name is not there.
+  virtual T at(const std::string& name) const = 0;
+  virtual bool contains(const std::string& name) const = 0;
+  // Sorted.
+  virtual std::vector<std::string> names() const = 0;
+  // Throws std::invalid_argument for a name that begins with "_".
+  virtual void set(const std::string& name, T value) = 0;
+  // Throws std::out_of_range if the name is not there.
+  virtual void remove(const std::string& name) = 0;
+
+  // Namespace(a=1, b=2), cut short.
+  virtual std::string to_string() const = 0;
+};
+REMOTEOBJ_DESCRIBE_TEMPLATE((typename T), (NamespaceInterface<T>), at, contains, names, set, remove,
+                            to_string)
+
+class Namespace final
+    : public manager_internal::SharedProxy<Namespace, NamespaceInterface<AnyValue>> {
  public:
   static constexpr std::string_view kTypeId = "Namespace";
   static std::string Type() { return "Namespace"; }
@@ -42,36 +67,29 @@ class Namespace : public manager_internal::Shared {
     return manager_internal::OneArgument(attributes);
   }
 
-  // Of no object, until another is assigned to it.
-  Namespace() = default;
-  explicit Namespace(const Reference& reference) : Shared(reference, Type()) {}
-
-  // So that the arrow leads to the object, as it does elsewhere.
-  const Namespace* operator->() const { return this; }
+  using SharedProxy::SharedProxy;
 
   template <typename T>
   void Set(std::string_view name, const T& value) const {
-    static_assert(proxy_internal::kSendable<proxy_internal::Stored<T>>,
+    using Sent = proxy_internal::Stored<T>;
+    static_assert(proxy_internal::kSendable<Sent>,
                   "remoteobj: an attribute needs a type (T here) that can be sent by value: "
                   "describe it with REMOTEOBJ_DESCRIBE, or specialise remoteobj::Codec");
-    Call<void>("set", name, value);
+    As<NamespaceInterface<Sent>>()->set(std::string(name), value);
   }
-  // A copy, and const: changing it here would change nothing there.
+  // A copy.
   template <typename T>
-  const T Get(std::string_view name) const {
+  T Get(std::string_view name) const {
     try {
-      return Call<T>("at", name);
+      return As<NamespaceInterface<T>>()->at(std::string(name));
     } catch (const BadValue& e) {
       throw BadValue(absl::StrCat("attribute \"", std::string(name), "\": ", e.what()));
     }
   }
-  bool Has(std::string_view name) const { return Call<bool>("contains", name); }
-  void Delete(std::string_view name) const { Call<void>("remove", name); }
+  bool Has(std::string_view name) const { return (*this)->contains(std::string(name)); }
+  void Delete(std::string_view name) const { (*this)->remove(std::string(name)); }
   // Sorted.
-  std::vector<std::string> Names() const { return Call<std::vector<std::string>>("names"); }
-
-  // Namespace(a=1, b=2), cut short.
-  std::string to_string() const { return Call<std::string>("to_string"); }
+  std::vector<std::string> Names() const { return (*this)->names(); }
 };
 
 }  // namespace remoteobj

@@ -68,7 +68,7 @@ Generator<int> Supervise(RelayProxy relay, int count, ProcessOptions options) {
   sigemptyset(&signals);
   for (const int number : {SIGCHLD, kEnd}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  relay.keep();
+  relay->keep.Timeout(RelayProxy::kSoon)();
   const auto work = [&relay] {
     WorkerChannel channel;
     return Serve(relay, channel);
@@ -135,7 +135,7 @@ class PoolWorkers::Impl {
   ~Impl() {
     if (owner_ != getpid()) return;
     try {
-      relay_.terminate();
+      relay_->terminate();
     } catch (const std::exception&) {  // The manager is gone.
     }
     try {
@@ -191,7 +191,7 @@ void Pool::Start(ProcessOptions options) {
   const manager_internal::RelayProxy pool = relay();
   // Not under the lock, which the processes would find taken.
   auto workers = std::make_unique<manager_internal::PoolWorkers>(
-      pool, static_cast<int>(pool.size()), std::move(options));
+      pool, static_cast<int>(pool->size()), std::move(options));
   const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
   state_->workers.swap(workers);
 }
@@ -201,8 +201,9 @@ std::shared_ptr<proxy_internal::Session> Pool::session() const {
     const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
     if (state_->session != nullptr) return state_->session;
   }
-  auto session = proxy_internal::SessionOf(proxy_internal::TypeOf<manager_internal::PoolWorker>(),
-                                           relay().relayed(), {});
+  auto session = proxy_internal::SessionOf(
+      proxy_internal::TypeOf<manager_internal::PoolWorker>(),
+      relay()->relayed.Timeout(manager_internal::RelayProxy::kSoon)(), {});
   const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
   if (state_->session == nullptr) state_->session.swap(session);
   return state_->session;

@@ -239,14 +239,14 @@ class Pool final : public manager_internal::Shared {
     }
 
     // How many processes it has.
-    std::uint64_t size() const { return pool_.relay().size(); }
+    std::uint64_t size() const { return pool_.relay()->size(); }
     // Nothing more is given to it; what there is is done.
-    void close() const { pool_.relay().close(); }
+    void close() const { pool_.relay()->close(); }
     // What is not done fails. The processes end when what they are at returns, or with the pool.
-    void terminate() const { pool_.relay().terminate(); }
+    void terminate() const { pool_.relay()->terminate(); }
     // Waits until all is done. False if that takes longer. Throws std::logic_error if it is open.
     bool join(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return pool_.relay().join(timeout);
+      return pool_.relay()->join(timeout);
     }
 
     const Methods* operator->() const { return this; }

@@ -6,9 +6,10 @@
 //   jobs->put(job);                                      // waits for room
 //   Job next = jobs->get();                              // waits for an item
 //   std::optional<Job> maybe = jobs->try_get();          // waits for nothing
+//   remoteobj::Future<Job> later = jobs->get.Async();
 //
-// An item is in the queue until a process has it: one that dies as it waits takes nothing along. Of
-// a JoinableQueue<T> an item is not even gone then, before task_done() is called for it:
+// get() removes an item only when the client has received it, so a client that dies in get() loses
+// nothing. A JoinableQueue keeps an item until task_done() is called for it:
 //
 //   for (;;) {                                           jobs->put(job);
 //     Job job = jobs->get();                             jobs->join();      // until all are done
@@ -16,133 +17,93 @@
 //     jobs->task_done();
 //   }
 //
-// If the process dies before, or leaves the manager, the items that it has not done come back to
+// If the process dies before that, or leaves the manager, the items that it has not done return to
 // the front, in order: an item may be done twice, but is not lost. task_done() is for the item that
-// the calling thread got first and has not done; if it has none, for its process's; else for
-// anybody's, since one may do what another got.
+// the calling thread got first and has not done; if it has none, for one of its process; else for
+// one of another process, since an item may be done by a process that did not get it.
 //
-// Threads:  thread-safe. Copies are the same queue. Who waits is served in the order of coming.
-// Errors:   QueueFull, QueueEmpty when the time is over (DeadlineExceeded, two seconds later, if
-// the
-//           network has failed meanwhile), QueueShutDown; std::invalid_argument for a
-//           negative timeout, and for a task_done() too many; and what goes wrong on the way to the
-//           manager. A put() that throws that may have put its item, or not.
+// Threads:  thread-safe. Copies are the same queue. Waiting callers are served in order of arrival.
+// Errors:   QueueFull or QueueEmpty at the time-out (DeadlineExceeded, two seconds later, if the
+//           network has failed); QueueShutDown; std::invalid_argument for a negative time-out, and
+//           for one task_done() too many; the errors of a call to a manager. If put() throws one of
+//           those, it is unknown whether the item was added.
 #ifndef REMOTEOBJ_MANAGER_QUEUE_H_
 #define REMOTEOBJ_MANAGER_QUEUE_H_
 
-#include <cstdint>
-#include <optional>
+#include <cstddef>
 #include <string>
 #include <string_view>
-#include <tuple>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/errors.h"  // IWYU pragma: export
+#include "remoteobj/manager/internal/elements.h"
 #include "remoteobj/manager/internal/shared.h"
-#include "remoteobj/transport/wire/references.h"
+#include "remoteobj/proxy/describe.h"
 
 namespace remoteobj {
-namespace manager_internal {
 
-// The dot is the proxy, the arrow is the queue.
-template <typename T>
-class AnyQueue : public Shared {
+// The operations of a queue: `q->` leads to them. A time-out is an absl::Duration. The manager
+// implements them for items of any type: T is AnyValue there, and Got what a get() returns, which
+// is not copied on its way out.
+template <typename T, typename Got = T>
+class QueueInterface {
  public:
-  class Methods {
-   public:
-    // Throws QueueFull if there is no room in time.
-    void put(const T& item, absl::Duration timeout = absl::InfiniteDuration()) const {
-      queue_.template CallFor<void>(timeout, "put", item, timeout);
-    }
-    void put_nowait(const T& item) const { put(item, absl::ZeroDuration()); }
-    // Whether there was room.
-    bool try_put(const T& item) const { return queue_.template Call<bool>("try_put", item); }
+  using WaitTime = manager_internal::WaitTime;
 
-    // Throws QueueEmpty if there is no item in time.
-    T get(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return queue_.template CallFor<T>(timeout, "get", ThisThread(), timeout);
-    }
-    T get_nowait() const { return get(absl::ZeroDuration()); }
-    // Nothing if there is no item.
-    std::optional<T> try_get() const {
-      auto item = queue_.template Call<std::optional<std::tuple<T>>>("try_get", ThisThread());
-      if (!item) return std::nullopt;
-      return std::get<0>(*std::move(item));
-    }
+  virtual ~QueueInterface() = default;
 
-    // As they are at that instant.
-    std::uint64_t size() const { return queue_.template Call<std::uint64_t>("size"); }
-    bool empty() const { return size() == 0; }
-    bool full() const { return queue_.template Call<bool>("full"); }
+  // Waits for room. Throws QueueFull at the time-out.
+  virtual void put(const T& item, WaitTime timeout = {}) = 0;
+  void put_nowait(const T& item) { put(item, absl::ZeroDuration()); }
+  // Returns false if there is no room.
+  virtual bool try_put(const T& item) = 0;
 
-    // From now on nothing is put. What is in it can still be got, unless it ends `immediate`ly;
-    // then, and to those who wait, QueueShutDown.
-    void shutdown(bool immediate = false) const {
-      queue_.template Call<void>("shutdown", immediate);
-    }
+  // Waits for an item. Throws QueueEmpty at the time-out.
+  virtual Got get(WaitTime timeout = {}) = 0;
+  Got get_nowait() { return get(absl::ZeroDuration()); }
+  // A std::optional: empty if there is no item.
+  virtual manager_internal::Maybe<Got> try_get() = 0;
 
-    const Methods* operator->() const { return this; }
+  // As they are at that instant.
+  virtual std::size_t size() const = 0;
+  bool empty() const { return size() == 0; }
+  virtual bool full() const = 0;
 
-   protected:
-    friend class AnyQueue;
-    explicit Methods(const AnyQueue& queue) : queue_(queue) {}
-
-    void TaskDone() const { queue_.template Call<void>("task_done", ThisThread()); }
-    bool Join(absl::Duration timeout) const {
-      return queue_.template CallFor<bool>(timeout, "join", timeout);
-    }
-
-   private:
-    const AnyQueue& queue_;
-  };
-  Methods operator->() const { return Methods(*this); }
-
- protected:
-  using Shared::Shared;
+  // Nothing is put afterwards. The items in it can still be got, unless it ends `immediate`ly; then
+  // they are gone, and callers that wait get QueueShutDown.
+  virtual void shutdown(bool immediate = false) = 0;
 };
+REMOTEOBJ_DESCRIBE_TEMPLATE((typename T, typename Got), (QueueInterface<T, Got>), put, put_nowait,
+                            try_put, get, get_nowait, try_get, size, empty, full, shutdown)
 
-}  // namespace manager_internal
+template <typename T, typename Got = T>
+class JoinableQueueInterface : public QueueInterface<T, Got> {
+ public:
+  // Marks an item that was got as done. Throws std::invalid_argument if there is none.
+  virtual void task_done() = 0;
+  // Waits until every item that was put is done. Returns false at the time-out.
+  virtual bool join(manager_internal::WaitTime timeout = {}) = 0;
+};
+REMOTEOBJ_DESCRIBE_DERIVED_TEMPLATE((typename T, typename Got), (JoinableQueueInterface<T, Got>),
+                                    (QueueInterface<T, Got>), task_done, join)
 
 template <typename T>
-class Queue final : public manager_internal::AnyQueue<T> {
+class Queue final : public manager_internal::SharedProxy<Queue<T>, QueueInterface<T>> {
  public:
   static constexpr std::string_view kTypeId = "Queue";
   static std::string Type() { return absl::StrCat("Queue<", TypeName<T>(), ">"); }
-  // Of no object, until another is assigned to it.
-  Queue() = default;
-  explicit Queue(const Reference& reference) : manager_internal::AnyQueue<T>(reference, Type()) {}
+  using manager_internal::SharedProxy<Queue, QueueInterface<T>>::SharedProxy;
 };
 
 template <typename T>
-class JoinableQueue final : public manager_internal::AnyQueue<T> {
-  using Base = manager_internal::AnyQueue<T>;
-
+class JoinableQueue final
+    : public manager_internal::SharedProxy<JoinableQueue<T>, JoinableQueueInterface<T>> {
  public:
   static constexpr std::string_view kTypeId = "JoinableQueue";
   static std::string Type() { return absl::StrCat("JoinableQueue<", TypeName<T>(), ">"); }
-  // Of no object, until another is assigned to it.
-  JoinableQueue() = default;
-  explicit JoinableQueue(const Reference& reference) : Base(reference, Type()) {}
-
-  class Methods : public Base::Methods {
-   public:
-    // An item that was got is done.
-    void task_done() const { this->TaskDone(); }
-    // Waits until all that was put is done. False if that takes longer.
-    bool join(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return this->Join(timeout);
-    }
-
-    const Methods* operator->() const { return this; }
-
-   private:
-    friend class JoinableQueue;
-    explicit Methods(const JoinableQueue& queue) : Base::Methods(queue) {}
-  };
-  Methods operator->() const { return Methods(*this); }
+  using manager_internal::SharedProxy<JoinableQueue, JoinableQueueInterface<T>>::SharedProxy;
 };
 
 }  // namespace remoteobj

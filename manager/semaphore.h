@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// Semaphores that processes share by a manager, which releases the units of the dead.
+// Semaphores that processes share by a manager, which releases the units of processes that die.
 //
 //   remoteobj::Semaphore seats = manager.Semaphore(3);
 //   seats->acquire();
-//   …
+//   ...
 //   seats->release();
 //
-// A unit that a process has acquired, and that nobody has released, is released when that process
-// dies, or leaves the manager. A release counts for a unit of one's own process, else for the one
-// that was acquired first. Units beyond the first value have no holder: who acquires one of a
-// Semaphore(0), as a signal, has used it up.
+// A unit that a process has acquired, and that was not released, is released when that process
+// dies, or leaves the manager. A release counts for a unit of the calling process, else for the
+// unit that was acquired first. Units beyond the first value have no holder: acquiring one of a
+// Semaphore(0), as a signal, uses it up.
 //
-// Threads:  thread-safe. Copies are the same semaphore. Who waits gets a unit in the order of
-//           coming.
+// Threads:  thread-safe. Copies are the same semaphore. Waiting callers get a unit in order of
+//           arrival.
 // Errors:   std::invalid_argument for a release of less than one unit, or of more units of a
-//           BoundedSemaphore than its first value; and what goes wrong on the way to the manager.
+//           BoundedSemaphore than its first value; the errors of a call to a manager.
 #ifndef REMOTEOBJ_MANAGER_SEMAPHORE_H_
 #define REMOTEOBJ_MANAGER_SEMAPHORE_H_
 
@@ -23,69 +23,41 @@
 #include <string>
 #include <string_view>
 
-#include "absl/time/time.h"
+#include "remoteobj/manager/internal/lockable.h"
 #include "remoteobj/manager/internal/shared.h"
-#include "remoteobj/transport/interruption.h"
-#include "remoteobj/transport/wire/references.h"
+#include "remoteobj/proxy/describe.h"
 
 namespace remoteobj {
-namespace manager_internal {
 
-class AnySemaphore : public Shared {
+// The operations of a semaphore: `s->` leads to them. A time-out is an absl::Duration.
+class SemaphoreInterface {
  public:
-  class Methods {
-   public:
-    // Whether it got a unit. Tries once if `timeout` is not positive.
-    bool acquire(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return semaphore_.CallFor<bool>(timeout, "acquire", timeout);
-    }
-    // At once, so that as many can go on.
-    void release(std::int64_t units = 1) const {
-      const transport_internal::Uninterrupted uninterrupted;
-      semaphore_.Call<void>("release", units);
-    }
+  virtual ~SemaphoreInterface() = default;
 
-    const Methods* operator->() const { return this; }
+  // Returns true if it got a unit in time. Tries once if `timeout` is not positive.
+  virtual bool acquire(manager_internal::WaitTime timeout = {}) = 0;
+  // Releases all of them in one step, so that as many waiting callers go on. Not interrupted: a
+  // thread that is asked to stop still has to release its unit.
+  virtual void release(std::int64_t units = 1) = 0;
 
-   private:
-    friend class AnySemaphore;
-    explicit Methods(const AnySemaphore& semaphore) : semaphore_(semaphore) {}
-    const AnySemaphore& semaphore_;
-  };
-  Methods operator->() const { return Methods(*this); }
-
-  // One unit, for std::scoped_lock and std::unique_lock.
-  void lock() const { (*this)->acquire(); }
-  bool try_lock() const { return (*this)->acquire(absl::ZeroDuration()); }
-  void unlock() const noexcept {
-    try {
-      (*this)->release();
-    } catch (...) {  // The manager is gone.
-    }
-  }
-
- protected:
-  using Shared::Shared;
+  static constexpr bool NeverInterrupted(std::string_view method) { return method == "release"; }
 };
+REMOTEOBJ_DESCRIBE(SemaphoreInterface, acquire, release)
 
-}  // namespace manager_internal
-
-class Semaphore final : public manager_internal::AnySemaphore {
+// The dot is the proxy, a mutex for guards, which acquires one unit.
+class Semaphore final : public manager_internal::Lockable<Semaphore, SemaphoreInterface> {
  public:
   static constexpr std::string_view kTypeId = "Semaphore";
   static std::string Type() { return "Semaphore"; }
-  // Of no object, until another is assigned to it.
-  Semaphore() = default;
-  explicit Semaphore(const Reference& reference) : AnySemaphore(reference, Type()) {}
+  using Lockable::Lockable;
 };
 
-class BoundedSemaphore final : public manager_internal::AnySemaphore {
+class BoundedSemaphore final
+    : public manager_internal::Lockable<BoundedSemaphore, SemaphoreInterface> {
  public:
   static constexpr std::string_view kTypeId = "BoundedSemaphore";
   static std::string Type() { return "BoundedSemaphore"; }
-  // Of no object, until another is assigned to it.
-  BoundedSemaphore() = default;
-  explicit BoundedSemaphore(const Reference& reference) : AnySemaphore(reference, Type()) {}
+  using Lockable::Lockable;
 };
 
 }  // namespace remoteobj

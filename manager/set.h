@@ -21,7 +21,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <iterator>
 #include <set>
 #include <string>
@@ -33,138 +32,111 @@
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/internal/elements.h"
-#include "remoteobj/manager/internal/item.h"
 #include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
-#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 
-template <typename T>
-class Set;
-
-namespace manager_internal {
-
-// Any range of values, or some in braces.
-template <typename T>
-class SomeOf {
+// The operations of a set: `s->` leads to them. The manager implements them for values of any type
+// (T is AnyValue there, and a copy is in the order of insertion).
+template <typename T, typename Copy = manager_internal::ElementsIn<
+                          std::conditional_t<std::totally_ordered<T>, std::set<T>, std::vector<T>>>>
+class SetInterface {
  public:
-  SomeOf(std::initializer_list<T> values) : elements_{values} {}
-  template <RangeOf<T> R>
-  SomeOf(R&& values) : elements_{ToVector<T>(values)} {}
+  // Some values, made of any range, or in braces: std::set, std::vector, another Set, {1, 2}.
+  using Others = manager_internal::Elements<T>;
+  // A copy of the values: a std::set if they can be sorted, else a std::vector.
+  using Values = Copy;
 
-  const Elements<T>& elements() const { return elements_; }
+  virtual ~SetInterface() = default;
 
- private:
-  Elements<T> elements_;
-};
-
-}  // namespace manager_internal
-
-// What the arrow leads to.
-template <typename T>
-class SetMethods : public manager_internal::MethodsOf<Set<T>> {
-  using Elements = manager_internal::Elements<T>;
-
- public:
-  // A copy of the values: sorted, if they can be.
-  using Values = std::conditional_t<std::totally_ordered<T>, std::set<T>, std::vector<T>>;
-  // std::set, std::vector, another Set, {1, 2}, …
-  using Others = manager_internal::SomeOf<T>;
-
-  std::size_t size() const { return this->template Ask<std::uint64_t>("size"); }
+  virtual std::size_t size() const = 0;
   bool empty() const { return size() == 0; }
-  bool contains(const T& value) const { return this->template Ask<bool>("contains", value); }
-  Values copy() const { return AskFor("copy"); }
-  // The values, got in chunks of that size. Throws std::runtime_error when it gets one and the
-  // number of values is no longer what it was, or the last one has gone.
-  manager_internal::Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const;
+  virtual bool contains(const T& value) const = 0;
+  virtual Values copy() const = 0;
 
-  // Returns whether it is new.
-  bool insert(const T& value) const { return this->template Ask<bool>("insert", value); }
-  // How many it has erased: 0 or 1.
-  std::size_t erase(const T& value) const {
-    return this->template Ask<bool>("erase", value) ? 1 : 0;
-  }
-  void remove(const T& value) const { this->template Ask<void>("remove", value); }
-  // One of them: that which has been in it for longest.
-  T pop() const { return this->template Ask<T>("pop"); }
-  void clear() const { this->template Ask<void>("clear"); }
+  // Returns true if it is new.
+  virtual bool insert(T value) = 0;
+  // Returns how many values it has erased: 0 or 1.
+  virtual std::size_t erase(const T& value) = 0;
+  // Throws std::out_of_range if it is not there.
+  virtual void remove(const T& value) = 0;
+  // Removes the value that has been in it for longest, and returns it.
+  virtual T pop() = 0;
+  virtual void clear() = 0;
 
-  Values union_with(const Others& others) const { return AskFor("union_with", others); }
-  Values intersection(const Others& others) const { return AskFor("intersection", others); }
-  Values difference(const Others& others) const { return AskFor("difference", others); }
-  Values symmetric_difference(const Others& others) const {
-    return AskFor("symmetric_difference", others);
-  }
-  bool isdisjoint(const Others& others) const {
-    return this->template Ask<bool>("isdisjoint", others.elements());
-  }
-  bool issubset(const Others& others) const {
-    return this->template Ask<bool>("issubset", others.elements());
-  }
-  bool issuperset(const Others& others) const {
-    return this->template Ask<bool>("issuperset", others.elements());
-  }
+  // Copies.
+  virtual Values union_with(Others others) const = 0;
+  virtual Values intersection(Others others) const = 0;
+  virtual Values difference(Others others) const = 0;
+  virtual Values symmetric_difference(Others others) const = 0;
+  virtual bool isdisjoint(const Others& others) const = 0;
+  virtual bool issubset(Others others) const = 0;
+  virtual bool issuperset(const Others& others) const = 0;
 
   // In place.
-  void update(const Others& others) const { Tell("update", others); }
-  void intersection_update(const Others& others) const { Tell("intersection_update", others); }
-  void difference_update(const Others& others) const { Tell("difference_update", others); }
-  void symmetric_difference_update(const Others& others) const {
-    Tell("symmetric_difference_update", others);
-  }
+  virtual void update(Others others) = 0;
+  virtual void intersection_update(Others others) = 0;
+  virtual void difference_update(const Others& others) = 0;
+  virtual void symmetric_difference_update(Others others) = 0;
 
   // {1, 2, 3}, cut short.
-  std::string to_string() const { return this->template Ask<std::string>("to_string"); }
+  virtual std::string to_string() const = 0;
 
- private:
-  friend class Set<T>;
-  SetMethods() = default;
-  SetMethods(const SetMethods&) = default;
-  SetMethods& operator=(const SetMethods&) = default;
+  // A step of an iteration: see DictInterface::chunk.
+  virtual std::pair<std::uint64_t, Others> chunk(const Others& after, std::uint64_t size,
+                                                 std::uint64_t count) const = 0;
+};
+REMOTEOBJ_DESCRIBE_TEMPLATE((typename T, typename Copy), (SetInterface<T, Copy>), size, empty,
+                            contains, copy, insert, erase, remove, pop, clear, union_with,
+                            intersection, difference, symmetric_difference, isdisjoint, issubset,
+                            issuperset, update, intersection_update, difference_update,
+                            symmetric_difference_update, to_string, chunk)
 
-  template <typename... O>
-  Values AskFor(std::string_view method, const O&... others) const {
-    Elements got = this->template Ask<Elements>(method, others.elements()...);
-    if constexpr (std::is_same_v<Values, std::vector<T>>) {
-      return std::move(got.values);
-    } else {
-      return Values(std::make_move_iterator(got.values.begin()),
-                    std::make_move_iterator(got.values.end()));
-    }
+template <typename T>
+class SetArrow final : public manager_internal::ArrowWithMore<SetInterface<T>> {
+ public:
+  using manager_internal::ArrowWithMore<SetInterface<T>>::ArrowWithMore;
+
+  // The values, got in chunks of that size. Throws std::runtime_error when it gets one and the
+  // number of values has changed, or the last one that it got is gone.
+  manager_internal::Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
+    return manager_internal::Chunks<T>(
+        chunk_size, [set = this->object(), size = std::uint64_t{0},
+                     after = typename SetInterface<T>::Others()](std::size_t count) mutable {
+          auto [size_now, values] = set->chunk(after, size, count);
+          if (!values.empty()) after = {values.back()};
+          size = size_now;
+          return std::move(values);
+        });
   }
-  void Tell(std::string_view method, const Others& others) const {
-    this->template Ask<void>(method, others.elements());
-  }
+
+  const SetArrow* operator->() const { return this; }
 };
 
 template <typename T>
-class Set : public manager_internal::Shared, private SetMethods<T> {
+class Set final : public manager_internal::SharedProxy<Set<T>, SetInterface<T>, SetArrow<T>> {
   static_assert(manager_internal::kStorable<T>,
                 "remoteobj: a Set needs values (T here) that can be sent and received by value: "
                 "describe them with REMOTEOBJ_DESCRIBE, or specialise remoteobj::Codec");
-  using Methods = SetMethods<T>;
 
  public:
-  using Values = typename Methods::Values;
-  using Others = typename Methods::Others;
+  using Values = typename SetInterface<T>::Values;
+  using Others = typename SetInterface<T>::Others;
 
   static constexpr std::string_view kTypeId = "Set";
   static std::string Type() { return absl::StrCat("Set<", TypeName<T>(), ">"); }
   // What a new one is made of.
   using Contents = std::vector<T>;
   static AnyValue Arguments(Contents values = {}) {
-    return manager_internal::OneArgument(manager_internal::Elements<T>{std::move(values)});
+    return manager_internal::OneArgument(Others(std::move(values)));
   }
 
-  // Of no object, until another is assigned to it.
-  Set() = default;
-  explicit Set(const Reference& reference) : Shared(reference, Type()) {}
+  using manager_internal::SharedProxy<Set, SetInterface<T>, SetArrow<T>>::SharedProxy;
 
-  const Methods* operator->() const { return this; }
   // The values, in chunks: see Iterate.
-  auto begin() const { return Methods::Iterate().begin(); }
+  auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 
   // Copies.
@@ -176,40 +148,22 @@ class Set : public manager_internal::Shared, private SetMethods<T> {
   }
   // In place.
   const Set& operator|=(const Others& others) const {
-    Methods::update(others);
+    (*this)->update(others);
     return *this;
   }
   const Set& operator&=(const Others& others) const {
-    Methods::intersection_update(others);
+    (*this)->intersection_update(others);
     return *this;
   }
   const Set& operator-=(const Others& others) const {
-    Methods::difference_update(others);
+    (*this)->difference_update(others);
     return *this;
   }
   const Set& operator^=(const Others& others) const {
-    Methods::symmetric_difference_update(others);
+    (*this)->symmetric_difference_update(others);
     return *this;
   }
-
- private:
-  friend Methods;
-  friend manager_internal::MethodsOf<Set>;
 };
-
-template <typename T>
-manager_internal::Chunks<T> SetMethods<T>::Iterate(std::size_t chunk_size) const {
-  return manager_internal::Chunks<T>(
-      chunk_size, [set = this->self(), size = std::uint64_t{0},
-                   after = std::vector<T>()](std::size_t count) mutable {
-        using Chunk = std::pair<std::uint64_t, Elements>;
-        auto [size_now, values] = set.template Call<Chunk>("chunk", Elements{after}, size,
-                                                           static_cast<std::uint64_t>(count));
-        if (!values.values.empty()) after.assign(1, values.values.back());
-        size = size_now;
-        return std::move(values.values);
-      });
-}
 
 }  // namespace remoteobj
 

@@ -22,43 +22,43 @@
 #include "remoteobj/manager/internal/elements.h"
 #include "remoteobj/manager/internal/item.h"
 #include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
-#include "remoteobj/transport/wire/references.h"
+#include "remoteobj/transport/wire/value.h"
 
 namespace remoteobj {
 
+// The operations of a value: `v->` leads to them. The manager implements them for values of any
+// type (T is AnyValue there).
 template <typename T>
-class Value;
-
-// What the arrow leads to.
-template <typename T>
-class ValueMethods : public manager_internal::MethodsOf<Value<T>> {
+class ValueInterface {
  public:
-  T get() const { return this->template Ask<T>("at"); }
-  void set(const T& value) const { this->template Ask<void>("set", value); }
-  // Sets it. Returns what it was.
-  T exchange(const T& value) const { return this->template Ask<T>("exchange", value); }
-  // Sets it if it is the expected one: if both are encoded alike. Returns whether it was.
-  bool compare_exchange(const T& expected, const T& desired) const {
-    return this->template Ask<bool>("compare_exchange", expected, desired);
-  }
-  // As it would be written in a program, cut short.
-  std::string to_string() const { return this->template Ask<std::string>("to_string"); }
+  virtual ~ValueInterface() = default;
 
- private:
-  friend class Value<T>;
-  ValueMethods() = default;
-  ValueMethods(const ValueMethods&) = default;
-  ValueMethods& operator=(const ValueMethods&) = default;
+  virtual T get() const = 0;
+  virtual void set(T value) = 0;
+  // Sets it. Returns the value before.
+  virtual T exchange(T value) = 0;
+  // Sets it if it is the expected one: if both are encoded alike. Returns true if it was.
+  virtual bool compare_exchange(const T& expected, T desired) = 0;
+  // As it would be written in a program, cut short.
+  virtual std::string to_string() const = 0;
+
+  // Steps of += and -=: adds a number of that type, or subtracts it; appends to a text.
+  virtual void add(const T& by, ElementType type, bool minus) = 0;
+  virtual void append(const T& by) = 0;
+  T at() const { return get(); }
 };
+REMOTEOBJ_DESCRIBE_TEMPLATE((typename T), (ValueInterface<T>), get, set, exchange, compare_exchange,
+                            to_string, add, append, at)
 
 template <typename T>
-class Value : public manager_internal::Shared, private ValueMethods<T> {
+class Value final : public manager_internal::SharedProxy<Value<T>, ValueInterface<T>> {
   static_assert(manager_internal::kStorable<T>,
                 "remoteobj: a Value needs a type (T here) that can be sent and received by value: "
                 "describe it with REMOTEOBJ_DESCRIBE, or specialise remoteobj::Codec");
-  using Methods = ValueMethods<T>;
-  using Item = manager_internal::Item<T, /*kMayBeAbsent=*/false>;
+  using Interface = ValueInterface<T>;
+  using Item = manager_internal::Item<T, Interface, ValueInterface<AnyValue>>;
 
  public:
   static constexpr std::string_view kTypeId = "Value";
@@ -67,36 +67,29 @@ class Value : public manager_internal::Shared, private ValueMethods<T> {
   using Contents = T;
   static AnyValue Arguments(const T& value = T()) { return manager_internal::OneArgument(value); }
 
-  // Of no object, until another is assigned to it.
-  Value() = default;
-  explicit Value(const Reference& reference) : Shared(reference, Type()) {}
+  using manager_internal::SharedProxy<Value, Interface>::SharedProxy;
 
-  const Methods* operator->() const { return this; }
-  // A copy, and const: changing it here would change nothing there.
-  const T operator*() const { return Methods::get(); }
+  // A copy, and const: changing it here would change nothing in the manager.
+  const T operator*() const { return (*this)->get(); }
   const Value& operator=(const T& value) const {
-    Methods::set(value);
+    (*this)->set(value);
     return *this;
   }
 
-  // On the server for numbers and texts. Others are got, added to and put back until nobody came
-  // between.
+  // Numbers are added, and texts appended, in the manager. Other values are got, added to and put
+  // back until no other change came between.
   template <typename X = T>
     requires requires(const Item& item, const X& by) { item += by; }
   const Value& operator+=(const X& by) const {
-    Item(*this) += by;
+    Item(this->template As<Interface>()) += by;
     return *this;
   }
   template <typename X = T>
     requires requires(const Item& item, const X& by) { item -= by; }
   const Value& operator-=(const X& by) const {
-    Item(*this) -= by;
+    Item(this->template As<Interface>()) -= by;
     return *this;
   }
-
- private:
-  friend Methods;
-  friend manager_internal::MethodsOf<Value>;
 };
 
 }  // namespace remoteobj

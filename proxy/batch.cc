@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 namespace proxy_internal {
@@ -20,10 +21,14 @@ BatchedCalls::~BatchedCalls() {
 }
 
 void BatchedCalls::BeginChain(Session& session, absl::Duration timeout, const View& prefix) {
-  if (session_ == nullptr) {
-    session_ = session.shared_from_this();
-  } else if (session_.get() != &session) {
-    throw std::invalid_argument("a batch has operations on one object: send it before another's");
+  if (sessions_.empty() || sessions_.back().get() != &session) {
+    if (!sessions_.empty() &&
+        (session.referent() == nullptr || sessions_[0]->referent() == nullptr)) {
+      throw std::invalid_argument(
+          "a batch has operations on one object, or on objects of one manager: send it before "
+          "another's");
+    }
+    sessions_.push_back(session.shared_from_this());
   }
   timeout_ = std::min(timeout_, timeout);
   // What is left of one that could not be added to its end goes.
@@ -38,15 +43,22 @@ void BatchedCalls::Send(absl::Duration timeout) {
   const auto write = [this](const OperationsWriter& out) {
     std::size_t at = 0;
     for (std::size_t chain = 0; chain < chains_.size(); ++chain) {
-      if (chain != 0) out.Set(at++, OperationKind::kNext, {}, 0);
+      if (chain != 0) {
+        out.Set(at, OperationKind::kNext, {}, 0);
+        const std::shared_ptr<Referent>& object = chains_[chain].session->referent();
+        if (object != sessions_[0]->referent()) {
+          Codec<Reference>::Encode({object}, out.Arguments(at, 1)[0]);
+        }
+        ++at;
+      }
       for (std::size_t i = BeginOf(chain); i < chains_[chain].end; ++i) {
         WriteOperation(out, at++, operations_[i].step(), operations_[i].operands.get());
       }
     }
   };
-  const auto print = [this] { return Print(); };
+  const auto print = [this] { return PrintCall(); };
   const std::size_t size = chains_.back().end + chains_.size() - 1;
-  Begin(session_, CallSpec{size, write, print, std::min(timeout, timeout_)});
+  Begin(sessions_[0], CallSpec{size, write, print, std::min(timeout, timeout_)});
 }
 
 void BatchedCalls::ReadChain(std::size_t i, const OutcomeReader& outcome) {
@@ -72,16 +84,20 @@ void BatchedCalls::Fail() {
   for (const Chain& chain : chains_) chain.result->Fail(all_.error());
 }
 
-std::string BatchedCalls::PrintChain(std::size_t i) const {
+View BatchedCalls::ViewOf(std::size_t i) const {
   View view;
   for (std::size_t at = BeginOf(i); at < chains_[i].end; ++at) {
     view = std::move(view).Extend(operations_[at]);
   }
-  return view.ToString();
+  return view;
 }
 
-std::string BatchedCalls::Print() const {
-  return chains_.size() == 1 ? PrintChain(0)
+std::string BatchedCalls::PrintChain(std::size_t i) const {
+  return chains_[i].session->Named(ViewOf(i).ToString());
+}
+
+std::string BatchedCalls::PrintCall() const {
+  return chains_.size() == 1 ? ViewOf(0).ToString()
                              : absl::StrCat("a batch of ", chains_.size(), " operations");
 }
 

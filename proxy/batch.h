@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Many operations on one object in one message.
+// Many operations in one message: on one object, or on several built-in objects of one manager.
 //
 //   remoteobj::Batch batch;
 //   batch.Set(remote->on, true);
@@ -8,6 +8,10 @@
 //   remoteobj::Future<int> a = batch.Get(remote->data["a"]);
 //   batch.Send().Get();                    // all are evaluated; throws what the first one threw
 //   int sum = count.Get() + a.Get();
+//
+//   batch.Call(dict->erase, "a");          // objects of a manager, several of them if wanted
+//   batch.Call(list->push_back, 5);
+//   batch.Send().Get();
 //
 // A call through memory takes half a microsecond, and between machines a hundred, of which most is
 // the way there and back. In a batch an operation takes a tenth of a microsecond. The operations
@@ -20,13 +24,15 @@
 // Threads:  a Batch is thread-compatible. Its futures may be got in several threads.
 // Lifetime: of what is added, values are copied. What is not sent when the batch is destroyed is
 //           not evaluated.
-// Errors:   std::invalid_argument for a view on another object than the first one's. A future has
-//           what its operation has thrown; what concerns the message (NotListening, ListenerDied,
-//           DeadlineExceeded, a BadValue that says it is too large, or that the outcomes are) all
-//           have in common. std::logic_error for the future of an operation that was not sent, and
-//           in a fork of the process that has sent it. BadValue for more than a million operations.
-// Not here: built-in objects of a manager, which take many values at a time themselves
-//           (`dict.update`, `list.extend`): BadValue. Lambdas: one is a batch in itself (PassTo).
+// Errors:   std::invalid_argument for a view on another object than the first one's, unless both
+//           are a manager's. WouldWait for an operation that would have to wait, as a get() on an
+//           empty queue: the others go on. A future has what its operation has thrown; what
+//           concerns the message (NotListening, ListenerDied, DeadlineExceeded, a BadValue that
+//           says it is too large, or that the outcomes are) all have in common. std::logic_error
+//           for the future of an operation that was not sent, and in a fork of the process that has
+//           sent it. BadValue for more than a million operations.
+// Not here: several objects one of which is of a user's type: BadValue. Lambdas: one is a batch in
+//           itself (PassTo).
 #ifndef REMOTEOBJ_PROXY_BATCH_H_
 #define REMOTEOBJ_PROXY_BATCH_H_
 
@@ -39,12 +45,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "remoteobj/proxy/future.h"
-#include "remoteobj/proxy/internal/members.h"
 #include "remoteobj/proxy/internal/pending_results.h"
 #include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/proxy/methods.h"
 #include "remoteobj/proxy/view.h"
+#include "remoteobj/proxy/views.h"
 
 namespace remoteobj {
 
@@ -67,7 +75,7 @@ class BatchedCalls final : public PendingResults {
     BeginChain(session, timeout, prefix);
     (operations_.push_back(std::forward<O>(operations)), ...);
     auto* const result = new (memory_.allocate(sizeof(Result<R>), alignof(Result<R>))) Result<R>;
-    chains_.push_back({result, operations_.size()});
+    chains_.push_back({result, operations_.size(), &session});
     return result;
   }
 
@@ -81,18 +89,20 @@ class BatchedCalls final : public PendingResults {
   struct Chain {
     AnyResult* result;  // In memory_.
     std::size_t end;    // Of its operations.
+    Session* session;   // In sessions_.
   };
 
   void BeginChain(Session& session, absl::Duration timeout, const View& prefix);
   void ReadChain(std::size_t i, const OutcomeReader& outcome);
+  View ViewOf(std::size_t i) const;
   std::string PrintChain(std::size_t i) const;
   std::size_t BeginOf(std::size_t i) const { return i == 0 ? 0 : chains_[i - 1].end; }
 
   void Receive(const OutcomeReader& outcome) override;
   void Fail() override;
-  std::string Print() const override;
+  std::string PrintCall() const override;
 
-  std::shared_ptr<Session> session_;
+  std::vector<std::shared_ptr<Session>> sessions_;  // Of all objects; the first one's carries it.
   absl::Duration timeout_ = absl::InfiniteDuration();
   std::vector<Operation> operations_;  // Of all chains.
   std::vector<Chain> chains_;
@@ -151,6 +161,11 @@ class Batch {
   // operations are evaluated may prevent it. If Send throws nothing was sent, and the batch is as
   // before.
   [[nodiscard]] Future<void> Send(absl::Duration timeout = absl::InfiniteDuration());
+  // The same, with a status. Never throws.
+  [[nodiscard]] absl::StatusOr<Future<void>> TrySend(
+      absl::Duration timeout = absl::InfiniteDuration()) {
+    return proxy_internal::Try<Future<void>>([&] { return Send(timeout); });
+  }
 
  private:
   template <typename R, typename D, typename... O>

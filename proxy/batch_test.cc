@@ -188,7 +188,8 @@ TEST_F(BatchTest, NamesTheOperationThatCanNotBeRead) {
   Future<void> all = batch.Send();
   EXPECT_EQ(first.Get(), 1);
   EXPECT_THROW(all.Get(), BadValue);
-  EXPECT_EQ(Thrown<BadValue>([&] { unreadable.Get(); }), "(?.unreadable): nobody can read it");
+  EXPECT_EQ(Thrown<BadValue>([&] { unreadable.Get(); }),
+            "(lab::Desk.unreadable): nobody can read it");
 }
 
 TEST_F(BatchTest, AFutureIsGotOnce) {

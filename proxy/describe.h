@@ -17,7 +17,8 @@
 //   REMOTEOBJ_DESCRIBE_DERIVED(Robot, (Machine, Named), Walk)
 //       A class with described bases: their members can be reached, too, and by Super.
 //   REMOTEOBJ_DESCRIBE_TEMPLATE((typename T, int N), (Grid<T, N>), cells, at)
-//       A class template.
+//       A class template; with bases, REMOTEOBJ_DESCRIBE_DERIVED_TEMPLATE(parameters, type, bases,
+//       members...).
 //   class Safe { ... REMOTEOBJ_FRIEND(Safe) };
 //       Lets the description name private members.
 //
@@ -32,11 +33,11 @@
 #include <string_view>
 
 #include "remoteobj/except/type_name.h"
+#include "remoteobj/proxy/internal/attribute.h"
 #include "remoteobj/proxy/internal/containers.h"
 #include "remoteobj/proxy/internal/describe_macros.h"
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/for_each.h"
-#include "remoteobj/proxy/internal/members.h"
 #include "remoteobj/transport/wire/codec.h"
 
 #define REMOTEOBJ_DESCRIBE(type, ...) \
@@ -47,6 +48,10 @@
 
 #define REMOTEOBJ_DESCRIBE_TEMPLATE(parameters, type, ...)                                 \
   REMOTEOBJ_DESCRIBE_(template <REMOTEOBJ_UNWRAP parameters>, RemoteobjDescribe, type, (), \
+                      __VA_ARGS__)
+
+#define REMOTEOBJ_DESCRIBE_DERIVED_TEMPLATE(parameters, type, bases, ...)                     \
+  REMOTEOBJ_DESCRIBE_(template <REMOTEOBJ_UNWRAP parameters>, RemoteobjDescribe, type, bases, \
                       __VA_ARGS__)
 
 #define REMOTEOBJ_FRIEND(type) friend auto RemoteobjDescribe(::remoteobj::Tag<type>);

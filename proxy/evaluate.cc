@@ -341,29 +341,30 @@ void Evaluation::Finish(std::size_t i) {
 
 }  // namespace
 
-void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
-              OutcomeWriter& outcome) {
+void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& request,
+                   std::size_t begin, std::size_t end, OutcomeWriter& outcome) {
   const TracebackScope scope;
   const Identity evaluating = Self();
-  // The operations from `begin` to `end`.
-  const auto evaluate = [&](std::size_t begin, std::size_t end, OutcomeWriter& its_outcome) {
-    try {
-      if (end - begin > kMaxOperations) {
-        throw BadValue(absl::StrCat("a chain of ", end - begin, " operations; at most ",
-                                    kMaxOperations, " are evaluated"));
-      }
-      Evaluation(request, end, its_outcome)
-          .Step(begin, {.object = object, .type = &type, .itself = begin == end});
-    } catch (const LeftEvaluation&) {
-      throw;
-    } catch (...) {
-      if (transport_internal::ThreadEnds()) throw;  // Of which the channel tells.
-      EndIfForked(evaluating);
-      its_outcome.Error(CaptureCurrentException());
+  try {
+    if (end - begin > kMaxOperations) {
+      throw BadValue(absl::StrCat("a chain of ", end - begin, " operations; at most ",
+                                  kMaxOperations, " are evaluated"));
     }
-  };
+    Evaluation(request, end, outcome)
+        .Step(begin, {.object = object, .type = &type, .itself = begin == end});
+  } catch (const LeftEvaluation&) {
+    throw;
+  } catch (...) {
+    if (transport_internal::ThreadEnds()) throw;  // Of which the channel tells.
+    EndIfForked(evaluating);
+    outcome.Error(CaptureCurrentException());
+  }
+}
+
+void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
+              OutcomeWriter& outcome) {
   const std::size_t chains = request.chains();
-  if (chains == 1) return evaluate(0, request.size(), outcome);
+  if (chains == 1) return EvaluateChain(object, type, request, 0, request.size(), outcome);
   if (chains > kMaxChains) {
     return outcome.Error({.type = "remoteobj::BadValue",
                           .message = absl::StrCat("a batch of ", chains, " operations; at most ",
@@ -373,7 +374,7 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
   for (std::size_t i = 0, begin = 0; i < chains; ++i) {
     const std::size_t end = request.EndOfChain(begin);
     OutcomeWriter one = outcomes[i];
-    evaluate(begin, end, one);
+    EvaluateChain(object, type, request, begin, end, one);
     begin = end + 1;
   }
 }

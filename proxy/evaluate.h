@@ -34,6 +34,9 @@ struct LeftEvaluation {};
 
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
               OutcomeWriter& outcome);
+// One chain of a batch: the operations from `begin` to `end`.
+void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& request,
+                   std::size_t begin, std::size_t end, OutcomeWriter& outcome);
 
 // A function of this program that PassTo may name. Only what was registered when the program
 // started can be run, so a damaged request can't run anything else.

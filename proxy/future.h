@@ -19,6 +19,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/proxy/internal/pending_results.h"
+#include "remoteobj/proxy/internal/resolve.h"
 #include "remoteobj/transport/deadline.h"
 
 namespace remoteobj {
@@ -32,7 +33,7 @@ class Future {
   Future(Future&&) noexcept = default;
   Future& operator=(Future&&) noexcept = default;
 
-  // Whether Get would return at once.
+  // Returns true if Get() would not wait.
   bool ready() const { return pending_ == nullptr || pending_->ready(); }
 
   // Waits for the outcome: the value, or the error, thrown as its own type. After DeadlineExceeded
@@ -42,6 +43,10 @@ class Future {
     pending_->Await(Deadline::After(timeout));
     const auto pending = std::exchange(pending_, nullptr);
     return result_->Take();
+  }
+  // The same, with a status. Never throws.
+  auto TryGet(absl::Duration timeout = absl::InfiniteDuration()) {
+    return proxy_internal::Try<R>([&] { return Get(timeout); });
   }
 
  private:

@@ -43,6 +43,10 @@ void PendingResults::Begin(std::shared_ptr<Session> session, const CallSpec& cal
   process_ = transport_internal::Self();
 }
 
+std::string PendingResults::Print() const {
+  return session_ == nullptr ? PrintCall() : session_->Named(PrintCall());
+}
+
 // A fork copies the lock as it is.
 void PendingResults::CheckProcess() const {
   const auto print = [this] { return Print(); };

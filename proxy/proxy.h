@@ -35,9 +35,15 @@
 #include "absl/time/time.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/future.h"
-#include "remoteobj/proxy/internal/members.h"
+#include "remoteobj/proxy/internal/attribute.h"
+#include "remoteobj/proxy/internal/pass_to.h"
+#include "remoteobj/proxy/internal/resolve.h"
 #include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/proxy/listening.h"
+#include "remoteobj/proxy/methods.h"  // IWYU pragma: export
+#include "remoteobj/proxy/options.h"
 #include "remoteobj/proxy/view.h"
+#include "remoteobj/proxy/views.h"  // IWYU pragma: export
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/wire/references.h"
 
@@ -171,6 +177,13 @@ class Proxy {
     return proxy_internal::PassToObject<T>(*session_, view_, timeout_, function, arguments...);
   }
 
+  // The same, with a status. Never throws.
+  template <typename F, typename... A>
+  auto TryPassTo(const F& function, const A&... arguments) const {
+    return proxy_internal::Try<decltype(PassTo(function, arguments...))>(
+        [&] { return PassTo(function, arguments...); });
+  }
+
   // The members that a path names: "config.timeout".
   UntypedView Attrs(std::string_view path) const {
     return UntypedView(session_, view_.Attributes(path), timeout_);
@@ -300,7 +313,7 @@ Proxy(T&, ProxyOptions) -> Proxy<T>;
 
 // remoteobj::Get(remote->count) is remote->count.Get().
 template <typename D, typename M>
-const M Get(const proxy_internal::Readable<D, M>& view) {
+M Get(const proxy_internal::Readable<D, M>& view) {
   return view.Get();
 }
 

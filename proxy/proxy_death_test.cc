@@ -139,7 +139,7 @@ TEST_F(ProxyDeathTest, TheListenerIsKilledWhileIdle) {
       remote->Inc();
       ADD_FAILURE() << "answered by the dead";
     } catch (const NotListening& e) {  // Also from the call that is the first to notice.
-      EXPECT_THAT(e.what(), HasSubstr("(?.Inc())"));
+      EXPECT_THAT(e.what(), HasSubstr("(lab::Machine.Inc())"));
     }
     EXPECT_THROW(remote->Inc(), NotListening);
     EXPECT_FALSE(remote.listening());
@@ -159,8 +159,8 @@ TEST_F(ProxyDeathTest, TheListenerIsKilledWhileItEvaluatesForSeveral) {
     for (int i = 0; i < 4; ++i) {
       clients.push_back(std::make_unique<Forked>([&remote, pid = listener->pid()] {
         ++board->waiting;
-        ExpectDied([&] { remote->Wait(); }, pid, "(?.Wait())");
-        ExpectDied([&] { remote->Wait(); }, pid, "(?.Wait())");
+        ExpectDied([&] { remote->Wait(); }, pid, "(lab::Machine.Wait())");
+        ExpectDied([&] { remote->Wait(); }, pid, "(lab::Machine.Wait())");
       }));
     }
     Until([] { return board->waiting == 4 && board->evaluating == 1; });
@@ -195,7 +195,7 @@ TEST_F(ProxyDeathTest, TheListenerIsKilledBetweenRequestAndReply) {
       } catch (const ListenerDied& e) {
         EXPECT_EQ(e.pid(), listener.pid());
         EXPECT_TRUE(e.evaluating());
-        EXPECT_THAT(e.what(), HasSubstr("(?.Inc())"));
+        EXPECT_THAT(e.what(), HasSubstr("(lab::Machine.Inc())"));
       }
       EXPECT_EQ(listener.Wait(), -SIGKILL);
       EXPECT_THROW(remote->Inc(), NotListening);
@@ -222,7 +222,7 @@ TEST_F(ProxyDeathTest, TheListenerIsKilledWhileItClosesWithSeveralWaiting) {
       for (int i = 0; i < 4; ++i) {
         clients.push_back(std::make_unique<Forked>([&remote, pid = listener.pid()] {
           ++board->waiting;
-          ExpectDied([&] { remote->Inc(); }, pid, "(?.Inc())");
+          ExpectDied([&] { remote->Inc(); }, pid, "(lab::Machine.Inc())");
         }));
       }
       for (const auto& client : clients) EXPECT_EQ(client->Wait(), 0);
@@ -250,7 +250,7 @@ TEST_F(ProxyDeathTest, TheListenerIsKilledAtAnyMoment) {
                 ++board->evaluating;
               }
             },
-            pid, "(?.Inc())");
+            pid, "(lab::Machine.Inc())");
       }));
     }
     Until([] { return board->evaluating >= 100; });
@@ -319,7 +319,7 @@ TEST_F(ProxyDeathTest, TheOwnerIsKilledWithTheLock) {
     Until([] { return board->closing == 1; });
     Forked client([&remote, pid = owner.pid()] {
       ++board->waiting;
-      ExpectDied([&] { remote->Inc(); }, pid, "(?.Inc())");
+      ExpectDied([&] { remote->Inc(); }, pid, "(lab::Machine.Inc())");
     });
     Until([] { return board->waiting == 1; });
     owner.Kill();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/proxy/internal/session.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -11,7 +10,6 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -23,6 +21,7 @@
 #include "remoteobj/transport/direct_call.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/shared_memory/shared_memory_channel.h"
 
@@ -70,6 +69,39 @@ std::recursive_mutex& ForkSafeMutex::Here() {
   return state.get();
 }
 
+std::uint32_t CallingThread() {
+  static constinit std::atomic<std::uint32_t> last{0};
+  thread_local const std::uint32_t number = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  return number;
+}
+
+namespace {
+
+// Waits for the outcome for as long as the listener is there: after the deadline it is asked every
+// other second.
+void FinishWhileListening(Channel& channel, PendingCall& call, ReadOutcome read,
+                          Deadline deadline) {
+  constexpr absl::Duration kBetweenPings = absl::Seconds(2);
+  bool answered = false;
+  const auto read_once = [&](const OutcomeReader& outcome) {
+    answered = true;
+    read(outcome);
+  };
+  for (bool there = true;;) {
+    try {
+      return call.Finish(read_once, deadline);
+    } catch (const DeadlineExceeded&) {
+      // An answer may be this error as any other.
+      if (answered || !there) throw;
+    }
+    there = channel.listening();
+    // If it is not, an answer counts that has come meanwhile, or the end of the connection.
+    deadline = there ? Deadline::After(kBetweenPings) : Deadline::Passed();
+  }
+}
+
+}  // namespace
+
 // Session
 
 Session::Session(void* object, const TypeInfo& type, ProxyOptions options)
@@ -84,6 +116,16 @@ Session::Session(const TypeInfo& type, std::shared_ptr<Referent> referent, Proxy
       options_(options),
       referent_(std::move(referent)),
       channel_(&referent_->channel()) {}
+
+Session::Session(std::shared_ptr<Referent> referent)
+    : Session(
+          []() -> const TypeInfo& {
+            static constexpr TypeInfo kInterface{.name = []() -> const std::string& {
+              return transport_internal::MadeOnce([] { return new std::string("an interface"); });
+            }};
+            return kInterface;
+          }(),
+          std::move(referent), {}) {}
 
 // The type's name, the memory, and the options.
 using Sent = std::tuple<std::string, std::uint64_t, bool, bool, bool, absl::Duration>;
@@ -196,18 +238,36 @@ absl::Duration Session::TimeoutOf(const CallSpec& call) const {
   return std::min(call.timeout, options_.timeout);
 }
 
+std::string Session::Named(std::string printed) const {
+  const std::size_t at = printed.find('?');
+  if (at != std::string::npos) {
+    printed.replace(at, 1, referent_ == nullptr ? type_.name() : referent_->type());
+  }
+  return printed;
+}
+
 void Session::Call(const CallSpec& call, ReadOutcome read) {
   if (channel_->listening_here()) return CallLocal(call, read);
-  const auto write = [&](RequestWriter request) { call.write(request.Operations(call.size)); };
+  const auto write = [&](RequestWriter request) {
+    call.write(request.Operations(call.size, thread()));
+  };
   try {
-    channel_->Call(write, read, Deadline::After(TimeoutOf(call)));
+    const Deadline deadline = Deadline::After(TimeoutOf(call));
+    if (call.while_listening) {
+      const std::unique_ptr<PendingCall> pending = channel_->Start(write, deadline);
+      FinishWhileListening(*channel_, *pending, read, deadline);
+    } else {
+      channel_->Call(write, read, deadline);
+    }
   } catch (const CallError&) {
-    RethrowNaming(call.print, TimeoutOf(call));
+    RethrowNaming([&] { return Named(call.print()); }, TimeoutOf(call));
   }
 }
 
 std::unique_ptr<PendingCall> Session::Start(const CallSpec& call) {
-  const auto write = [&](RequestWriter request) { call.write(request.Operations(call.size)); };
+  const auto write = [&](RequestWriter request) {
+    call.write(request.Operations(call.size, thread()));
+  };
   if (channel_->listening_here()) {
     return StartDirectly(write, [this](const RequestReader& request, OutcomeWriter& outcome) {
       Handle(request, outcome);
@@ -216,13 +276,15 @@ std::unique_ptr<PendingCall> Session::Start(const CallSpec& call) {
   try {
     return channel_->Start(write, Deadline::After(TimeoutOf(call)));
   } catch (const CallError&) {
-    RethrowNaming(call.print, TimeoutOf(call));
+    RethrowNaming([&] { return Named(call.print()); }, TimeoutOf(call));
   }
 }
 
 void Session::CallLocal(const CallSpec& call, ReadOutcome read) {
   CheckBound();
-  const auto write = [&](RequestWriter request) { call.write(request.Operations(call.size)); };
+  const auto write = [&](RequestWriter request) {
+    call.write(request.Operations(call.size, thread()));
+  };
   const auto handle = [this](const RequestReader& request, OutcomeWriter& outcome) {
     Handle(request, outcome);
   };
@@ -322,65 +384,5 @@ void RethrowNaming(absl::FunctionRef<std::string()> print, absl::Duration waited
 }
 
 }  // namespace proxy_internal
-
-// Listening
-
-struct Listening::Background {
-  enum Stop { kNo, kAndFulfill, kAndRefuse };
-  std::atomic<Stop> stop{kNo};
-  const transport_internal::Identity process = transport_internal::Self();
-  std::thread thread;
-};
-
-Listening::Listening(std::shared_ptr<proxy_internal::Session> session, bool in_background)
-    : session_(std::move(session)) {
-  session_->Open();
-  if (!in_background) return;
-  background_ = std::make_shared<Background>();
-  try {
-    // The thread may outlive this: see Close().
-    background_->thread = std::thread([session = session_, background = background_] {
-      pthread_setname_np(pthread_self(), "remoteobj");
-      try {
-        while (background->stop.load(std::memory_order_acquire) == Background::kNo) {
-          session->Serve(Deadline::Never());
-        }
-      } catch (...) {
-        if (transport_internal::ThreadEnds()) session->CloseRefusing();
-        throw;
-      }
-      if (background->stop.load(std::memory_order_relaxed) == Background::kAndRefuse) {
-        session->CloseRefusing();
-      } else {
-        session->Close();
-      }
-    });
-  } catch (const std::system_error& e) {
-    session_->Close();
-    throw std::system_error(
-        e.code(), absl::StrCat("no thread can be begun that listens as ", session_->type().name()));
-  }
-}
-
-Listening::Listening(Listening&&) noexcept = default;
-
-Listening::~Listening() { Close(); }
-
-void Listening::Close() {
-  const std::shared_ptr<proxy_internal::Session> session = std::exchange(session_, nullptr);
-  if (session == nullptr) return;
-  if (background_ == nullptr) return session->Close();
-  if (background_->process != transport_internal::Self()) {
-    // A copy in a forked child: the thread is the parent's.
-    background_->thread.detach();
-    return;
-  }
-  // Within a call of the object this is the thread itself, or one that the thread waits for.
-  const bool inside = session->Evaluating();
-  background_->stop.store(inside ? Background::kAndRefuse : Background::kAndFulfill,
-                          std::memory_order_release);
-  session->Wake();
-  inside ? background_->thread.detach() : background_->thread.join();
-}
 
 }  // namespace remoteobj

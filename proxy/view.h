@@ -187,7 +187,8 @@ class View {
   // The members named by a path, "config.timeout"; an empty path is this view.
   View Attributes(std::string_view path) const;
 
-  // As the originals print it, "?" being the object: (?.data["a"]), (?.Toggle(true)).
+  // With "?" in the place of the object: (?.data["a"]), (?.Toggle(true)). Errors have its type
+  // there.
   std::string ToString() const;
 
   std::size_t size() const { return operations_.size(); }

@@ -307,7 +307,7 @@ TEST(FacadeTest, TheListenerDies) {
   } catch (const remoteobj::ListenerDied& e) {
     EXPECT_EQ(e.pid(), worker.pid());
     EXPECT_EQ(e.end().signal, SIGKILL);
-    EXPECT_THAT(e.what(), HasSubstr("(?.Die())"));
+    EXPECT_THAT(e.what(), HasSubstr("(app::Counter.Die())"));
   }
   EXPECT_THROW(remote->count.Get(), remoteobj::NotListening);
   EXPECT_THROW(remote.WaitUntilListening(worker), remoteobj::ListenerDied);

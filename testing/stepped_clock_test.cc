@@ -331,20 +331,20 @@ struct OfManagers {
   static constexpr Row kRows[] = {
       {"Get",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto queue = manager.Queue<int>();
          InVain([&] { EXPECT_THROW(queue->get(kLimit), remoteobj::QueueEmpty); });
        }},
       {"Put",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto queue = manager.Queue<int>(1);
          queue->put(1);
          InVain([&] { EXPECT_THROW(queue->put(2, kLimit), remoteobj::QueueFull); });
        }},
       {"AnItemThatComesInTime",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto queue = manager.Queue<int>();
          Process<void> worker([&] {
            absl::SleepFor(kEvent);
@@ -354,14 +354,14 @@ struct OfManagers {
        }},
       {"JoinOfAQueue",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto queue = manager.JoinableQueue<int>();
          queue->put(1);
          InVain([&] { EXPECT_FALSE(queue->join(kLimit)); });
        }},
       {"ALock",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto lock = manager.Lock();
          lock->acquire();
          InVain([&] { EXPECT_FALSE(lock->acquire(kLimit)); });
@@ -373,27 +373,27 @@ struct OfManagers {
        }},
       {"AnRLock",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto lock = manager.RLock();
          lock->acquire();
          InVain([&] { std::thread([&] { EXPECT_FALSE(lock->acquire(kLimit)); }).join(); });
        }},
       {"ASemaphore",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto semaphore = manager.Semaphore(0);
          InVain([&] { EXPECT_FALSE(semaphore->acquire(kLimit)); });
        }},
       {"AnEvent",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto event = manager.Event();
          InVain([&] { EXPECT_FALSE(event->wait(kLimit)); });
        }},
       // Every other call has the manager look for waits whose time is over.
       {"AnEventWhileOthersCall",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto event = manager.Event();
          const auto dict = manager.Dict<int, int>();
          std::jthread others([&](const std::stop_token& stop) {
@@ -403,7 +403,7 @@ struct OfManagers {
        }},
       {"ACondition",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto condition = manager.Condition();
          condition->acquire();
          InVain([&] { EXPECT_FALSE(condition->wait(kLimit)); });
@@ -416,7 +416,7 @@ struct OfManagers {
        }},
       {"ABarrier",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto barrier = manager.Barrier(2);
          InVain([&] { EXPECT_THROW(barrier->wait(kLimit), remoteobj::BrokenBarrier); });
          const auto other = manager.Barrier(2, kLimit);
@@ -430,7 +430,7 @@ struct OfManagers {
        }},
       {"APool",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto pool = manager.Pool(1);
          const auto nap = [](int) {
            absl::SleepFor(kLong);
@@ -445,7 +445,7 @@ struct OfManagers {
        }},
       {"APoolWhoseWorkerDies",
        [] {
-         const Manager manager(Options());
+         Manager manager(Options());
          const auto pool = manager.Pool(1);
          const auto pid = [] { return static_cast<int>(getpid()); };
          const int first = pool->apply(pid);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Values that travel one by one, so that an object can keep each by itself; and how a proxy gives
-// them out.
+// Many values in one message, and values got in chunks.
 //
-//   Call<void>("extend", Elements<T>{ToVector<T>(range)});
-//   for (const T& item : Chunks<T>(100, [=](std::size_t count) { return NextOnes(count); })) …
+//   Elements<int> numbers = {1, 2, 3};                   // a std::vector<int>
+//   Elements<int> more = a_set_of_numbers;               // of any range
+//   for (const T& item : Chunks<T>(100, [=](std::size_t count) { return NextOnes(count); })) ...
 //
-// Threads:  values; a Chunks is one thread's.
+// Threads:  values; a Chunks belongs to one thread.
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_ELEMENTS_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_ELEMENTS_H_
 
@@ -15,12 +15,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <ranges>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -38,33 +40,48 @@ inline constexpr std::size_t kChunk = 256;
 template <typename T>
 constexpr bool kStorable = proxy_internal::kSendable<T> && proxy_internal::kReceivable<T>;
 
-// A list, element by element, whatever T is: a std::vector of numbers travels as an array.
-template <typename T>
-struct Elements {
-  std::vector<T> values;
-};
-
-// At most one: where an optional T would be no T.
-template <typename T>
-std::optional<T> AtMostOne(Elements<T> elements) {
-  if (elements.values.empty()) return std::nullopt;
-  return std::optional<T>(std::move(elements.values[0]));
-}
-// Not of a std::vector<bool>, which has no elements to move.
-inline std::optional<bool> AtMostOne(const Elements<bool>& elements) {
-  return elements.values.empty() ? std::nullopt : std::optional<bool>(elements.values[0]);
-}
-
 template <typename R, typename T>
 concept RangeOf =
     std::ranges::input_range<R> && std::convertible_to<std::ranges::range_reference_t<R>, T>;
 
-template <typename T, RangeOf<T> R>
-std::vector<T> ToVector(R&& range) {
-  std::vector<T> values;
-  for (auto&& value : range) values.push_back(static_cast<T>(value));
-  return values;
-}
+// Container is a std::vector or std::set. Made of any range of its values, or of some in braces.
+template <typename Container>
+class FromRange : public Container {
+ public:
+  using Value = typename Container::value_type;
+
+  FromRange() = default;
+  FromRange(std::initializer_list<Value> values) : Container(values) {}
+  FromRange(Container values) : Container(std::move(values)) {}  // NOLINT: converts.
+  template <RangeOf<Value> R>
+    requires(!std::derived_from<std::remove_cvref_t<R>, Container>)
+  FromRange(R&& range) {  // NOLINT: converts.
+    for (auto&& value : range) this->insert(this->end(), static_cast<Value>(value));
+  }
+};
+
+// Values that travel one by one, so that an object can keep each by itself.
+template <typename Container>
+class ElementsIn final : public FromRange<Container> {
+ public:
+  using FromRange<Container>::FromRange;
+};
+template <typename T>
+using Elements = ElementsIn<std::vector<T>>;
+
+// Numbers that travel as an array.
+template <typename T>
+class Numbers final : public FromRange<std::vector<T>> {
+ public:
+  using FromRange<std::vector<T>>::FromRange;
+};
+
+// A std::optional whose value may itself be null.
+template <typename T>
+class Maybe final : public std::optional<T> {
+ public:
+  using std::optional<T>::optional;
+};
 
 // Items that come in chunks: `next` gives so many next ones, or less, and none at the end. Each
 // begin() calls a copy of it. For a range-for.
@@ -139,20 +156,46 @@ AnyValue OneArgument(const T& argument) {
 
 namespace remoteobj {
 
-template <typename T>
-struct Codec<manager_internal::Elements<T>> {
-  static void Encode(const manager_internal::Elements<T>& elements, ValueWriter out) {
-    const ListWriter list = out.List(elements.values.size());
+template <typename Container>
+struct Codec<manager_internal::ElementsIn<Container>> {
+  using Value = typename Container::value_type;
+
+  static void Encode(const manager_internal::ElementsIn<Container>& values, ValueWriter out) {
+    const ListWriter list = out.List(values.size());
     std::size_t i = 0;
-    for (const auto& value : elements.values) remoteobj::Encode<T>(value, list[i++]);
+    for (const auto& value : values) remoteobj::Encode<Value>(value, list[i++]);
   }
-  static manager_internal::Elements<T> Decode(const ValueReader& in) {
+  static manager_internal::ElementsIn<Container> Decode(const ValueReader& in) {
     const ListReader list = in.AsList();
-    manager_internal::Elements<T> elements;
+    manager_internal::ElementsIn<Container> values;
     for (std::size_t i = 0; i < list.size(); ++i) {
-      elements.values.push_back(remoteobj::Decode<T>(list[i]));
+      values.insert(values.end(), remoteobj::Decode<Value>(list[i]));
     }
-    return elements;
+    return values;
+  }
+};
+
+template <typename T>
+struct Codec<manager_internal::Numbers<T>> {
+  static void Encode(const manager_internal::Numbers<T>& numbers, ValueWriter out) {
+    Codec<std::vector<T>>::Encode(numbers, out);
+  }
+  static manager_internal::Numbers<T> Decode(const ValueReader& in) {
+    return Codec<std::vector<T>>::Decode(in);
+  }
+};
+
+// A list of one value, or of none.
+template <typename T>
+struct Codec<manager_internal::Maybe<T>> {
+  static void Encode(const manager_internal::Maybe<T>& value, ValueWriter out) {
+    const ListWriter list = out.List(value.has_value() ? 1 : 0);
+    if (value.has_value()) remoteobj::Encode<T>(*value, list[0]);
+  }
+  static manager_internal::Maybe<T> Decode(const ValueReader& in) {
+    const ListReader list = in.AsList();
+    if (list.size() == 0) return std::nullopt;
+    return remoteobj::Decode<T>(list[0]);
   }
 };
 

@@ -3,18 +3,19 @@
 // A view of one value in a shared object: what `d["a"]`, `list[0]` and a Value are.
 //
 //   d["a"] = 1;
-//   d["a"] += 2;                                        // there, at once: nobody comes between
+//   d["a"] += 2;                                        // atomic: it is added in the manager
 //   const int three = *d["a"];
 //   d["a"].compare_exchange(3, 4);                      // true: it was 3, and is 4
+//   remoteobj::Future<int> later = d["a"].Async();
 //
 // Threads:  thread-safe, as proxies are.
 // Lifetime: keeps the object alive.
-// Errors:   std::out_of_range if it is not there; std::overflow_error if a sum does not fit V.
+// Errors:   std::out_of_range if the value is not there; std::overflow_error if a sum does not fit
+// V.
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_ITEM_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_ITEM_H_
 
 #include <string>
-#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -27,19 +28,8 @@
 
 namespace remoteobj::manager_internal {
 
-// The methods of D, which is a Shared and has them as a private base: `->` leads to them, and only
-// to them.
-template <typename D>
-class MethodsOf {
- protected:
-  template <typename R, typename... A>
-  R Ask(std::string_view method, const A&... arguments) const {
-    return self().template Call<R>(method, arguments...);
-  }
-  const D& self() const { return static_cast<const D&>(*this); }
-};
-
-// As which numbers of type T are added. A char is whatever it is here.
+// The type of the numbers that are added, for a V. A char is signed or not as it is on this
+// machine.
 template <typename T>
 constexpr ElementType kNumberType = transport_internal::ElementOf<std::conditional_t<
     std::is_same_v<T, char>, std::conditional_t<std::is_signed_v<char>, signed char, unsigned char>,
@@ -50,53 +40,86 @@ constexpr bool kIsProxy = SharedType<T>;
 template <typename T>
 constexpr bool kIsProxy<Proxy<T>> = true;
 
-// `kMayBeAbsent`: of a container with keys, where assigning makes it. `Where` is the key or index.
-template <typename V, bool kMayBeAbsent, typename... Where>
-class Item : private Shared {
+// Interface has at(where...), set or insert_or_assign(where..., V), and so on. RawInterface is the
+// same for values of any type. Where is the key or the index.
+template <typename V, typename Interface, typename RawInterface, typename... Where>
+class Item {
   static constexpr bool kNumber = transport_internal::kIsNumber<V>;
   static constexpr bool kText = std::is_same_v<V, std::string>;
+  // In a container with keys, where assigning makes it.
+  static constexpr bool kMayBeAbsent = requires { &Interface::insert_or_assign; };
 
  public:
-  explicit Item(const Shared& object, Where... where)
-      : Shared(object), where_(std::move(where)...) {}
+  explicit Item(Proxy<Interface> object, Where... where)
+      : object_(std::move(object)), where_(std::move(where)...) {}
   Item(const Item&) = default;
 
-  // A copy, and const: changing it here would change nothing there.
-  const V Get() const { return At<V>("at"); }
+  // A copy.
+  V Get() const {
+    return At([this](const Where&... where) { return object_->at(where...); });
+  }
   const V operator*() const { return Get(); }
+  // The value, or a status. Never throws; see CurrentExceptionToStatus for the codes.
+  auto TryGet() const {
+    return At([this](const Where&... where) { return object_->at.TryCall(where...); });
+  }
+  Future<V> Async() const {
+    return At([this](const Where&... where) { return object_->at.Async(where...); });
+  }
+  // A view that can be kept, and put into a Batch.
+  auto Lazy() const {
+    return At([this](const Where&... where) { return object_->at.Lazy(where...); });
+  }
+  // The same item, whose operations wait no longer than `timeout`.
+  Item Timeout(absl::Duration timeout) const {
+    return At([&](const Where&... where) { return Item(object_.Timeout(timeout), where...); });
+  }
   // Into the value: for reading, or for what a proxy there refers to.
   auto operator->() const {
     if constexpr (kIsProxy<V>) {
-      return At<V>("at");
+      return V(Get());
     } else {
-      return Fetched{At<V>("at")};
+      return Fetched{Get()};
     }
   }
 
-  void Set(const V& value) const { At<void>("set", value); }
+  void Set(const V& value) const {
+    At([&](const Where&... where) {
+      if constexpr (kMayBeAbsent) {
+        object_->insert_or_assign(where..., value);
+      } else {
+        object_->set(where..., value);
+      }
+    });
+  }
+  absl::Status TrySet(const V& value) const {
+    return proxy_internal::Try<void>([&] { Set(value); });
+  }
   const Item& operator=(const V& value) const {
     Set(value);
     return *this;
   }
-  // The value of the other, not the view.
+  // Assigns the value of the other, not the view.
   const Item& operator=(const Item& other) const { return *this = other.Get(); }
 
-  // Numbers are added, and texts appended, on the server. Others are got, added to and put back
-  // until nobody came between.
+  // Numbers are added, and texts appended, in the manager. Other values are got, added to and put
+  // back until no other change came between.
   const Item& operator+=(const V& by) const
     requires(kNumber || kText)
   {
-    if constexpr (kNumber) {
-      At<void>("add", by, kNumberType<V>, false);
-    } else {
-      At<void>("append", by);
-    }
+    At([&](const Where&... where) {
+      if constexpr (kNumber) {
+        object_->add(where..., by, kNumberType<V>, false);
+      } else {
+        object_->append(where..., by);
+      }
+    });
     return *this;
   }
   const Item& operator-=(const V& by) const
     requires kNumber
   {
-    At<void>("add", by, kNumberType<V>, true);
+    At([&](const Where&... where) { object_->add(where..., by, kNumberType<V>, true); });
     return *this;
   }
   template <typename X>
@@ -112,20 +135,28 @@ class Item : private Shared {
     return *this;
   }
 
-  // Sets it if it is the expected one: if both are encoded alike. Returns whether it was.
+  // Sets it if it is the expected one: if both are encoded alike. Returns true if it was.
   bool compare_exchange(const V& expected, const V& desired) const {
-    return At<bool>("compare_exchange", expected, desired);
+    return At([&](const Where&... where) {
+      return object_->compare_exchange(where..., expected, desired);
+    });
   }
 
   bool Exists() const
     requires kMayBeAbsent
   {
-    return At<bool>("contains");
+    return At([this](const Where&... where) { return object_->contains(where...); });
   }
+  // Throws std::out_of_range if it is not there.
   void Delete() const
     requires kMayBeAbsent
   {
-    At<void>("remove");
+    At([this](const Where&... where) { object_->remove(where...); });
+  }
+  absl::Status TryDelete() const
+    requires kMayBeAbsent
+  {
+    return proxy_internal::Try<void>([&] { Delete(); });
   }
 
  private:
@@ -134,26 +165,26 @@ class Item : private Shared {
     const V* operator->() const { return &value; }
   };
 
-  template <typename R, typename... A>
-  R At(std::string_view method, const A&... arguments) const {
-    return std::apply(
-        [&](const Where&... where) {
-          return this->template Call<R>(method, where..., arguments...);
-        },
-        where_);
+  template <typename F>
+  auto At(F&& call) const {
+    return std::apply(std::forward<F>(call), where_);
   }
 
   template <typename F>
   void Change(F change) const {
-    for (;;) {
-      // As it came, for an unordered container may be encoded in another order again.
-      const AnyValue before = At<AnyValue>("at");
-      V value = before.As<V>();
-      change(value);
-      if (At<bool>("compare_exchange", before, value)) return;
-    }
+    const auto raw = proxy_internal::ProxyAccess::As<RawInterface>(object_);
+    At([&](const Where&... where) {
+      for (;;) {
+        // As it came, since an unordered container may be encoded in another order the next time.
+        const AnyValue before = raw->at(where...);
+        V value = before.As<V>();
+        change(value);
+        if (raw->compare_exchange(where..., before, AnyValue::Of(value))) return;
+      }
+    });
   }
 
+  const Proxy<Interface> object_;
   const std::tuple<Where...> where_;
 };
 

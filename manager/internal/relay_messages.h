@@ -5,14 +5,17 @@
 #define REMOTEOBJ_MANAGER_INTERNAL_RELAY_MESSAGES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/packed.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj::manager_internal {
 
@@ -36,6 +39,33 @@ enum class AnswerKind : std::uint8_t {
   kItself,
   kError,
 };
+
+// What a relay does for the processes that evaluate its calls.
+class RelayInterface {
+ public:
+  virtual ~RelayInterface() = default;
+
+  // The object whose calls are relayed. Throws StaleReference if it is gone.
+  virtual Reference relayed() = 0;
+  // How many processes are to serve.
+  virtual std::uint64_t size() const = 0;
+  // The relay is over when all callers of this have gone.
+  virtual void keep() = 0;
+  // Waits for a call. Empty once the relay is over.
+  virtual std::optional<RelayedCall> take() = 0;
+  // Answers a call that was taken, and takes another if there is one.
+  virtual std::optional<RelayedCall> answer(std::uint64_t number, AnswerKind kind,
+                                            const AnyValue& value) = 0;
+
+  // Takes no more calls; it is over when those it has are answered.
+  virtual void close() = 0;
+  // Ends it: calls that are not answered fail.
+  virtual void terminate() = 0;
+  // Waits until all are answered. Returns false at the time-out. Throws std::logic_error if it is
+  // open.
+  virtual bool join(WaitTime timeout = {}) = 0;
+};
+REMOTEOBJ_DESCRIBE(RelayInterface, relayed, size, keep, take, answer, close, terminate, join)
 
 // An error as a value, and back. Throws BadValue if it is none.
 inline AnyValue ErrorAsValue(const ErrorInfo& error) {

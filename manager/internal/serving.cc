@@ -108,7 +108,7 @@ class Offers {
     const Key key(getpid(), client.get(), channel.get());
     if (auto known = Find(key)) {
       try {
-        return RelayProxy({std::move(known)}, kType).relayed().referent;
+        return RelayProxy({std::move(known)}, kType)->relayed.Timeout(RelayProxy::kSoon)().referent;
       } catch (const StaleReference&) {  // Nobody refers to it by now.
       }
     }
@@ -119,8 +119,8 @@ class Offers {
         root->create.Timeout(soon)(std::string("Relay"), std::string(kType),
                                    AnyValue::Of(std::pair(std::string(type), std::uint64_t{1})));
     const RelayProxy relay(made, kType);
-    relay.keep();
-    std::shared_ptr<Referent> relayed = relay.relayed().referent;
+    relay->keep.Timeout(RelayProxy::kSoon)();
+    std::shared_ptr<Referent> relayed = relay->relayed.Timeout(RelayProxy::kSoon)().referent;
     Remember(key, made.referent);
     try {
       std::thread([key, relay, channel] {
@@ -131,7 +131,7 @@ class Offers {
     } catch (const std::system_error&) {
       // Nobody would serve it.
       Forget(key, made.referent);
-      relay.terminate();
+      relay->terminate();
       throw;
     }
     return relayed;
@@ -177,16 +177,16 @@ bool Serve(const RelayProxy& relay, Channel& channel) {
   try {
     std::optional<RelayedCall> call;
     for (;;) {
-      if (!call) call = relay.take();
+      if (!call) call = relay->take();
       if (!call) return true;
       Answer answer = Evaluate(*call, channel);
       const std::uint64_t number = call->number;
       try {
-        call = relay.answer(number, answer.kind, answer.value);
+        call = relay->answer(number, answer.kind, answer.value);
       } catch (const BadValue&) {
         // The result can't be sent there: it refers to an object of another manager, say.
         answer = CurrentErrorAsAnswer();
-        call = relay.answer(number, answer.kind, answer.value);
+        call = relay->answer(number, answer.kind, answer.value);
       }
     }
   } catch (const NotListening&) {

@@ -28,25 +28,12 @@ class RpcClient;
 
 namespace remoteobj::manager_internal {
 
-// A RelayObject.
-class RelayProxy : public Shared {
+// A relay, as those who serve it call it.
+class RelayProxy final : public SharedProxy<RelayProxy, RelayInterface> {
  public:
-  RelayProxy(const Reference& reference, std::string_view type) : Shared(reference, type) {}
+  RelayProxy(const Reference& reference, std::string_view type) : SharedProxy(reference, type) {}
 
-  Reference relayed() const { return CallFor<Reference>(kSoon, "relayed"); }
-  std::uint64_t size() const { return Call<std::uint64_t>("size"); }
-  void keep() const { CallFor<void>(kSoon, "keep"); }
-  std::optional<RelayedCall> take() const { return Call<std::optional<RelayedCall>>("take"); }
-  std::optional<RelayedCall> answer(std::uint64_t number, AnswerKind kind,
-                                    const AnyValue& value) const {
-    return Call<std::optional<RelayedCall>>("answer", number, kind, value);
-  }
-  void close() const { Call<void>("close"); }
-  void terminate() const { Call<void>("terminate"); }
-  bool join(absl::Duration timeout) const { return CallFor<bool>(timeout, "join", timeout); }
-
- private:
-  // For what waits for nothing.
+  // For an operation that does not wait.
   static constexpr absl::Duration kSoon = absl::Seconds(10);
 };
 

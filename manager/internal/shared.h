@@ -1,45 +1,45 @@
 // SPDX-License-Identifier: MIT
 //
-// What the typed proxies of built-in objects (Dict, Queue, Lock, …) have in common: a reference,
-// and calls by name.
+// The base of the client types of a manager's built-in objects (Dict, Queue, Lock, ...): a
+// reference to the object, and an arrow to its described interface, by which it is called as a
+// Proxy calls a described class.
 //
-//   template <typename T>
-//   class Box : public Shared {
+//   class Box final : public SharedProxy<Box, BoxInterface> {
 //    public:
 //     static constexpr std::string_view kTypeId = "Box";
-//     static std::string Type() { return absl::StrCat("Box<", TypeName<T>(), ">"); }
-//     explicit Box(const Reference& reference) : Shared(reference, Type()) {}
-//     T get() const { return Call<T>("get"); }
+//     static std::string Type() { return "Box"; }
+//     using SharedProxy::SharedProxy;
 //   };
+//
+//   box->get();                      // as BoxInterface describes it
+//   box->get.Async();
+//   box->get.Timeout(absl::Seconds(1))();
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_SHARED_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_SHARED_H_
 
+#include <algorithm>
 #include <concepts>
-#include <cstdint>
 #include <memory>
-#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
-#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "remoteobj/proxy/internal/members.h"
-#include "remoteobj/transport/channel.h"
-#include "remoteobj/transport/deadline.h"
+#include "remoteobj/proxy/internal/arrow.h"
+#include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/references.h"
 
-namespace remoteobj::manager_internal {
+namespace remoteobj {
+namespace manager_internal {
 
-// A default-constructed proxy is of no object: so a struct that has one as a member can be
+// A default-constructed proxy refers to no object, so that a struct with such a member can be
 // received. Its calls throw std::logic_error.
 class Shared {
  public:
-  // Two are equal if they are of the same object, whatever it has in it.
+  // Returns true if both refer to the same object, whatever its contents.
   friend bool operator==(const Shared& a, const Shared& b) {
     return a.referent()->Same(*b.referent());
   }
@@ -48,89 +48,106 @@ class Shared {
     return out << "<Remote " << shared.referent()->type() << " " << shared.referent()->id() << ">";
   }
 
-  // Throws std::logic_error if it was made without an object.
-  const std::shared_ptr<Referent>& referent() const {
-    if (referent_ == nullptr) ThrowEmpty();
-    return referent_;
-  }
+  // Throws std::logic_error if the proxy refers to no object.
+  const std::shared_ptr<Referent>& referent() const { return session()->referent(); }
 
  protected:
   Shared() = default;
-  // Throws BadValue if the object is of another type.
+  // Throws BadValue if the object is not of that type.
   Shared(const Reference& reference, std::string_view type);
 
-  // Calls a method, and gives what it returns. Throws what it throws, as its own type.
-  template <typename R, typename... A>
-  R Call(std::string_view method, const A&... arguments) const {
-    return CallUntil<R>(Deadline::Never(), method, arguments...);
+  const std::shared_ptr<proxy_internal::Session>& session() const {
+    if (session_ == nullptr) ThrowEmpty();
+    return session_;
   }
-  // One that waits in the manager for `timeout`, which is among the arguments, too. Throws
-  // DeadlineExceeded where the manager does not say by then how that has ended: a network may have
-  // failed, and that be known only after a minute.
-  template <typename R, typename... A>
-  R CallFor(absl::Duration timeout, std::string_view method, const A&... arguments) const {
-    return CallUntil<R>(LimitOf(timeout), method, arguments...);
-  }
-  // One that waits in the manager for `timeout`, and may have to wait for others besides: the
-  // condition's for its lock, the barrier's for the action of the round before. That takes as long
-  // as it takes, if only the manager is there: it is asked when CallFor would give up, and from
-  // then on every other second. Throws DeadlineExceeded where it does not say in five seconds that
-  // it is; the call is given up then.
-  template <typename R, typename... A>
-  R CallForAtLeast(absl::Duration timeout, std::string_view method, const A&... arguments) const {
-    if (timeout == absl::InfiniteDuration()) return Call<R>(method, arguments...);
-    return WithRequest<R>(
-        [&](WriteRequest write, ReadOutcome read) {
-          CallNamedWhileThere(method, write, read, LimitOf(timeout));
-        },
-        method, arguments...);
-  }
+  proxy_internal::Node node() const { return {session().get(), View(), timeout_}; }
+  absl::Duration timeout() const { return timeout_; }
+  void set_timeout(absl::Duration timeout) { timeout_ = timeout; }
 
  private:
   [[noreturn]] static void ThrowEmpty();
 
-  // When a call that waits for `timeout` has been answered, on a network that works: long before.
-  static Deadline LimitOf(absl::Duration timeout);
-
-  template <typename R, typename... A>
-  R CallUntil(Deadline deadline, std::string_view method, const A&... arguments) const {
-    return WithRequest<R>(
-        [&](WriteRequest write, ReadOutcome read) { CallNamed(method, write, read, deadline); },
-        method, arguments...);
-  }
-  template <typename R, typename... A>
-  static R WithRequest(absl::FunctionRef<void(WriteRequest, ReadOutcome)> call,
-                       std::string_view method, const A&... arguments) {
-    const auto write = [&](RequestWriter request) {
-      const OperationsWriter operations = request.Operations(2);
-      operations.Set(0, OperationKind::kGetAttribute, method, 0);
-      operations.Set(1, OperationKind::kCall, {}, 0);
-      if constexpr (sizeof...(A) != 0) {
-        proxy_internal::EncodeAll<std::decay_t<const A&>...>(operations.Arguments(1, sizeof...(A)),
-                                                             0, arguments...);
-      }
-    };
-    return proxy_internal::Receive<R>([&](ReadOutcome read) { call(write, read); });
-  }
-  void CallNamed(std::string_view method, WriteRequest write, ReadOutcome read,
-                 Deadline deadline) const;
-  void CallNamedWhileThere(std::string_view method, WriteRequest write, ReadOutcome read,
-                           Deadline deadline) const;
-  // Errors of the way say what was called.
-  void Naming(std::string_view method, absl::FunctionRef<void()> call) const;
-
-  std::shared_ptr<Referent> referent_;
+  std::shared_ptr<proxy_internal::Session> session_;
+  absl::Duration timeout_ = absl::InfiniteDuration();
 };
 
-// Names the calling thread to locks that know their owner: unique in this process, never reused.
-std::uint64_t ThisThread();
+// D is the client type, Interface the described class, ArrowType what `->` returns: an Arrow of the
+// interface, or a class derived from that which adds operations made of several calls.
+template <typename D, typename Interface, typename ArrowType = proxy_internal::Arrow<Interface>>
+class SharedProxy : public Shared {
+ public:
+  // Refers to no object, until another proxy is assigned to it.
+  SharedProxy() = default;
+  // Throws BadValue if the object is of another type.
+  explicit SharedProxy(const Reference& reference) : Shared(reference, D::Type()) {}
+
+  // The object's operations.
+  ArrowType operator->() const { return ArrowType(node()); }
+
+  // The same object, by a proxy whose calls wait no longer than `timeout`.
+  D Timeout(absl::Duration timeout) const {
+    D copy = static_cast<const D&>(*this);
+    copy.set_timeout(timeout);
+    return copy;
+  }
+
+ protected:
+  // Of an object whose type has another name.
+  SharedProxy(const Reference& reference, std::string_view type) : Shared(reference, type) {}
+
+  // The object as `I`, another form of its interface.
+  template <typename I>
+  Proxy<I> As() const {
+    return proxy_internal::ProxyAccess::Make<I>(session(), View(), timeout());
+  }
+};
+
+// An arrow with operations of its own: a class derived from it calls object() as often as it needs.
+template <typename Interface>
+class ArrowWithMore : public proxy_internal::Arrow<Interface> {
+ public:
+  using proxy_internal::Arrow<Interface>::Arrow;
+
+ protected:
+  // Keeps the object alive.
+  Proxy<Interface> object() const {
+    return proxy_internal::ProxyAccess::Make<Interface>(this->session->shared_from_this(), View(),
+                                                        this->timeout);
+  }
+};
+
+// How long a call may wait in the manager: an absl::Duration, without limit by default. The client
+// gives the manager two seconds more to answer, then throws DeadlineExceeded: a network may have
+// failed, which is else noticed only after a minute.
+class WaitTime {
+ public:
+  static constexpr bool kWhileListening = false;
+
+  WaitTime() = default;
+  WaitTime(absl::Duration duration) : duration_(duration) {}  // NOLINT: converts.
+  operator absl::Duration() const { return duration_; }       // NOLINT: converts.
+
+  absl::Duration CallLimit() const {
+    return std::max(duration_, absl::ZeroDuration()) + absl::Seconds(2);
+  }
+
+ private:
+  absl::Duration duration_ = absl::InfiniteDuration();
+};
+
+// The same for a call that may have to wait for others after that: a condition's for its lock, a
+// barrier's for the action of the round before. That takes as long as it takes while the manager
+// answers pings, which the client sends every two seconds.
+class WaitTimeThenOthers : public WaitTime {
+ public:
+  static constexpr bool kWhileListening = true;
+  using WaitTime::WaitTime;
+};
 
 template <typename T>
 concept SharedType = std::derived_from<T, Shared> && requires { T::kTypeId; };
 
-}  // namespace remoteobj::manager_internal
-
-namespace remoteobj {
+}  // namespace manager_internal
 
 // A proxy of a manager's object as a part of any value that goes to that manager, or comes from it.
 template <manager_internal::SharedType T>
@@ -139,6 +156,12 @@ struct Codec<T> {
     Codec<Reference>::Encode({shared.referent()}, out);
   }
   static T Decode(const ValueReader& in) { return T(Codec<Reference>::Decode(in)); }
+};
+
+template <std::derived_from<manager_internal::WaitTime> T>
+struct Codec<T> {
+  static void Encode(const T& time, ValueWriter out) { Codec<absl::Duration>::Encode(time, out); }
+  static T Decode(const ValueReader& in) { return T(Codec<absl::Duration>::Decode(in)); }
 };
 
 }  // namespace remoteobj

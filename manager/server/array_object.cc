@@ -12,7 +12,7 @@
 
 namespace remoteobj::manager_internal {
 
-ArrayObject::ArrayObject(Numbers numbers)
+ArrayObject::ArrayObject(NumbersOfAnyType numbers)
     : numbers_(std::move(numbers)),
       width_(WithNumberType(numbers_.type, []<typename T>(Tag<T>) { return sizeof(T); })) {}
 
@@ -40,7 +40,7 @@ AnyValue ArrayObject::at(std::int64_t index) const {
                         [&]<typename T>(Tag<T>) { return AnyValue::Of(Load<T>(place)); });
 }
 
-Numbers ArrayObject::slice(std::int64_t begin, std::int64_t end) const {
+NumbersOfAnyType ArrayObject::slice(std::int64_t begin, std::int64_t end) const {
   const Slice slice(begin, end, size());
   const auto first = numbers_.bytes.begin();
   return {numbers_.type,
@@ -61,7 +61,7 @@ void ArrayObject::set(std::int64_t index, const AnyValue& value) {
   WithNumberType(numbers_.type, [&]<typename T>(Tag<T>) { Store(place, value.As<T>()); });
 }
 
-void ArrayObject::assign(std::int64_t begin, std::int64_t end, const Numbers& numbers) {
+void ArrayObject::assign(std::int64_t begin, std::int64_t end, const NumbersOfAnyType& numbers) {
   CheckType(numbers.type);
   const Slice slice(begin, end, size());
   if (numbers.bytes.size() != slice.size() * width_) {

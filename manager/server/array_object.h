@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Numbers of one type in a manager's server, one beside the other: what remoteobj/manager/array.h
-// calls by name. Indexes and slices are Python's: negative ones count from the end.
+// NumbersOfAnyType of one type in a manager's server, one beside the other: what
+// remoteobj/manager/array.h calls by name. Indexes and slices are Python's: negative ones count
+// from the end.
 //
 // Threads:  under the server's lock.
 // Errors:   std::out_of_range for an index beyond the ends; BadValue for a number that does not fit
@@ -14,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "remoteobj/proxy/describe.h"
+#include "remoteobj/manager/array.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/value.h"
@@ -23,26 +24,27 @@ namespace remoteobj {
 namespace manager_internal {
 
 // As they lie in memory.
-struct Numbers {
+struct NumbersOfAnyType {
   ElementType type = ElementType::kInt8;
   std::vector<std::byte> bytes = {};
 };
 
-class ArrayObject {
+class ArrayObject final : public ArrayInterface<AnyValue, NumbersOfAnyType> {
  public:
   // Throws BadValue if they are no numbers.
-  explicit ArrayObject(Numbers numbers);
+  explicit ArrayObject(NumbersOfAnyType numbers);
 
-  std::uint64_t size() const { return numbers_.bytes.size() / width_; }
-  AnyValue at(std::int64_t index) const;
-  Numbers slice(std::int64_t begin, std::int64_t end) const;
-  std::string to_string() const;
+  std::size_t size() const override { return numbers_.bytes.size() / width_; }
+  AnyValue at(std::int64_t index) const override;
+  NumbersOfAnyType slice(std::int64_t begin, std::int64_t end) const override;
+  std::string to_string() const override;
 
-  void set(std::int64_t index, const AnyValue& value);
-  void assign(std::int64_t begin, std::int64_t end, const Numbers& numbers);
-  void fill(const AnyValue& value);
-  void add(std::int64_t index, const AnyValue& by, ElementType type, bool minus);
-  bool compare_exchange(std::int64_t index, const AnyValue& expected, const AnyValue& desired);
+  void set(std::int64_t index, const AnyValue& value) override;
+  void assign(std::int64_t begin, std::int64_t end, const NumbersOfAnyType& numbers) override;
+  void fill(const AnyValue& value) override;
+  void add(std::int64_t index, const AnyValue& by, ElementType type, bool minus) override;
+  bool compare_exchange(std::int64_t index, const AnyValue& expected,
+                        const AnyValue& desired) override;
 
  private:
   template <typename T>
@@ -52,21 +54,19 @@ class ArrayObject {
   std::size_t Place(std::int64_t index) const;
   void CheckType(ElementType type) const;
 
-  Numbers numbers_;
+  NumbersOfAnyType numbers_;
   std::size_t width_;  // Of one, in bytes.
 };
-REMOTEOBJ_DESCRIBE(ArrayObject, size, at, slice, to_string, set, assign, fill, add,
-                   compare_exchange)
 
 }  // namespace manager_internal
 
 template <>
-struct Codec<manager_internal::Numbers> {
-  static void Encode(const manager_internal::Numbers& numbers, ValueWriter out) {
+struct Codec<manager_internal::NumbersOfAnyType> {
+  static void Encode(const manager_internal::NumbersOfAnyType& numbers, ValueWriter out) {
     out.Array(numbers.type, numbers.bytes);
   }
-  static manager_internal::Numbers Decode(const ValueReader& in) {
-    manager_internal::Numbers numbers{in.element_type(), {}};
+  static manager_internal::NumbersOfAnyType Decode(const ValueReader& in) {
+    manager_internal::NumbersOfAnyType numbers{in.element_type(), {}};
     numbers.bytes.resize(in.ArrayBytes(numbers.type));
     in.CopyArray(numbers.type, numbers.bytes);
     return numbers;

@@ -21,8 +21,7 @@ BarrierObject::BarrierObject(std::int64_t parties, absl::Duration timeout)
   if (parties < 1) throw std::invalid_argument("a barrier has at least one party");
 }
 
-std::pair<std::int64_t, std::uint64_t> BarrierObject::wait(std::optional<absl::Duration> timeout,
-                                                           bool may_act) {
+std::pair<std::int64_t, std::uint64_t> BarrierObject::arrive(bool may_act, WaitTime timeout) {
   CurrentCall call;
   if (const auto* arrival = std::any_cast<Arrival>(&call.memory())) {
     if (arrival->round->state == Round::kPassed) return {arrival->index, 0};
@@ -33,8 +32,7 @@ std::pair<std::int64_t, std::uint64_t> BarrierObject::wait(std::optional<absl::D
   if (round_->state == Round::kActing) call.Wait(next_);
   const auto index = static_cast<std::int64_t>(round_->clients.size());
   if (index + 1 < parties_) {
-    const absl::Duration longest = timeout.value_or(timeout_);
-    if (longest <= absl::ZeroDuration()) {
+    if (timeout <= absl::ZeroDuration()) {
       abort();
       ThrowBroken();
     }
@@ -42,7 +40,7 @@ std::pair<std::int64_t, std::uint64_t> BarrierObject::wait(std::optional<absl::D
     call.memory() = Arrival{round_, index};
     Arrive(call);
     // Its time begins with the round.
-    call.Wait(waiters_, Deadline::After(longest));
+    call.Wait(waiters_, Deadline::After(timeout));
   }
   if (!may_act) {
     EndRound(Round::kPassed);

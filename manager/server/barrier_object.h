@@ -17,29 +17,28 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "remoteobj/manager/barrier.h"
 #include "remoteobj/manager/server/call.h"
-#include "remoteobj/proxy/describe.h"
 
 namespace remoteobj::manager_internal {
 
-class BarrierObject final : public SharedObject {
+class BarrierObject final : public SharedObject, public BarrierInterface {
  public:
   // Throws std::invalid_argument for less than one party.
   BarrierObject(std::int64_t parties, absl::Duration timeout);
 
-  // How many came before; and, if the caller is to act, the number of the round to tell acted(),
-  // else 0. Throws BrokenBarrier.
-  std::pair<std::int64_t, std::uint64_t> wait(std::optional<absl::Duration> timeout, bool may_act);
-  // Throws BrokenBarrier if that round was broken meanwhile.
-  void acted(std::uint64_t round);
-  // Breaks it, unless that round was over already.
-  void failed(std::uint64_t round);
-  void abort();
-  void reset();
+  std::pair<std::int64_t, std::uint64_t> arrive(bool may_act) override {
+    return arrive(may_act, timeout_);
+  }
+  std::pair<std::int64_t, std::uint64_t> arrive(bool may_act, WaitTime timeout) override;
+  void acted(std::uint64_t round) override;
+  void failed(std::uint64_t round) override;
+  void abort() override;
+  void reset() override;
 
-  std::int64_t parties() const { return parties_; }
-  std::uint64_t n_waiting() const { return waiters_.size(); }
-  bool broken() const { return broken_; }
+  std::int64_t parties() const override { return parties_; }
+  std::uint64_t n_waiting() const override { return waiters_.size(); }
+  bool broken() const override { return broken_; }
 
   void ClientGone(ClientId client) override;
   std::size_t waiting() const override { return waiters_.size() + next_.size(); }
@@ -68,7 +67,6 @@ class BarrierObject final : public SharedObject {
   WaitList waiters_;
   WaitList next_;  // Who came while one acts.
 };
-REMOTEOBJ_DESCRIBE(BarrierObject, wait, acted, failed, abort, reset, parties, n_waiting, broken)
 
 }  // namespace remoteobj::manager_internal
 

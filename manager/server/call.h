@@ -80,6 +80,8 @@ class CurrentCall {
   CurrentCall();
 
   ClientId client() const;
+  // The calling thread's number in its process.
+  std::uint32_t thread() const;
 
   // What comes next changes something, and then waits: what it has changed it notes in memory().
   // For a method that can't wait without a change, as one that leaves a lock in order to wait.

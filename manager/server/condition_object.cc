@@ -33,19 +33,19 @@ ConditionObject::ConditionObject()
     : own_(std::make_unique<LockObject>(LockObject::Kind::kRLock)), lock_(own_.get()) {}
 
 ConditionObject::ConditionObject(const Reference& lock)
-    : entry_(LockEntry(lock)), lock_(static_cast<LockObject*>(entry_->object())) {}
+    : entry_(LockEntry(lock)), lock_(static_cast<LockObject*>(entry_->shared())) {}
 
-bool ConditionObject::acquire(std::uint64_t thread, absl::Duration timeout) {
-  if (!lock_->acquire(thread, timeout)) return false;
+bool ConditionObject::acquire(WaitTime timeout) {
+  if (!lock_->acquire(timeout)) return false;
   CurrentCall call;
   LeavesLock(call);
   return true;
 }
 
-bool ConditionObject::wait(std::uint64_t thread, absl::Duration timeout) {
+bool ConditionObject::wait(WaitTimeThenOthers timeout) {
   CurrentCall call;
   if (!call.memory().has_value()) {
-    CheckOwned(thread);
+    CheckOwned();
     call.WillWait();
     call.memory() = Waiting{.depth = lock_->ReleaseAll()};
     call.Wait(waiters_, timeout);
@@ -57,23 +57,23 @@ bool ConditionObject::wait(std::uint64_t thread, absl::Duration timeout) {
     if (waiting.notified) call.IfNotReceived([this] { waiters_.WakeOne(); });
   }
   if (lock_->locked()) call.Wait(lock_->waiters());
-  lock_->TakeBack(call, thread, waiting.depth);
+  lock_->TakeBack(call, waiting.depth);
   LeavesLock(call);
   return waiting.notified;
 }
 
-void ConditionObject::notify(std::uint64_t thread, std::int64_t count) {
-  CheckOwned(thread);
+void ConditionObject::notify(std::int64_t count) {
+  CheckOwned();
   for (; count > 0 && !waiters_.empty(); --count) waiters_.WakeOne();
 }
 
-void ConditionObject::notify_all(std::uint64_t thread) {
-  CheckOwned(thread);
+void ConditionObject::notify_all() {
+  CheckOwned();
   waiters_.WakeAll();
 }
 
-void ConditionObject::CheckOwned(std::uint64_t thread) const {
-  if (!lock_->OwnedBy(CurrentCall().client(), thread)) {
+void ConditionObject::CheckOwned() const {
+  if (!lock_->OwnedBy(CurrentCall())) {
     throw std::runtime_error("the caller does not own the lock of the condition");
   }
 }

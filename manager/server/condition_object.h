@@ -16,39 +16,35 @@
 #include <memory>
 
 #include "absl/time/time.h"
+#include "remoteobj/manager/condition.h"
 #include "remoteobj/manager/server/call.h"
 #include "remoteobj/manager/server/lock_object.h"
-#include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj::manager_internal {
 
 class Entry;
 
-class ConditionObject final : public SharedObject {
+class ConditionObject final : public SharedObject, public ConditionInterface {
  public:
   // With an RLock of its own.
   ConditionObject();
   // Throws BadValue for what is neither a Lock nor an RLock.
   explicit ConditionObject(const Reference& lock);
 
-  // The lock's.
-  bool acquire(std::uint64_t thread, absl::Duration timeout);
-  void release(std::uint64_t thread) { lock_->release(thread); }
-  void unlock(std::uint64_t thread) { lock_->unlock(thread); }
+  bool acquire(WaitTime timeout) override;
+  void release() override { lock_->release(); }
+  void unlock() override { lock_->unlock(); }
 
-  // All of these throw std::runtime_error if the caller does not own the lock.
-
-  // False if nobody notified it in time. Has the lock again when it returns, as deep as before.
-  bool wait(std::uint64_t thread, absl::Duration timeout);
-  void notify(std::uint64_t thread, std::int64_t count);
-  void notify_all(std::uint64_t thread);
+  bool wait(WaitTimeThenOthers timeout) override;
+  void notify(std::int64_t count) override;
+  void notify_all() override;
 
   void ClientGone(ClientId client) override;
   std::size_t waiting() const override;
 
  private:
-  void CheckOwned(std::uint64_t thread) const;
+  void CheckOwned() const;
   void LeavesLock(CurrentCall& call) const;
 
   const std::shared_ptr<Entry> entry_;  // Of the lock. Null for its own.
@@ -56,7 +52,6 @@ class ConditionObject final : public SharedObject {
   LockObject* const lock_;
   WaitList waiters_;
 };
-REMOTEOBJ_DESCRIBE(ConditionObject, acquire, release, unlock, wait, notify, notify_all)
 
 }  // namespace remoteobj::manager_internal
 

@@ -20,27 +20,28 @@
 namespace remoteobj::manager_internal {
 namespace {
 
-// Of an object that is made of a Contents.
-template <typename T, typename Contents>
+// T implements Interface, and is made of a Contents.
+template <typename T, typename Interface, typename Contents>
 void Add(Registry& types, std::string type_id) {
-  types.Add(std::move(type_id), {.name = TypeName<T>(),
-                                 .info = &proxy_internal::TypeOf<T>(),
-                                 .make =
-                                     [](const ListReader& arguments) {
-                                       return std::make_shared<T>(Initially<Contents>(arguments));
-                                     },
-                                 .built_in = true});
+  types.Add(std::move(type_id),
+            {.name = TypeName<T>(),
+             .info = &proxy_internal::TypeOf<Interface>(),
+             .make = [](const ListReader& arguments) -> std::shared_ptr<Interface> {
+               return std::make_shared<T>(Initially<Contents>(arguments));
+             },
+             .built_in = true});
 }
 
 }  // namespace
 
 void AddDataTypes(Registry& types) {
-  Add<DictObject, DictObject::Items>(types, "Dict");
-  Add<ListObject, ListObject::Values>(types, "List");
-  Add<SetObject, SetObject::Values>(types, "Set");
-  Add<NamespaceObject, NamespaceObject::Attributes>(types, "Namespace");
-  Add<ValueObject, AnyValue>(types, "Value");
-  Add<ArrayObject, Numbers>(types, "Array");
+  Add<DictObject, DictInterface<AnyValue, AnyValue>, DictObject::Items>(types, "Dict");
+  Add<ListObject, ListInterface<AnyValue>, ListObject::Values>(types, "List");
+  Add<SetObject, SetInterface<AnyValue, Elements<AnyValue>>, SetObject::Values>(types, "Set");
+  Add<NamespaceObject, NamespaceInterface<AnyValue>, NamespaceObject::Attributes>(types,
+                                                                                  "Namespace");
+  Add<ValueObject, ValueInterface<AnyValue>, AnyValue>(types, "Value");
+  Add<ArrayObject, ArrayInterface<AnyValue, NumbersOfAnyType>, NumbersOfAnyType>(types, "Array");
 }
 
 }  // namespace remoteobj::manager_internal

@@ -27,21 +27,21 @@ AnyValue& DictObject::Value(const AnyValue& key) {
 
 AnyValue DictObject::at(const AnyValue& key) const { return Value(key); }
 
-std::vector<AnyValue> DictObject::get(const AnyValue& key) const {
+Maybe<AnyValue> DictObject::get(const AnyValue& key) const {
   const auto* entry = entries_.Find(key);
-  if (entry == nullptr) return {};
-  return {entry->mapped};
+  if (entry == nullptr) return std::nullopt;
+  return entry->mapped;
 }
 
-std::vector<AnyValue> DictObject::keys() const {
-  std::vector<AnyValue> keys;
+DictObject::Keys DictObject::keys() const {
+  Keys keys;
   keys.reserve(entries_.size());
   for (const auto& entry : entries_) keys.push_back(entry.key);
   return keys;
 }
 
-std::vector<AnyValue> DictObject::values() const {
-  std::vector<AnyValue> values;
+DictObject::Values DictObject::values() const {
+  Values values;
   values.reserve(entries_.size());
   for (const auto& entry : entries_) values.push_back(entry.mapped);
   return values;
@@ -54,8 +54,7 @@ DictObject::Items DictObject::items() const {
   return items;
 }
 
-std::pair<std::uint64_t, DictObject::Items> DictObject::chunk(const std::vector<AnyValue>& after,
-                                                              std::uint64_t size,
+std::pair<std::uint64_t, DictObject::Items> DictObject::chunk(const Keys& after, std::uint64_t size,
                                                               std::uint64_t count) const {
   Items items;
   for (auto at = entries_.Next(after, size); at != entries_.end() && items.size() < count; ++at) {
@@ -79,7 +78,7 @@ std::string DictObject::to_string() const {
   return listing.Close("}");
 }
 
-void DictObject::set(AnyValue key, AnyValue value) {
+void DictObject::insert_or_assign(AnyValue key, AnyValue value) {
   if (auto* entry = entries_.Find(key)) {
     entry->mapped = std::move(value);
   } else {
@@ -96,7 +95,7 @@ AnyValue DictObject::setdefault(AnyValue key, AnyValue value) {
 }
 
 void DictObject::update(Items items) {
-  for (auto& [key, value] : items) set(std::move(key), std::move(value));
+  for (auto& [key, value] : items) insert_or_assign(std::move(key), std::move(value));
 }
 
 void DictObject::remove(const AnyValue& key) {
@@ -109,12 +108,11 @@ AnyValue DictObject::pop(const AnyValue& key) {
   return value;
 }
 
-std::vector<AnyValue> DictObject::take(const AnyValue& key) {
-  if (!entries_.Contains(key)) return {};
-  return {pop(key)};
+AnyValue DictObject::pop(const AnyValue& key, AnyValue fallback) {
+  return entries_.Contains(key) ? pop(key) : std::move(fallback);
 }
 
-std::pair<AnyValue, AnyValue> DictObject::popitem() {
+DictObject::Item DictObject::popitem() {
   if (entries_.empty()) throw std::out_of_range("popitem: the dictionary is empty");
   auto entry = entries_.PopBack();
   return {std::move(entry.key), std::move(entry.mapped)};

@@ -12,52 +12,43 @@
 #include <utility>
 #include <vector>
 
+#include "remoteobj/manager/dict.h"
 #include "remoteobj/manager/server/ordered.h"
-#include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/value.h"
 
 namespace remoteobj::manager_internal {
 
-class DictObject {
+class DictObject final : public DictInterface<AnyValue, AnyValue> {
  public:
-  using Items = std::vector<std::pair<AnyValue, AnyValue>>;
-
   explicit DictObject(Items items) { update(std::move(items)); }
 
-  std::uint64_t size() const { return entries_.size(); }
-  bool contains(const AnyValue& key) const { return entries_.Contains(key); }
-  AnyValue at(const AnyValue& key) const;
-  // None, or one.
-  std::vector<AnyValue> get(const AnyValue& key) const;
-  std::vector<AnyValue> keys() const;
-  std::vector<AnyValue> values() const;
-  Items items() const;
-  // How many it has, and at most `count` items behind the key of `after`, or from the beginning if
-  // that is empty. Throws std::runtime_error if it no longer has `size` items, or that key.
-  std::pair<std::uint64_t, Items> chunk(const std::vector<AnyValue>& after, std::uint64_t size,
-                                        std::uint64_t count) const;
-  // The items that there would be after an update.
-  Items merged(Items items) const;
-  std::string to_string() const;
+  std::size_t size() const override { return entries_.size(); }
+  bool contains(const AnyValue& key) const override { return entries_.Contains(key); }
+  AnyValue at(const AnyValue& key) const override;
+  Maybe<AnyValue> get(const AnyValue& key) const override;
+  Keys keys() const override;
+  Values values() const override;
+  Items items() const override;
+  std::pair<std::uint64_t, Items> chunk(const Keys& after, std::uint64_t size,
+                                        std::uint64_t count) const override;
+  Items merged(Items items) const override;
+  std::string to_string() const override;
 
-  void set(AnyValue key, AnyValue value);
-  // Returns false if it is there, and lets it be.
-  bool insert(AnyValue key, AnyValue value);
-  // Returns what is there then.
-  AnyValue setdefault(AnyValue key, AnyValue value);
-  void update(Items items);
-  bool erase(const AnyValue& key) { return entries_.Erase(key); }
-  void remove(const AnyValue& key);
-  AnyValue pop(const AnyValue& key);
-  std::vector<AnyValue> take(const AnyValue& key);
-  std::pair<AnyValue, AnyValue> popitem();
-  void clear() { entries_.Clear(); }
+  void insert_or_assign(AnyValue key, AnyValue value) override;
+  bool insert(AnyValue key, AnyValue value) override;
+  AnyValue setdefault(AnyValue key, AnyValue value) override;
+  void update(Items items) override;
+  std::size_t erase(const AnyValue& key) override { return entries_.Erase(key) ? 1 : 0; }
+  void remove(const AnyValue& key) override;
+  AnyValue pop(const AnyValue& key) override;
+  AnyValue pop(const AnyValue& key, AnyValue fallback) override;
+  Item popitem() override;
+  void clear() override { entries_.Clear(); }
 
-  // Of one value.
-  void add(const AnyValue& key, const AnyValue& by, ElementType type, bool minus);
-  void append(const AnyValue& key, const AnyValue& by);
-  bool compare_exchange(const AnyValue& key, const AnyValue& expected, AnyValue desired);
+  void add(const AnyValue& key, const AnyValue& by, ElementType type, bool minus) override;
+  void append(const AnyValue& key, const AnyValue& by) override;
+  bool compare_exchange(const AnyValue& key, const AnyValue& expected, AnyValue desired) override;
 
  private:
   const AnyValue& Value(const AnyValue& key) const;
@@ -65,9 +56,6 @@ class DictObject {
 
   Ordered<AnyValue> entries_;
 };
-REMOTEOBJ_DESCRIBE(DictObject, size, contains, at, get, keys, values, items, chunk, merged,
-                   to_string, set, insert, setdefault, update, erase, remove, pop, take, popitem,
-                   clear, add, append, compare_exchange)
 
 }  // namespace remoteobj::manager_internal
 

@@ -8,7 +8,7 @@ void EventObject::set() {
   waiters_.WakeAll();
 }
 
-bool EventObject::wait(absl::Duration timeout) {
+bool EventObject::wait(WaitTime timeout) {
   CurrentCall call;
   if (set_) return true;
   if (call.timed_out() || timeout <= absl::ZeroDuration()) return false;

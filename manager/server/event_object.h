@@ -9,19 +9,17 @@
 #include <cstddef>
 
 #include "absl/time/time.h"
+#include "remoteobj/manager/event.h"
 #include "remoteobj/manager/server/call.h"
-#include "remoteobj/proxy/describe.h"
 
 namespace remoteobj::manager_internal {
 
-class EventObject final : public SharedObject {
+class EventObject final : public SharedObject, public EventInterface {
  public:
-  bool is_set() const { return set_; }
-  // Who waits now goes on, even if it is cleared at once.
-  void set();
-  void clear() { set_ = false; }
-  // False if it was not set in time.
-  bool wait(absl::Duration timeout);
+  bool is_set() const override { return set_; }
+  void set() override;
+  void clear() override { set_ = false; }
+  bool wait(WaitTime timeout) override;
 
   std::size_t waiting() const override { return waiters_.size(); }
 
@@ -29,7 +27,6 @@ class EventObject final : public SharedObject {
   bool set_ = false;
   WaitList waiters_;
 };
-REMOTEOBJ_DESCRIBE(EventObject, is_set, set, clear, wait)
 
 }  // namespace remoteobj::manager_internal
 

@@ -28,17 +28,17 @@ AnyValue ListObject::at(std::int64_t index) const {
 
 ListObject::Values ListObject::slice(std::int64_t begin, std::int64_t end) const {
   const Slice slice(begin, end, values_.size());
-  return {values_.begin() + static_cast<std::ptrdiff_t>(slice.begin),
-          values_.begin() + static_cast<std::ptrdiff_t>(slice.end)};
+  return std::vector<AnyValue>(values_.begin() + static_cast<std::ptrdiff_t>(slice.begin),
+                               values_.begin() + static_cast<std::ptrdiff_t>(slice.end));
 }
 
 bool ListObject::contains(const AnyValue& value) const { return count(value) != 0; }
 
-std::uint64_t ListObject::count(const AnyValue& value) const {
+std::size_t ListObject::count(const AnyValue& value) const {
   return static_cast<std::uint64_t>(std::count(values_.begin(), values_.end(), value));
 }
 
-std::uint64_t ListObject::index(const AnyValue& value, std::int64_t begin, std::int64_t end) const {
+std::size_t ListObject::index(const AnyValue& value, std::int64_t begin, std::int64_t end) const {
   const Slice slice(begin, end, values_.size());
   for (std::size_t i = slice.begin; i < slice.end; ++i) {
     if (values_[i] == value) return i;

@@ -14,54 +14,46 @@
 #include <utility>
 #include <vector>
 
-#include "remoteobj/proxy/describe.h"
+#include "remoteobj/manager/list.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/value.h"
 
 namespace remoteobj::manager_internal {
 
-class ListObject {
+class ListObject final : public ListInterface<AnyValue> {
  public:
-  using Values = std::vector<AnyValue>;
-
   explicit ListObject(Values values) : values_(std::move(values)) {}
 
-  std::uint64_t size() const { return values_.size(); }
-  AnyValue at(std::int64_t index) const;
-  Values slice(std::int64_t begin, std::int64_t end) const;
-  bool contains(const AnyValue& value) const;
-  std::uint64_t count(const AnyValue& value) const;
-  std::uint64_t index(const AnyValue& value, std::int64_t begin, std::int64_t end) const;
-  std::string to_string() const;
+  std::size_t size() const override { return values_.size(); }
+  AnyValue at(std::int64_t index) const override;
+  Values slice(std::int64_t begin, std::int64_t end) const override;
+  bool contains(const AnyValue& value) const override;
+  std::size_t count(const AnyValue& value) const override;
+  std::size_t index(const AnyValue& value, std::int64_t begin, std::int64_t end) const override;
+  std::string to_string() const override;
 
-  void set(std::int64_t index, AnyValue value);
-  void assign(std::int64_t begin, std::int64_t end, Values values);
-  // Before that index, which is cut to what there is.
-  void insert(std::int64_t index, AnyValue value);
-  void extend(Values values);
-  // Becomes that many times itself.
-  void repeat(std::int64_t times);
-  void erase(std::int64_t index);
-  void erase_slice(std::int64_t begin, std::int64_t end) { assign(begin, end, {}); }
-  AnyValue pop(std::int64_t index);
-  void remove(const AnyValue& value);
-  void clear() { values_.clear(); }
-  void reverse();
-  void sort(bool descending);
+  void set(std::int64_t index, AnyValue value) override;
+  void assign(std::int64_t begin, std::int64_t end, Values values) override;
+  void insert(std::int64_t index, AnyValue value) override;
+  void extend(Values values) override;
+  void repeat(std::int64_t times) override;
+  void erase(std::int64_t index) override;
+  void erase(std::int64_t begin, std::int64_t end) override { assign(begin, end, {}); }
+  AnyValue pop(std::int64_t index) override;
+  void remove(const AnyValue& value) override;
+  void clear() override { values_.clear(); }
+  void reverse() override;
+  void sort(bool descending) override;
 
-  // Of one value.
-  void add(std::int64_t index, const AnyValue& by, ElementType type, bool minus);
-  void append(std::int64_t index, const AnyValue& by);
-  bool compare_exchange(std::int64_t index, const AnyValue& expected, AnyValue desired);
+  void add(std::int64_t index, const AnyValue& by, ElementType type, bool minus) override;
+  void append(std::int64_t index, const AnyValue& by) override;
+  bool compare_exchange(std::int64_t index, const AnyValue& expected, AnyValue desired) override;
 
  private:
   AnyValue& Value(std::int64_t index);
 
   Values values_;
 };
-REMOTEOBJ_DESCRIBE(ListObject, size, at, slice, contains, count, index, to_string, set, assign,
-                   insert, extend, repeat, erase, erase_slice, pop, remove, clear, reverse, sort,
-                   add, append, compare_exchange)
 
 }  // namespace remoteobj::manager_internal
 

@@ -7,9 +7,9 @@
 
 namespace remoteobj::manager_internal {
 
-bool LockObject::acquire(std::uint64_t thread, absl::Duration timeout) {
+bool LockObject::acquire(WaitTime timeout) {
   CurrentCall call;
-  if (kind_ == Kind::kRLock && IsOwner(call.client(), thread)) {
+  if (kind_ == Kind::kRLock && IsOwner(call)) {
     ++depth_;
     GiveBackUnlessReceived(call, 1);
     return true;
@@ -18,26 +18,26 @@ bool LockObject::acquire(std::uint64_t thread, absl::Duration timeout) {
     if (call.timed_out() || timeout <= absl::ZeroDuration()) return false;
     call.Wait(waiters_, timeout);
   }
-  TakeBack(call, thread, 1);
+  TakeBack(call, 1);
   call.LeavesSomething();
   return true;
 }
 
-void LockObject::release(std::uint64_t thread) {
+void LockObject::release() {
   if (!locked()) throw std::runtime_error("release of a lock that is not locked");
-  if (kind_ == Kind::kRLock && !IsOwner(CurrentCall().client(), thread)) {
+  if (kind_ == Kind::kRLock && !IsOwner(CurrentCall())) {
     throw std::runtime_error("release of an RLock that another thread owns");
   }
   if (depth_ == 1) abandoned_ = false;
   Leave(1);
 }
 
-void LockObject::unlock(std::uint64_t thread) {
-  if (IsOwner(CurrentCall().client(), thread)) release(thread);
+void LockObject::unlock() {
+  if (IsOwner(CurrentCall())) release();
 }
 
-bool LockObject::OwnedBy(ClientId client, std::uint64_t thread) const {
-  return kind_ == Kind::kRLock ? IsOwner(client, thread) : locked() && client_ == client;
+bool LockObject::OwnedBy(const CurrentCall& call) const {
+  return kind_ == Kind::kRLock ? IsOwner(call) : locked() && client_ == call.client();
 }
 
 int LockObject::ReleaseAll() {
@@ -47,9 +47,9 @@ int LockObject::ReleaseAll() {
   return depth;
 }
 
-void LockObject::TakeBack(CurrentCall& call, std::uint64_t thread, int depth) {
+void LockObject::TakeBack(CurrentCall& call, int depth) {
   client_ = call.client();
-  thread_ = thread;
+  thread_ = call.thread();
   depth_ = depth;
   ++ownership_;
   GiveBackUnlessReceived(call, depth);

@@ -13,30 +13,29 @@
 #include <string>
 #include <vector>
 
-#include "remoteobj/proxy/describe.h"
+#include "remoteobj/manager/namespace.h"
 #include "remoteobj/transport/wire/any_value.h"
 
 namespace remoteobj::manager_internal {
 
-class NamespaceObject {
+class NamespaceObject final : public NamespaceInterface<AnyValue> {
  public:
   using Attributes = std::map<std::string, AnyValue>;
 
   explicit NamespaceObject(Attributes attributes);
 
-  AnyValue at(const std::string& name) const;
-  bool contains(const std::string& name) const { return attributes_.count(name) != 0; }
-  std::vector<std::string> names() const;
+  AnyValue at(const std::string& name) const override;
+  bool contains(const std::string& name) const override { return attributes_.count(name) != 0; }
+  std::vector<std::string> names() const override;
   // Namespace(a=1, b=2)
-  std::string to_string() const;
+  std::string to_string() const override;
 
-  void set(const std::string& name, AnyValue value);
-  void remove(const std::string& name);
+  void set(const std::string& name, AnyValue value) override;
+  void remove(const std::string& name) override;
 
  private:
   Attributes attributes_;
 };
-REMOTEOBJ_DESCRIBE(NamespaceObject, at, contains, names, to_string, set, remove)
 
 }  // namespace remoteobj::manager_internal
 

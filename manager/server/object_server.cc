@@ -95,6 +95,12 @@ void LetGo(std::shared_ptr<void> object) {
   going = nullptr;
 }
 
+void RefuseCode(OperationKind kind) {
+  if (kind != OperationKind::kPassTo) return;
+  throw BadValue(
+      "PassTo can't reach an object of a manager: code travels only between forks of one process");
+}
+
 RegisteredType RootType(ObjectServer& server) {
   return {.name = TypeName<Root>(),
           .info = &proxy_internal::TypeOf<Root>(),
@@ -149,6 +155,7 @@ void WaitList::WakeAll() {
 CurrentCall::CurrentCall() : call_(*current_call) {}
 
 ClientId CurrentCall::client() const { return call_.client_; }
+std::uint32_t CurrentCall::thread() const { return call_.thread_; }
 
 void CurrentCall::WillWait() {
   ObjectServer::CheckMayBlock();
@@ -397,27 +404,29 @@ ObjectServer::Way ObjectServer::WayOf(const Entry& entry, const RequestReader& r
   return made.built_in ? Way{Run::kInServer, /*locked=*/true} : Way{made.run, /*locked=*/false};
 }
 
-void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request) const {
-  const RegisteredType& how = entry.how();
+void ObjectServer::CheckBatchSize(const RequestReader& request) {
   // While such a batch is evaluated all others wait.
   constexpr std::size_t kMostInServer = 10'000;
-  if (how.run == Run::kInServer && request.chains() > kMostInServer) {
-    throw BadValue(absl::StrCat("a batch of ", request.chains(), " operations: an object that is ",
-                                "called where the manager serves everybody takes at most ",
+  const std::size_t chains = request.chains();
+  if (chains > kMostInServer) {
+    throw BadValue(absl::StrCat("a batch of ", chains, " operations: an object that is called ",
+                                "where the manager serves everybody takes at most ",
                                 kMostInServer));
   }
+}
+
+void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request) const {
+  const RegisteredType& how = entry.how();
+  if (how.run == Run::kInServer) CheckBatchSize(request);
   bool first = true;  // Of a chain.
   for (std::size_t i = 0; i < request.size(); ++i) {
     const OperationReader operation = request[i];
     const OperationKind kind = operation.kind();
-    if (kind == OperationKind::kPassTo) {
+    RefuseCode(kind);
+    if (kind == OperationKind::kNext && operation.Arguments().size() != 0) {
       throw BadValue(
-          "PassTo can't reach an object of a manager: code travels only between forks of one "
-          "process");
-    }
-    // One that has to wait would begin anew, and those before it would be done twice.
-    if (kind == OperationKind::kNext && how.built_in) {
-      throw BadValue(absl::StrCat("operations on a ", entry.type_id(), " can't be batched"));
+          "a batch of several objects takes built-in ones only, and this one begins with "
+          "an object of a user's type");
     }
     if (std::exchange(first, kind == OperationKind::kNext) && how.exposed &&
         kind != OperationKind::kNext) {
@@ -433,6 +442,43 @@ void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request
   }
 }
 
+// A chain that would have to wait fails with WouldWait: the request can't be evaluated again from
+// its start, since the chains before it are done.
+void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::size_t chains,
+                                 OutcomeWriter& outcome) {
+  CheckBatchSize(request);
+  call.may_wait_ = false;
+  const std::shared_ptr<Entry> first = call.entry_;
+  const OutcomesWriter outcomes = outcome.Many(chains);
+  for (std::size_t i = 0, begin = 0; i < chains; ++i) {
+    const std::size_t end = request.EndOfChain(begin);
+    OutcomeWriter one = outcomes[i];
+    try {
+      const bool another = i != 0 && request[begin - 1].Arguments().size() != 0;
+      call.entry_ = another ? Find(request[begin - 1].Arguments()[0].AsObject()) : first;
+      const RegisteredType& how = call.entry_->how();
+      if (!how.built_in || how.relay != nullptr || call.entry_->id() == 0) {
+        throw BadValue(
+            absl::StrCat("a batch of several objects takes built-in ones only; this is a ",
+                         call.entry_->type()));
+      }
+      for (std::size_t at = begin; at < end; ++at) RefuseCode(request[at].kind());
+      if (begin != end) call.thread_ = request[end - 1].thread();
+      proxy_internal::EvaluateChain(call.entry_->object(), *how.info, request, begin, end, one);
+    } catch (const proxy_internal::LeftEvaluation&) {
+      call.list_ = nullptr;
+      one.Error({.type = "remoteobj::WouldWait",
+                 .message = absl::StrCat("this operation on a ", call.entry_->type(),
+                                         " would have to wait: call it outside of a batch")});
+    } catch (...) {
+      one.Error(CaptureCurrentException());
+    }
+    call.memory_.reset();
+    begin = end + 1;
+  }
+  call.entry_ = first;
+}
+
 bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_wait) {
   const Evaluating evaluating(call);
   call.may_wait_ = may_wait;
@@ -445,8 +491,11 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
     const RegisteredType& how = call.entry_->how();
     if (how.relay != nullptr) {
       how.relay(call.entry_->object(), request, outcome);
+    } else if (const std::size_t chains = how.built_in ? request.chains() : 1; chains > 1) {
+      EvaluateBatch(call, request, chains, outcome);
     } else {
       CheckExposed(*call.entry_, request);
+      if (request.size() != 0) call.thread_ = request[request.size() - 1].thread();
       proxy_internal::Evaluate(call.entry_->object(), *how.info, request, outcome);
     }
   } catch (const proxy_internal::LeftEvaluation&) {

@@ -119,7 +119,8 @@ class Call final : public std::enable_shared_from_this<Call> {
 
   ObjectServer& server_;
   const ClientId client_;
-  const std::shared_ptr<Entry> entry_;
+  std::shared_ptr<Entry> entry_;  // Of a batch the one whose operation is evaluated.
+  std::uint32_t thread_ = 0;
   std::optional<Deadline> begun_;  // When it first waited.
   std::unique_ptr<HeapMessage> request_;
   HeapMessage outcome_;
@@ -233,7 +234,10 @@ class ObjectServer {
     bool locked;
   };
   Way WayOf(const Entry& entry, const RequestReader& request) const;
+  static void CheckBatchSize(const RequestReader& request);
   void CheckExposed(const Entry& entry, const RequestReader& request) const;
+  void EvaluateBatch(Call& call, const RequestReader& request, std::size_t chains,
+                     OutcomeWriter& outcome);
   // Returns whether it is finished; else it waits. Under the lock for built-in types.
   bool Evaluate(Call& call, const RequestReader& request, bool may_wait);
   void EvaluateLocked(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -28,7 +28,7 @@ bool TimeIsOver(const CurrentCall& call, absl::Duration timeout) {
 // those go on before anybody else is heard. So there never wait both an item and a getter, nor both
 // room and a putter.
 
-void QueueObject::put(const AnyValue& item, absl::Duration timeout) {
+void QueueObject::put(const AnyValue& item, WaitTime timeout) {
   CheckTimeout(timeout);
   CurrentCall call;
   if (!MayPut()) {
@@ -54,20 +54,20 @@ void QueueObject::Put(const AnyValue& item) {
   getters_.WakeOne();
 }
 
-QueueItem QueueObject::get(std::uint64_t thread, absl::Duration timeout) {
+QueueItem QueueObject::get(WaitTime timeout) {
   CheckTimeout(timeout);
   CurrentCall call;
   if (!MayGet()) {
     if (TimeIsOver(call, timeout)) throw QueueEmpty("the queue is empty");
     call.Wait(getters_, timeout);
   }
-  return TakeFirst(call, thread);
+  return TakeFirst(call);
 }
 
-std::optional<std::tuple<QueueItem>> QueueObject::try_get(std::uint64_t thread) {
+Maybe<QueueItem> QueueObject::try_get() {
   if (!MayGet()) return std::nullopt;
   CurrentCall call;
-  return TakeFirst(call, thread);
+  return TakeFirst(call);
 }
 
 bool QueueObject::MayGet() const {
@@ -75,7 +75,7 @@ bool QueueObject::MayGet() const {
   return !items_.empty();
 }
 
-QueueItem QueueObject::TakeFirst(CurrentCall& call, std::uint64_t thread) {
+QueueItem QueueObject::TakeFirst(CurrentCall& call) {
   Items::node_type item = items_.extract(items_.begin());
   MaybeWakePutter();
   const QueueItem result{item.mapped()};
@@ -88,7 +88,7 @@ QueueItem QueueObject::TakeFirst(CurrentCall& call, std::uint64_t thread) {
     return result;
   }
   const std::uint64_t number = ++last_got_;
-  got_.emplace(number, Got{call.client(), thread, std::move(item)});
+  got_.emplace(number, Got{call.client(), call.thread(), std::move(item)});
   call.LeavesSomething();
   // By then the client may have gone.
   call.IfNotReceived([this, number] {
@@ -123,8 +123,10 @@ void QueueObject::shutdown(bool immediate) {
   putters_.WakeAll();
 }
 
-void QueueObject::task_done(std::uint64_t thread) {
-  const ClientId client = CurrentCall().client();
+void QueueObject::task_done() {
+  const CurrentCall call;
+  const ClientId client = call.client();
+  const std::uint32_t thread = call.thread();
   const auto find = [&](auto is) { return std::find_if(got_.begin(), got_.end(), is); };
   auto at = find(
       [&](const auto& got) { return got.second.client == client && got.second.thread == thread; });
@@ -135,7 +137,7 @@ void QueueObject::task_done(std::uint64_t thread) {
   MaybeWakeJoiners();
 }
 
-bool QueueObject::join(absl::Duration timeout) {
+bool QueueObject::join(WaitTime timeout) {
   CurrentCall call;
   if (items_.empty() && got_.empty()) return true;
   if (call.timed_out() || timeout <= absl::ZeroDuration()) return false;

@@ -18,8 +18,8 @@
 #include <tuple>
 
 #include "absl/time/time.h"
+#include "remoteobj/manager/queue.h"
 #include "remoteobj/manager/server/call.h"
-#include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
 
 namespace remoteobj::manager_internal {
@@ -29,31 +29,25 @@ struct QueueItem {
   std::shared_ptr<const AnyValue> value;
 };
 
-class QueueObject final : public SharedObject {
+class QueueObject final : public SharedObject, public JoinableQueueInterface<AnyValue, QueueItem> {
  public:
   enum class Kind { kQueue, kJoinable };
   // Without a limit if `maxsize` is not positive.
   QueueObject(Kind kind, std::int64_t maxsize) : kind_(kind), maxsize_(maxsize) {}
 
-  // `thread` is the calling one's number in its process.
+  void put(const AnyValue& item, WaitTime timeout) override;
+  bool try_put(const AnyValue& item) override;
+  QueueItem get(WaitTime timeout) override;
+  Maybe<QueueItem> try_get() override;
 
-  // Throws QueueFull, QueueShutDown; std::invalid_argument for a negative timeout.
-  void put(const AnyValue& item, absl::Duration timeout);
-  bool try_put(const AnyValue& item);
-  // Throws QueueEmpty, QueueShutDown; std::invalid_argument for a negative timeout.
-  QueueItem get(std::uint64_t thread, absl::Duration timeout);
-  // In a tuple, since the item may be null.
-  std::optional<std::tuple<QueueItem>> try_get(std::uint64_t thread);
+  std::size_t size() const override { return items_.size(); }
+  bool full() const override {
+    return maxsize_ > 0 && size() >= static_cast<std::uint64_t>(maxsize_);
+  }
+  void shutdown(bool immediate) override;
 
-  std::uint64_t size() const { return items_.size(); }
-  bool full() const { return maxsize_ > 0 && size() >= static_cast<std::uint64_t>(maxsize_); }
-  void shutdown(bool immediate);
-
-  // What this thread got first and has not done; else its client; else anybody. Throws
-  // std::invalid_argument if there is nothing.
-  void task_done(std::uint64_t thread);
-  // False if not all was done in time.
-  bool join(absl::Duration timeout);
+  void task_done() override;
+  bool join(WaitTime timeout) override;
 
   void ClientGone(ClientId client) override;
   std::size_t waiting() const override {
@@ -65,14 +59,14 @@ class QueueObject final : public SharedObject {
   using Items = std::map<std::uint64_t, std::shared_ptr<const AnyValue>>;
   struct Got {
     ClientId client;
-    std::uint64_t thread;
+    std::uint32_t thread;
     Items::node_type item;
   };
 
   bool MayPut() const;
   void Put(const AnyValue& item);
   bool MayGet() const;
-  QueueItem TakeFirst(CurrentCall& call, std::uint64_t thread);
+  QueueItem TakeFirst(CurrentCall& call);
   void PutBack(Items::node_type item);
   void MaybeWakePutter();
   void MaybeWakeJoiners();
@@ -90,7 +84,6 @@ class QueueObject final : public SharedObject {
   WaitList putters_;
   WaitList joiners_;
 };
-REMOTEOBJ_DESCRIBE(QueueObject, put, try_put, get, try_get, size, full, shutdown, task_done, join)
 
 }  // namespace remoteobj::manager_internal
 

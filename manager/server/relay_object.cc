@@ -277,11 +277,11 @@ void RelayObject::terminate() { relay_->End("the pool was terminated"); }
 void AddRelayTypes(Registry& registry) {
   for (const auto& [type_id, kind] : {std::pair("Relay", RelayObject::Kind::kObject),
                                       std::pair("Pool", RelayObject::Kind::kPool)}) {
-    registry.Add(type_id, WaitingType<RelayObject>([k = kind](const ListReader& in) {
-                   return std::make_shared<RelayObject>(ObjectServer::Current(), k,
-                                                        Decode<std::string>(in[0]),
-                                                        Decode<std::uint64_t>(in[1]));
-                 }));
+    registry.Add(
+        type_id, WaitingType<RelayObject, RelayInterface>([k = kind](const ListReader& in) {
+          return std::make_shared<RelayObject>(
+              ObjectServer::Current(), k, Decode<std::string>(in[0]), Decode<std::uint64_t>(in[1]));
+        }));
   }
 }
 

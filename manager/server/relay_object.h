@@ -103,30 +103,23 @@ class Relay {
 };
 
 // The side of those who serve.
-class RelayObject final : public SharedObject {
+class RelayObject final : public SharedObject, public RelayInterface {
  public:
   enum class Kind { kObject, kPool };
   // `type` is that of the object whose calls are relayed. A pool keeps that object itself.
   RelayObject(ObjectServer& server, Kind kind, std::string type, std::uint64_t size);
   ~RelayObject() override;
 
-  // The object that is called. Throws StaleReference if it is gone.
-  Reference relayed();
-  // How many are to serve.
-  std::uint64_t size() const { return size_; }
-  // It is over when all those who have called this have gone.
-  void keep() { relay_->Keep(); }
-  // Waits for a call. Nothing once it is over.
-  std::optional<RelayedCall> take() { return relay_->AwaitCall(); }
-  // Answers one that was taken, and takes another if there is one right now.
-  std::optional<RelayedCall> answer(std::uint64_t number, AnswerKind kind, const AnyValue& value);
+  Reference relayed() override;
+  std::uint64_t size() const override { return size_; }
+  void keep() override { relay_->Keep(); }
+  std::optional<RelayedCall> take() override { return relay_->AwaitCall(); }
+  std::optional<RelayedCall> answer(std::uint64_t number, AnswerKind kind,
+                                    const AnyValue& value) override;
 
-  // Takes no more calls; it is over when those there are have been answered.
-  void close() { relay_->Close(); }
-  // It is over: those which are not answered fail.
-  void terminate();
-  // Waits until all is answered. False if that takes longer. Throws std::logic_error if it is open.
-  bool join(absl::Duration timeout) { return relay_->Join(timeout); }
+  void close() override { relay_->Close(); }
+  void terminate() override;
+  bool join(WaitTime timeout) override { return relay_->Join(timeout); }
 
   void ClientGone(ClientId client) override { relay_->ClientGone(client); }
   std::size_t waiting() const override { return relay_->pending(); }
@@ -139,7 +132,6 @@ class RelayObject final : public SharedObject {
   std::weak_ptr<Referent> relayed_;
   std::shared_ptr<Referent> kept_;  // A pool's; of others it is the first relayed() that takes it.
 };
-REMOTEOBJ_DESCRIBE(RelayObject, relayed, size, keep, take, answer, close, terminate, join)
 
 void AddRelayTypes(Registry& registry);
 

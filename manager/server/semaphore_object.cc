@@ -12,7 +12,7 @@ SemaphoreObject::SemaphoreObject(std::int64_t value, bool bounded)
   if (value < 0) throw std::invalid_argument("the value of a semaphore can't be negative");
 }
 
-bool SemaphoreObject::acquire(absl::Duration timeout) {
+bool SemaphoreObject::acquire(WaitTime timeout) {
   CurrentCall call;
   if (value_ == 0) {
     if (call.timed_out() || timeout <= absl::ZeroDuration()) return false;

@@ -15,21 +15,19 @@
 #include <list>
 
 #include "absl/time/time.h"
+#include "remoteobj/manager/semaphore.h"
 #include "remoteobj/manager/server/call.h"
-#include "remoteobj/proxy/describe.h"
 
 namespace remoteobj::manager_internal {
 
-class SemaphoreObject final : public SharedObject {
+class SemaphoreObject final : public SharedObject, public SemaphoreInterface {
  public:
   // Throws std::invalid_argument for a negative value.
   SemaphoreObject(std::int64_t value, bool bounded);
 
-  // False if there was none in time.
-  bool acquire(absl::Duration timeout);
-  // All or, if these are too many for a bounded one, none. Throws std::invalid_argument then, and
-  // for less than 1.
-  void release(std::int64_t units);
+  bool acquire(WaitTime timeout) override;
+  // Releases all of them or, if they are too many for a bounded one, none.
+  void release(std::int64_t units) override;
 
   // Releases the units that it holds.
   void ClientGone(ClientId client) override;
@@ -46,7 +44,6 @@ class SemaphoreObject final : public SharedObject {
   std::list<ClientId> holders_;
   WaitList waiters_;
 };
-REMOTEOBJ_DESCRIBE(SemaphoreObject, acquire, release)
 
 }  // namespace remoteobj::manager_internal
 

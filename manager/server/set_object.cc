@@ -82,7 +82,7 @@ bool SetObject::issuperset(const Values& others) const {
 }
 
 void SetObject::remove(const AnyValue& value) {
-  if (!erase(value)) throw std::out_of_range(absl::StrCat(Shown(value), " is not in the set"));
+  if (erase(value) == 0) throw std::out_of_range(absl::StrCat(Shown(value), " is not in the set"));
 }
 
 AnyValue SetObject::pop() {
@@ -108,7 +108,7 @@ void SetObject::symmetric_difference_update(Values others) {
   // Of those that are given twice, too, once.
   SetObject other(std::move(others));
   for (AnyValue& value : other.copy()) {
-    if (!erase(value)) insert(std::move(value));
+    if (erase(value) == 0) insert(std::move(value));
   }
 }
 

@@ -14,51 +14,43 @@
 #include <vector>
 
 #include "remoteobj/manager/server/ordered.h"
-#include "remoteobj/proxy/describe.h"
+#include "remoteobj/manager/set.h"
 #include "remoteobj/transport/wire/any_value.h"
 
 namespace remoteobj::manager_internal {
 
-class SetObject {
+class SetObject final : public SetInterface<AnyValue, Elements<AnyValue>> {
  public:
-  using Values = std::vector<AnyValue>;
-
   explicit SetObject(Values values) { update(std::move(values)); }
 
-  std::uint64_t size() const { return values_.size(); }
-  bool contains(const AnyValue& value) const { return values_.Contains(value); }
-  Values copy() const;
-  // As DictObject's.
+  std::size_t size() const override { return values_.size(); }
+  bool contains(const AnyValue& value) const override { return values_.Contains(value); }
+  Values copy() const override;
   std::pair<std::uint64_t, Values> chunk(const Values& after, std::uint64_t size,
-                                         std::uint64_t count) const;
-  std::string to_string() const;
+                                         std::uint64_t count) const override;
+  std::string to_string() const override;
 
-  Values union_with(Values others) const;
-  Values intersection(Values others) const;
-  Values difference(Values others) const;
-  Values symmetric_difference(Values others) const;
-  bool isdisjoint(const Values& others) const;
-  bool issubset(Values others) const;
-  bool issuperset(const Values& others) const;
+  Values union_with(Values others) const override;
+  Values intersection(Values others) const override;
+  Values difference(Values others) const override;
+  Values symmetric_difference(Values others) const override;
+  bool isdisjoint(const Values& others) const override;
+  bool issubset(Values others) const override;
+  bool issuperset(const Values& others) const override;
 
-  // Returns whether it is new.
-  bool insert(AnyValue value) { return values_.Insert(std::move(value), {}).second; }
-  bool erase(const AnyValue& value) { return values_.Erase(value); }
-  void remove(const AnyValue& value);
-  AnyValue pop();
-  void clear() { values_.Clear(); }
-  void update(Values others);
-  void intersection_update(Values others);
-  void difference_update(const Values& others);
-  void symmetric_difference_update(Values others);
+  bool insert(AnyValue value) override { return values_.Insert(std::move(value), {}).second; }
+  std::size_t erase(const AnyValue& value) override { return values_.Erase(value) ? 1 : 0; }
+  void remove(const AnyValue& value) override;
+  AnyValue pop() override;
+  void clear() override { values_.Clear(); }
+  void update(Values others) override;
+  void intersection_update(Values others) override;
+  void difference_update(const Values& others) override;
+  void symmetric_difference_update(Values others) override;
 
  private:
   Ordered<std::monostate> values_;
 };
-REMOTEOBJ_DESCRIBE(SetObject, size, contains, copy, chunk, to_string, union_with, intersection,
-                   difference, symmetric_difference, isdisjoint, issubset, issuperset, insert,
-                   erase, remove, pop, clear, update, intersection_update, difference_update,
-                   symmetric_difference_update)
 
 }  // namespace remoteobj::manager_internal
 

@@ -21,9 +21,9 @@
 namespace remoteobj::manager_internal {
 namespace {
 
-template <typename T, typename Make>
+template <typename T, typename Interface, typename Make>
 void Add(Registry& registry, std::string type_id, Make make) {
-  registry.Add(std::move(type_id), WaitingType<T>(std::move(make)));
+  registry.Add(std::move(type_id), WaitingType<T, Interface>(std::move(make)));
 }
 
 template <typename T>
@@ -34,30 +34,35 @@ T ArgumentOr(const ListReader& arguments, std::size_t i, T otherwise) {
 }  // namespace
 
 void AddSyncTypes(Registry& registry) {
-  for (const auto& [type_id, kind] : {std::pair("Queue", QueueObject::Kind::kQueue),
-                                      std::pair("JoinableQueue", QueueObject::Kind::kJoinable)}) {
-    Add<QueueObject>(registry, type_id, [k = kind](const ListReader& in) {
-      return std::make_shared<QueueObject>(k, ArgumentOr<std::int64_t>(in, 0, 0));
-    });
-  }
+  const auto make_queue = [](QueueObject::Kind kind) {
+    return [kind](const ListReader& in) {
+      return std::make_shared<QueueObject>(kind, ArgumentOr<std::int64_t>(in, 0, 0));
+    };
+  };
+  Add<QueueObject, QueueInterface<AnyValue, QueueItem>>(registry, "Queue",
+                                                        make_queue(QueueObject::Kind::kQueue));
+  Add<QueueObject, JoinableQueueInterface<AnyValue, QueueItem>>(
+      registry, "JoinableQueue", make_queue(QueueObject::Kind::kJoinable));
   for (const auto& [type_id, kind] :
        {std::pair("Lock", LockObject::Kind::kLock), std::pair("RLock", LockObject::Kind::kRLock)}) {
-    Add<LockObject>(registry, type_id,
-                    [k = kind](const ListReader&) { return std::make_shared<LockObject>(k); });
+    Add<LockObject, LockInterface>(registry, type_id, [k = kind](const ListReader&) {
+      return std::make_shared<LockObject>(k);
+    });
   }
   for (const auto& [type_id, bounded] :
        {std::pair("Semaphore", false), std::pair("BoundedSemaphore", true)}) {
-    Add<SemaphoreObject>(registry, type_id, [b = bounded](const ListReader& in) {
-      return std::make_shared<SemaphoreObject>(ArgumentOr<std::int64_t>(in, 0, 1), b);
-    });
+    Add<SemaphoreObject, SemaphoreInterface>(
+        registry, type_id, [b = bounded](const ListReader& in) {
+          return std::make_shared<SemaphoreObject>(ArgumentOr<std::int64_t>(in, 0, 1), b);
+        });
   }
-  Add<EventObject>(registry, "Event",
-                   [](const ListReader&) { return std::make_shared<EventObject>(); });
-  Add<ConditionObject>(registry, "Condition", [](const ListReader& in) {
+  Add<EventObject, EventInterface>(
+      registry, "Event", [](const ListReader&) { return std::make_shared<EventObject>(); });
+  Add<ConditionObject, ConditionInterface>(registry, "Condition", [](const ListReader& in) {
     const auto lock = ArgumentOr<std::optional<Reference>>(in, 0, std::nullopt);
     return lock ? std::make_shared<ConditionObject>(*lock) : std::make_shared<ConditionObject>();
   });
-  Add<BarrierObject>(registry, "Barrier", [](const ListReader& in) {
+  Add<BarrierObject, BarrierInterface>(registry, "Barrier", [](const ListReader& in) {
     return std::make_shared<BarrierObject>(
         Decode<std::int64_t>(in[0]), ArgumentOr<absl::Duration>(in, 1, absl::InfiniteDuration()));
   });

@@ -16,13 +16,17 @@
 
 namespace remoteobj::manager_internal {
 
-// T is a SharedObject. Without `make` clients can't make one.
-template <typename T>
-RegisteredType WaitingType(std::function<std::shared_ptr<void>(const ListReader&)> make = nullptr) {
+// T is a SharedObject that implements Interface, by which clients call it; a T itself if they call
+// it by its own description. Without `make` clients can't make one.
+template <typename T, typename Interface = T>
+RegisteredType WaitingType(
+    std::function<std::shared_ptr<Interface>(const ListReader&)> make = nullptr) {
   return {.name = TypeName<T>(),
-          .info = &proxy_internal::TypeOf<T>(),
+          .info = &proxy_internal::TypeOf<Interface>(),
           .make = std::move(make),
-          .shared = [](void* object) -> SharedObject* { return static_cast<T*>(object); },
+          .shared = [](void* object) -> SharedObject* {
+            return static_cast<T*>(static_cast<Interface*>(object));
+          },
           .built_in = true};
 }
 

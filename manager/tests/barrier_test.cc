@@ -28,7 +28,7 @@ using Came = std::pair<std::int64_t, std::uint64_t>;
 class BarrierTest : public testing::Test {
  protected:
   Begun<Came> BeginWait(TestClient& client, const Barrier& barrier, bool may_act = false) {
-    return client.Begin<Came>(barrier, "wait", std::optional<absl::Duration>(), may_act);
+    return client.Begin<Came>(barrier, "arrive", may_act);
   }
 
   TestServer server_{AddSyncTypes};
@@ -72,7 +72,7 @@ TEST_F(BarrierTest, ManyRoundsOfThreads) {
     threads.emplace_back([&, mine = t % 2 == 0 ? barrier : b_.Get(barrier)] {
       for (int round = 1; round <= kRounds; ++round) {
         ++came;
-        sum += mine->wait([&] {
+        sum += mine->wait_and_act([&] {
           EXPECT_EQ(came, round * kParties);
           ++acted;
         });
@@ -103,10 +103,9 @@ TEST_F(BarrierTest, BreaksWhenOneComesTooLate) {
   const auto none = a_.Make<Barrier>(3);
   const auto short_one = a_.Make<Barrier>(3, absl::Milliseconds(5));
   for (const Barrier& barrier : {none, short_one}) {
-    Begun<Came> other =
-        barrier == none
-            ? BeginWait(b_, barrier)
-            : b_.Begin<Came>(barrier, "wait", std::optional(absl::InfiniteDuration()), false);
+    Begun<Came> other = barrier == none
+                            ? BeginWait(b_, barrier)
+                            : b_.Begin<Came>(barrier, "arrive", false, absl::InfiniteDuration());
     EXPECT_THROW(barrier == none ? barrier->wait(absl::Milliseconds(5)) : barrier->wait(),
                  BrokenBarrier);
     EXPECT_THROW(other.Get(), BrokenBarrier);
@@ -171,7 +170,7 @@ TEST_F(BarrierTest, NobodyGoesOnBeforeTheActionHasRun) {
   const auto barrier = a_.Make<Barrier>(2);
   Begun<Came> first = BeginWait(b_, barrier, true);
   std::optional<Begun<Came>> next;
-  EXPECT_EQ(barrier->wait([&] {
+  EXPECT_EQ(barrier->wait_and_act([&] {
     EXPECT_FALSE(first.ready());
     // Who comes now is of the next round.
     next = BeginWait(b_, barrier);
@@ -181,7 +180,7 @@ TEST_F(BarrierTest, NobodyGoesOnBeforeTheActionHasRun) {
             1);
   EXPECT_EQ(first.Get(), Came(0, 0));
   EXPECT_EQ(barrier->n_waiting(), 1u);
-  EXPECT_EQ(barrier->wait(absl::Seconds(100), [] {}), 1);
+  EXPECT_EQ(barrier->wait_and_act(absl::Seconds(100), [] {}), 1);
   EXPECT_EQ(next->Get().first, 0);
 }
 
@@ -192,8 +191,8 @@ TEST_F(BarrierTest, ATimeBeginsWithTheRound) {
   Begun<Came> first = BeginWait(b_, barrier);
   std::optional<Begun<Came>> next;
   Deadline acted = Deadline::Never();
-  barrier->wait([&] {
-    next = c_.Begin<Came>(barrier, "wait", std::optional(kTimeout), false);
+  barrier->wait_and_act([&] {
+    next = c_.Begin<Came>(barrier, "arrive", false, kTimeout);
     absl::SleepFor(kTimeout);
     acted = Deadline::Now();
   });
@@ -203,7 +202,8 @@ TEST_F(BarrierTest, ATimeBeginsWithTheRound) {
 TEST_F(BarrierTest, AFailedActionBreaksIt) {
   const auto barrier = a_.Make<Barrier>(2);
   Begun<Came> first = BeginWait(b_, barrier);
-  EXPECT_THROW(barrier->wait([] { throw std::out_of_range("as told"); }), std::out_of_range);
+  EXPECT_THROW(barrier->wait_and_act([] { throw std::out_of_range("as told"); }),
+               std::out_of_range);
   EXPECT_THROW(first.Get(), BrokenBarrier);
   EXPECT_TRUE(barrier->broken());
 }
@@ -224,8 +224,9 @@ TEST_F(BarrierTest, BreaksWhenWhoActsDies) {
 
 TEST_F(BarrierTest, AnActionMayTakeTooLong) {
   const auto barrier = a_.Make<Barrier>(2);
-  Begun<Came> first = b_.Begin<Came>(barrier, "wait", std::optional(absl::Milliseconds(5)), false);
-  EXPECT_THROW(barrier->wait([&] { EXPECT_THROW(first.Get(), BrokenBarrier); }), BrokenBarrier);
+  Begun<Came> first = b_.Begin<Came>(barrier, "arrive", false, absl::Milliseconds(5));
+  EXPECT_THROW(barrier->wait_and_act([&] { EXPECT_THROW(first.Get(), BrokenBarrier); }),
+               BrokenBarrier);
   EXPECT_TRUE(barrier->broken());
 }
 

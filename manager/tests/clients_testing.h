@@ -7,7 +7,7 @@
 //   TestClient a(server), b(server);
 //   const Lock lock = a.Make<Lock>();
 //   lock->acquire();
-//   Begun<bool> waiting = b.Begin<bool>(lock, "acquire", 1, absl::InfiniteDuration());
+//   Begun<bool> waiting = b.Begin<bool>(lock, "acquire", absl::InfiniteDuration());
 //   a.Die();
 //   EXPECT_TRUE(waiting.Get());
 //
@@ -31,7 +31,7 @@
 #include "remoteobj/manager/server/call.h"
 #include "remoteobj/manager/server/object_server.h"
 #include "remoteobj/manager/server/registry.h"
-#include "remoteobj/proxy/internal/members.h"
+#include "remoteobj/proxy/internal/receive.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/wire/any_value.h"
@@ -100,17 +100,24 @@ class TestClient {
     return T(ReferenceTo(proxy.referent()->id()));
   }
 
+  // As the thread of that number in the client's process.
   template <typename R, typename... A>
-  Begun<R> Begin(const Shared& proxy, std::string_view method, const A&... arguments) {
+  Begun<R> BeginAs(std::uint32_t thread, const Shared& proxy, std::string_view method,
+                   const A&... arguments) {
     const Reference here = ReferenceTo(proxy.referent()->id());
     return Begun<R>(StartOf(here, [&](RequestWriter request) {
-      const OperationsWriter operations = request.Operations(2);
+      const OperationsWriter operations = request.Operations(2, thread);
       operations.Set(0, OperationKind::kGetAttribute, method, 0);
       operations.Set(1, OperationKind::kCall, {}, 0);
       if constexpr (sizeof...(A) != 0) {
         proxy_internal::EncodeAll<A...>(operations.Arguments(1, sizeof...(A)), 0, arguments...);
       }
     }));
+  }
+
+  template <typename R, typename... A>
+  Begun<R> Begin(const Shared& proxy, std::string_view method, const A&... arguments) {
+    return BeginAs<R>(proxy_internal::CallingThread(), proxy, method, arguments...);
   }
 
   // Its calls end, as do its later ones, with ClientDied. The server does not know yet.

@@ -33,13 +33,13 @@ class ConditionTest : public testing::TestWithParam<With> {
     return a_.Make<Condition>();
   }
   // Waits as thread `thread` of the client, and has the lock before.
-  Begun<bool> BeginWait(TestClient& client, std::uint64_t thread,
+  Begun<bool> BeginWait(TestClient& client, std::uint32_t thread,
                         absl::Duration timeout = kForEver) {
-    EXPECT_TRUE(client.Begin<bool>(condition_, "acquire", thread, kForEver).Get());
-    return client.Begin<bool>(condition_, "wait", thread, timeout);
+    EXPECT_TRUE(client.BeginAs<bool>(thread, condition_, "acquire", kForEver).Get());
+    return client.BeginAs<bool>(thread, condition_, "wait", timeout);
   }
-  void Release(TestClient& client, std::uint64_t thread) {
-    client.Begin<void>(condition_, "release", thread).Get();
+  void Release(TestClient& client, std::uint32_t thread) {
+    client.BeginAs<void>(thread, condition_, "release").Get();
   }
   void Notify(int count) {
     const std::scoped_lock guard(condition_);
@@ -120,8 +120,7 @@ TEST_P(ConditionTest, ATimeoutWaitsForTheLock) {
   Begun<bool> waiting = BeginWait(b_, 100, absl::Milliseconds(1));
   condition_->acquire();
   // Lets its time pass.
-  EXPECT_FALSE(
-      b_.Begin<bool>(condition_, "acquire", std::uint64_t{1}, absl::Milliseconds(10)).Get());
+  EXPECT_FALSE(b_.BeginAs<bool>(1, condition_, "acquire", absl::Milliseconds(10)).Get());
   EXPECT_FALSE(waiting.ready());
   // Too late for it: it is not lost on one who has left.
   condition_->notify();
@@ -207,7 +206,7 @@ TEST_P(ConditionTest, ANotificationOfWhoDiesGoesToTheNext) {
 
 TEST_P(ConditionTest, TheDeadReleaseTheLock) {
   condition_b_->acquire();
-  Begun<bool> waiting = c_.Begin<bool>(condition_, "acquire", std::uint64_t{1}, kForEver);
+  Begun<bool> waiting = c_.BeginAs<bool>(1, condition_, "acquire", kForEver);
   b_.Die();
   EXPECT_TRUE(waiting.Get());
   c_.Die();
@@ -275,12 +274,11 @@ TEST_F(ConditionOnTest, WhoIsNotifiedComesAfterThoseWhoWaitForTheLock) {
   const auto lock = a_.Make<Lock>();
   const auto condition = a_.Make<Condition>(lock);
   lock->acquire();
-  Begun<bool> notified =
-      a_.Begin<bool>(condition, "wait", manager_internal::ThisThread(), kForEver);
+  Begun<bool> notified = a_.Begin<bool>(condition, "wait", kForEver);
   lock->acquire();
-  Begun<bool> first = b_.Begin<bool>(lock, "acquire", std::uint64_t{1}, kForEver);
+  Begun<bool> first = b_.BeginAs<bool>(1, lock, "acquire", kForEver);
   condition->notify();
-  Begun<bool> last = b_.Begin<bool>(lock, "acquire", std::uint64_t{2}, kForEver);
+  Begun<bool> last = b_.BeginAs<bool>(2, lock, "acquire", kForEver);
   lock->release();
   EXPECT_TRUE(first.Get());
   EXPECT_FALSE(notified.ready());

@@ -104,7 +104,7 @@ TEST(FailedNetworkTest, AnActionThatTakesLongIsNone) {
     acting->wait();
     return barrier->wait(absl::Milliseconds(1));
   });
-  barrier->wait([&] {
+  barrier->wait_and_act([&] {
     acting->set();
     AwaitWaiting(manager, 1);
     absl::SleepFor(kLong);

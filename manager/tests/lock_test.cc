@@ -25,14 +25,14 @@ template <typename T>
 class LockTest : public testing::Test {
  protected:
   // A thread's number that is no real one's.
-  static constexpr std::uint64_t kOther = 1'000'000;
+  static constexpr std::uint32_t kOther = 1'000'000;
 
   Begun<bool> BeginAcquire(TestClient& client, absl::Duration timeout = kForEver) {
-    return client.Begin<bool>(a_, "acquire", kOther, timeout);
+    return client.BeginAs<bool>(kOther, a_, "acquire", timeout);
   }
   bool Try(TestClient& client) { return BeginAcquire(client, absl::ZeroDuration()).Get(); }
   // Of the thread kOther.
-  void Release(TestClient& client) { client.Begin<void>(a_, "release", kOther).Get(); }
+  void Release(TestClient& client) { client.BeginAs<void>(kOther, a_, "release").Get(); }
 
   TestServer server_{AddSyncTypes};
   TestClient client_a_{server_};

@@ -90,7 +90,7 @@ struct Ledger {
 
 // What all of them share.
 struct Objects {
-  explicit Objects(const Manager& manager)
+  explicit Objects(Manager& manager)
       : items(manager.Queue<int>(5)),
         jobs(manager.JoinableQueue<int>(5)),
         results(manager.Dict<int, int>()),

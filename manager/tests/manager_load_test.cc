@@ -67,12 +67,10 @@ void RaiseFileLimit() {
 std::unique_ptr<PendingCall> StartGet(const Queue<int>& queue) {
   return queue.referent()->channel().Start(
       [](RequestWriter request) {
-        const OperationsWriter operations = request.Operations(2);
+        const OperationsWriter operations = request.Operations(2, /*thread=*/1);
         operations.Set(0, OperationKind::kGetAttribute, "get", 0);
         operations.Set(1, OperationKind::kCall, {}, 0);
-        const ListWriter arguments = operations.Arguments(1, 2);
-        Encode<std::uint64_t>(1, arguments[0]);  // The thread.
-        Encode<absl::Duration>(absl::InfiniteDuration(), arguments[1]);
+        Encode<absl::Duration>(absl::InfiniteDuration(), operations.Arguments(1, 1)[0]);
       },
       Deadline::Never());
 }

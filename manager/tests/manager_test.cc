@@ -196,10 +196,9 @@ TEST(ManagerTest, SharedMemoryIsUsedUnlessItIsNotWanted) {
     Manager manager(ManagerOptions{.shared_memory = wanted});
     manager.Start();
     const int before = SharedMemories();
-    const Manager there =
-        Manager::Connect(manager.address(), ManagerOptions{.shared_memory = wanted});
+    Manager there = Manager::Connect(manager.address(), ManagerOptions{.shared_memory = wanted});
     EXPECT_EQ(SharedMemories() - before, wanted ? 1 : 0);
-    const Manager without = Manager::Connect(manager.address(), {.shared_memory = false});
+    Manager without = Manager::Connect(manager.address(), {.shared_memory = false});
     EXPECT_EQ(SharedMemories() - before, wanted ? 1 : 0);
     EXPECT_EQ(there.object_count() + without.object_count(), 0u);
   }
@@ -220,7 +219,7 @@ TEST(ManagerTest, NamesAreForOthers) {
   Manager manager = NewManager();
   const Proxy<Foo> foo = manager.Create<Foo>("Foo", 7);
   manager.Publish("foo", foo);
-  const Manager there = Manager::Connect(manager.address());
+  Manager there = Manager::Connect(manager.address());
   EXPECT_EQ(*there.Get<Proxy<Foo>>("foo")->value, 7);
   EXPECT_EQ(there.Names(), std::vector<std::string>{"foo"});
   EXPECT_THROW(there.Get<Proxy<Foo>>("bar"), std::out_of_range);
@@ -245,7 +244,7 @@ TEST(ManagerTest, AnAsynchronousCallIsEvaluatedThoughNobodyWaits) {
   Manager manager = NewManager();
   const Proxy<Foo> foo = manager.Create<Foo>("Foo", 0);
   manager.Publish("foo", foo);
-  const Manager there = Manager::Connect(manager.address());
+  Manager there = Manager::Connect(manager.address());
   const auto same = there.Get<Proxy<Foo>>("foo");
   auto future = foo->Add.Async(5);
   while (*same->value != 5) absl::SleepFor(absl::Milliseconds(1));
@@ -330,7 +329,7 @@ TEST(ManagerTest, OverTcp) {
   manager.Register<Foo, int>("Foo");
   manager.Start();
   EXPECT_NE(manager.address(), "tcp:127.0.0.1:0");
-  const Manager there = Manager::Connect(manager.address());
+  Manager there = Manager::Connect(manager.address());
   const Proxy<Foo> foo = there.Create<Foo>("Foo", 3);
   EXPECT_EQ(foo->Add(1), 4);
 }
@@ -340,7 +339,7 @@ TEST(ManagerTest, AClientThatDiesHasNothingAnyMore) {
   manager.Start();
   {
     remoteobj_testing::Forked client([&] {
-      const Manager there = Manager::Connect(manager.address());
+      Manager there = Manager::Connect(manager.address());
       std::vector<Proxy<Foo>> foos;
       for (int i = 0; i < 10; ++i) foos.push_back(there.Create<Foo>("Foo", i));
       there.Publish("ready", foos[0]);
@@ -359,7 +358,7 @@ TEST(ManagerTest, AClientThatDiesHasNothingAnyMore) {
 }
 
 TEST(ManagerTest, OutlivesTheThreadThatFirstUsedIt) {
-  const Manager manager;
+  Manager manager;
   std::optional<Dict<std::string, int>> dict;
   std::thread([&] { dict.emplace(manager.Dict<std::string, int>({{"a", 1}})); }).join();
   for (int i = 0; i < 100; ++i) (*dict)["a"] += 1;
@@ -368,7 +367,7 @@ TEST(ManagerTest, OutlivesTheThreadThatFirstUsedIt) {
 }
 
 TEST(ManagerTest, ContentsAreAnyRange) {
-  const Manager manager;
+  Manager manager;
   const std::map<std::string, int> map = {{"a", 1}, {"b", 2}};
   const auto dict = manager.Dict<std::string, int>(map);
   EXPECT_EQ(dict->size(), 2u);
@@ -379,7 +378,7 @@ TEST(ManagerTest, ContentsAreAnyRange) {
 }
 
 TEST(ManagerTest, AStructWithAProxyAsAMemberIsReceived) {
-  const Manager manager;
+  Manager manager;
   const auto queue = manager.Queue<Results>();
   queue->put({.counts = manager.Dict<std::string, int>({{"a", 1}}), .total = 7});
   const Results received = queue->get();
@@ -388,8 +387,19 @@ TEST(ManagerTest, AStructWithAProxyAsAMemberIsReceived) {
   EXPECT_THROW(Results().counts->size(), std::logic_error);
 }
 
+TEST(ManagerTest, AConstManagerStartsNoProcess) {
+  Manager manager;
+  const Manager& only_looks = manager;
+  EXPECT_THROW(only_looks.Names(), std::logic_error);
+  EXPECT_EQ(only_looks.pid(), 0);
+  static_assert(!requires(const Manager& m) { m.Lock(); });
+  const Lock lock = manager.Lock();
+  EXPECT_NE(only_looks.pid(), 0);
+  EXPECT_TRUE(only_looks.Names().empty());
+}
+
 TEST(ManagerTest, AnObjectOfAnotherManagerIsRefusedByName) {
-  const Manager here, there;
+  Manager here, there;
   const auto queue = here.Queue<Results>();
   try {
     queue->put({.counts = there.Dict<std::string, int>()});
@@ -418,12 +428,12 @@ TEST(ManagerTest, ConnectWaitsForAManagerThatIsBeingStarted) {
 
 TEST(ManagerTest, WithoutAKeyOneBeyondThisMachineIsRefusedByTheConstructor) {
   EXPECT_THROW(Manager("tcp:0.0.0.0:0", {.authkey = ""}), std::invalid_argument);
-  const Manager only_here("tcp:127.0.0.1:0", {.authkey = ""});
+  Manager only_here("tcp:127.0.0.1:0", {.authkey = ""});
 }
 
 TEST(ManagerTest, WhatIsTooLargeIsRefusedBeforeItIsSentAndTheConnectionGoesOn) {
   for (const bool shared_memory : {true, false}) {
-    const Manager manager(
+    Manager manager(
         ManagerOptions{.shared_memory = shared_memory, .max_message_bytes = std::size_t{1} << 20});
     auto dict = manager.Dict<int, std::string>();
     try {

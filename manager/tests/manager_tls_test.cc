@@ -47,7 +47,7 @@ TlsOptions BothSides() {
 
 TEST(ManagerTlsTest, ServesWhoTrustsItsCertificate) {
   Manager manager = StartWith(BothSides());
-  const Manager there = Manager::Connect(manager.address(), Trusting({}));
+  Manager there = Manager::Connect(manager.address(), Trusting({}));
   auto counts = there.Dict<std::string, int>();
   counts["a"] = 1;
   counts["a"] += 1;

@@ -29,7 +29,7 @@ class NamespaceTest : public testing::Test {
 
 TEST_F(NamespaceTest, HasAttributesOfAnyTypes) {
   const auto ns = manager_.Make<Namespace>();
-  EXPECT_EQ(ns.to_string(), "Namespace()");
+  EXPECT_EQ(ns->to_string(), "Namespace()");
   ns.Set("x", 10);
   ns.Set("name", "left");
   ns.Set("v", std::vector<int>{1, 2});

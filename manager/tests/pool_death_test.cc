@@ -95,7 +95,7 @@ class PoolDeathTest : public testing::Test {
 };
 
 TEST_F(PoolDeathTest, CallsAreAnsweredRightlyOrFail) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(kWorkers);
   const auto start = [&] { return std::make_unique<Forked>([&] { Use(pool, ledger_); }); };
   std::vector<std::unique_ptr<Forked>> clients;

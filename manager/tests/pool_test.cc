@@ -50,7 +50,7 @@ std::vector<int> Numbers(int count) {
 }
 
 TEST(PoolTest, CallsFunctionsInItsProcesses) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(2);
   EXPECT_EQ(pool->size(), 2u);
   EXPECT_EQ(pool->apply(Square, 3), 9);
@@ -68,7 +68,7 @@ TEST(PoolTest, CallsFunctionsInItsProcesses) {
 }
 
 TEST(PoolTest, MapsInOrder) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(3);
   const std::vector<int> numbers = Numbers(50);
   std::vector<int> squares;
@@ -93,7 +93,7 @@ TEST(PoolTest, MapsInOrder) {
 
 // One that takes long does not hold up the others, where any may be next.
 TEST(PoolTest, UnorderedResultsComeAsTheyAreDone) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(2);
   const auto wait = [](int millis) {
     absl::SleepFor(absl::Milliseconds(millis));
@@ -107,7 +107,7 @@ TEST(PoolTest, UnorderedResultsComeAsTheyAreDone) {
 }
 
 TEST(PoolTest, ErrorsAreTheFunctionsOwn) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(2);
   EXPECT_THROW(pool->apply(FailAt, 3), std::out_of_range);
   EXPECT_THROW(pool->map(FailAt, Numbers(10)), std::out_of_range);
@@ -121,7 +121,7 @@ TEST(PoolTest, ErrorsAreTheFunctionsOwn) {
 }
 
 TEST(PoolTest, AProcessThatDiesIsReplaced) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(1);
   for (int i = 0; i < 3; ++i) {
     EXPECT_THROW(pool->apply(Die), ListenerDied);
@@ -136,7 +136,7 @@ TEST(PoolTest, AProcessThatDiesIsReplaced) {
 
 // One that ends well, but not by the pool's end, is one that has died.
 TEST(PoolTest, AProcessThatExitsIsReplaced) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(1);
   for (int i = 0; i < 2; ++i) {
     EXPECT_THROW(pool->apply([] { _exit(0); }), ListenerDied);
@@ -170,7 +170,7 @@ namespace {
 
 // What can't be sent on went from one process to the next, and each ended by it.
 TEST(PoolTest, WhatIsNestedTooDeepIsRefused) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(1);
   const auto take = [](const Deep&) { return 1; };
   for (int depth = 80; depth < 120; ++depth) {
@@ -185,7 +185,7 @@ TEST(PoolTest, WhatIsNestedTooDeepIsRefused) {
 
 // Who takes a task learns how functions travel, and could send another pointer in its place.
 TEST(PoolTest, CallsWhatItsOwnProgramHasGivenOnly) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(1);
   const manager_internal::Signed<int (*)(int)> square(Square);
   auto other = square;
@@ -198,7 +198,7 @@ TEST(PoolTest, CallsWhatItsOwnProgramHasGivenOnly) {
 }
 
 TEST(PoolTest, ClosesJoinsAndTerminates) {
-  const Manager manager;
+  Manager manager;
   {
     const Pool pool = manager.Pool(2);
     EXPECT_THROW(pool->join(), std::logic_error);
@@ -222,20 +222,20 @@ TEST(PoolTest, ClosesJoinsAndTerminates) {
 }
 
 TEST(PoolTest, OtherProcessesUseIt) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(2);
   Process other([&] { return pool->map(Square, Numbers(5)); });
   other.Join();
   EXPECT_EQ(*other.result(), (std::vector<int>{0, 1, 4, 9, 16}));
 
   manager.Publish("pool", pool);
-  const Manager there = Manager::Connect(manager.address());
+  Manager there = Manager::Connect(manager.address());
   EXPECT_EQ(there.Get<Pool>("pool")->apply(Square, 4), 16);
 }
 
 // Those who wait for it are told.
 TEST(PoolTest, EndsWithTheProcessThatMadeIt) {
-  const Manager manager;
+  Manager manager;
   manager.Publish("ready", manager.Event());
   Process maker([&] {
     const Pool pool = manager.Pool(1);
@@ -263,7 +263,7 @@ TEST(PoolTest, EndsWithTheProcessThatMadeIt) {
 }
 
 TEST(PoolTest, ArgumentsAreObjectsOfTheManagerToo) {
-  const Manager manager;
+  Manager manager;
   const Pool pool = manager.Pool(2);
   const auto counts = manager.Dict<std::string, int>({{"a", 0}});
   const auto count = [](Dict<std::string, int> counts, int by) { counts["a"] += by; };
@@ -272,7 +272,7 @@ TEST(PoolTest, ArgumentsAreObjectsOfTheManagerToo) {
 }
 
 TEST(PoolTest, OutlivesTheThreadThatMadeIt) {
-  const Manager manager;
+  Manager manager;
   std::optional<Pool> pool;
   std::thread([&] {
     pool.emplace(manager.Pool(2));
@@ -287,7 +287,7 @@ TEST(PoolTest, LeavesNoProcessBehindThatNobodyReaps) {
   Forked program([] {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     {
-      const Manager manager;
+      Manager manager;
       const Pool pool = manager.Pool(3);
       auto busy = pool->apply_async(SleepMillis, 60'000);
       EXPECT_EQ(pool->apply(Square, 3), 9);
@@ -303,7 +303,7 @@ TEST(PoolTest, LeavesNoProcessBehindThatNobodyReaps) {
 TEST(PoolTest, InAProgramThatIgnoresSigchldAProcessThatDiesIsReplaced) {
   Forked program([] {
     signal(SIGCHLD, SIG_IGN);
-    const Manager manager;
+    Manager manager;
     const Pool pool = manager.Pool(1);
     for (int i = 0; i < 3; ++i) {
       EXPECT_ANY_THROW(pool->apply(Die));

@@ -24,13 +24,13 @@ namespace remoteobj::manager_internal {
 namespace {
 
 constexpr absl::Duration kForEver = absl::InfiniteDuration();
-constexpr std::uint64_t kThread = 1'000'000;
+constexpr std::uint32_t kThread = 1'000'000;
 
 class QueueTestBase : public testing::Test {
  protected:
   template <typename Q>
-  Begun<int> BeginGet(TestClient& client, const Q& queue, std::uint64_t thread = kThread) {
-    return client.Begin<int>(queue, "get", thread, kForEver);
+  Begun<int> BeginGet(TestClient& client, const Q& queue, std::uint32_t thread = kThread) {
+    return client.BeginAs<int>(thread, queue, "get", kForEver);
   }
   template <typename Q>
   Begun<void> BeginPut(TestClient& client, const Q& queue, int item) {
@@ -298,8 +298,8 @@ TEST_F(QueueOfTest, ProxiesKeepTheirObjects) {
 
 class JoinableQueueTest : public QueueTestBase {
  protected:
-  void Done(TestClient& client, std::uint64_t thread = kThread) {
-    client.Begin<void>(queue_, "task_done", thread).Get();
+  void Done(TestClient& client, std::uint32_t thread = kThread) {
+    client.BeginAs<void>(thread, queue_, "task_done").Get();
   }
 
   JoinableQueue<int> queue_ = a_.Make<JoinableQueue<int>>();

@@ -44,6 +44,8 @@ constexpr std::string_view kMethods[] = {"abandoned",
                                          "acted",
                                          "add",
                                          "append",
+                                         "arrive",
+                                         "back",
                                          "assign",
                                          "at",
                                          "broken",
@@ -57,16 +59,19 @@ constexpr std::string_view kMethods[] = {"abandoned",
                                          "difference",
                                          "difference_update",
                                          "erase",
-                                         "erase_slice",
+                                         "empty",
+                                         "front",
                                          "exchange",
                                          "extend",
                                          "failed",
                                          "fill",
                                          "full",
                                          "get",
+                                         "get_nowait",
                                          "get_or_create",
                                          "index",
                                          "insert",
+                                         "insert_or_assign",
                                          "inspect",
                                          "intersection",
                                          "intersection_update",
@@ -93,8 +98,11 @@ constexpr std::string_view kMethods[] = {"abandoned",
                                          "ping",
                                          "pop",
                                          "popitem",
+                                         "pop_back",
+                                         "push_back",
                                          "publish",
                                          "put",
+                                         "put_nowait",
                                          "release",
                                          "remove",
                                          "repeat",
@@ -206,12 +214,24 @@ std::unique_ptr<HeapMessage> NextRequest(Decisions& decide) {
     }
     return message;
   }
-  const OperationsWriter operations = request.Operations(2);
-  operations.Set(0, OperationKind::kGetAttribute, kMethods[decide.Below(std::size(kMethods))], 0);
-  operations.Set(1, OperationKind::kCall, {}, 0);
-  const std::size_t arguments = decide.Below(5);
-  const ListWriter list = operations.Arguments(1, arguments);
-  for (std::size_t i = 0; i < arguments; ++i) WriteValue(decide, list[i], 0);
+  // Mostly one call; else a batch of some, each on the object of the request or on another.
+  const std::size_t chains = decide.Below(4) == 0 ? 1 + decide.Below(4) : 1;
+  const OperationsWriter operations = request.Operations(3 * chains - 1, decide.Below(3));
+  for (std::size_t chain = 0; chain < chains; ++chain) {
+    const std::size_t at = 3 * chain;
+    if (chain != 0) {
+      operations.Set(at - 1, OperationKind::kNext, {}, 0);
+      if (decide.Below(2) == 0) {
+        operations.Arguments(at - 1, 1)[0].Object(decide.Below(kTypes.size() + 4), "");
+      }
+    }
+    operations.Set(at, OperationKind::kGetAttribute, kMethods[decide.Below(std::size(kMethods))],
+                   0);
+    operations.Set(at + 1, OperationKind::kCall, {}, 0);
+    const std::size_t arguments = decide.Below(5);
+    const ListWriter list = operations.Arguments(at + 1, arguments);
+    for (std::size_t i = 0; i < arguments; ++i) WriteValue(decide, list[i], 0);
+  }
   return message;
 }
 

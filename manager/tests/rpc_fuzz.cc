@@ -98,7 +98,7 @@ void Say(const Address& address, std::span<const std::byte> bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace remoteobj::manager_internal;
-  const Manager manager;
+  Manager manager;
   Say(manager.address(), std::as_bytes(std::span(data, size)));
   if (!RpcClient::Connect({.address = manager.address()})
            ->Ping(remoteobj::Deadline::After(absl::Minutes(1)))) {

@@ -218,7 +218,7 @@ TEST_F(DataSemantics, NamespaceSharesAllItsNames) {
     ns.Set("b", 2);
     ns.Set("a", std::string("one"));
   });
-  EXPECT_EQ(ns.to_string(), "Namespace(a=\"one\", b=2)");
+  EXPECT_EQ(ns->to_string(), "Namespace(a=\"one\", b=2)");
   EXPECT_EQ(ns.Get<int>("b"), 2);
   Elsewhere([&] { ns.Delete("b"); });
   EXPECT_FALSE(ns.Has("b"));

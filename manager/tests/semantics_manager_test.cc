@@ -60,7 +60,7 @@ TEST(ManagerSemantics, StatesAreInitialStartedShutDown) {
 
 // In Python it has to be started first.
 TEST(ManagerSemantics, TheFirstUseStartsIt) {
-  const Manager manager;
+  Manager manager;
   EXPECT_EQ(manager.pid(), 0);
   const auto l = manager.List<int>();
   Elsewhere([&] { l->push_back(1); });
@@ -86,7 +86,7 @@ TEST(ManagerSemantics, TheAddressIsChosenAndThePortReadable) {
   Manager tcp("tcp:127.0.0.1:0");
   tcp.Start();
   EXPECT_NE(tcp.address(), "tcp:127.0.0.1:0");
-  for (const Manager* manager : {&here, &tcp}) {
+  for (Manager* manager : {&here, &tcp}) {
     EXPECT_EQ(Elsewhere([&] { return Manager::Connect(manager->address()).object_count(); }), 0u);
   }
 }
@@ -125,7 +125,7 @@ TEST(ManagerSemantics, ServeForeverServesInTheCallingProcess) {
     stopper.join();
     return 7;
   });
-  const Manager there = ConnectWhenServing(address);
+  Manager there = ConnectWhenServing(address);
   EXPECT_EQ(there.Create<Account>("Account", 1)->Where(), server.pid());
   there.GetOrCreate<Event>("stop")->set();
   server.Join();
@@ -265,7 +265,7 @@ TEST(ManagerSemantics, TypesAreOfTheManagerThatTheyWereRegisteredWith) {
 }
 
 TEST(ManagerSemantics, InspectionNamesObjectsAndClients) {
-  const Manager manager;
+  Manager manager;
   const auto q = manager.Queue<int>();
   manager.Publish("jobs", q);
   Process waiter([&] { q->get(); });

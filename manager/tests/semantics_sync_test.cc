@@ -249,7 +249,7 @@ TEST_F(SyncSemantics, BarrierActionRunsOnceInTheProcessThatComesLast) {
   const auto barrier = manager().Barrier(2);
   const auto acted_in = manager().List<int>();
   const auto meet = [&] {
-    const std::int64_t index = barrier->wait([&] { acted_in->push_back(getpid()); });
+    const std::int64_t index = barrier->wait_and_act([&] { acted_in->push_back(getpid()); });
     return index == 1 ? 1 + static_cast<int>(acted_in->size()) : static_cast<int>(acted_in->size());
   };
   Process other(meet);

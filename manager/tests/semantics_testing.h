@@ -76,7 +76,7 @@ class OneManager : public testing::Test {
   static void TearDownTestSuite() { manager_.reset(); }
   void TearDown() override { AwaitObjects(manager(), 0); }
 
-  static const Manager& manager() { return *manager_; }
+  static Manager& manager() { return *manager_; }
 
  private:
   static inline std::unique_ptr<Manager> manager_;

@@ -63,7 +63,7 @@ TEST(SignalsTest, AProgramThatServesKeepsItsHandlersAndItsLimitOfDescriptors) {
       of_the_thread = Signals();
     });
     while (!serves) absl::SleepFor(absl::Milliseconds(1));
-    const Manager client = Manager::Connect(manager.address());
+    Manager client = Manager::Connect(manager.address());
     client.Dict<int, int>()[1] = 1;
     EXPECT_EQ(Signals(), before);
     EXPECT_EQ(MostDescriptors(), 256u);

@@ -106,7 +106,7 @@ class Soak {
  private:
   void Connections() {
     for (const bool shared : {true, false}) {
-      const Manager client =
+      Manager client =
           Manager::Connect(manager_.address(), {.authkey = kKey, .shared_memory = shared});
       client.Dict<int, int>()[1] = 1;
       Manager::Connect(manager_.address(), {.authkey = kKey, .shared_memory = shared});

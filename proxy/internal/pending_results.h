@@ -101,8 +101,10 @@ class PendingResults {
   // Neither throws. REQUIRES of Fail: an exception is being handled.
   virtual void Receive(const OutcomeReader& outcome) = 0;
   virtual void Fail() = 0;
-  // What was called, for errors.
-  virtual std::string Print() const = 0;
+  // What was called, as a view prints it.
+  virtual std::string PrintCall() const = 0;
+  // The same for errors, with the type of the object.
+  std::string Print() const;
 
  private:
   class UsingCall;
@@ -138,7 +140,7 @@ class PendingResult final : public PendingResults {
   void Fail() override {
     result_.Fail(CurrentExceptionNaming([this] { return Print(); }));
   }
-  std::string Print() const override { return view_.ToString(); }
+  std::string PrintCall() const override { return view_.ToString(); }
 
   const View view_;
   Result<R> result_;

@@ -16,6 +16,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "remoteobj/proxy/internal/type_info.h"
+#include "remoteobj/proxy/options.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/shared_memory/shared_memory_channel.h"
@@ -23,21 +24,6 @@
 #include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
-
-struct ProxyOptions {
-  // When the listener closes, calls that have arrived are evaluated; otherwise they are refused,
-  // and their callers get NotListening.
-  bool fulfill_final = true;
-  // A method that returns *this is not evaluated when it is called: the proxy that it returns sends
-  // the call with the next operation, in one round trip.
-  bool lazy_chains = false;
-  // Where nobody listens, calls and views return a value-initialised object (0, "", empty), and
-  // what returns nothing does nothing, instead of throwing NotListening or ListenerDied.
-  // Asynchronous calls and batches still throw.
-  bool default_values = false;
-  // For calls that name none of their own.
-  absl::Duration timeout = absl::InfiniteDuration();
-};
 
 namespace proxy_internal {
 
@@ -63,7 +49,13 @@ struct CallSpec {
   absl::FunctionRef<void(const OperationsWriter&)> write;
   absl::FunctionRef<std::string()> print;
   absl::Duration timeout;
+  // The object may have to wait for others after the timeout: the call goes on while the listener
+  // answers that it is there.
+  bool while_listening = false;
 };
+
+// The calling thread's number: unique in this process, never reused.
+std::uint32_t CallingThread();
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
@@ -72,6 +64,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(const TypeInfo& type, const ValueReader& sent);
   // An object that is elsewhere for good. Nobody listens here.
   Session(const TypeInfo& type, std::shared_ptr<Referent> referent, ProxyOptions options);
+  // The same for an interface, of which this program may have no implementation.
+  explicit Session(std::shared_ptr<Referent> referent);
   ~Session();
 
   const ProxyOptions& options() const { return options_; }
@@ -94,6 +88,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // Evaluates as Call does what somebody else has written. The session lives as long; while
   // anybody has it, it is the same one.
   std::shared_ptr<Channel> AsChannel();
+
+  // What was called, as errors say it: with the type in the place of the question mark of a view.
+  std::string Named(std::string printed) const;
 
   // What it refers to, if that is elsewhere for good; else null.
   const std::shared_ptr<Referent>& referent() const { return referent_; }
@@ -126,6 +123,8 @@ class Session : public std::enable_shared_from_this<Session> {
   static thread_local const Frame* innermost_;
 
   Listener& listener();
+  // Objects of a manager are told which thread calls.
+  std::uint32_t thread() const { return referent_ == nullptr ? 0 : CallingThread(); }
   void Handle(const RequestReader& request, OutcomeWriter& outcome, By by = By::kAnything);
   void CloseNow(Final final);
   absl::Duration TimeoutOf(const CallSpec& call) const;
@@ -160,30 +159,6 @@ std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print);
                                 absl::Duration waited = absl::InfiniteDuration());
 
 }  // namespace proxy_internal
-
-// Listening for calls, until it is destroyed or closed. Calls that have arrived by then are
-// evaluated or refused, as ProxyOptions say; their callers never hang.
-//
-// Lifetime: as the proxy's object, which must outlive it.
-class Listening {
- public:
-  Listening(std::shared_ptr<proxy_internal::Session> session, bool in_background);
-  ~Listening();
-  Listening(Listening&&) noexcept;
-  Listening& operator=(Listening&&) = delete;
-
-  // Ends listening. Does nothing the second time. Within a call of the object, as in a method that
-  // ends its own service, listening ends when the call has been answered; a background thread then
-  // refuses the calls that have arrived, so the object may be destroyed.
-  void Close();
-
- private:
-  struct Background;
-
-  std::shared_ptr<proxy_internal::Session> session_;
-  std::shared_ptr<Background> background_;  // Also the thread's.
-};
-
 }  // namespace remoteobj
 
 #endif  // REMOTEOBJ_PROXY_INTERNAL_SESSION_H_

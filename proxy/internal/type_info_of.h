@@ -135,13 +135,21 @@ bool InvokeWith(C& object, const ListReader& arguments, CallResult& result,
   }
 }
 
-template <typename C, typename Call, typename Parts>
+// With fewer than all, too, if the rest have defaults and it has no overloads, which these may be.
+template <typename C, typename Call, typename Parts, bool kOverloaded>
 bool InvokeParts(C& object, const ListReader& arguments, CallResult& result) {
-  return [&]<std::size_t... N>(std::index_sequence<N...>) {
-    return ((arguments.size() == N && InvokeWith<C, Call, Parts>(object, arguments, result,
-                                                                 std::make_index_sequence<N>())) ||
-            ...);
-  }(std::make_index_sequence<Parts::kArity + 1>());
+  if constexpr (kOverloaded) {
+    return arguments.size() == Parts::kArity &&
+           InvokeWith<C, Call, Parts>(object, arguments, result,
+                                      std::make_index_sequence<Parts::kArity>());
+  } else {
+    return [&]<std::size_t... N>(std::index_sequence<N...>) {
+      return (
+          (arguments.size() == N &&
+           InvokeWith<C, Call, Parts>(object, arguments, result, std::make_index_sequence<N>())) ||
+          ...);
+    }(std::make_index_sequence<Parts::kArity + 1>());
+  }
 }
 
 // `object` is a C or derived from it.
@@ -159,8 +167,8 @@ void InvokeOverloads(Object& object, const ListReader& arguments, std::uint16_t 
     if (!(allowed(std::tuple_element_t<I, Overloads>::kConst) || ...)) ThrowReadOnly(Traits::kName);
     return (((overload == 0 || overload == I + 1) &&
              allowed(std::tuple_element_t<I, Overloads>::kConst) &&
-             InvokeParts<Object, Call, std::tuple_element_t<I, Overloads>>(object, arguments,
-                                                                           result)) ||
+             InvokeParts<Object, Call, std::tuple_element_t<I, Overloads>, (kCount > 1)>(
+                 object, arguments, result)) ||
             ...);
   }(std::make_index_sequence<kCount>());
   if (!done) {

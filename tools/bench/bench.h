@@ -9,7 +9,7 @@
 //                                  .peers = {"ZeroMQ"}}},
 //                 {{"spin", SpinPingPong(pin)}, {"ZeroMQ", bench.Peer("zeromq", "call")}});
 //
-// Each row goes to stdout as a line of JSON, which bench.py makes a table and a picture of.
+// Each row goes to stdout as a line of JSON, which bench.py makes a table of.
 //
 // Threads:  none.
 // Errors:   a peer that is not there is left out of its rows.

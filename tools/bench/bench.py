@@ -6,7 +6,7 @@
     tools/bazel run -c opt //tools/bench -- --only=calls         what has such a name: --list
 
 measure (main.cc) does what is measured in C++, compile_cost.py the compiler; report.py makes a
-table of it, picture.py a picture.
+table of it.
 """
 
 import argparse
@@ -23,7 +23,6 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, HERE)
 
 import compile_cost  # pylint: disable=wrong-import-position
-import picture  # pylint: disable=wrong-import-position
 import report  # pylint: disable=wrong-import-position
 
 # measure_members takes long to compile, so a test goes without it.
@@ -84,8 +83,7 @@ def main():
                         help="for each row, limit and peer (default: %(default)s)")
     parser.add_argument("--no-peers", dest="peers", action="store_false")
     parser.add_argument("--json", type=path, metavar="PATH", help="write all results")
-    parser.add_argument("--svg", type=path, metavar="PATH", help="draw them")
-    parser.add_argument("--readme", type=path, metavar="PATH",
+    parser.add_argument("--document", type=path, metavar="PATH",
                         help="put the main rows into this document, between its marks")
     parser.add_argument("--from", dest="source", type=path, metavar="JSON",
                         help="measure nothing: take what --json has written")
@@ -109,13 +107,10 @@ def main():
     if options.json:
         with open(options.json, "w", encoding="utf-8") as f:
             f.write(report.dump(results))
-    if options.svg:
-        with open(options.svg, "w", encoding="utf-8") as f:
-            f.write(picture.draw(results))
-    if options.readme:
-        with open(options.readme, encoding="utf-8") as f:
+    if options.document:
+        with open(options.document, encoding="utf-8") as f:
             text = f.read()
-        with open(options.readme, "w", encoding="utf-8") as f:
+        with open(options.document, "w", encoding="utf-8") as f:
             f.write(report.replace_between_marks(text, report.markdown(results)))
     return 0 if well else 1
 

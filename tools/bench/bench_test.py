@@ -8,13 +8,11 @@ import subprocess
 import sys
 import tempfile
 import unittest
-import xml.dom.minidom
 
 sys.dont_write_bytecode = True  # It would write into the project.
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 
-import picture  # pylint: disable=wrong-import-position
 import report  # pylint: disable=wrong-import-position
 
 
@@ -44,15 +42,13 @@ class RunTest(unittest.TestCase):
             with open(at("README.md"), "w", encoding="utf-8") as f:
                 f.write("before\n%s\nold\n%s\nafter\n" % (report.BEGIN, report.END))
             done = self.run_bench("--only=^(limits|scaling/chain|calls/one-core)$",
-                                  "--json=" + at("x.json"), "--svg=" + at("x.svg"),
-                                  "--readme=" + at("README.md"))
+                                  "--json=" + at("x.json"), "--document=" + at("README.md"))
             self.assertIn("socketpair, one core", done.stdout)
             with open(at("x.json"), encoding="utf-8") as f:
                 rows = json.load(f)["rows"]
             self.assertIn(("limits", "memcpy of 64 MiB"), [(r["group"], r["what"]) for r in rows])
             self.assertEqual([r["x"] for r in rows if r.get("scaling") == "chain"],
                              [1, 2, 4, 8, 16, 32, 64])
-            xml.dom.minidom.parse(at("x.svg"))
             with open(at("README.md"), encoding="utf-8") as f:
                 text = f.read()
             self.assertNotIn("old", text)
@@ -107,26 +103,6 @@ class ReportTest(unittest.TestCase):
     def test_a_document_without_marks_is_not_touched(self):
         with self.assertRaises(ValueError):
             report.replace_between_marks("no marks", "x")
-
-    def test_committed_results_can_be_drawn(self):
-        path = os.path.join(HERE, "results.json")
-        with open(path, encoding="utf-8") as f:
-            results = json.load(f)
-        xml.dom.minidom.parseString(picture.draw(results))
-        with open(os.path.join(HERE, "results.svg"), encoding="utf-8") as f:
-            self.assertTrue(f.read() == picture.draw(results), "draw it again: see README.md")
-
-
-class PictureTest(unittest.TestCase):
-
-    def test_names_are_text(self):
-        results = {"machine": MACHINE, "rows": [
-            row(group="small calls, two cores", what="remote->Inc()",
-                peers=[figures("<&>", 7)])]}
-        xml.dom.minidom.parseString(picture.draw(results))
-
-    def test_nothing_is_no_error(self):
-        xml.dom.minidom.parseString(picture.draw({"machine": MACHINE, "rows": []}))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ Manager NewManager(int cpu, const std::string& address, bool shared_memory) {
 
 // The objects that calls go to.
 struct Objects {
-  explicit Objects(const Manager& manager)
+  explicit Objects(Manager& manager)
       : counter(manager.Create<Counter>("Counter")),
         threaded(manager.Create<Counter>("ThreadedCounter")),
         value(manager.Value<std::int64_t>(1)),
@@ -109,9 +109,8 @@ void OverSocket(Bench& bench, BareRpc::Kind kind, const Placement& placement,
                 const std::string& where) {
   const std::string limit = "Cap'n Proto RPC";
   BareRpc bare(kind, placement.server);
-  const Manager manager =
-      NewManager(placement.server, kind == BareRpc::kUnix ? "" : "tcp:127.0.0.1:0",
-                 /*shared_memory=*/false);
+  Manager manager = NewManager(placement.server, kind == BareRpc::kUnix ? "" : "tcp:127.0.0.1:0",
+                               /*shared_memory=*/false);
   const Objects on(manager);
   // Theirs go by unix sockets.
   const std::string grpc = "gRPC: call";
@@ -153,7 +152,7 @@ void OneCoreSocket(Bench& bench) {
 }
 
 void SharedMemory(Bench& bench) {
-  const Manager manager = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
+  Manager manager = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
   Counter object;
   Proxy plain(object);
   auto listener = Serve(plain, bench.two_cores().server);
@@ -205,7 +204,7 @@ void SharedMemory(Bench& bench) {
 void HandOver(Bench& bench, const Placement& placement, const std::string& where) {
   const int elsewhere = placement.client == placement.server ? placement.client : -1;
   BareRpc bare(BareRpc::kUnix, placement.server);
-  const Manager manager = NewManager(placement.server, "", /*shared_memory=*/true);
+  Manager manager = NewManager(placement.server, "", /*shared_memory=*/true);
   const auto there = manager.Queue<int>();
   const auto back = manager.Queue<int>();
   const auto lock = manager.Lock();
@@ -255,8 +254,8 @@ void OneCoreHandOvers(Bench& bench) {
 // --- Scaling ---
 
 void ManyObjects(Bench& bench) {
-  const Manager manager = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
-  const Manager other = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
+  Manager manager = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
+  Manager other = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
   const auto hoard = manager.Create<Hoard>("Hoard");
   const auto value = manager.Value<std::int64_t>(1);
   const auto alone = other.Value<std::int64_t>(1);
@@ -272,12 +271,12 @@ void ManyObjects(Bench& bench) {
 }
 
 void IdleClients(Bench& bench) {
-  const Manager manager = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
-  const Manager other = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
+  Manager manager = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
+  Manager other = NewManager(bench.two_cores().server, "", /*shared_memory=*/true);
   const auto value = manager.Value<std::int64_t>(1);
   const auto alone = other.Value<std::int64_t>(1);
-  const Manager there = Manager::Connect(manager.address(), {.shared_memory = false});
-  const Manager other_there = Manager::Connect(other.address(), {.shared_memory = false});
+  Manager there = Manager::Connect(manager.address(), {.shared_memory = false});
+  Manager other_there = Manager::Connect(other.address(), {.shared_memory = false});
   manager.Publish("value", value);
   other.Publish("value", alone);
   const auto by_socket = there.Get<remoteobj::Value<std::int64_t>>("value");

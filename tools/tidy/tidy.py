@@ -12,6 +12,13 @@ import re
 # A module may use those before it. The facade, at the root, uses all of them.
 LAYERS = ["transport", "except", "process", "proxy", "manager"]
 MAY_INCLUDE_CAPNP = ["transport", "manager", "tools"]
+# The rooms of the modules, the most specific first, and those that they may not use.
+ROOMS = {
+    "transport/wire": ["transport/shared_memory", "transport/rpc"],
+    "transport/shared_memory": ["transport/rpc"],
+    "transport/rpc": [],
+    "transport": ["transport/shared_memory", "transport/rpc"],
+}
 # What a module's tests, benchmarks and fuzz targets may use, but not the module.
 TEST_ONLY = re.compile(r"(^|/)(compile_fail|tests)/|_(test|benchmark|fuzz|main)\.cc$|/testdata/")
 
@@ -104,6 +111,10 @@ def _wrong_include(path, module, included, top_folders):
         return "write remoteobj/%s: consumers see it so, and may have this path, too" % included
     if parts[0] != "remoteobj" or module not in LAYERS:
         return None
+    room = next((r for r in ROOMS if path.startswith(r + "/")), module)
+    for closed in ROOMS.get(room, []):
+        if included.startswith("remoteobj/%s/" % closed) and not TEST_ONLY.search(path):
+            return "%s/ knows nothing of %s/" % (room, closed)
     used = parts[1] if len(parts) > 2 else "the facade"
     if used == "testing":
         return None if TEST_ONLY.search(path) else "only tests use testing/"

@@ -58,6 +58,13 @@ class RulesTest(unittest.TestCase):
         check("proxy/a.cc", "remoteobj/proxy/proxy.h")
         check("examples/a.cc", "remoteobj/remoteobj.h")
         check("transport/a.cc", "remoteobj/proxy/proxy.h", "transport/ knows nothing of proxy")
+        check("transport/rpc/a.cc", "remoteobj/transport/wire/value.h")
+        check("transport/wire/a.cc", "remoteobj/transport/rpc/tls.h",
+              "transport/wire/ knows nothing of transport/rpc/")
+        check("transport/a.cc", "remoteobj/transport/shared_memory/shared_log.h",
+              "transport/ knows nothing of transport/shared_memory/")
+        check("transport/a_test.cc", "remoteobj/transport/shared_memory/shared_log.h")
+        check("manager/a.cc", "remoteobj/manager/server/call.h")
         check("proxy/a_test.cc", "remoteobj/manager/manager.h", "proxy/ knows nothing of manager")
         check("proxy/a.cc", "remoteobj/remoteobj.h", "proxy/ knows nothing of the facade")
         check("proxy/a.cc", "proxy/proxy.h", "write remoteobj/proxy/proxy.h")

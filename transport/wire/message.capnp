@@ -90,6 +90,9 @@ struct Operation {
   # nothing between images, so a channel between unrelated processes refuses it. Then what the
   # function has captured, as data.
   arguments @3 :List(Value);
+  # Of a call: which thread of the sender's process makes it, for objects that know their owner, as
+  # locks do; 0 if unknown. Unique in that process, and not reused.
+  thread @4 :UInt32;
 
   enum Kind {                  # name      arguments     gives
     getAttribute @0;           # member                  the member
@@ -104,7 +107,8 @@ struct Operation {
     passTo @9;                 #           code, data, … what the function returned
     super @10;                 # a base                  the object as that base
     exists @11;                #                         bool: is what came before there?
-    next @12;                  # Between two chains: the next begins at the object again, and the
+    next @12;                  #           [id]          Between two chains: the next begins at the
+                               # object again, or at the server's object of that number, and the
                                # outcome is one of many.
   }
 }

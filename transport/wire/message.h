@@ -68,12 +68,14 @@ class OperationsWriter {
 
   transport_internal::Out* out_ = nullptr;
   transport_internal::Position at_ = 0;
+  std::uint32_t thread_ = 0;
 };
 
 class RequestWriter {
  public:
   void SetTarget(std::uint64_t id) const;
-  OperationsWriter Operations(std::size_t size) const;
+  // `thread` is the calling one's number in its process, which its calls carry; 0 for none.
+  OperationsWriter Operations(std::size_t size, std::uint32_t thread = 0) const;
 
  private:
   friend transport_internal::Access;
@@ -89,6 +91,7 @@ class OperationReader {
   OperationKind kind() const;
   std::string_view name() const;
   std::uint16_t hint() const;
+  std::uint32_t thread() const;
   ListReader Arguments() const;
 
  private:
@@ -205,8 +208,9 @@ inline RequestWriter Access::Request(Out& out, Position at) {
 
 inline Out& Access::OutOf(const RequestWriter& request) { return *request.out_; }
 
-inline OperationsWriter Access::Operations(Out& out, Position at) {
+inline OperationsWriter Access::Operations(Out& out, Position at, std::uint32_t thread) {
   OperationsWriter writer;
+  writer.thread_ = thread;
   writer.out_ = &out;
   writer.at_ = at;
   return writer;
@@ -244,6 +248,7 @@ inline void OperationsWriter::Set(std::size_t index, OperationKind kind, std::st
       at_ + index * transport_internal::kOperationLayout.words());
   out_->Set(operation, 0, kind);
   out_->Set(operation, 2, hint);
+  if (kind == OperationKind::kCall) out_->Set(operation, 4, thread_);
   if (!name.empty()) {
     out_->NewText(operation + transport_internal::kOperationLayout.data, name);
   }
@@ -261,11 +266,12 @@ inline ListWriter OperationsWriter::Arguments(std::size_t index, std::size_t siz
 
 inline void RequestWriter::SetTarget(std::uint64_t id) const { out_->Set(at_, 0, id); }
 
-inline OperationsWriter RequestWriter::Operations(std::size_t size) const {
+inline OperationsWriter RequestWriter::Operations(std::size_t size, std::uint32_t thread) const {
   return transport_internal::Access::Operations(
       *out_,
       out_->NewStructs(at_ + transport_internal::kRequestLayout.data,
-                       static_cast<std::uint32_t>(size), transport_internal::kOperationLayout));
+                       static_cast<std::uint32_t>(size), transport_internal::kOperationLayout),
+      thread);
 }
 
 inline OperationKind OperationReader::kind() const {
@@ -277,6 +283,8 @@ inline OperationKind OperationReader::kind() const {
 inline std::string_view OperationReader::name() const { return operation_.GetText(0); }
 
 inline std::uint16_t OperationReader::hint() const { return operation_.Get<std::uint16_t>(2); }
+
+inline std::uint32_t OperationReader::thread() const { return operation_.Get<std::uint32_t>(4); }
 
 inline ListReader OperationReader::Arguments() const {
   return transport_internal::Access::List(operation_.GetList(1), nullptr, "argument", 0);

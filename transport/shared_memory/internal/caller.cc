@@ -166,10 +166,18 @@ std::unique_ptr<PendingCall> Caller::StartAndWait(WriteRequest write, Deadline d
   }
 }
 
+namespace {
+
+[[noreturn]] void ThrowNotListening() {
+  throw NotListening("no process listens (call Listen() in the process that has the object)");
+}
+
+}  // namespace
+
 void Caller::CheckListening() {
   const Identity listener = header().listener.load(std::memory_order_relaxed);
   if (listener == 0 || listener == header().dead_listener.load(std::memory_order_relaxed)) {
-    throw NotListening("no process listens");
+    ThrowNotListening();
   }
 }
 
@@ -200,7 +208,7 @@ void Caller::Send(unsigned index, WriteRequest write, Deadline deadline) {
     std::uint32_t unchanged = requested;
     if (request.state.compare_exchange_strong(unchanged, StateOf(Phase::kIdle),
                                               std::memory_order_acq_rel)) {
-      throw NotListening("no process listens");
+      ThrowNotListening();
     }
   }
   slots_.Ring();

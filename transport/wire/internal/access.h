@@ -105,7 +105,7 @@ struct Access {
   // Of message.h, which has their definitions.
   static RequestWriter Request(Out& out, Position at);
   static Out& OutOf(const RequestWriter& request);
-  static OperationsWriter Operations(Out& out, Position at);
+  static OperationsWriter Operations(Out& out, Position at, std::uint32_t thread = 0);
   static RequestReader Request(const StructIn& request);
   static OperationReader Operation(const StructIn& operation);
   static OutcomeWriter Outcome(Out& out);

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+//
+// Views of methods: what remote->Inc is.
+//
+//   remote->Inc(2);                                            // calls it
+//   absl::StatusOr<int> maybe = remote->Inc.TryCall(2);
+//   remoteobj::Future<int> later = remote->Inc.Async(2);
+//   remote->Inc.Timeout(absl::Seconds(1))(2);
+//   auto call = remote->Inc.Lazy(2);  call.Get();  call.Get();  // evaluated each time
+//
+// Threads:  thread-safe, as their proxy is.
+// Lifetime: remote->Inc itself lives to the end of the statement; the results of Timeout() and
+// Lazy()
+//           can be kept.
+// Errors:   as those of views.h.
+#ifndef REMOTEOBJ_PROXY_METHODS_H_
+#define REMOTEOBJ_PROXY_METHODS_H_
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "remoteobj/proxy/internal/arrow.h"
+#include "remoteobj/proxy/internal/by_value.h"
+#include "remoteobj/proxy/internal/description.h"
+#include "remoteobj/proxy/internal/resolve.h"
+#include "remoteobj/proxy/internal/session.h"
+#include "remoteobj/proxy/view.h"
+#include "remoteobj/proxy/views.h"
+#include "remoteobj/transport/interruption.h"
+
+namespace remoteobj {
+
+class Batch;
+template <typename T>
+class Proxy;
+
+namespace proxy_internal {
+
+// A parameter that says how long its call may take: a time that the object waits, plus the way
+// there and back. Where kWhileListening is true the object may have to wait for others after that.
+template <typename P>
+concept LimitsItsCall = requires(const P& parameter) {
+  { parameter.CallLimit() } -> std::same_as<absl::Duration>;
+  { P::kWhileListening } -> std::convertible_to<bool>;
+};
+
+// A method that a thread which was asked to stop still has to call: C says which.
+template <typename C, typename E>
+constexpr bool NeverInterrupted() {
+  if constexpr (requires { C::NeverInterrupted(MemberTraits<C, E>::kName); }) {
+    return C::NeverInterrupted(MemberTraits<C, E>::kName);
+  } else {
+    return false;
+  }
+}
+
+// Chooses an overload as a call does: Pick(arguments...) returns a std::integral_constant.
+template <std::size_t I, typename Arguments>
+struct Candidate;
+template <std::size_t I, typename... A>
+struct Candidate<I, std::tuple<A...>> {
+  static std::integral_constant<std::size_t, I> Pick(A...);
+};
+template <typename Overloads, typename Indices>
+struct Candidates;
+template <typename... Parts, std::size_t... I>
+struct Candidates<std::tuple<Parts...>, std::index_sequence<I...>>
+    : Candidate<I, typename Parts::Arguments>... {
+  using Candidate<I, typename Parts::Arguments>::Pick...;
+};
+
+// Takes the parameters themselves, for arguments in braces: remote->data->insert({"c", 1}).
+template <typename D, typename Arguments>
+class CallableInBraces;
+template <typename D, typename... P>
+class CallableInBraces<D, std::tuple<P...>> {
+ public:
+  auto operator()(const Stored<P>&... arguments) const {
+    return static_cast<const D&>(*this).template CallWith<const Stored<P>&...>(arguments...);
+  }
+};
+// The first one alone, too, where the others have default arguments.
+template <typename D, typename First, typename Second, typename... P>
+class CallableInBraces<D, std::tuple<First, Second, P...>> {
+ public:
+  auto operator()(const Stored<First>& first) const {
+    return static_cast<const D&>(*this).template CallWith<const Stored<First>&>(first);
+  }
+  auto operator()(const Stored<First>& first, const Stored<Second>& second,
+                  const Stored<P>&... others) const {
+    return static_cast<const D&>(*this)
+        .template CallWith<const Stored<First>&, const Stored<Second>&, const Stored<P>&...>(
+            first, second, others...);
+  }
+};
+
+// Operations of views of a method. D has what Readable asks for; last() gets the method.
+template <typename D, typename C, typename E>
+class Callable
+    : public CallableInBraces<
+          D, typename std::tuple_element_t<0, typename MemberTraits<C, E>::Overloads>::Arguments> {
+  using InBraces = CallableInBraces<
+      D, typename std::tuple_element_t<0, typename MemberTraits<C, E>::Overloads>::Arguments>;
+  friend InBraces;
+  friend Batch;
+  using Overloads = typename MemberTraits<C, E>::Overloads;
+
+  template <typename... A>
+  static constexpr std::size_t Overload() {
+    if constexpr (std::tuple_size_v<Overloads> == 1) {
+      return 0;
+    } else {
+      using All = Candidates<Overloads, std::make_index_sequence<std::tuple_size_v<Overloads>>>;
+      if constexpr (requires { All::Pick(std::declval<A>()...); }) {
+        return decltype(All::Pick(std::declval<A>()...))::value;
+      } else {
+        static_assert(
+            requires { All::Pick(std::declval<A>()...); },
+            "remoteobj: of the described signatures of this method none fits the "
+            "arguments (A here), or more than one does as well");
+        return 0;
+      }
+    }
+  }
+  template <typename... A>
+  using PartsFor = std::tuple_element_t<Overload<A...>(), Overloads>;
+
+ public:
+  // Calls it in the process that has the object. An exception that it throws is thrown here. Of a
+  // method that returns *this the result is a proxy of the object.
+  using InBraces::operator();
+  template <typename... A>
+  auto operator()(A&&... arguments) const {
+    return CallWith<A...>(std::forward<A>(arguments)...);
+  }
+
+  // Never throws; see CurrentExceptionToStatus for the codes.
+  template <typename... A>
+  auto TryCall(A&&... arguments) const {
+    using R = decltype((*this)(std::forward<A>(arguments)...));
+    return Try<R>([&] { return (*this)(std::forward<A>(arguments)...); });
+  }
+
+  // The call as a view, which is not evaluated yet.
+  template <typename... A>
+  auto Lazy(A&&... arguments) const {
+    using R = ReceivedAs<typename PartsFor<A...>::Result, C>;
+    if constexpr (std::is_same_v<R, Proxy<C>>) {
+      return ProxyAccess::Make<C>(self().session().shared_from_this(),
+                                  Prefix().Extend(CallOperation(std::forward<A>(arguments)...)),
+                                  self().timeout());
+    } else {
+      CallLimit limit{self().timeout()};
+      Limit<A...>(limit, arguments...);
+      return CallView<R>(self().session().shared_from_this(), Prefix(),
+                         CallOperation(std::forward<A>(arguments)...),
+                         limit.while_listening ? self().timeout() : limit.timeout);
+    }
+  }
+
+  // Begins the call, and returns.
+  template <typename... A>
+  auto Async(A&&... arguments) const {
+    return Lazy(std::forward<A>(arguments)...).Async();
+  }
+
+  // The method, to be called with a deadline: remote->Slow.Timeout(absl::Seconds(1))().
+  auto Timeout(absl::Duration timeout) const;
+
+  friend std::ostream& operator<<(std::ostream& out, const Callable& callable) {
+    return out << callable.Prefix();
+  }
+
+ private:
+  template <typename... A>
+  auto CallWith(A&&... arguments) const {
+    using Parts = PartsFor<A...>;
+    using R = ReceivedAs<typename Parts::Result, C>;
+    if constexpr (std::is_same_v<R, Proxy<C>>) {
+      Session& session = self().session();
+      if (session.options().lazy_chains) {
+        return ProxyAccess::Make<C>(session.shared_from_this(),
+                                    Prefix().Extend(CallOperation(std::forward<A>(arguments)...)),
+                                    self().timeout());
+      }
+      ReceiveItselfOrDefault(session, [&](ReadOutcome read) { CallNow(read, arguments...); });
+      return ProxyAccess::Make<C>(session.shared_from_this(), self().prefix(), self().timeout());
+    } else {
+      return ReceiveOrDefault<R>(self().session(),
+                                 [&](ReadOutcome read) { CallNow(read, arguments...); });
+    }
+  }
+
+  const D& self() const { return static_cast<const D&>(*this); }
+  View Prefix() const { return self().prefix().Extend(self().last()); }
+
+  template <typename P, typename A>
+  static decltype(auto) Converted(A&& argument) {
+    using Wanted = Stored<P>;
+    constexpr bool kSame = std::is_same_v<std::remove_cvref_t<A>, Wanted>;
+    static_assert(kSame || std::is_convertible_v<A&&, std::remove_cvref_t<P>> ||
+                      std::is_convertible_v<A&&, Wanted>,
+                  "remoteobj: an argument (A) is not convertible to the method's parameter (P)");
+    static_assert(!kPointerParameter<P>,
+                  "remoteobj: this method has a parameter (P) that is a pointer or a non-const "
+                  "reference, which mean nothing in another process: it can't be called remotely");
+    static_assert(kValueParameter<P>,
+                  "remoteobj: this method has a parameter (P) that can't be received by value: it "
+                  "can't be moved, or is described and has no default constructor");
+    if constexpr (kSame) {
+      return std::forward<A>(argument);  // As it is: what can't be copied can be sent.
+    } else if constexpr (std::is_convertible_v<A&&, Wanted>) {
+      return static_cast<Wanted>(std::forward<A>(argument));
+    } else {
+      return Wanted(static_cast<std::remove_cvref_t<P>>(std::forward<A>(argument)));
+    }
+  }
+
+  template <typename Parts, typename... A>
+  static constexpr void CheckCount() {
+    static_assert(sizeof...(A) <= Parts::kArity, "remoteobj: too many arguments for this method");
+    if constexpr (sizeof...(A) <= Parts::kArity) {
+      []<std::size_t... I>(std::index_sequence<I...>) {
+        static_assert(std::is_invocable_v<typename E::CallOf, C&,
+                                          std::tuple_element_t<I, typename Parts::Arguments>...>,
+                      "remoteobj: too few arguments for this method");
+      }(std::index_sequence_for<A...>());
+    }
+  }
+
+  template <typename... A>
+  static Operation CallOperation(A&&... arguments) {
+    using Parts = PartsFor<A...>;
+    CheckCount<Parts, A...>();
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return Operation{
+          .kind = OperationKind::kCall,
+          .hint = Overload<A...>() + 1,
+          .operands = MakeOperands(Stored<std::tuple_element_t<I, typename Parts::Arguments>>(
+              Converted<std::tuple_element_t<I, typename Parts::Arguments>>(
+                  std::forward<A>(arguments)))...)};
+    }(std::index_sequence_for<A...>());
+  }
+
+  template <typename... A>
+  void CallNow(ReadOutcome read, A&... arguments) const {
+    using Parts = PartsFor<A&...>;
+    CheckCount<Parts, A...>();
+    const View& prefix = self().prefix();
+    const auto write = [&](const OperationsWriter& out) {
+      prefix.Write(out);
+      const std::size_t i = prefix.size();
+      WriteOperation(out, i, self().step(), self().operands());
+      out.Set(i + 1, OperationKind::kCall, {}, Overload<A&...>() + 1);
+      if constexpr (sizeof...(A) != 0) {
+        [&]<std::size_t... I>(std::index_sequence<I...>, const ListWriter& list) {
+          (Encode<Stored<std::tuple_element_t<I, typename Parts::Arguments>>>(
+               Converted<std::tuple_element_t<I, typename Parts::Arguments>>(arguments), list[I]),
+           ...);
+        }(std::index_sequence_for<A...>(), out.Arguments(i + 1, sizeof...(A)));
+      }
+    };
+    const auto print = [&] {
+      std::string text = Prefix().ToString();
+      text.back() = '(';
+      [&]<std::size_t... I>(std::index_sequence<I...>) {
+        ((text += I == 0 ? "" : ", ",
+          PrintValue<Stored<std::tuple_element_t<I, typename Parts::Arguments>>>(
+              text, Converted<std::tuple_element_t<I, typename Parts::Arguments>>(arguments))),
+         ...);
+      }(std::index_sequence_for<A...>());
+      return text + "))";
+    };
+    CallLimit limit{self().timeout()};
+    Limit<A&...>(limit, arguments...);
+    const CallSpec call{prefix.size() + 2, write, print, limit.timeout, limit.while_listening};
+    if constexpr (NeverInterrupted<C, E>()) {
+      const transport_internal::Uninterrupted uninterrupted;
+      self().session().Call(call, read);
+    } else {
+      self().session().Call(call, read);
+    }
+  }
+
+  struct CallLimit {
+    absl::Duration timeout;
+    bool while_listening = false;
+  };
+  // What the arguments say of the time that the call may take.
+  template <typename... A>
+  static void Limit(CallLimit& limit, const std::remove_reference_t<A>&... arguments) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (LimitBy<std::tuple_element_t<I, typename PartsFor<A...>::Arguments>>(limit, arguments), ...);
+    }(std::index_sequence_for<A...>());
+  }
+  template <typename P, typename A>
+  static void LimitBy(CallLimit& limit, const A& argument) {
+    if constexpr (LimitsItsCall<Stored<P>>) {
+      const Stored<P> parameter = argument;
+      limit.timeout = std::min(limit.timeout, parameter.CallLimit());
+      limit.while_listening = Stored<P>::kWhileListening;
+    }
+  }
+};
+
+// A method with a deadline.
+template <typename C, typename E>
+class MethodView : public Kept, public Callable<MethodView<C, E>, C, E> {
+ public:
+  using Kept::Kept;
+};
+
+template <typename D, typename C, typename E>
+auto Callable<D, C, E>::Timeout(absl::Duration timeout) const {
+  return MethodView<C, E>(self().session().shared_from_this(), self().prefix(), self().last(),
+                          timeout);
+}
+
+}  // namespace proxy_internal
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_PROXY_METHODS_H_
