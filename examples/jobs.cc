@@ -22,7 +22,7 @@ void Work(remoteobj::JoinableQueue<int> jobs, remoteobj::Dict<int, int> squares,
   for (;;) {
     const int job = jobs->get();
     if (job < 0) return jobs->task_done();
-    // Whoever gets this one first is killed with it.
+    // The first worker that gets this one is killed with it.
     if (job == 13 && !unlucky->is_set()) {
       unlucky->set();
       raise(SIGKILL);

@@ -11,7 +11,7 @@
 //
 // Indexes are Python's: negative ones count from the end.
 //
-// Threads:  thread-safe: each call is one step, whoever else calls.
+// Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive.
 // Errors:   std::out_of_range for an index beyond the ends; std::invalid_argument for a slice of
 //           another size; BadValue for a proxy of another type.

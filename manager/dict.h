@@ -16,7 +16,7 @@
 // alike: -0.0 is another key than 0.0, and a NaN is a key as others are. Values that were got are
 // copies; a proxy as a value refers to its object, which lives as long as it is in here.
 //
-// Threads:  thread-safe: each call is one step, whoever else calls.
+// Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive.
 // Errors:   std::out_of_range for a key that is not there; BadValue for a proxy of another type.
 #ifndef REMOTEOBJ_MANAGER_DICT_H_

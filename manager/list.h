@@ -14,7 +14,7 @@
 // Indexes are Python's: negative ones count from the end. Values that were got are copies; a proxy
 // as a value refers to its object, which lives as long as it is in here.
 //
-// Threads:  thread-safe: each call is one step, whoever else calls.
+// Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive. A list that has itself in it lives until it is cleared.
 // Errors:   std::out_of_range for an index beyond the ends; std::invalid_argument for a value that
 //           is not there; BadValue for a proxy of another type.

@@ -245,7 +245,7 @@ class Manager::Impl {
     const absl::MutexLock lock(&mutex_);
     if (!process_) return;
     state_ = State::kShutDown;
-    // If it has died another may be at its address by now, which is not to be asked.
+    // If it has died, another manager may have its address, which must not be asked.
     if (!WaitFor(absl::ZeroDuration())) {
       try {
         connected_->root->shutdown.Timeout(options_.shutdown_timeout)();

@@ -28,12 +28,12 @@
 //
 // Threads:  thread-safe, once it is started.
 // Lifetime: the manager's process ends with this object, or with the process that started it. An
-//           object lives as long as anybody has a proxy of it, or it has a name, or it is part of
-//           another. Whoever has died has nothing any more: no proxies, no locks, no place in line.
+//           object lives as long as a process has a proxy of it, or it has a name, or it is part of
+//           another. A process that has died has no proxies, no locks, and no place in line.
 //           A proxy that a fork has inherited counts from its first use there; until then its
 //           parent's, or another's, keeps the object.
 // Errors:   AuthenticationError, NotListening where there is none, ListenerDied where it is lost
-//           during a call, StaleReference for objects of a manager that was started anew.
+//           during a call, StaleReference for objects of a manager that was restarted.
 //           std::logic_error for what does not fit the state: registering after the start, say.
 // Not here: the types of objects, see the headers beside this one.
 #ifndef REMOTEOBJ_MANAGER_MANAGER_H_
@@ -70,6 +70,7 @@
 #include "remoteobj/manager/namespace.h"
 #include "remoteobj/manager/pool.h"
 #include "remoteobj/manager/queue.h"
+#include "remoteobj/manager/run.h"
 #include "remoteobj/manager/semaphore.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/manager/set.h"

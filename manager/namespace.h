@@ -11,7 +11,7 @@
 //
 // Names do not begin with "_".
 //
-// Threads:  thread-safe: each call is one step, whoever else calls.
+// Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive.
 // Errors:   std::out_of_range for a name that is not there; BadValue for a value of another type;
 //           std::invalid_argument for a name that can't be.

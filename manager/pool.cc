@@ -18,7 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/generator.h"
 #include "remoteobj/process/process.h"
-#include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/proxy/internal/evaluate.h"
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/transport/channel.h"

@@ -11,7 +11,7 @@
 // Values are in the order in which they were inserted, and equal if they are encoded alike: -0.0 is
 // not 0.0, and a NaN is in it as others are. What is got is a copy.
 //
-// Threads:  thread-safe: each call is one step, whoever else calls.
+// Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive.
 // Errors:   std::out_of_range for a value that is not in it; BadValue for a proxy of another type.
 // Not here: the order of sets: == is of the same object, and <= is issubset.

@@ -8,7 +8,7 @@
 //   const int seven = *v;
 //   v->exchange(8); v->compare_exchange(8, 9);          // the arrow: the object
 //
-// Threads:  thread-safe: each call is one step, whoever else calls.
+// Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive. Assigning a proxy makes it one of the other's object.
 // Errors:   std::overflow_error if a sum does not fit T; BadValue for a proxy of another type.
 #ifndef REMOTEOBJ_MANAGER_VALUE_H_

@@ -78,7 +78,7 @@ struct Codec<T> {
 
   static T Decode(const ValueReader& in) {
     static_assert(std::is_default_constructible_v<T>,
-                  "remoteobj: this described class (the T named here) is to be received by value, "
+                  "remoteobj: this described class (the T named here) is received by value, "
                   "for which it needs a default constructor");
     const RecordReader record = in.AsRecord();
     T value{};

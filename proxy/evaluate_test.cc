@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The evaluator, given requests written by hand: those that no proxy would send, too.
-#include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/proxy/internal/evaluate.h"
 
 #include <cstdint>
 #include <functional>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Waiting in a proxy is an interruption point of whoever runs for another.
+// Waiting in a proxy is an interruption point of a function that runs for an owner.
 #include <sys/types.h>
 #include <unistd.h>
 

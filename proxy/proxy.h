@@ -132,7 +132,7 @@ class Proxy {
   explicit Proxy(const Reference& reference, ProxyOptions options = {})
       : Proxy(proxy_internal::SessionOf(Type(), reference, options)) {}
 
-  // Gives the proxy an object in this process, to listen with: in one that was begun anew
+  // Gives the proxy an object in this process, to listen with: in one that was re-executed
   // (Start::kSpawn) and got the proxy as an argument there is none yet.
   // REQUIRES: this process does not listen; `object` outlives every use of the proxy in it.
   void Bind(T& object) { session_->Bind(&object); }

@@ -40,7 +40,7 @@ Board* board = nullptr;
 
 struct Machine {
   int Inc() { return ++count; }
-  // Does not return until it may, which it never may where the listener is to be killed.
+  // Does not return until it may, which is never where the test kills the listener.
   int Wait() {
     ++board->evaluating;
     while (!board->go) absl::SleepFor(absl::Microseconds(50));

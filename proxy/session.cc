@@ -15,7 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/remote_error.h"
-#include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/proxy/internal/evaluate.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/direct_call.h"

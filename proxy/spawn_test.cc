@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Proxies as arguments of processes that are no forks. Has a main of its own, which begins with
-// Init(): it is what is begun anew.
+// Init(): it is the program that is re-executed.
 #include "remoteobj/process/spawn.h"
 
 #include <stdexcept>

@@ -15,7 +15,7 @@
 // Errors:   std::logic_error for a view that is extended after its end, std::invalid_argument for a
 //           path with an empty name.
 // Not here: typed members, which make such views (remoteobj/proxy/proxy.h); evaluation
-//           (remoteobj/proxy/evaluate.h).
+//           (remoteobj/proxy/internal/evaluate.h).
 #ifndef REMOTEOBJ_PROXY_VIEW_H_
 #define REMOTEOBJ_PROXY_VIEW_H_
 

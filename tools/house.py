@@ -17,11 +17,17 @@ import subprocess
 import sys
 import tarfile
 
-MODULES = ["transport", "except", "process", "proxy", "manager"]
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "tools", "tidy"))
+
+import tidy  # pylint: disable=wrong-import-position
+
+MODULES = tidy.LAYERS
 TEST = re.compile(r"(^|/)(tests|testdata|compile_fail)/|_(test|testing|fuzz|benchmark|conformance)\.(cc|h)$"
                   r"|/(test_helpers|in_process_manager)\.h$")
 INTERNAL = re.compile(r"/(internal|server)/")
-DIALECT = [r"whoever", r"anew", r"(is|are) to be", r"by now", r"who waits?"]
+DIALECT = [word for word, _ in tidy.DIALECT]
 
 
 def working_tree():
@@ -127,7 +133,7 @@ def measure(files):
 
 
 def main():
-    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    os.chdir(ROOT)
     columns = [(name, measure(revision(name))) for name in sys.argv[1:]]
     columns.append(("now", measure(working_tree())))
     print("| | %s |" % " | ".join(name for name, _ in columns))

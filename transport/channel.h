@@ -16,7 +16,7 @@
 //   refused), or after it, and NotListening.
 // - What one thread sends is evaluated in the order in which it was sent, whether it has waited for
 //   an outcome in between or not.
-// - When the listening process dies, those who wait get ListenerDied. Later calls get NotListening
+// - When the listening process dies, waiting callers get ListenerDied. Later calls get NotListening
 //   until another process opens the channel. A call that was sent about a millisecond or less
 //   before the death, and that the listener had not begun to evaluate, may be told either. So may
 //   one that was started (Start) after a death of which nobody knew yet, and finished later.
@@ -25,7 +25,7 @@
 // Threads:  Channel is thread-safe, and callers do not wait for one another. Of a Listener, Open,
 //           Serve and Close belong to one thread at a time; Wake and is_open to any.
 // Errors:   NotListening, ListenerDied, DeadlineExceeded, BadValue (the request is too large).
-// Not here: what a request means. See remoteobj/proxy/evaluate.h.
+// Not here: what a request means. See remoteobj/proxy/internal/evaluate.h.
 #ifndef REMOTEOBJ_TRANSPORT_CHANNEL_H_
 #define REMOTEOBJ_TRANSPORT_CHANNEL_H_
 

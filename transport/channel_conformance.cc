@@ -395,7 +395,7 @@ TEST_P(ChannelConformance, WaitUntilListeningEndsAtTheDeadlineOrWhenSomebodyList
     EXPECT_TRUE(channel().WaitUntilListening(Watchdog()));
     board().stage = 2;
   });
-  absl::SleepFor(absl::Milliseconds(10));  // Likely, but not surely, it waits by now.
+  absl::SleepFor(absl::Milliseconds(10));  // It is likely, but not sure, that it waits.
   board().stage = 1;
   Await([&] { return board().stage.load() == 2; });
 }

@@ -49,15 +49,15 @@ class Running {
   virtual ~Running() = default;
 };
 
-using Run = std::function<std::unique_ptr<Running>(std::function<void()>)>;
+using RunEnd = std::function<std::unique_ptr<Running>(std::function<void()>)>;
 std::unique_ptr<Running> RunInThread(std::function<void()> body);
 std::unique_ptr<Running> RunInProcess(std::function<void()> body);
 
 struct ChannelConformanceParam {
   std::string name;
   std::function<std::unique_ptr<ChannelUnderTest>()> make;
-  Run listener = RunInThread;
-  Run caller = RunInThread;
+  RunEnd listener = RunInThread;
+  RunEnd caller = RunInThread;
 };
 
 inline void PrintTo(const ChannelConformanceParam& param, std::ostream* out) { *out << param.name; }

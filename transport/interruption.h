@@ -44,7 +44,7 @@ class Interruption {
   std::uint32_t told() const { return told_; }
 
   void Check() {
-    // Acquire: what there is to be told was written before.
+    // Acquire: the message was written before.
     const std::uint32_t now = word_.load(std::memory_order_acquire);
     if (now == told_) return;
     Tell();  // Where it throws there may be more to tell.

@@ -109,7 +109,7 @@ class Offers {
     if (auto known = Find(key)) {
       try {
         return RelayProxy({std::move(known)}, kType)->relayed.Timeout(RelayProxy::kSoon)().referent;
-      } catch (const StaleReference&) {  // Nobody refers to it by now.
+      } catch (const StaleReference&) {  // Its last reference is gone.
       }
     }
     const Proxy<Root> root(Reference{
@@ -190,7 +190,7 @@ bool Serve(const RelayProxy& relay, Channel& channel) {
       }
     }
   } catch (const NotListening&) {
-    return true;  // The manager is gone, and with it whoever called.
+    return true;  // The manager is gone, and with it the callers.
   } catch (const StaleReference&) {
     return true;
   } catch (const std::exception&) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/server/built_in_types.h"
 
-#include "remoteobj/manager/server/data_types.h"
 #include "remoteobj/manager/server/relay_object.h"
-#include "remoteobj/manager/server/sync_types.h"
+#include "remoteobj/manager/server/types/data_types.h"
+#include "remoteobj/manager/server/types/sync_types.h"
 
 namespace remoteobj::manager_internal {
 

@@ -6,7 +6,7 @@
 //     CurrentCall call;
 //     if (items_.empty()) {
 //       if (call.timed_out() || timeout <= absl::ZeroDuration()) throw QueueEmpty("…");
-//       call.Wait(getters_, timeout);                    // leaves; get() begins anew when woken
+//       call.Wait(getters_, timeout);                    // leaves; get() is run again when woken
 //     }
 //     AnyValue item = TakeFirst();
 //     call.IfNotReceived([this, item] { PutBack(item); });
@@ -99,7 +99,7 @@ class CurrentCall {
 
   // Called when the result does not reach the client: it died, or it has given up.
   void IfNotReceived(std::function<void()> give_back);
-  // This object's ClientGone is to be called when the client goes.
+  // Has this object's ClientGone called when the client goes.
   void LeavesSomething();
   // That of another object's, which this method uses.
   void LeavesSomething(const std::shared_ptr<Entry>& in);

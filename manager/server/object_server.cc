@@ -13,7 +13,7 @@
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/server/local_channel.h"
 #include "remoteobj/manager/server/root.h"
-#include "remoteobj/proxy/evaluate.h"
+#include "remoteobj/proxy/internal/evaluate.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -191,7 +191,7 @@ void CurrentCall::LeavesSomething(const std::shared_ptr<Entry>& in) {
   if (client != server.clients_.end()) {
     auto& left = client->second.left;
     left.try_emplace(in->id(), in);
-    // Of objects that are gone by now nothing is to be kept.
+    // Entries of objects that are gone are dropped.
     if (left.size() >= client->second.most_left) {
       std::erase_if(left, [](const auto& one) { return one.second.expired(); });
       client->second.most_left = 2 * left.size() + 16;
@@ -333,7 +333,7 @@ bool ObjectServer::Has(const Referent& referent) {
 
 ObjectServer& ObjectServer::Current() {
   if (current_call == nullptr) {
-    throw std::logic_error("this is to be called by a method of an object of a manager");
+    throw std::logic_error("only a method of an object of a manager can call this");
   }
   return current_call->server_;
 }

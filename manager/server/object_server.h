@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The objects of a manager, and the calls to them; whoever brings the calls.
+// The objects of a manager, and the calls to them, from any source.
 //
 //   ObjectServer server(registry);
 //   const ClientId client = server.AddClient({.pid = pid});
@@ -84,7 +84,7 @@ class Entry final : public Referent, public std::enable_shared_from_this<Entry> 
   std::shared_ptr<void> object_;
   const std::unique_ptr<Channel> channel_;
   const std::shared_ptr<Entry> owner_;
-  // Of a type that runs on threads: what is to be done in order, the first of which is under way.
+  // The strand of an object that runs on threads: work in order, of which the first is under way.
   // Guarded by the server's mutex.
   std::deque<std::function<void()>> line_;
 };
@@ -134,7 +134,7 @@ class Call final : public std::enable_shared_from_this<Call> {
   bool may_wait_ = false;
   WaitList* list_ = nullptr;  // Where it waits.
   const WaitList* last_list_ = nullptr;
-  std::uint64_t number_ = 0;  // By which those who wait in a list are ordered.
+  std::uint64_t number_ = 0;  // Orders the waiting calls of a list.
   std::list<Call*>::iterator place_;
   Deadline until_ = Deadline::Never();  // For how long it waits.
 };
@@ -204,7 +204,7 @@ class ObjectServer {
   // as long. Throws std::system_error if there can be no thread for it. REQUIRES: the lock is held.
   void DoForOwner(std::shared_ptr<Entry> part, std::function<void()> work);
 
-  // When the next call has waited long enough, and those that have by now.
+  // The time-out of the next call; and ends the calls whose time-out has passed.
   Deadline NextTimeout();
   void RunTimeouts();
 
@@ -273,7 +273,7 @@ class ObjectServer {
   // The first of them, in nanoseconds since the Unix epoch. Written under the mutex.
   std::atomic<Deadline> next_timeout_{Deadline::Never()};
 
-  // Nothing is answered any more that is not by now.
+  // Set at shutdown: pending calls are no longer answered.
   std::atomic<bool> closing_{false};
 
   WorkerPool pool_;

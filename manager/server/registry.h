@@ -14,22 +14,13 @@
 #include <type_traits>
 #include <utility>
 
+#include "remoteobj/manager/run.h"
 #include "remoteobj/manager/server/call.h"
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj {
-
-// Where the methods of a type run.
-enum class Run {
-  // On a thread of the server's own pool, one call at a time for each object. It may take its time,
-  // and call others: nobody but the callers of this object waits for it.
-  kOnThread,
-  // Where the server serves everybody: quick, since nothing is handed over. For methods that
-  // neither wait nor take long: while one runs, all wait.
-  kInServer,
-};
 
 namespace manager_internal {
 

@@ -5,9 +5,9 @@
 //
 //   caller ── call ──> RelayedObject ── Work ──> RelayObject <── take, answer ── who serves
 //
-// A caller waits until its call is answered. Whoever serves takes calls, one after the other, and
-// answers them; there may be several, as of a pool. A call that was not begun goes to another if
-// the one that was given it dies; one that was begun fails, and is not tried again.
+// A caller waits until its call is answered. A serving process takes calls, one after the other,
+// and answers them; there may be several, as of a pool. A call that was not begun goes to another
+// if the one that was given it dies; one that was begun fails, and is not tried again.
 //
 // It is over when it is ended, when those who keep it have gone, or, for a client's own object,
 // when nobody refers to that any more.
@@ -83,9 +83,9 @@ class Relay {
 
   static void Finish(const std::weak_ptr<Work>& work, AnswerKind kind, const AnyValue& value);
   std::shared_ptr<Work> NextQueued();
-  // Nothing is to be taken any more.
+  // Returns true if no call can be taken any more.
   bool all_done() const;
-  // Those who wait for the end, if that is it.
+  // Wakes the callers that wait for the end, if it has come.
   void MaybeWakeAll();
 
   const std::string what_;  // For errors.

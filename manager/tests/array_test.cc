@@ -11,7 +11,7 @@
 
 #include "gtest/gtest.h"
 #include "remoteobj/manager/list.h"
-#include "remoteobj/manager/server/data_types.h"
+#include "remoteobj/manager/server/types/data_types.h"
 #include "remoteobj/manager/tests/in_process_manager.h"
 #include "remoteobj/manager/tests/test_helpers.h"
 #include "remoteobj/transport/errors.h"

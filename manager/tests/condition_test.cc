@@ -14,7 +14,7 @@
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/manager/lock.h"
 #include "remoteobj/manager/semaphore.h"
-#include "remoteobj/manager/server/sync_types.h"
+#include "remoteobj/manager/server/types/sync_types.h"
 #include "remoteobj/manager/tests/clients_testing.h"
 #include "remoteobj/transport/errors.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Who waits with a timeout when the manager can't be heard any more. A manager that is stopped
+// Calls with a time-out when the manager can't be reached any more. A manager that is stopped
 // stands in for a network that has failed: its connections are there, and nothing comes.
 #include <signal.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Processes that use a manager's objects are killed at any moment, stopped and continued; and the
-// manager itself is killed, and started anew. No lock stays held, no item is lost or comes twice,
+// manager itself is killed, and restarted. No lock stays held, no item is lost or comes twice,
 // nobody waits for ever, and the manager has nothing of the dead.
 //
 // REMOTEOBJ_DEATH_ROUNDS says how often a process is killed. There is a watchdog against hanging,
@@ -250,7 +250,7 @@ class ClientDeathTest : public testing::TestWithParam<bool> {
     if (ledger_->getting[worker.number]) ++may_have_an_item_;
     worker.process.reset();
   }
-  // Whoever waits for something gets it.
+  // Each waiting call is answered.
   void Help() {
     if (const auto item = objects_.items->try_get()) {
       if (ledger_->got[*item]++ != 0) ledger_->Fail("an item came twice", *item);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Many clients that wait at once. What the manager takes for them is printed, not judged: only that
-// no thread is kept for who waits.
+// no thread is kept for a waiting call.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -134,7 +134,7 @@ TEST(ManagerLoadTest, ManyWaitAndAllAreServed) {
   for (int i = 0; i < kProcesses; ++i) {
     const std::vector<int> items = results->get();
     all.insert(all.end(), items.begin(), items.end());
-    // Who waits is served in the order of coming: within a connection that is known.
+    // Calls are served in order of arrival, which is known within a connection.
     for (auto at = items.begin(); at != items.end(); at += kGetsPerConnection) {
       EXPECT_TRUE(std::is_sorted(at, at + kGetsPerConnection));
     }

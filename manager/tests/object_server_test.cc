@@ -254,8 +254,8 @@ TEST_F(ObjectServerTest, ABatchKeepsTheOthersWaitingForAWhileOnly) {
   EXPECT_EQ(calls("Foo", 10'000), 10'011);
 }
 
-// What waits begins anew, and would have what came before it done twice; and what makes an object
-// is looked at before it is evaluated.
+// A call that waits is run again, which would do twice what came before it; and what makes an
+// object is looked at before it is evaluated.
 TEST_F(ObjectServerTest, TakesNoBatchForABuiltInObject) {
   const Proxy<Gate> gate = MakeGate();
   Batch batch;
@@ -331,7 +331,7 @@ TEST_F(ObjectServerTest, WhatIsNotReceivedComesBack) {
     EXPECT_TRUE(given_up.ready());
   }
   EXPECT_EQ(gate->pass(absl::ZeroDuration()), 2);
-  // It goes to who waits.
+  // It goes to the waiting call.
   auto given_up = std::make_unique<Future<int>>(gate->pass.Async(absl::InfiniteDuration()));
   Future<int> next = gate->pass.Async(absl::InfiniteDuration());
   gate->open(1);
@@ -368,7 +368,7 @@ TEST_F(ObjectServerTest, WhoWaitsOnKeepsItsPlace) {
   waiting.push_back(queues->pass_second.Async(1));
   for (const int name : {3, 4, 5}) waiting.push_back(queues->pass.Async(name));
   waiting.push_back(queues->pass_second.Async(2));
-  // They come to the second list after those who wait there, in their order.
+  // They come to the second list behind the calls that wait there, in their order.
   queues->wake_first(3);
   waiting.push_back(queues->pass_second.Async(6));
   queues->wake_second(/*open=*/false);

@@ -233,7 +233,7 @@ TEST(PoolTest, OtherProcessesUseIt) {
   EXPECT_EQ(there.Get<Pool>("pool")->apply(Square, 4), 16);
 }
 
-// Those who wait for it are told.
+// Waiting callers are told.
 TEST(PoolTest, EndsWithTheProcessThatMadeIt) {
   Manager manager;
   manager.Publish("ready", manager.Event());

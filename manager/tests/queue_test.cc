@@ -17,7 +17,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/lock.h"
-#include "remoteobj/manager/server/sync_types.h"
+#include "remoteobj/manager/server/types/sync_types.h"
 #include "remoteobj/manager/tests/clients_testing.h"
 
 namespace remoteobj::manager_internal {
@@ -132,7 +132,7 @@ TYPED_TEST(QueueTest, AnItemOfWhoGaveUpComesBackToTheFront) {
   queue->put(3);
   queue->put(4);
   EXPECT_TRUE(queue->full());
-  // In their order, whoever gives up first; and there may be more for a while than there is room.
+  // In their order, whichever client gives up first; for a while there may be more than maxsize.
   first.GiveUp();
   second.GiveUp();
   EXPECT_EQ(queue->size(), 5u);

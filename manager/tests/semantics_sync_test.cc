@@ -288,7 +288,7 @@ TEST_F(SyncSemantics, BarrierBreaksByTimeoutAndAbortUntilReset) {
   breaks([&] { barrier->abort(); });
   EXPECT_TRUE(barrier->broken());
   barrier->reset();
-  breaks([&] { barrier->reset(); });  // Frees who waits, and is as new.
+  breaks([&] { barrier->reset(); });  // Frees the waiting callers, and is as new.
   EXPECT_FALSE(barrier->broken());
 }
 
@@ -314,7 +314,7 @@ TEST_F(SyncSemantics, QueueIsFullOrEmptyWhenTheTimeIsOver) {
   EXPECT_THROW(q->put_nowait("b"), QueueFull);
   EXPECT_THROW(q->put("b", -kSoon), std::invalid_argument);
   EXPECT_THROW(q->get(-kSoon), std::invalid_argument);
-  // Who waits has it as soon as there is room.
+  // The waiting call has it as soon as there is room.
   Process putter([&] { q->put("b"); });
   AwaitWaiting(manager(), 1);
   EXPECT_EQ(q->get(), "a");

@@ -9,7 +9,7 @@
 //     EXPECT_EQ(Elsewhere([&] { return q->get(); }), 1);
 //   }
 //
-// gtest does not hear of an EXPECT in another process: let it return what is to be compared.
+// gtest does not hear of an EXPECT in another process: let it return the value to compare.
 #ifndef REMOTEOBJ_MANAGER_TESTS_SEMANTICS_TESTING_H_
 #define REMOTEOBJ_MANAGER_TESTS_SEMANTICS_TESTING_H_
 

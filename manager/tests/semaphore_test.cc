@@ -9,7 +9,7 @@
 
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
-#include "remoteobj/manager/server/sync_types.h"
+#include "remoteobj/manager/server/types/sync_types.h"
 #include "remoteobj/manager/tests/clients_testing.h"
 
 namespace remoteobj::manager_internal {

@@ -24,7 +24,7 @@
 #include "remoteobj/manager/lock.h"
 #include "remoteobj/manager/queue.h"
 #include "remoteobj/manager/semaphore.h"
-#include "remoteobj/manager/server/sync_types.h"
+#include "remoteobj/manager/server/types/sync_types.h"
 #include "remoteobj/manager/tests/clients_testing.h"
 
 namespace remoteobj::manager_internal {

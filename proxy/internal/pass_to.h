@@ -15,9 +15,9 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "remoteobj/proxy/evaluate.h"
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/internal/arrow.h"
+#include "remoteobj/proxy/internal/evaluate.h"
 #include "remoteobj/proxy/internal/pending_results.h"
 #include "remoteobj/proxy/internal/resolve.h"
 #include "remoteobj/proxy/internal/session.h"

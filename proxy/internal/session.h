@@ -27,7 +27,7 @@ namespace remoteobj {
 
 namespace proxy_internal {
 
-// A mutex that a forked child finds free, whoever held it in the parent.
+// A mutex that a forked child finds free, even if a thread of the parent held it.
 class ForkSafeMutex {
  public:
   ForkSafeMutex();

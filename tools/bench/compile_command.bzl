@@ -14,7 +14,7 @@ def _compile_command_impl(ctx):
 compile_command = rule(
     doc = """Writes the command, an argument a line, for a source called SOURCE.
 
-    It is to be run in Bazel's execution root, where its paths begin.
+    Run it in Bazel's execution root, where its paths begin.
     """,
     implementation = _compile_command_impl,
     attrs = TRY_COMPILE.attrs,

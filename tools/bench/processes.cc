@@ -73,7 +73,7 @@ void Starts(Bench& bench, const std::string& group, bool with_peers) {
                   StartAndJoin({.output = remoteobj::Output::kCapture}), limit},
                  {"the same, from the fork server",
                   StartAndJoin({.start = remoteobj::Start::kForkServer}), limit},
-                 {"the same, the program begun anew",
+                 {"the same, the program re-executed",
                   StartAndJoin({.start = remoteobj::Start::kSpawn}), limit}},
                 others);
 }

@@ -123,6 +123,39 @@ def _wrong_include(path, module, included, top_folders):
     return None
 
 
+def all_public_headers_are_in_one_file(tree):
+    """Each is in the facade, or in the test that compiles them together."""
+    included = "".join(tree.read(p) for p in ("remoteobj.h", "testing/public_headers_test.cc")
+                       if tree.exists(p))
+    for path in tree.matching(".h"):
+        public = (package_of(path) in LAYERS and "_testing." not in path
+                  and not re.search(r"/(internal|server|tests)/", path))
+        if public and '"remoteobj/%s"' % path not in included:
+            yield "%s: include it in remoteobj.h, or in testing/public_headers_test.cc" % path
+
+
+# Words of a dialect that readers from elsewhere trip over.
+DIALECT = [
+    (r"whoever", "name the caller, process or thread"),
+    (r"anew", "restarted, re-executed, again"),
+    (r"(is|are) to be", "must be, can be, or the verb alone"),
+    (r"by now", "already, or nothing"),
+    (r"who waits?", "a waiting caller, process or thread"),
+]
+
+
+def words_are_plain(tree):
+    """In comments, messages and documents; the changelog speaks of the past."""
+    for path in tree.matching(".h", ".cc", ".md", ".capnp", ".pml", ".bazel", ".bzl", ".sh"):
+        if path == "CHANGELOG.md":
+            continue
+        for number, line in enumerate(tree.read(path).split("\n"), 1):
+            for word, instead in DIALECT:
+                found = re.search(r"\b%s\b" % word, line, re.IGNORECASE)
+                if found:
+                    yield '%s:%d: "%s": write %s' % (path, number, found[0], instead)
+
+
 # Where the wall clock is for people to read.
 MAY_READ_WALL_CLOCK = ["except/remote_error.cc", "transport/internal/log_line.cc"]
 _USE_DEADLINE = "use Deadline of remoteobj/transport/deadline.h"
@@ -354,6 +387,7 @@ CHECKS = [
     sources_include_their_header_first,
     sources_name_their_licence,
     includes_go_down,
+    all_public_headers_are_in_one_file,
     waits_are_by_the_monotonic_clock,
     statics_have_no_guard,
     paths_exist,

@@ -75,6 +75,21 @@ class RulesTest(unittest.TestCase):
         check("proxy/a.cc", "glog/logging.h")
         check("proxy/a.h", "glog/logging.h", "glog's macros")
 
+    def test_public_headers(self):
+        rule = tidy.all_public_headers_are_in_one_file
+        facade = '#include "remoteobj/proxy/a.h"\n'
+        self.check(rule, {"proxy/a.h": "", "remoteobj.h": facade})
+        self.check(rule, {"proxy/internal/b.h": "", "proxy/b_testing.h": "", "testing/c.h": ""})
+        self.check(rule, {"proxy/a.h": "", "proxy/b.h": "", "remoteobj.h": facade},
+                   "proxy/b.h: include it in remoteobj.h")
+
+    def test_words(self):
+        rule = tidy.words_are_plain
+        self.check(rule, {"a.cc": "// A waiting caller must restart it.\n"})
+        self.check(rule, {"CHANGELOG.md": "begun anew\n"})
+        self.check(rule, {"a.md": "\nWhoever waits\n"}, 'a.md:2: "Whoever": write name the caller')
+        self.check(rule, {"a.h": "// What is to be done.\n"}, 'a.h:1: "is to be"')
+
     def test_wall_clock(self):
 
         def check(code, *expected, path="proxy/a.cc"):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Waiting on a word of shared memory, and waking who waits there. Source: futex(2).
+// Waiting on a word of shared memory, and waking the threads that wait there. Source: futex(2).
 //
 // A wait ends early when the thread is interrupted; the caller then comes to InterruptionPoint().
 #ifndef REMOTEOBJ_TRANSPORT_INTERNAL_FUTEX_H_

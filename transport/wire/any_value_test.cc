@@ -131,7 +131,7 @@ TEST(AnyValue, KeepsTheObjectsThatItRefersTo) {
   value.reset();
   EXPECT_FALSE(alive.expired());
   {
-    // Whoever writes it for another is told, so that the object lives until it has arrived.
+    // The writer of the message is told, so that the object lives until it has arrived.
     Scope scope(nullptr);
     std::vector<std::shared_ptr<Referent>> held;
     copy->Read([&](const ValueReader&) {});

@@ -129,7 +129,7 @@ inline constexpr OutcomeKind kLastOutcomeKind = OutcomeKind::kMany;
 
 class OutcomesWriter;
 
-// Writes what a call came to. Each method begins anew: what was written before is forgotten, so
+// Writes what a call came to. Each method starts again: what was written before is forgotten, so
 // that an error can replace a value that could not be written to its end.
 class OutcomeWriter {
  public:

@@ -4,11 +4,11 @@
 //
 //   Encode(Reference{counter}, out);                  // its id and its type, and no more
 //
-// As an argument of a process that is begun anew (see descriptors.h) a reference says where its
+// As an argument of a process that is re-executed (see descriptors.h) a reference says where its
 // manager is, too.
 //
 // A value says no more of an object than its id and its type. What keeps it alive on the way, and
-// what an id means where it arrives, is up to whoever carries the value: it sets a ReferenceScope
+// what an id means where it arrives, is up to the carrier of the value: it sets a ReferenceScope
 // around its encoding and decoding. Without one such a value can't be sent.
 //
 // Threads:  a scope is the calling thread's.

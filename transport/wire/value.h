@@ -103,7 +103,7 @@ class ValueWriter : private transport_internal::WriterPlace {
 
   ListWriter List(std::size_t size) const;
   MapWriter Map(std::size_t size) const;
-  // `type` is for people; `fields` are to be written all.
+  // `type` is for people; all `fields` must be written.
   RecordWriter Record(std::string_view type, std::size_t fields) const;
 
  private:

@@ -54,9 +54,9 @@ class Out {
   std::span<const Word> words() const { return {base_, used_}; }
   std::uint64_t used() const { return used_; }
 
-  // Begins anew.
+  // Starts a new message.
   virtual void Reset() { used_ = 0; }
-  // Forgets all behind the first so many words, to which nothing points by now.
+  // Forgets all behind the first so many words, to which nothing points any more.
   void Forget(std::uint64_t used) { used_ = used; }
 
   // Takes words of another message as they are: its pointers are relative. Gives where they lie.

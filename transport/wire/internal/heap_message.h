@@ -20,7 +20,7 @@ class HeapMessage final : public Out {
 
   In Read() const { return In(words().data(), used_); }
 
-  // Begins anew with so many words, which are 0, for others to write.
+  // Starts a new message of that many words, all 0, for the caller to write.
   std::span<Word> Prepare(std::uint64_t words) {
     Reset();
     Allocate(words);

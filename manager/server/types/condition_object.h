@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//
+// A condition of a manager, as its server has it.
+//
+// Its lock is a Lock or RLock of the same server, with which others may have to do as well, or an
+// RLock of its own. A call to wait leaves the lock, waits to be notified, then waits for the lock
+// among all who want it, last of them. If its client dies or gives up on the way, the notification
+// goes to the next.
+//
+// Threads:  under the server's lock.
+#ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_CONDITION_OBJECT_H_
+#define REMOTEOBJ_MANAGER_SERVER_TYPES_CONDITION_OBJECT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/time/time.h"
+#include "remoteobj/manager/condition.h"
+#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/types/lock_object.h"
+#include "remoteobj/transport/wire/references.h"
+
+namespace remoteobj::manager_internal {
+
+class Entry;
+
+class ConditionObject final : public SharedObject, public ConditionInterface {
+ public:
+  // With an RLock of its own.
+  ConditionObject();
+  // Throws BadValue for what is neither a Lock nor an RLock.
+  explicit ConditionObject(const Reference& lock);
+
+  bool acquire(WaitTime timeout) override;
+  void release() override { lock_->release(); }
+  void unlock() override { lock_->unlock(); }
+
+  bool wait(WaitTimeThenOthers timeout) override;
+  void notify(std::int64_t count) override;
+  void notify_all() override;
+
+  void ClientGone(ClientId client) override;
+  std::size_t waiting() const override;
+
+ private:
+  void CheckOwned() const;
+  void LeavesLock(CurrentCall& call) const;
+
+  const std::shared_ptr<Entry> entry_;  // Of the lock. Null for its own.
+  const std::unique_ptr<LockObject> own_;
+  LockObject* const lock_;
+  WaitList waiters_;
+};
+
+}  // namespace remoteobj::manager_internal
+
+#endif  // REMOTEOBJ_MANAGER_SERVER_TYPES_CONDITION_OBJECT_H_

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/server/types/semaphore_object.h"
+
+#include <algorithm>
+#include <limits>
+#include <stdexcept>
+
+namespace remoteobj::manager_internal {
+
+SemaphoreObject::SemaphoreObject(std::int64_t value, bool bounded)
+    : first_value_(value), bounded_(bounded), value_(value) {
+  if (value < 0) throw std::invalid_argument("the value of a semaphore can't be negative");
+}
+
+bool SemaphoreObject::acquire(WaitTime timeout) {
+  CurrentCall call;
+  if (value_ == 0) {
+    if (call.timed_out() || timeout <= absl::ZeroDuration()) return false;
+    call.Wait(waiters_, timeout);
+  }
+  --value_;
+  if (value_ >= first_value_) {
+    call.IfNotReceived([this] { PutBack(1); });
+    return true;
+  }
+  const ClientId client = call.client();
+  holders_.push_back(client);
+  call.LeavesSomething();
+  // By then the client may have gone, or others may have released what it had.
+  call.IfNotReceived([this, client] {
+    const auto own = std::find(holders_.begin(), holders_.end(), client);
+    if (own == holders_.end()) return;
+    holders_.erase(own);
+    PutBack(1);
+  });
+  return true;
+}
+
+void SemaphoreObject::release(std::int64_t units) {
+  if (units < 1) throw std::invalid_argument("release of less than one unit");
+  const std::int64_t most = bounded_ ? first_value_ : std::numeric_limits<std::int64_t>::max();
+  if (units > most - value_) {
+    throw std::invalid_argument("release of more units than there may be");
+  }
+  // Its own first, then the oldest.
+  const ClientId client = CurrentCall().client();
+  for (std::int64_t i = units; i > 0 && !holders_.empty(); --i) {
+    const auto own = std::find(holders_.begin(), holders_.end(), client);
+    holders_.erase(own == holders_.end() ? holders_.begin() : own);
+  }
+  PutBack(units);
+}
+
+void SemaphoreObject::PutBack(std::int64_t units) {
+  value_ += units;
+  for (; units > 0 && !waiters_.empty(); --units) waiters_.WakeOne();
+}
+
+void SemaphoreObject::ClientGone(ClientId client) {
+  PutBack(static_cast<std::int64_t>(std::erase(holders_, client)));
+}
+
+}  // namespace remoteobj::manager_internal
