@@ -8,6 +8,10 @@
 #include "remoteobj/transport/channel_conformance.h"
 #include "remoteobj/transport/rpc/tls.h"
 
+namespace remoteobj {
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ChannelConformance);
+}
+
 TEST(PublicHeadersTest, CompileTogether) {
   static_assert(remoteobj::Run::kOnThread != remoteobj::Run::kInServer);
   const remoteobj::RunEnd run = remoteobj::RunInThread;

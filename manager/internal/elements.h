@@ -81,6 +81,11 @@ template <typename T>
 class Maybe final : public std::optional<T> {
  public:
   using std::optional<T>::optional;
+
+  // Compares them as optionals, also where T is one.
+  friend bool operator==(const Maybe& a, const std::optional<T>& b) {
+    return static_cast<const std::optional<T>&>(a) == b;
+  }
 };
 
 // Items that come in chunks: `next` gives so many next ones, or less, and none at the end. Each
@@ -195,7 +200,7 @@ struct Codec<manager_internal::Maybe<T>> {
   static manager_internal::Maybe<T> Decode(const ValueReader& in) {
     const ListReader list = in.AsList();
     if (list.size() == 0) return std::nullopt;
-    return remoteobj::Decode<T>(list[0]);
+    return manager_internal::Maybe<T>(std::in_place, remoteobj::Decode<T>(list[0]));
   }
 };
 

@@ -387,12 +387,15 @@ TEST(ManagerTest, AStructWithAProxyAsAMemberIsReceived) {
   EXPECT_THROW(Results().counts->size(), std::logic_error);
 }
 
+template <typename M>
+constexpr bool kMakesLocks = requires(M& manager) { manager.Lock(); };
+
 TEST(ManagerTest, AConstManagerStartsNoProcess) {
   Manager manager;
   const Manager& only_looks = manager;
   EXPECT_THROW(only_looks.Names(), std::logic_error);
   EXPECT_EQ(only_looks.pid(), 0);
-  static_assert(!requires(const Manager& m) { m.Lock(); });
+  static_assert(kMakesLocks<Manager> && !kMakesLocks<const Manager>);
   const Lock lock = manager.Lock();
   EXPECT_NE(only_looks.pid(), 0);
   EXPECT_TRUE(only_looks.Names().empty());

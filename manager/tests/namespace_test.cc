@@ -51,9 +51,9 @@ TEST_F(NamespaceTest, ErrorsNameTheAttribute) {
   ExpectThrows<std::out_of_range>([&] { ns.Get<int>("z"); }, "no attribute \"z\"");
   ExpectThrows<std::out_of_range>([&] { ns.Delete("z"); }, "no attribute \"z\"");
   ExpectThrows<BadValue>([&] { ns.Get<int>("y"); },
-                         "attribute \"y\": (Namespace.at): expected an integer");
+                         "attribute \"y\": (Namespace.at(\"y\")): expected an integer");
   ExpectThrows<BadValue>([&] { ns.Get<std::string>("x"); },
-                         "attribute \"x\": (Namespace.at): expected text");
+                         "attribute \"x\": (Namespace.at(\"x\")): expected text");
   for (const char* name : {"", "_x", "__class__"}) {
     ExpectThrows<std::invalid_argument>([&] { ns.Set(name, 1); },
                                         "can't be called \"" + std::string(name) + "\"");
