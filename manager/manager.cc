@@ -230,7 +230,7 @@ class Manager::Impl {
     return connected_->root;
   }
 
-  // Calls `make`, whose value is to be sent. REQUIRES: root() was called.
+  // Calls `make`, whose value will be sent. REQUIRES: root() was called.
   AnyValue Make(absl::FunctionRef<AnyValue()> make) {
     AnyValue made;
     client()->WithReferences([&] { made = make(); });

@@ -85,7 +85,7 @@ class LifelineTest : public testing::TestWithParam<Start> {
   void Tell(pid_t pid) {
     if (write(told_.writing, &pid, sizeof pid) != sizeof pid) _exit(7);
   }
-  // As a pidfd, so that its end is seen whoever is its parent.
+  // As a pidfd, so that its end is seen by a process that is not its parent.
   int Told() {
     pid_t pid = 0;
     if (read(told_.reading, &pid, sizeof pid) != sizeof pid) return -1;
@@ -163,7 +163,7 @@ TEST_P(LifelineTest, ADaemonOutlivesTheThreadThatStartedIt) {
   std::optional<Process<>> daemon;
   std::thread([&] { daemon.emplace(StartOne(app::kPlainly)); }).join();
   WaitUntilReady();
-  // The thread has been reaped by now, which is when the kernel sent its signal.
+  // The thread has been reaped, which is when the kernel sent its signal.
   EXPECT_FALSE(daemon->Join(absl::Milliseconds(20)));
   daemon->Kill();
 }

@@ -240,7 +240,7 @@ TEST_P(SpawnTest, NoDescriptorOfTheOwnerIsKeptOpen) {
   // The fork server begins here, if there is none, and would keep what it was begun with.
   Process owner([] {
     int ends[2];
-    if (pipe(ends) != 0) _exit(9);  // To be inherited, by whoever does.
+    if (pipe(ends) != 0) _exit(9);  // Inherited, unless it is closed.
     Process process({.start = GetParam()}, app::SleepForEver);
     close(ends[1]);
     char byte;
@@ -325,7 +325,7 @@ TEST_P(SpawnTest, DaemonsDieWithTheirOwner) {
   owner.Kill();
   EXPECT_THROW(owner.Join(), ProcessDied);
   while (kill(pid, 0) == 0) {
-    // A zombie, until whoever has become its parent has waited for it.
+    // A zombie, until its new parent has waited for it.
     char path[64], state = ' ';
     std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
     if (std::FILE* file = std::fopen(path, "r")) {

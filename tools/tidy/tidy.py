@@ -388,6 +388,7 @@ CHECKS = [
     sources_name_their_licence,
     includes_go_down,
     all_public_headers_are_in_one_file,
+    words_are_plain,
     waits_are_by_the_monotonic_clock,
     statics_have_no_guard,
     paths_exist,

@@ -33,7 +33,7 @@ class Address {
 
   // For kUnix, the path; for kUnixAbstract, the name, without the zero byte that comes before it
   // in sun_path. Else empty. Both fit into sun_path. A relative path is meant from the working
-  // directory of whoever uses it.
+  // directory of the process that uses it.
   const std::string& path() const { return path_; }
 
   // For kTcp, else empty and 0. IPv6 addresses have no brackets here, and their shortest form
@@ -46,7 +46,7 @@ class Address {
 
   // Whether no other machine can connect: Unix sockets, 127.0.0.0/8, ::1, localhost. A manager
   // without a key listens nowhere else. Of host names only "localhost" is taken to be local, and
-  // that by its name: whoever resolves it looks at what comes out.
+  // that by its name: the resolver of the name checks the result.
   bool IsLocalOnly() const;
 
   // In the form that Parse() takes; Parse(ToString()) gives an equal address.

@@ -8,9 +8,9 @@
 // compare-exchange), writes behind the lane's tail, where no reader looks, and then moves the tail
 // by one release store, which is the moment of publication. Killed before it, it leaves bytes
 // behind the tail, which the lane's next owner overwrites; killed after it, a whole record. The
-// lane of a dead owner is taken over by whoever finds no other; a new owner needs nothing but the
-// tail. So writers wait for one another only if all lanes are in the hands of live ones, and never
-// for a reader.
+// lane of a dead owner is taken over by a writer that finds no other; a new owner needs nothing but
+// the tail. So writers wait for one another only if all lanes are in the hands of live ones, and
+// never for a reader.
 //
 // Why the order holds. Sequences are handed out by one counter before anything is written. If
 // Append A returned before Append B began, then A has the lower sequence, and A's tail was moved

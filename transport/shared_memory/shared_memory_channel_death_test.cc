@@ -589,8 +589,8 @@ TEST_F(DeathTest, IsNotAListenerThatIsStoppedForAWhile) {
   EXPECT_EQ(Wait(listener), 0);
 }
 
-// It leaves the bit set and the listener asleep. Whoever took over the slot saw the bit, rang
-// neither, and waited for ever.
+// It leaves the bit set and the listener asleep. The process that took over the slot saw the bit,
+// rang neither, and waited for ever.
 TEST_F(DeathTest, OfCallersBeforeTheyRingLeavesNobodyWaiting) {
   const pid_t listener = ForkSleepingListener();
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));

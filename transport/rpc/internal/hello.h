@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The first words of a connection: who is there, which version is spoken, and whether both sides
-// have the same key. Bytes in, bytes out; whoever has the socket moves them.
+// have the same key. Bytes in, bytes out; the owner of the socket moves them.
 //
 //   ServerHello server(options);                    ClientHello client(options);
 //   send(server.Greeting());               -->      auto answer = client.Answer(greeting);
@@ -36,9 +36,9 @@
 // What it does not do:
 //   - It protects the hello, and not what comes after. Somebody who can change the bytes on their
 //     way can let two honest sides prove their keys to each other and then speak in their place.
-//     Where that is to be feared the connection must be TLS whose certificate the client checks,
+//     Where that is a risk, the connection must be TLS whose certificate the client checks,
 //     or a Unix socket.
-//   - Whoever listens to a hello can try keys at home, as fast as a computer can. A key must be
+//   - An eavesdropper on a handshake can try keys at home, as fast as a computer can. A key must be
 //     random (32 bytes of getrandom), not a password.
 //   - All who have the key are equal: a client that has it could pose as the server.
 //   - pid and id are what the peer says of itself.
@@ -154,7 +154,7 @@ class ServerHello {
 
   explicit ServerHello(HelloOptions options);
 
-  // To be sent at once; then kAnswerBytes are to be read.
+  // Send it at once; then read kAnswerBytes.
   const HelloGreeting& Greeting() const { return greeting_; }
 
   // Throws nothing that a client could cause. REQUIRES: the first call; std::logic_error else.
@@ -176,7 +176,7 @@ class ClientHello {
  public:
   explicit ClientHello(HelloOptions options);
 
-  // Reads kGreetingBytes; gives what to send, after which kReplyBytes are to be read.
+  // Takes kGreetingBytes; returns the bytes to send, after which kReplyBytes must be read.
   // REQUIRES: the first call; std::logic_error else.
   const HelloAnswer& Answer(std::span<const std::byte, kGreetingBytes> greeting);
 

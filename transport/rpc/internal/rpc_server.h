@@ -72,7 +72,8 @@ class RpcServer {
   void Stop();
   // Calls `work` in Run.
   void Post(std::function<void()> work);
-  // Returns when what clients have sent by now has been taken. REQUIRES: another thread is in Run.
+  // Returns when everything that clients have sent so far has been taken. REQUIRES: another thread
+  // is in Run.
   void Sync();
 
  private:

@@ -43,7 +43,7 @@ class RpcAnswer {
   virtual bool refused() { return false; }
   virtual HeapMessage& outcome() = 0;
   virtual const std::vector<std::shared_ptr<Referent>>& references() = 0;
-  // Whether Received() is to be called once the client has the outcome.
+  // Returns true if Received() must be called once the client has the outcome.
   virtual bool hands_over() = 0;
   virtual void Received() = 0;
 };
@@ -67,7 +67,7 @@ class RpcService {
  public:
   virtual ~RpcService() = default;
   virtual std::unique_ptr<RpcSession> Connected(const PeerInfo& peer) = 0;
-  // When RunTimeouts is to be called next.
+  // When RunTimeouts must be called next.
   virtual Deadline NextTimeout() { return Deadline::Never(); }
   virtual void RunTimeouts() {}
 };

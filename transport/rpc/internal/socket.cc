@@ -194,7 +194,7 @@ bool IsSameFile(const struct stat& a, dev_t device, ino_t inode) {
 void RemoveLeftOver(const Address& address) {
   const char* const path = address.path().c_str();
   struct stat found = {};
-  if (lstat(path, &found) != 0) return;  // Gone by now: bind() tells.
+  if (lstat(path, &found) != 0) return;  // It is gone: bind() tells.
   if (!S_ISSOCK(found.st_mode)) {
     errno = EADDRINUSE;
     Throw(address,
@@ -241,7 +241,7 @@ Socket::Socket(int fd) : process_(getpid()) {
 }
 
 Socket::~Socket() {
-  // In a forked child it is closed, and its number may be another's by now.
+  // In a forked child it is closed, and its number may be another descriptor's.
   if (fd_ < 0 || process_ != getpid()) return;
   const std::scoped_lock lock(ForkSafeMutex<OpenSocketsMutex>());
   OpenSockets().erase(fd_);

@@ -53,7 +53,7 @@ class Spinner {
       } else if (now > end) {
         break;
       }
-      // By now the peer may be waiting for this very core, or another process is.
+      // The peer, or another process, may be waiting for this very core.
       sched_yield();
     }
     // Try again after 1, 3, 7 … 255 waits.
