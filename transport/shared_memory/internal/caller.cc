@@ -61,6 +61,13 @@ ListenerDied::End EndOf(Identity process) {
   return end;
 }
 
+// Not inlined: constructing an exception would make the functions of a successful call longer.
+[[noreturn, gnu::noinline]] void ThrowNotListening() { throw NotListening("no process listens"); }
+
+[[noreturn, gnu::noinline]] void ThrowLate() {
+  throw DeadlineExceeded("the outcome did not come in time");
+}
+
 [[noreturn]] void ThrowListenerDied(Identity listener, bool evaluating) {
   const ListenerDied::End end = EndOf(listener);
   std::string how;
@@ -251,7 +258,7 @@ void Caller::AwaitOutcome(unsigned index, Deadline deadline, Age age) {
               SliceUntil(deadline, age == Age::kNew ? kFirstSlice : kSlice));
     if (HasOutcome(index)) break;
     InterruptionPoint();
-    if (deadline.expired()) throw DeadlineExceeded("the outcome did not come in time");
+    if (deadline.expired()) ThrowLate();
     CheckListenerLives(index, age);
     age = Age::kOld;
   }
