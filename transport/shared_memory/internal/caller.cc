@@ -62,7 +62,9 @@ ListenerDied::End EndOf(Identity process) {
 }
 
 // Not inlined: constructing an exception would make the functions of a successful call longer.
-[[noreturn, gnu::noinline]] void ThrowNotListening() { throw NotListening("no process listens"); }
+[[noreturn, gnu::noinline]] void ThrowNotListening() {
+  throw NotListening("no process listens (call Listen() in the process that has the object)");
+}
 
 [[noreturn, gnu::noinline]] void ThrowLate() {
   throw DeadlineExceeded("the outcome did not come in time");
@@ -172,14 +174,6 @@ std::unique_ptr<PendingCall> Caller::StartAndWait(WriteRequest write, Deadline d
     return std::make_unique<FinishedCall>(std::current_exception());
   }
 }
-
-namespace {
-
-[[noreturn]] void ThrowNotListening() {
-  throw NotListening("no process listens (call Listen() in the process that has the object)");
-}
-
-}  // namespace
 
 void Caller::CheckListening() {
   const Identity listener = header().listener.load(std::memory_order_relaxed);
