@@ -141,10 +141,9 @@ class Manager::Impl {
         connect_only_(connect_only),
         address_(transport_internal::AbsoluteAddress(address)) {
     constexpr std::size_t kLeast = std::size_t{1} << 20;
-    if (options_.max_message_bytes < kLeast ||
-        options_.max_message_bytes > kMaxManagerMessageBytes) {
+    if (options_.max_message_bytes < kLeast || options_.max_message_bytes > kMaxRpcMessageBytes) {
       throw std::invalid_argument(
-          "ManagerOptions::max_message_bytes: between 1 MiB and kMaxManagerMessageBytes (1 GiB)");
+          "ManagerOptions::max_message_bytes: between 1 MiB and kMaxRpcMessageBytes (1 GiB)");
     }
     if (connect_only_) return;
     transport_internal::CheckKey(address_, options_.authkey);

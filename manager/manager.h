@@ -112,7 +112,7 @@ struct ManagerOptions {
   bool shared_memory = true;
   // The largest call, with all its arguments, and the largest outcome; the same on both sides. What
   // is larger is BadValue, and is not sent.
-  std::size_t max_message_bytes = kMaxManagerMessageBytes;
+  std::size_t max_message_bytes = kMaxRpcMessageBytes;
   // Of users' types that run on threads, in the manager's process.
   int max_threads = 64;
   // How Start() makes the process (remoteobj/process/spawn.h). A fork of a program that has threads

@@ -170,7 +170,7 @@ class AuthenticationError
   using CallErrorOf::CallErrorOf;
 };
 
-// A reference to an object that is gone: its manager was restarted since, or nobody kept it.
+// A reference to an object that is gone: its server was restarted since, or nobody kept it.
 class StaleReference : public CallErrorOf<StaleReference, CallError::Kind::kStaleReference> {
  public:
   using CallErrorOf::CallErrorOf;

@@ -12,8 +12,8 @@ namespace remoteobj {
 // To and from a proxy's listener.
 inline constexpr std::size_t kMaxMessageBytes = std::size_t{4} << 30;
 
-// To and from a manager, which serves others between.
-inline constexpr std::size_t kMaxManagerMessageBytes = std::size_t{1} << 30;
+// To and from an RPC server, which serves other clients in between.
+inline constexpr std::size_t kMaxRpcMessageBytes = std::size_t{1} << 30;
 
 }  // namespace remoteobj
 

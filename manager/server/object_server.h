@@ -144,7 +144,7 @@ class ObjectServer {
   struct Options {
     // Of users' types that run on threads.
     std::size_t max_threads = 64;
-    std::size_t max_outcome_bytes = kMaxManagerMessageBytes;
+    std::size_t max_outcome_bytes = kMaxRpcMessageBytes;
   };
 
   explicit ObjectServer(Registry registry) : ObjectServer(std::move(registry), Options()) {}

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Where a manager listens, as text and as its parts.
+// Where a server listens, as text and as its parts.
 //
 //   auto address = remoteobj::Address::Parse("tcp:[::1]:7000");
 //   address.host();         // "::1"
-//   address.IsLocalOnly();  // true: nobody on another machine gets there
+//   address.IsLocalOnly();  // true: other machines can't connect
 //
 //   unix:PATH            a socket in the file system; who may connect is up to its permissions
-//   unix-abstract:NAME   a name of this machine's (of its network namespace), without a file
+//   unix-abstract:NAME   a name in the network namespace, without a file
 //   tcp:HOST:PORT        HOST is an IPv4 address, an IPv6 address in brackets, or a host name;
 //                        0 as PORT has the kernel choose one
 //
@@ -32,11 +32,11 @@ class Address {
   Kind kind() const { return kind_; }
 
   // For kUnix, the path; for kUnixAbstract, the name, without the zero byte that comes before it
-  // in sun_path. Else empty. Both fit into sun_path. A relative path is meant from the working
-  // directory of the process that uses it.
+  // in sun_path. Otherwise empty. Both fit into sun_path. A relative path is relative to the
+  // working directory of the process that uses it.
   const std::string& path() const { return path_; }
 
-  // For kTcp, else empty and 0. IPv6 addresses have no brackets here, and their shortest form
+  // For kTcp; otherwise empty and 0. IPv6 addresses have no brackets here, and their shortest form
   // (RFC 5952); host names are in lower case.
   const std::string& host() const { return host_; }
   std::uint16_t port() const { return port_; }
@@ -44,12 +44,12 @@ class Address {
   // The same host, at the port that the kernel has chosen. REQUIRES: kind() is kTcp.
   Address WithPort(std::uint16_t port) const;
 
-  // Whether no other machine can connect: Unix sockets, 127.0.0.0/8, ::1, localhost. A manager
-  // without a key listens nowhere else. Of host names only "localhost" is taken to be local, and
-  // that by its name: the resolver of the name checks the result.
+  // Returns true if no other machine can connect: Unix sockets, 127.0.0.0/8, ::1, localhost. A
+  // server without a key listens nowhere else. The only host name that counts is "localhost"; the
+  // code that resolves it checks the result.
   bool IsLocalOnly() const;
 
-  // In the form that Parse() takes; Parse(ToString()) gives an equal address.
+  // In the form that Parse() takes; Parse(ToString()) returns an equal address.
   std::string ToString() const;
 
   friend bool operator==(const Address&, const Address&) = default;

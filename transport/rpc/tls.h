@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// TLS for connections beyond this machine: what travels can't be read or changed on its way, and
+// TLS for connections to other machines: encrypts and authenticates the messages, and checks that
 // the server is the one that its certificate names.
 //
-//   auto tls = remoteobj::NewTls({.certificate = pem, .private_key = key_pem});
-//   remoteobj::Manager("tcp:0.0.0.0:7000", {.authkey = key, .tls = tls}).ServeForever();
+//   // The options of a server:
+//   options.tls = remoteobj::NewTls({.certificate = pem, .private_key = key_pem});
+//   // The options of a client:
+//   options.tls = remoteobj::NewTls({.authorities = ca_pem, .server_name = "jobs.example"});
 //
-//   auto trusting = remoteobj::NewTls({.authorities = ca_pem, .server_name = "jobs.example"});
-//   auto there = remoteobj::Manager::Connect("tcp:10.0.0.7:7000", {.authkey = key, .tls =
-//   trusting});
-//
-// A library of its own (//transport/rpc:tls), for it links OpenSSL's or BoringSSL's TLS.
+// A library of its own (//transport/rpc:tls), since it links OpenSSL or BoringSSL.
 //
 // Threads:  immutable once made.
-// Errors:   std::invalid_argument for what is no certificate or key.
+// Errors:   std::invalid_argument for a malformed certificate or key.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_TLS_H_
 #define REMOTEOBJ_TRANSPORT_RPC_TLS_H_
 
@@ -24,17 +22,17 @@ namespace remoteobj {
 
 class Tls;
 
-// All in PEM.
+// Certificates and keys are in PEM.
 struct TlsOptions {
-  // What this side shows: a certificate, with those between it and its authority after it, and its
-  // private key. A server needs them; a client, where the server asks for them.
+  // The certificate of this side, followed by the intermediate certificates, and its private key. A
+  // server needs them; a client needs them if the server verifies clients.
   std::string certificate = {};
   std::string private_key = {};
-  // Whose certificates are trusted; empty: those that this system trusts.
+  // The authorities that are trusted; empty: those that this system trusts.
   std::string authorities = {};
   // The name that the server's certificate must have; empty: the host that is connected to.
   std::string server_name = {};
-  // Whether a server lets in only clients that show a certificate of the authorities.
+  // True: a server refuses clients that have no certificate of the authorities.
   bool verify_clients = false;
 };
 

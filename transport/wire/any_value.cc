@@ -24,28 +24,22 @@ using References = std::vector<std::shared_ptr<Referent>>;
 
 constexpr Position kBody = kValueLayout.data + kValueLayout.pointers;
 
-// Sees which references a value gets that is made here.
+// Collects the references in a value that is encoded.
 class Noting final : public ReferenceScope {
  public:
   explicit Noting(References& references) : references_(references) {}
   void Send(std::shared_ptr<Referent> referent) override {
     references_.push_back(std::move(referent));
   }
-  std::shared_ptr<Referent> Receive(std::uint64_t, std::string_view) override {
-    throw BadValue("a value is being written, not read");
-  }
 
  private:
   References& references_;
 };
 
-// Gives the references of a value to who reads it here.
+// Returns the references of a value that is decoded.
 class Giving final : public ReferenceScope {
  public:
   explicit Giving(const References& references) : references_(references) {}
-  void Send(std::shared_ptr<Referent>) override {
-    throw BadValue("a value is being read, not written");
-  }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
     for (const std::shared_ptr<Referent>& referent : references_) {
       if (referent->id() == id) return referent;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// References to objects that stay where they are, as parts of values.
+// References, as parts of values, to objects that stay where they are.
 //
 //   Encode(Reference{counter}, out);                  // its id and its type, and no more
 //
-// As an argument of a process that is re-executed (see descriptors.h) a reference says where its
-// manager is, too.
+// A value holds only the id and the type of an object. The code that sends or receives the value
+// keeps the object alive on the way and maps ids to objects: it sets a ReferenceScope while it
+// encodes or decodes. Without a scope, such a value can't be sent.
 //
-// A value says no more of an object than its id and its type. What keeps it alive on the way, and
-// what an id means where it arrives, is up to the carrier of the value: it sets a ReferenceScope
-// around its encoding and decoding. Without one such a value can't be sent.
+// A reference in an argument of a process that is being started (see descriptors.h) also says how
+// the process reaches the object.
 //
-// Threads:  a scope is the calling thread's.
-// Errors:   BadValue where no scope is set; StaleReference for an object that is gone.
+// Threads:  a scope belongs to the calling thread.
+// Errors:   BadValue if no scope is set; StaleReference for an object that is gone.
 #ifndef REMOTEOBJ_TRANSPORT_WIRE_REFERENCES_H_
 #define REMOTEOBJ_TRANSPORT_WIRE_REFERENCES_H_
 
@@ -31,7 +31,7 @@ namespace remoteobj {
 
 class Channel;
 
-// What a reference refers to. It lives as long as anybody has it, here or elsewhere.
+// The target of a reference. It lives as long as this process or another has a reference to it.
 class Referent {
  public:
   Referent(std::uint64_t id, std::string type) : id_(id), type_(std::move(type)) {}
@@ -41,17 +41,17 @@ class Referent {
 
   std::uint64_t id() const { return id_; }
   const std::string& type() const { return type_; }
-  // Where it is called. Valid as long as this.
+  // The channel of its calls. Valid as long as this.
   virtual Channel& channel() = 0;
-  // Whether the other refers to the same object.
+  // Returns true if `other` refers to the same object.
   virtual bool Same(const Referent& other) const { return this == &other; }
-  // Writes all that another process needs to get to the object. Throws BadValue if it can't.
+  // Writes what another process needs to reach the object. Throws BadValue if none can.
   virtual void SendToProcess(ValueWriter) const {
     throw BadValue("this object can't be reached from another process");
   }
 
  protected:
-  // What was not known when it was made.
+  // Sets the type if it was not known at construction.
   void SetType(std::string_view type) {
     if (type_.empty()) type_ = type;
   }
@@ -74,23 +74,29 @@ class ReferenceScope {
   static ReferenceScope& Current() {
     if (current_ == nullptr) {
       throw BadValue(
-          "a reference to an object of a manager can be sent to that manager, and to processes "
-          "that are being started, and nowhere else");
+          "a reference to an object of a server can be sent to that server, and to processes that "
+          "are being started, and nowhere else");
     }
     return *current_;
   }
 
-  // The reference is being written: sees to it that its object lives until the receiver has it.
-  virtual void Send(std::shared_ptr<Referent> referent) = 0;
-  // What a reference that is being read refers to. Throws StaleReference if it is gone.
-  virtual std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view type) = 0;
-  // An object of this process's own is being written: gives what the receiver is to call it by. Its
-  // calls come to `channel`.
+  // Called when a reference is written. Keeps its object alive until the receiver has it. The
+  // default is for scopes of decoding.
+  virtual void Send(std::shared_ptr<Referent>) {
+    throw BadValue("a value with a reference is written where values are only read");
+  }
+  // Called when a reference is read: returns its object. Throws StaleReference if the object is
+  // gone. The default is for scopes of encoding.
+  virtual std::shared_ptr<Referent> Receive(std::uint64_t, std::string_view) {
+    throw BadValue("a value with a reference is read where values are only written");
+  }
+  // Called when an object of this process is written: returns what the receiver calls. The calls
+  // come to `channel`.
   virtual std::shared_ptr<Referent> Offer(std::string_view type,
                                           const std::shared_ptr<Channel>& channel) {
     if (before_ != nullptr) return before_->Offer(type, channel);
     throw BadValue(absl::StrCat("an object of this process (", std::string(type),
-                                ") can be sent to a manager, and to processes that are being "
+                                ") can be sent to a server, and to processes that are being "
                                 "started, and nowhere else"));
   }
 
@@ -106,7 +112,7 @@ class ReferenceScope {
 };
 
 // While one lives, this thread has neither a ReferenceScope nor a DescriptorScope: for values that
-// are encoded, but not sent.
+// are encoded but not sent.
 class NoScopes {
  public:
   NoScopes()

@@ -99,9 +99,6 @@ class RequestScope final : public ReferenceScope {
     }
     kept_.push_back(std::move(referent));
   }
-  std::shared_ptr<Referent> Receive(std::uint64_t, std::string_view) override {
-    throw BadValue("a request is being written, not read");
-  }
   std::shared_ptr<Referent> Offer(std::string_view type,
                                   const std::shared_ptr<Channel>& channel) override {
     const OfferObject offer = client_->options().offer_object;
@@ -128,9 +125,6 @@ class OutcomeScope final : public ReferenceScope {
       objects_.emplace(id, std::make_shared<RemoteObject>(client, id, "", connection, handle));
     }
   }
-  void Send(std::shared_ptr<Referent>) override {
-    throw BadValue("an outcome is being read, not written");
-  }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view type) override {
     const auto at = objects_.find(id);
     if (at == objects_.end()) throw BadValue("a reference without its object");
@@ -148,9 +142,6 @@ class SharedScope final : public ReferenceScope {
   SharedScope(const std::shared_ptr<RpcClient>& client,
               const std::shared_ptr<RpcConnection>& connection, Deadline deadline)
       : client_(client), connection_(connection), deadline_(deadline) {}
-  void Send(std::shared_ptr<Referent>) override {
-    throw BadValue("an outcome is being read, not written");
-  }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view type) override {
     return std::make_shared<RemoteObject>(client_, id, std::string(type), connection_,
                                           connection_->Find(id, deadline_));

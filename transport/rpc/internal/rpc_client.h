@@ -61,7 +61,7 @@ struct RpcClientOptions {
   // The limit for connecting, and for connecting again.
   absl::Duration connect_timeout = absl::Seconds(10);
   // The largest request. The server limits outcomes; both should have the same limit.
-  std::size_t max_message_bytes = kMaxManagerMessageBytes;
+  std::size_t max_message_bytes = kMaxRpcMessageBytes;
   // Calls that need not wait use shared memory if the server is on this machine.
   bool shared_memory = true;
   // Null: objects of this process can't be sent to the server.

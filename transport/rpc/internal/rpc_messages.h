@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Messages of one piece, as parts of Cap'n Proto's own messages, and back.
+// Conversion between messages of one segment (flat.h) and parts of Cap'n Proto's messages.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_MESSAGES_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_MESSAGES_H_
 
@@ -15,7 +15,7 @@
 
 namespace remoteobj::transport_internal {
 
-// Nested as deep as a chain of operations may be, and no deeper.
+// The nesting limit is that of chains of operations.
 inline capnp::ReaderOptions ReaderLimits(std::uint64_t max_words) {
   capnp::ReaderOptions limits;
   limits.traversalLimitInWords = max_words;
@@ -23,7 +23,7 @@ inline capnp::ReaderOptions ReaderLimits(std::uint64_t max_words) {
   return limits;
 }
 
-// A message of our own making, for Cap'n Proto to read. It refers to `words`.
+// A message that this process has written, as Cap'n Proto reads it. Refers to `words`.
 class OwnMessage {
  public:
   explicit OwnMessage(std::span<const Word> words)
@@ -41,7 +41,7 @@ class OwnMessage {
   capnp::SegmentArrayMessageReader reader_;
 };
 
-// Copies what another has sent, all of it checked on the way. Throws kj::Exception if it is
+// Copies a message of another process and checks all of it. Throws kj::Exception if it is
 // malformed.
 template <typename Reader>
 void CopyTo(HeapMessage& out, const Reader& from) {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// Serves objects over Cap'n Proto RPC, all clients on one thread.
+// A server of objects over Cap'n Proto RPC, which serves all clients on one thread.
 //
 //   RpcServer server(service, {.address = Address::Parse("tcp:127.0.0.1:0"), .key = key});
 //   std::thread thread([&] { server.Run(); });        // until Stop()
 //   server.address();                                 // with the port that was chosen
 //
-// Nothing that a client sends is parsed before both sides have proved that they have the key
-// (hello.h), which has to come about in ten seconds. Who fails is dropped, and the others are
-// served on.
+// Nothing that a client sends is parsed before the handshake (hello.h) has proved that both sides
+// have the key. The handshake has a time limit of ten seconds. A client that fails it is dropped;
+// the others are not affected.
 //
-// Threads:  Run belongs to one thread; Post and Stop to any. All of the service is called in Run,
-//           except the `done` of its answers, which it calls from any thread.
+// Threads:  one thread calls Run(); any thread calls Post() and Stop(). The service is called in
+//           Run(), and calls `done` of its answers from any thread.
 // Errors:   std::system_error if it can't listen; std::invalid_argument for an address beyond this
 //           machine without a key.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_SERVER_H_
@@ -37,15 +37,15 @@ namespace remoteobj::transport_internal {
 struct RpcServerOptions {
   Address address;
   std::string key = {};
-  // Null: none.
+  // Null: connections are not encrypted.
   std::shared_ptr<Tls> tls = {};
-  // Of unix sockets: whether other users may connect.
+  // Other users may connect to a Unix socket.
   bool other_users = false;
-  // Whether clients on this machine may use shared memory instead of the socket.
+  // Clients on this machine may use shared memory instead of the socket.
   bool shared_memory = true;
-  // The largest message that is taken.
-  std::size_t max_message_bytes = kMaxManagerMessageBytes;
-  // For the first words of a connection; and how many may be at that, beyond which the oldest goes.
+  // The largest message that is accepted.
+  std::size_t max_message_bytes = kMaxRpcMessageBytes;
+  // The time limit of a handshake, and how many clients may be in it before the oldest is dropped.
   absl::Duration hello_timeout = absl::Seconds(10);
   std::size_t max_half_open = 1000;
 };
@@ -65,15 +65,15 @@ class RpcServer {
 
   const Address& address() const;
 
-  // Serves until Stop(). Then it says goodbye to its clients, and waits no longer than half a
-  // second for those that do not listen.
+  // Serves until Stop(). Then it tells its clients that it closes; a client that does not ask for
+  // that delays it by a second at most.
   void Run();
-  // From any thread, also in a handler of signals.
+  // Called by any thread, also in a signal handler.
   void Stop();
-  // Calls `work` in Run.
+  // Has Run() call `work`.
   void Post(std::function<void()> work);
-  // Returns when everything that clients have sent so far has been taken. REQUIRES: another thread
-  // is in Run.
+  // Returns when everything that clients have sent before this call has been received. REQUIRES:
+  // another thread is in Run().
   void Sync();
 
  private:

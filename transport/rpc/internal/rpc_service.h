@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// What an RPC server (rpc_server.h) serves: who comes in, which objects there are, what becomes of
-// a request.
+// The interface between an RPC server (rpc_server.h) and the objects that it serves: sessions of
+// clients, objects by number, and answers to requests.
+//
+// Threads:  everything is called in the server's loop; `done` of Begin() is called by any thread.
+// Lifetime: answers end before their session, sessions before their service.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_SERVICE_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_SERVICE_H_
 
@@ -23,43 +26,46 @@
 
 namespace remoteobj::transport_internal {
 
-// How much of the largest message is left for what the protocol adds to a request or an outcome.
+// The part of the largest message that is reserved for what the protocol adds to a request or an
+// outcome.
 inline constexpr std::size_t kFrameBytes = 64 << 10;
 
-// Who has come in, as it has proved or as the kernel says.
+// A client: its pid and address as the kernel reports them, its id as it has sent it.
 struct PeerInfo {
   pid_t pid = 0;  // 0 if it is on another machine.
   std::string address;
-  std::array<std::byte, 16> id = {};  // Of the process, drawn by itself.
+  std::array<std::byte, 16> id = {};  // A random number of its process.
 };
 
-// What becomes of a request. To destroy it is to give it up, and to take back what was handed over
-// and not received.
+// The answer to a request. Its destructor cancels a call that is not answered yet, and takes back
+// what was handed over and not received.
 class RpcAnswer {
  public:
   virtual ~RpcAnswer() = default;
   virtual bool ready() = 0;
-  // Whether it was not evaluated, since the service has closed. REQUIRES: ready, as those below.
+  // Returns true if the service has closed and did not evaluate the request. REQUIRES: ready(), as
+  // the functions below.
   virtual bool refused() { return false; }
   virtual HeapMessage& outcome() = 0;
   virtual const std::vector<std::shared_ptr<Referent>>& references() = 0;
-  // Returns true if Received() must be called once the client has the outcome.
+  // Returns true if the outcome hands something over. Received() is called when the client has it.
   virtual bool hands_over() = 0;
   virtual void Received() = 0;
 };
 
-// One client. It is destroyed when the client has gone, after its answers.
+// One client. Destroyed when the client has gone, after its answers.
 class RpcSession {
  public:
   virtual ~RpcSession() = default;
-  // The object of that number. Throws StaleReference.
+  // Returns the object with that number. Throws StaleReference.
   virtual std::shared_ptr<Referent> Find(std::uint64_t id) = 0;
-  // `done` is called once, from any thread, when the answer is ready; not if it is so at once, nor
-  // after the answer was destroyed. It does little, and may be called with locks held.
+  // Begins to evaluate a request. `done` is called once when the answer is ready, by any thread;
+  // but not if the answer is ready on return, nor after it was destroyed. `done` is short and takes
+  // only locks of the server's own, since it may be called with other locks held.
   virtual std::unique_ptr<RpcAnswer> Begin(const std::shared_ptr<Referent>& object,
                                            std::unique_ptr<HeapMessage> request,
                                            std::function<void()> done) = 0;
-  // Evaluates at once, or gives null if that can't be done.
+  // Evaluates the request at once. Returns null if that is not possible.
   virtual std::unique_ptr<RpcAnswer> TryNow(const RequestReader& request) = 0;
 };
 
@@ -67,7 +73,7 @@ class RpcService {
  public:
   virtual ~RpcService() = default;
   virtual std::unique_ptr<RpcSession> Connected(const PeerInfo& peer) = 0;
-  // When RunTimeouts must be called next.
+  // Returns when RunTimeouts() must be called next.
   virtual Deadline NextTimeout() { return Deadline::Never(); }
   virtual void RunTimeouts() {}
 };

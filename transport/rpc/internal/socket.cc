@@ -320,7 +320,7 @@ Socket ConnectToUnix(const Address& address, Deadline deadline) {
       if (errno == ECONNREFUSED && address.kind() == Address::Kind::kUnixAbstract) {
         why +=
             "; a name that is no file is known in one network namespace only: for clients in "
-            "another, give the manager an address such as unix:/run/name";
+            "another, use an address such as unix:/run/name";
       }
       throw NotListening(absl::StrCat("nobody listens at ", address.ToString(), ": ", why));
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// How a stream becomes one that nobody else can read, for who need not know by what.
+// An interface that wraps a stream in TLS; hides the TLS library from its users.
+//
+// Threads: used in the loop of the stream.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
 
@@ -14,9 +16,9 @@ namespace remoteobj {
 
 class Tls {
  public:
-  virtual ~Tls() noexcept(false) {}  // As KJ has it.
+  virtual ~Tls() noexcept(false) {}  // KJ's streams may throw when destroyed.
   virtual kj::Promise<kj::Own<kj::AsyncIoStream>> Serve(kj::Own<kj::AsyncIoStream> stream) = 0;
-  // `host` is where the client has connected to.
+  // `host` is the host that the client has connected to.
   virtual kj::Promise<kj::Own<kj::AsyncIoStream>> Connect(kj::Own<kj::AsyncIoStream> stream,
                                                           const std::string& host) = 0;
 };

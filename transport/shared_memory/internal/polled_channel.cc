@@ -50,7 +50,7 @@ bool PolledListener::Poll(PolledHandler& handler) {
   try {
     SlotReader message(slots_.region(), *slot, Direction::kRequest);
     const In& shared = message.in();
-    if (shared.words * sizeof(Word) > kMaxManagerMessageBytes) {
+    if (shared.words * sizeof(Word) > kMaxRpcMessageBytes) {
       throw BadValue("a request of more than 1 GiB");
     }
     // A copy: the caller may write to the memory while the request is read.
