@@ -81,8 +81,8 @@ class BarrierArrow final : public manager_internal::ArrowWithMore<BarrierInterfa
     return Act(arrive(true), std::forward<Action>(action));
   }
   template <std::invocable Action>
-  std::int64_t wait_and_act(absl::Duration timeout, Action&& action) const {
-    return Act(arrive(true, timeout), std::forward<Action>(action));
+  std::int64_t wait_and_act(absl::Duration limit, Action&& action) const {
+    return Act(arrive(true, limit), std::forward<Action>(action));
   }
 
   const BarrierArrow* operator->() const { return this; }

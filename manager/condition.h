@@ -64,11 +64,11 @@ class ConditionArrow final : public manager_internal::ArrowWithMore<ConditionInt
  public:
   using ArrowWithMore::ArrowWithMore;
 
-  // Waits until predicate() is true, and returns its result; or its last result at the time-out. It
+  // Waits until predicate() is true, and returns its result; or its last result at the limit. It
   // is called in the calling process, with the lock held.
   template <typename Predicate>
-  auto wait_for(Predicate predicate, absl::Duration timeout = absl::InfiniteDuration()) const {
-    const Deadline deadline = Deadline::After(timeout);
+  auto wait_for(Predicate predicate, absl::Duration limit = absl::InfiniteDuration()) const {
+    const Deadline deadline = Deadline::After(limit);
     auto result = predicate();
     while (!result) {
       const absl::Duration left = deadline.left();

@@ -399,7 +399,8 @@ ObjectServer::Way ObjectServer::WayOf(const Entry& entry, const RequestReader& r
                          : IsFor(request, "create")        ? 0
                          : IsFor(request, "get_or_create") ? 1
                                                            : kNone;
-  if (at == kNone) return {Run::kInServer, /*locked=*/true};
+  // A batch makes no objects, but may use others that need the lock.
+  if (at == kNone || request.chains() > 1) return {Run::kInServer, /*locked=*/true};
   const RegisteredType& made = registry_.Find(Decode<std::string>(request[1].Arguments()[at]));
   return made.built_in ? Way{Run::kInServer, /*locked=*/true} : Way{made.run, /*locked=*/false};
 }

@@ -276,11 +276,12 @@ TEST(ManagerTest, States) {
 TEST(ManagerTest, IsNotStartedByTheFirstUseInAFork) {
   Manager manager = NewManager();
   EXPECT_EQ(remoteobj_testing::Forked([&] {
-              EXPECT_THROW(manager.object_count(), std::logic_error);
+              EXPECT_THROW(manager.Lock(), std::logic_error);
               if (testing::Test::HasFailure()) _exit(1);
             }).Wait(),
             0);
-  EXPECT_EQ(manager.object_count(), 0u);
+  const Lock lock = manager.Lock();
+  EXPECT_EQ(manager.object_count(), 1u);
 }
 
 TEST(ManagerTest, TellsOfItsDeath) {

@@ -254,14 +254,21 @@ TEST_F(ObjectServerTest, ABatchKeepsTheOthersWaitingForAWhileOnly) {
   EXPECT_EQ(calls("Foo", 10'000), 10'011);
 }
 
-// A call that waits is run again, which would do twice what came before it; and what makes an
-// object is looked at before it is evaluated.
+// The arguments of a call that makes an object say where it is evaluated: without the lock, which
+// the other objects of a batch need.
 TEST_F(ObjectServerTest, TakesNoBatchThatMakesObjects) {
   Batch batch;
   const auto arguments = AnyValue::Of(std::vector<AnyValue>{AnyValue::Of(1)});
   batch.Call(root_->object_count);
   batch.Call(root_->create, "Foo", "", arguments);
   EXPECT_THROW(batch.Send().Get(), BadValue);
+
+  const Proxy<Gate> gate = MakeGate();
+  Future<Reference> made = batch.Call(root_->create, "Foo", "", arguments);
+  batch.Call(gate->open, 1);
+  EXPECT_THROW(batch.Send().Get(), BadValue);
+  EXPECT_THROW(made.Get(), BadValue);
+  EXPECT_TRUE(gate->pass(absl::ZeroDuration())) << "the others go on";
   EXPECT_EQ(root_->object_count(), 1u);
 }
 

@@ -72,7 +72,7 @@ class ThreadShortageTest : public testing::TestWithParam<bool> {
     control_.emplace(manager_.Create<Control>("Control"));
   }
   const Proxy<Control>& control() const { return *control_; }
-  Proxy<Thing> NewThing() const { return manager_.Create<Thing>("Thing"); }
+  Proxy<Thing> NewThing() { return manager_.Create<Thing>("Thing"); }
 
   // From now on no thread is idle, and none can be begun.
   void BeginShortage() {

@@ -331,13 +331,20 @@ TEST_F(LeaderFollowersTest, WorkThatThrowsEndsTheLoopForAll) {
   Event first, second;
   std::thread leader = Lead(first);
   std::thread follower = Follow(second);
-  bool others_ran = false;
   threads_.Post([] { throw std::runtime_error("of the work"); });
-  threads_.Post([&] { others_ran = true; });
   leader.join();
   follower.join();
   EXPECT_TRUE(threads_.ended());
   EXPECT_FALSE(IsDone(first));
+}
+
+TEST_F(LeaderFollowersTest, WorkBehindWorkThatThrowsIsRun) {
+  Event never;
+  bool others_ran = false;
+  threads_.Post([] { throw std::runtime_error("of the work"); });
+  threads_.Post([&] { others_ran = true; });
+  RunUntil(never);
+  EXPECT_TRUE(threads_.ended());
   EXPECT_TRUE(others_ran);
 }
 

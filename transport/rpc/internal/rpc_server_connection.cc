@@ -169,7 +169,7 @@ kj::Promise<void> RpcServer::Impl::Connection::AwaitBell() {
 }
 
 kj::Promise<void> RpcServer::Impl::Connection::Speak() {
-  Become(State::kOpen);
+  Become(State::kLetIn);
   if (link_->session == nullptr) return kj::READY_NOW;
   network_ = kj::heap<capnp::TwoPartyVatNetwork>(
       *stream_, capnp::rpc::twoparty::Side::SERVER,

@@ -122,7 +122,7 @@ class RpcServer::Impl::Connection {
   kj::Promise<void> Goodbye();
 
  private:
-  enum class State { kHandshake, kOpen, kDropped };
+  enum class State { kHandshake, kLetIn, kDropped };
 
   void Become(State state);
   kj::Promise<void> Secure();
