@@ -7,9 +7,11 @@
 #include <atomic>
 #include <cerrno>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -65,15 +67,33 @@ TEST(ListeningTest, ABackgroundListenerThatCannotBeginItsThreadDoesNotListen) {
   EXPECT_EQ(remote->Inc(), 1);
 }
 
+// It threw, where the thread that had listened was still closing.
+TEST(ListeningTest, BeginsAgainAsSoonAsNobodyListens) {
+  Service service;
+  Proxy<Service> remote(service);
+  for (int i = 0; i < 200; ++i) {
+    Listening first = remote.ListenInBackground();
+    std::thread closes([&] { first.Close(); });
+    while (remote.listening()) std::this_thread::yield();
+    EXPECT_NO_THROW(remote.ListenInBackground());
+    closes.join();
+  }
+}
+
 // The background thread waited for itself, and the proxy stayed open with nobody who answered.
 TEST(ListeningTest, ACallThatEndsItsBackgroundListenerIsAnswered) {
   Service service;
   Proxy<Service> remote(service);
   Process owner([&] {
-    service.listening.emplace(remote.ListenInBackground());
+    // With the lock, since a call may come before the member has its value.
+    const auto listen = [&] {
+      const std::scoped_lock lock(remote);
+      service.listening.emplace(remote.ListenInBackground());
+    };
+    listen();
     while (remote.listening()) absl::SleepFor(absl::Milliseconds(1));
     // And listening can begin again.
-    service.listening.emplace(remote.ListenInBackground());
+    listen();
     while (remote.listening()) absl::SleepFor(absl::Milliseconds(1));
   });
   remote.WaitUntilListening(owner);

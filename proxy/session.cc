@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/proxy/internal/evaluate.h"
 #include "remoteobj/transport/deadline.h"
@@ -309,9 +310,21 @@ void Session::WaitUntilListening(pid_t pid, absl::Duration timeout) {
   }
 }
 
+// A listener that closes no longer listens, but has calls to answer before the next one can open.
 void Session::Open() {
+  constexpr absl::Duration kLongestClose = absl::Seconds(10);
   CheckBound();
-  listener().Open();
+  Listener& own = listener();
+  const Deadline deadline = Deadline::After(kLongestClose);
+  for (;;) {
+    try {
+      return own.Open();
+    } catch (const std::logic_error&) {
+      // Within a call this thread may be the one that closes.
+      if (channel_->listening() || Evaluating() || deadline.expired()) throw;
+    }
+    absl::SleepFor(absl::Milliseconds(1));
+  }
 }
 
 bool Session::Serve(Deadline deadline) {
