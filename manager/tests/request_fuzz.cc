@@ -139,8 +139,8 @@ class Decisions {
     return byte;
   }
   std::span<const std::uint8_t> Some() {
-    const std::span<const std::uint8_t> some =
-        bytes_.first(std::min<std::size_t>(Byte(), bytes_.size()));
+    const std::size_t wanted = Byte();
+    const std::span<const std::uint8_t> some = bytes_.first(std::min(wanted, bytes_.size()));
     bytes_ = bytes_.subspan(some.size());
     return some;
   }

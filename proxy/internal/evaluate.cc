@@ -341,10 +341,12 @@ void Evaluation::Finish(std::size_t i) {
 
 }  // namespace
 
-void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& request,
-                   std::size_t begin, std::size_t end, OutcomeWriter& outcome) {
-  const TracebackScope scope;
-  const Identity evaluating = Self();
+namespace {
+
+// REQUIRES: within a TracebackScope. `evaluating` is this process.
+void EvaluateOne(Identity evaluating, void* object, const TypeInfo& type,
+                 const RequestReader& request, std::size_t begin, std::size_t end,
+                 OutcomeWriter& outcome) {
   try {
     if (end - begin > kMaxOperations) {
       throw BadValue(absl::StrCat("a chain of ", end - begin, " operations; at most ",
@@ -361,10 +363,22 @@ void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& requ
   }
 }
 
+}  // namespace
+
+void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& request,
+                   std::size_t begin, std::size_t end, OutcomeWriter& outcome) {
+  const TracebackScope scope;
+  EvaluateOne(Self(), object, type, request, begin, end, outcome);
+}
+
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
               OutcomeWriter& outcome) {
+  const TracebackScope scope;
+  const Identity evaluating = Self();
   const std::size_t chains = request.chains();
-  if (chains == 1) return EvaluateChain(object, type, request, 0, request.size(), outcome);
+  if (chains == 1) {
+    return EvaluateOne(evaluating, object, type, request, 0, request.size(), outcome);
+  }
   if (chains > kMaxChains) {
     return outcome.Error({.type = "remoteobj::BadValue",
                           .message = absl::StrCat("a batch of ", chains, " operations; at most ",
@@ -374,7 +388,7 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
   for (std::size_t i = 0, begin = 0; i < chains; ++i) {
     const std::size_t end = request.EndOfChain(begin);
     OutcomeWriter one = outcomes[i];
-    EvaluateChain(object, type, request, begin, end, one);
+    EvaluateOne(evaluating, object, type, request, begin, end, one);
     begin = end + 1;
   }
 }
