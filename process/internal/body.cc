@@ -184,6 +184,8 @@ void SleepFor(absl::Duration duration) {
     InterruptionPoint();
   }
   body->SetDoing(process_internal::kRunning);
+  // A stop that came right before the loop has ended it without being told.
+  InterruptionPoint();
 }
 
 bool IsStopRequested() {
