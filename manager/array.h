@@ -88,12 +88,7 @@ class ArrayArrow final : public manager_internal::ArrowWithMore<ArrayInterface<T
 
   // The numbers, got in chunks of that size, each as it is when it is got.
   manager_internal::Chunks<T> Iterate(std::size_t chunk_size = kChunk) const {
-    return manager_internal::Chunks<T>(
-        chunk_size, [array = this->object(), at = std::int64_t{0}](std::size_t count) mutable {
-          std::vector<T> numbers = array->slice(at, at + static_cast<std::int64_t>(count));
-          at += static_cast<std::int64_t>(numbers.size());
-          return numbers;
-        });
+    return manager_internal::ChunksOfSlices<T>(this->object(), chunk_size);
   }
 
   const ArrayArrow* operator->() const { return this; }

@@ -124,14 +124,8 @@ class DictArrow final : public manager_internal::ArrowWithMore<DictInterface<K, 
   // number of items has changed, or the last key that it got is gone.
   manager_internal::Chunks<std::pair<K, V>> Iterate(
       std::size_t chunk_size = manager_internal::kChunk) const {
-    return manager_internal::Chunks<std::pair<K, V>>(
-        chunk_size, [dict = this->object(), size = std::uint64_t{0},
-                     after = typename Interface::Keys()](std::size_t count) mutable {
-          auto [size_now, items] = dict->chunk(after, size, count);
-          if (!items.empty()) after = {items.back().first};
-          size = size_now;
-          return std::move(items);
-        });
+    return manager_internal::ChunksBehindKeys<std::pair<K, V>, typename Interface::Keys>(
+        this->object(), chunk_size, [](const auto& item) -> const K& { return item.first; });
   }
 
   const DictArrow* operator->() const { return this; }

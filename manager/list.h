@@ -120,12 +120,7 @@ class ListArrow final : public manager_internal::ArrowWithMore<ListInterface<T>>
   // The values, got in chunks of that size. Each chunk has the values that are there when it is
   // got, behind the indices that were got before; it ends at the end.
   manager_internal::Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
-    return manager_internal::Chunks<T>(
-        chunk_size, [list = this->object(), at = std::int64_t{0}](std::size_t count) mutable {
-          std::vector<T> values = list->slice(at, at + static_cast<std::int64_t>(count));
-          at += static_cast<std::int64_t>(values.size());
-          return values;
-        });
+    return manager_internal::ChunksOfSlices<T>(this->object(), chunk_size);
   }
 
   const ListArrow* operator->() const { return this; }

@@ -102,14 +102,8 @@ class SetArrow final : public manager_internal::ArrowWithMore<SetInterface<T>> {
   // The values, got in chunks of that size. Throws std::runtime_error when it gets one and the
   // number of values has changed, or the last one that it got is gone.
   manager_internal::Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
-    return manager_internal::Chunks<T>(
-        chunk_size, [set = this->object(), size = std::uint64_t{0},
-                     after = typename SetInterface<T>::Others()](std::size_t count) mutable {
-          auto [size_now, values] = set->chunk(after, size, count);
-          if (!values.empty()) after = {values.back()};
-          size = size_now;
-          return std::move(values);
-        });
+    return manager_internal::ChunksBehindKeys<T, typename SetInterface<T>::Others>(
+        this->object(), chunk_size, [](const auto& value) -> T { return value; });
   }
 
   const SetArrow* operator->() const { return this; }

@@ -9,6 +9,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <tuple>
 #include <utility>
@@ -117,16 +118,6 @@ Session::Session(const TypeInfo& type, std::shared_ptr<Referent> referent, Proxy
       options_(options),
       referent_(std::move(referent)),
       channel_(&referent_->channel()) {}
-
-Session::Session(std::shared_ptr<Referent> referent)
-    : Session(
-          []() -> const TypeInfo& {
-            static constexpr TypeInfo kInterface{.name = []() -> const std::string& {
-              return transport_internal::MadeOnce([] { return new std::string("an interface"); });
-            }};
-            return kInterface;
-          }(),
-          std::move(referent), {}) {}
 
 // The type's name, the memory, and the options.
 using Sent = std::tuple<std::string, std::uint64_t, bool, bool, bool, absl::Duration>;
@@ -356,13 +347,33 @@ void Session::CloseNow(Final final) {
   const std::scoped_lock lock(mutex_);
 }
 
-std::shared_ptr<Session> SessionOf(const TypeInfo& type, const Reference& reference,
-                                   ProxyOptions options) {
-  if (reference.referent->type() != type.name()) {
-    throw BadValue(absl::StrCat("expected a proxy of ", type.name(), ", got one of ",
+namespace {
+
+void CheckType(const Reference& reference, std::string_view type) {
+  if (reference.referent == nullptr) throw BadValue("a reference to no object");
+  if (reference.referent->type() != type) {
+    throw BadValue(absl::StrCat("expected a proxy of ", std::string(type), ", got one of ",
                                 reference.referent->type()));
   }
+}
+
+// Of an interface a session says nothing of its own: errors have the name of the referent's type.
+const std::string& InterfaceName() {
+  return transport_internal::MadeOnce([] { return new std::string("an interface"); });
+}
+constexpr TypeInfo kInterface{.name = InterfaceName};
+
+}  // namespace
+
+std::shared_ptr<Session> SessionOf(const TypeInfo& type, const Reference& reference,
+                                   ProxyOptions options) {
+  CheckType(reference, type.name());
   return std::make_shared<Session>(type, reference.referent, options);
+}
+
+std::shared_ptr<Session> SessionOf(std::string_view type, const Reference& reference) {
+  CheckType(reference, type);
+  return std::make_shared<Session>(kInterface, reference.referent, ProxyOptions());
 }
 
 void ThrowIfError(const OutcomeReader& outcome) {

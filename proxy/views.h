@@ -82,7 +82,7 @@ class Readable {
   }
 
   // Never throws; see CurrentExceptionToStatus for the codes.
-  StatusOrValue<M> TryGet() const {
+  auto TryGet() const {
     return Try<M>([&] { return Evaluated(); });
   }
 

@@ -148,6 +148,30 @@ class Chunks {
   Next next_;
 };
 
+// The values of a list or an array, slice by slice.
+template <typename T, typename Object>
+Chunks<T> ChunksOfSlices(Object object, std::size_t chunk_size) {
+  return Chunks<T>(
+      chunk_size, [object = std::move(object), at = std::int64_t{0}](std::size_t count) mutable {
+        std::vector<T> values = object->slice(at, at + static_cast<std::int64_t>(count));
+        at += static_cast<std::int64_t>(values.size());
+        return values;
+      });
+}
+
+// The values of a dictionary or a set in their order. `key_of` gives the key of a value; each chunk
+// begins behind the last one that was got.
+template <typename T, typename Keys, typename Object, typename KeyOf>
+Chunks<T> ChunksBehindKeys(Object object, std::size_t chunk_size, KeyOf key_of) {
+  return Chunks<T>(chunk_size, [object = std::move(object), key_of, size = std::uint64_t{0},
+                                after = Keys()](std::size_t count) mutable {
+    auto [size_now, values] = object->chunk(after, size, count);
+    if (!values.empty()) after = {key_of(values.back())};
+    size = size_now;
+    return std::move(values);
+  });
+}
+
 // A list of arguments, to make an object of.
 template <typename T>
 AnyValue OneArgument(const T& argument) {

@@ -3,19 +3,10 @@
 
 #include <stdexcept>
 
-#include "absl/strings/str_cat.h"
-#include "remoteobj/transport/errors.h"
-
 namespace remoteobj::manager_internal {
 
-Shared::Shared(const Reference& reference, std::string_view type) {
-  if (reference.referent == nullptr) throw BadValue("a reference to no object");
-  if (reference.referent->type() != type) {
-    throw BadValue(absl::StrCat("expected a proxy of ", std::string(type), ", got one of ",
-                                reference.referent->type()));
-  }
-  session_ = std::make_shared<proxy_internal::Session>(reference.referent);
-}
+Shared::Shared(const Reference& reference, std::string_view type)
+    : session_(proxy_internal::SessionOf(type, reference)) {}
 
 void Shared::ThrowEmpty() {
   throw std::logic_error("a proxy of no object: it was made by its default constructor");

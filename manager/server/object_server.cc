@@ -405,10 +405,9 @@ ObjectServer::Way ObjectServer::WayOf(const Entry& entry, const RequestReader& r
   return made.built_in ? Way{Run::kInServer, /*locked=*/true} : Way{made.run, /*locked=*/false};
 }
 
-void ObjectServer::CheckBatchSize(const RequestReader& request) {
+void ObjectServer::CheckBatchSize(std::size_t chains) {
   // While such a batch is evaluated all others wait.
   constexpr std::size_t kMostInServer = 10'000;
-  const std::size_t chains = request.chains();
   if (chains > kMostInServer) {
     throw BadValue(absl::StrCat("a batch of ", chains, " operations: an object that is called ",
                                 "where the manager serves everybody takes at most ",
@@ -418,7 +417,7 @@ void ObjectServer::CheckBatchSize(const RequestReader& request) {
 
 void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request) const {
   const RegisteredType& how = entry.how();
-  if (how.run == Run::kInServer) CheckBatchSize(request);
+  if (how.run == Run::kInServer) CheckBatchSize(request.chains());
   bool first = true;  // Of a chain.
   for (std::size_t i = 0; i < request.size(); ++i) {
     const OperationReader operation = request[i];
@@ -447,7 +446,7 @@ void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request
 // its start, since the chains before it are done.
 void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::size_t chains,
                                  OutcomeWriter& outcome) {
-  CheckBatchSize(request);
+  CheckBatchSize(chains);
   call.may_wait_ = false;
   const std::shared_ptr<Entry> first = call.entry_;
   const OutcomesWriter outcomes = outcome.Many(chains);

@@ -234,7 +234,7 @@ class ObjectServer {
     bool locked;
   };
   Way WayOf(const Entry& entry, const RequestReader& request) const;
-  static void CheckBatchSize(const RequestReader& request);
+  static void CheckBatchSize(std::size_t chains);
   void CheckExposed(const Entry& entry, const RequestReader& request) const;
   void EvaluateBatch(Call& call, const RequestReader& request, std::size_t chains,
                      OutcomeWriter& outcome);

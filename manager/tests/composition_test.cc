@@ -137,7 +137,7 @@ TEST_P(CompositionTest, ErrorsSayWhatWasCalledOnWhat) {
   const auto dict = manager_.Dict<std::string, int>();
   const auto as_texts = [&] {
     return proxy_internal::ProxyAccess::Make<DictInterface<std::string, std::string>>(
-        std::make_shared<proxy_internal::Session>(dict.referent()), View(),
+        proxy_internal::SessionOf(dict.referent()->type(), {dict.referent()}), View(),
         absl::InfiniteDuration());
   }();
   dict["a"] = 1;

@@ -10,15 +10,13 @@
 #include <utility>
 
 #include "absl/functional/function_ref.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "remoteobj/except/internal/try.h"  // IWYU pragma: export
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/proxy/internal/receive.h"
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/internal/thread_end.h"
 
 namespace remoteobj {
 
@@ -102,26 +100,7 @@ inline void ReceiveItselfOrDefault(const Session& session,
   OrDefault<void>(session, [&] { ReceiveItself(deliver); });
 }
 
-template <typename T>
-using StatusOrValue =
-    std::conditional_t<std::is_void_v<T>, absl::Status,
-                       absl::StatusOr<std::conditional_t<std::is_void_v<T>, int, T>>>;
-
-// Calls `f`; what it throws becomes a status.
-template <typename T, typename F>
-StatusOrValue<T> Try(F&& f) {
-  try {
-    if constexpr (std::is_void_v<T>) {
-      std::forward<F>(f)();
-      return absl::OkStatus();
-    } else {
-      return std::forward<F>(f)();
-    }
-  } catch (...) {
-    if (transport_internal::ThreadEnds()) throw;
-    return CurrentExceptionToStatus();
-  }
-}
+using except_internal::Try;
 
 }  // namespace proxy_internal
 }  // namespace remoteobj

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "absl/functional/function_ref.h"
@@ -64,8 +65,6 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(const TypeInfo& type, const ValueReader& sent);
   // An object that is elsewhere for good. Nobody listens here.
   Session(const TypeInfo& type, std::shared_ptr<Referent> referent, ProxyOptions options);
-  // The same for an interface, of which this program may have no implementation.
-  explicit Session(std::shared_ptr<Referent> referent);
   ~Session();
 
   const ProxyOptions& options() const { return options_; }
@@ -145,6 +144,8 @@ class Session : public std::enable_shared_from_this<Session> {
 // Throws BadValue if the reference is to an object of another type.
 std::shared_ptr<Session> SessionOf(const TypeInfo& type, const Reference& reference,
                                    ProxyOptions options);
+// The same for an interface, of which this program may have no implementation; `type` is the name.
+std::shared_ptr<Session> SessionOf(std::string_view type, const Reference& reference);
 
 // Throws what `outcome` says, if it is an error.
 void ThrowIfError(const OutcomeReader& outcome);
