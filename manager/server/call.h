@@ -1,111 +1,114 @@
 // SPDX-License-Identifier: MIT
 //
-// A call to an object of a manager, while it is evaluated: who makes it, and how it waits.
+// A request to an object of a manager, from its arrival until its outcome was received.
 //
-//   AnyValue QueueObject::get(absl::Duration timeout) {
-//     CurrentCall call;
-//     if (items_.empty()) {
-//       if (call.timed_out() || timeout <= absl::ZeroDuration()) throw QueueEmpty("…");
-//       call.Wait(getters_, timeout);                    // leaves; get() is run again when woken
-//     }
-//     AnyValue item = TakeFirst();
-//     call.IfNotReceived([this, item] { PutBack(item); });
-//     return item;
-//   }
-//
-// A method that has to wait leaves its evaluation and takes no thread along. When somebody wakes
-// the list, or the time is over, the whole method is called again. So it changes nothing before it
-// waits, except what it notes in memory().
-//
-// Threads:  all objects that wait are evaluated under one lock, the server's.
+// Threads:  thread-safe. Fields that may change while the call waits are guarded by the server's
+//           mutex.
+// Lifetime: reference-counted. Cancel() a call that waits before letting go of it.
 #ifndef REMOTEOBJ_MANAGER_SERVER_CALL_H_
 #define REMOTEOBJ_MANAGER_SERVER_CALL_H_
 
 #include <any>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
+#include <vector>
 
-#include "absl/time/time.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/wire/internal/heap_message.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj::manager_internal {
 
-class Call;
+using transport_internal::HeapMessage;
+
 class Entry;
+class ObjectServer;
 
-// Calls that wait for one thing, in the order in which they came: one that was woken in vain, and
-// waits on, keeps its place.
-class WaitList {
+class Call final : public std::enable_shared_from_this<Call> {
  public:
-  WaitList() = default;
-  WaitList(const WaitList&) = delete;
-  WaitList& operator=(const WaitList&) = delete;
+  using Done = std::function<void()>;
 
-  std::size_t size() const { return calls_.size(); }
-  bool empty() const { return calls_.empty(); }
-  // Lets the first go on, or all: right after the call that is being evaluated, before any other.
-  void WakeOne();
-  void WakeAll();
+  Call(ObjectServer& server, ClientId client, std::shared_ptr<Entry> entry, Done done);
+  // Takes back what was handed over and not received.
+  ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  bool finished();
+  // REQUIRES: finished, as do references() and Received().
+  HeapMessage& outcome() { return outcome_; }
+  // The objects that the outcome refers to.
+  const std::vector<std::shared_ptr<Referent>>& references() const { return references_; }
+  // Returns true if the outcome hands something over, which is taken back if it is not received.
+  bool hands_over() const { return !give_back_.empty(); }
+  // The client has the outcome, and with it what was handed over.
+  void Received();
+  // Stops waiting. The outcome is not needed any more, and Done is not called.
+  void Cancel();
 
  private:
-  friend class Call;
+  friend class CurrentCall;
   friend class ObjectServer;
-  std::list<Call*> calls_;
+  friend class WaitingCalls;
+  friend class WaitList;
+
+  ObjectServer& server_;
+  const ClientId client_;
+  std::shared_ptr<Entry> entry_;  // In a batch, of the operation that is being evaluated.
+  std::uint32_t thread_ = 0;
+  Place place_ = Place::kUnderLock;
+  std::optional<Deadline> begun_;  // When it first waited.
+  std::unique_ptr<HeapMessage> request_;
+  HeapMessage outcome_;
+  std::vector<std::shared_ptr<Referent>> references_;
+  std::vector<std::function<void()>> give_back_;
+  std::any memory_;
+
+  // Guarded by the server's mutex:
+  Done done_;  // Null once it is called.
+  bool finished_ = false;
+  bool waited_ = false;
+  bool timed_out_ = false;
+  bool may_wait_ = false;
+  WaitList* list_ = nullptr;  // Where it waits.
+  const WaitList* last_list_ = nullptr;
+  std::uint64_t number_ = 0;  // Its place among the waiting calls of a list.
+  std::list<Call*>::iterator in_list_;
+  Deadline until_ = Deadline::Never();  // For how long it waits.
 };
 
-// What a client is to a server: a process that has connected. 0 is the server itself.
-using ClientId = std::uint64_t;
-
-// A built-in object that takes note of who uses it.
-class SharedObject {
+// While it lives, `call` is the thread's current call.
+class Evaluating {
  public:
-  SharedObject() = default;
-  SharedObject(const SharedObject&) = delete;
-  SharedObject& operator=(const SharedObject&) = delete;
-  virtual ~SharedObject() = default;
+  explicit Evaluating(Call& call);
+  ~Evaluating();
+  Evaluating(const Evaluating&) = delete;
+  Evaluating& operator=(const Evaluating&) = delete;
 
-  // The client has gone, and waits nowhere any more. Called for those objects which it has left
-  // something in (CurrentCall::LeavesSomething).
-  virtual void ClientGone(ClientId) {}
-  // How many wait in it; for people.
-  virtual std::size_t waiting() const { return 0; }
-};
-
-// The call that is being evaluated on this thread. REQUIRES: there is one.
-class CurrentCall {
- public:
-  CurrentCall();
-
-  ClientId client() const;
-  // The calling thread's number in its process.
-  std::uint32_t thread() const;
-
-  // What comes next changes something, and then waits: what it has changed it notes in memory().
-  // For a method that can't wait without a change, as one that leaves a lock in order to wait.
-  void WillWait();
-  // Leaves the evaluation by an exception that nobody catches but the server.
-  // `timeout` counts from the beginning of the call, however often it waits.
-  [[noreturn]] void Wait(WaitList& list, absl::Duration timeout = absl::InfiniteDuration());
-  [[noreturn]] void Wait(WaitList& list, Deadline deadline);
-  // Whether it goes on because the time is over, and not because it was woken.
-  bool timed_out() const;
-  // Whether it has waited before.
-  bool waited() const;
-  // What the method wants to know when it goes on: empty at first.
-  std::any& memory();
-
-  // Called when the result does not reach the client: it died, or it has given up.
-  void IfNotReceived(std::function<void()> give_back);
-  // Has this object's ClientGone called when the client goes.
-  void LeavesSomething();
-  // That of another object's, which this method uses.
-  void LeavesSomething(const std::shared_ptr<Entry>& in);
+  // Null if the thread evaluates nothing.
+  static Call* call();
 
  private:
-  Call& call_;
+  Call* const before_;
+};
+
+// While it lives, the thread is the one that serves all clients, so that nothing may block it.
+class ServingAll {
+ public:
+  ServingAll();
+  ~ServingAll();
+  ServingAll(const ServingAll&) = delete;
+  ServingAll& operator=(const ServingAll&) = delete;
+
+  // Throws std::logic_error on such a thread.
+  static void CheckMayBlock();
+
+ private:
+  const bool before_;
 };
 
 }  // namespace remoteobj::manager_internal

@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/entry.h"
 #include "remoteobj/manager/server/object_server.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -63,7 +65,7 @@ class LocalCall final : public PendingCall {
 
   void Finish(ReadOutcome read, Deadline deadline) override {
     if (call_ == nullptr) throw std::logic_error("this call was finished already");
-    if (!call_->finished()) ObjectServer::CheckMayBlock();
+    if (!call_->finished()) ServingAll::CheckMayBlock();
     while (!call_->finished()) {
       // The end of the server is looked for now and then: what would answer may have ended.
       constexpr absl::Duration kLook = absl::Milliseconds(200);

@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/transport/channel.h"
 
 namespace remoteobj::manager_internal {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The types of which a manager can make objects.
+// The registered types, of which a manager can make objects.
 #ifndef REMOTEOBJ_MANAGER_SERVER_REGISTRY_H_
 #define REMOTEOBJ_MANAGER_SERVER_REGISTRY_H_
 
@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "remoteobj/manager/run.h"
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/message.h"
@@ -25,10 +25,10 @@ namespace remoteobj {
 namespace manager_internal {
 
 struct RegisteredType {
-  std::string name = {};  // Of the type, which a Proxy<T> asks for; the key is the typeid.
+  std::string name = {};  // Which a Proxy<T> asks for; the registry's key is the typeid.
   const proxy_internal::TypeInfo* info = nullptr;
   std::function<std::shared_ptr<void>(const ListReader& arguments)> make = {};
-  // Instead of evaluating a request on the object: null for most.
+  // Handles a request in place of the evaluator: null for most.
   void (*relay)(void* object, const RequestReader& request, OutcomeWriter& outcome) = nullptr;
   // Null for a type that does not wait.
   SharedObject* (*shared)(void* object) = nullptr;
@@ -36,15 +36,21 @@ struct RegisteredType {
   std::optional<std::set<std::string, std::less<>>> exposed = {};
   Run run = Run::kOnThread;
   bool built_in = false;
+
+  // Where the constructor and the methods are evaluated.
+  Place place() const {
+    if (built_in) return Place::kUnderLock;
+    return run == Run::kInServer ? Place::kInServer : Place::kOnThread;
+  }
 };
 
 class Registry {
  public:
-  // Throws std::logic_error if there is one of that name.
+  // Throws std::logic_error if the id is registered already.
   void Add(std::string type_id, RegisteredType type);
-  // Throws std::invalid_argument if there is none.
+  // Throws std::invalid_argument if the id is not registered.
   const RegisteredType& Find(std::string_view type_id) const;
-  // The first of users' types of that name, with its id. Throws std::invalid_argument.
+  // The first user's type of that name, with its id. Throws std::invalid_argument.
   std::pair<std::string_view, const RegisteredType&> FindByName(std::string_view name) const;
 
  private:

@@ -29,7 +29,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/manager/internal/relay_messages.h"
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"

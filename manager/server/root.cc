@@ -5,12 +5,17 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "remoteobj/except/type_name.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/manager/server/object_server.h"
+#include "remoteobj/proxy/internal/type_info_of.h"
 
 namespace remoteobj::manager_internal {
 
 Reference Root::create(const std::string& type_id, const std::string& type,
                        const AnyValue& arguments) {
+  // To make an object of a user's type is to run its constructor.
+  CurrentCall().ContinueAt(server_.registry().Find(type_id).place());
   Reference made;
   arguments.Read(
       [&](const ValueReader& in) { made.referent = server_.Make(type_id, type, in.AsList()); });
@@ -79,6 +84,10 @@ std::uint64_t Root::object_count() const { return server_.object_count(); }
 void Root::shutdown() {
   if (on_shutdown_ == nullptr) throw std::logic_error("this manager is not to be ended by clients");
   on_shutdown_();
+}
+
+RegisteredType RootType() {
+  return {.name = TypeName<Root>(), .info = &proxy_internal::TypeOf<Root>(), .built_in = true};
 }
 
 }  // namespace remoteobj::manager_internal

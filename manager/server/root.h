@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "remoteobj/manager/inspection.h"
+#include "remoteobj/manager/server/registry.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/references.h"
@@ -57,6 +58,8 @@ class Root {
 };
 REMOTEOBJ_DESCRIBE(Root, create, publish, get, get_or_create, unpublish, names, inspect,
                    object_count, ping, shutdown)
+
+RegisteredType RootType();
 
 }  // namespace remoteobj::manager_internal
 

@@ -13,7 +13,7 @@
 #include <optional>
 #include <vector>
 
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/any_value.h"

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "remoteobj/except/type_name.h"
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/transport/wire/codec.h"

@@ -28,7 +28,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "remoteobj/manager/internal/shared.h"
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/manager/server/object_server.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/proxy/internal/receive.h"

@@ -13,7 +13,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/errors.h"
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/manager/server/local_channel.h"
 #include "remoteobj/manager/server/root.h"
 #include "remoteobj/proxy/batch.h"

@@ -17,7 +17,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/manager/condition.h"
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/manager/server/types/lock_object.h"
 #include "remoteobj/transport/wire/references.h"
 

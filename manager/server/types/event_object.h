@@ -10,7 +10,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/manager/event.h"
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 
 namespace remoteobj::manager_internal {
 

@@ -19,7 +19,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/manager/queue.h"
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/transport/wire/any_value.h"
 
 namespace remoteobj::manager_internal {

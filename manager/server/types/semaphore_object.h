@@ -16,7 +16,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/manager/semaphore.h"
-#include "remoteobj/manager/server/call.h"
+#include "remoteobj/manager/server/current_call.h"
 
 namespace remoteobj::manager_internal {
 
