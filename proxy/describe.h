@@ -33,7 +33,6 @@
 #include <string_view>
 
 #include "remoteobj/except/type_name.h"
-#include "remoteobj/proxy/internal/attribute.h"
 #include "remoteobj/proxy/internal/containers.h"
 #include "remoteobj/proxy/internal/describe_macros.h"
 #include "remoteobj/proxy/internal/description.h"

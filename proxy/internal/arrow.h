@@ -30,6 +30,16 @@ struct Node {
   absl::Duration timeout = absl::InfiniteDuration();
 };
 
+// A described member E of C, the Ith of its description. Defined in attribute.h.
+template <typename C, typename E, unsigned I, bool kIsData = MemberTraits<C, E>::kIsData>
+class Attribute;
+
+// What the members of an Arrow are made of.
+struct ProxyViews {
+  template <typename C, typename E, unsigned I>
+  using Attribute = proxy_internal::Attribute<C, E, I>;
+};
+
 // remote->: the described members of a T, at the node.
 template <typename T>
 constexpr void CheckDescribed() {
@@ -40,9 +50,10 @@ constexpr void CheckDescribed() {
 }
 
 template <typename T>
-class Arrow : public Node, public MembersOf<T> {
+class Arrow : public Node, public MembersOf<T, ProxyViews> {
+  using Members = MembersOf<T, ProxyViews>;
   static_assert(
-      sizeof(MembersOf<T>) == 1,
+      sizeof(Members) == 1,
       "remoteobj: a class (in T here) has a described base twice, by two ways. Describe it "
       "as a base of one class only, and name its members that the other needs there");
 
@@ -51,7 +62,7 @@ class Arrow : public Node, public MembersOf<T> {
   Arrow(const Arrow&) = delete;
   Arrow& operator=(const Arrow&) = delete;
 
-  const MembersOf<T>* operator->() const { return this; }
+  const Members* operator->() const { return this; }
 };
 
 // Makes proxies of objects that views lead to.

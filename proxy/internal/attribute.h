@@ -46,10 +46,7 @@ class AttributeBase {
   }
 };
 
-// A described member of C, at an Arrow: remote->count, remote->Inc.
-template <typename C, typename E, unsigned I, bool kIsData = MemberTraits<C, E>::kIsData>
-class Attribute;
-
+// A described data member of C, at an Arrow: remote->count.
 template <typename C, typename E, unsigned I>
 class Attribute<C, E, I, true>
     : public AttributeBase<C, E, I>,
@@ -80,6 +77,7 @@ class Attribute<C, E, I, true>
   }
 };
 
+// A described method of C, at an Arrow: remote->Inc.
 template <typename C, typename E, unsigned I>
 class Attribute<C, E, I, false> : public AttributeBase<C, E, I>,
                                   public Callable<Attribute<C, E, I, false>, C, E> {

@@ -18,8 +18,11 @@
 #include "absl/status/statusor.h"
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/internal/stored.h"
 
 namespace remoteobj::proxy_internal {
+
+using transport_internal::Stored;
 
 // Views of memory that belongs to something else, such as std::string_view, have none.
 template <typename T>

@@ -9,7 +9,6 @@
 #include <string>
 #include <utility>
 
-#include "remoteobj/proxy/internal/attribute.h"
 #include "remoteobj/proxy/internal/describe_macros.h"
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/transport/wire/codec.h"

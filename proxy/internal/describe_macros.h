@@ -3,6 +3,11 @@
 // What REMOTEOBJ_DESCRIBE expands to: a function, found by argument-dependent lookup, that returns
 // a Description. Its types are local to it, so that nothing is added to the user's namespace, and a
 // friend declaration of the one function is enough to reach private members.
+//
+// A description does not know what uses it. One user is an Arrow, whose members have the names of
+// the described ones. Only the macro can write these names, so the function has a generic lambda
+// that makes such a class for the `Views` it is given: Views::Attribute<Class, Entry, index> is the
+// type of each member.
 #ifndef REMOTEOBJ_PROXY_INTERNAL_DESCRIBE_MACROS_H_
 #define REMOTEOBJ_PROXY_INTERNAL_DESCRIBE_MACROS_H_
 
@@ -13,21 +18,26 @@
 // name:  the function's
 // type:  (the class), in parentheses, for the commas
 // bases: (its bases)
-#define REMOTEOBJ_DESCRIBE_(head, name, type, bases, ...)                                     \
-  head auto name(::remoteobj::Tag<REMOTEOBJ_UNWRAP type>) {                                   \
-    using RemoteobjSelf = REMOTEOBJ_UNWRAP type;                                              \
-    using RemoteobjBases = ::remoteobj::proxy_internal::Bases<REMOTEOBJ_UNWRAP bases>;        \
-    REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENTRY, __VA_ARGS__)                                          \
-    struct RemoteobjIndex {                                                                   \
-      enum Place : unsigned { REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENUMERATOR, __VA_ARGS__) };        \
-    };                                                                                        \
-    struct DescribedMembers                                                                   \
-        : ::remoteobj::proxy_internal::BaseMembers<RemoteobjSelf, RemoteobjBases> {           \
-      REMOTEOBJ_FOR_EACH(REMOTEOBJ_ATTRIBUTE, __VA_ARGS__)                                    \
-    };                                                                                        \
-    return ::remoteobj::proxy_internal::MakeDescription<RemoteobjSelf, RemoteobjBases,        \
-                                                        DescribedMembers>(REMOTEOBJ_FOR_EACH( \
-        REMOTEOBJ_ENTRY_VALUE, __VA_ARGS__)::remoteobj::proxy_internal::NoMoreEntries{});     \
+#define REMOTEOBJ_DESCRIBE_(head, name, type, bases, ...)                                    \
+  head auto name(::remoteobj::Tag<REMOTEOBJ_UNWRAP type>) {                                  \
+    using RemoteobjSelf = REMOTEOBJ_UNWRAP type;                                             \
+    using RemoteobjBases = ::remoteobj::proxy_internal::Bases<REMOTEOBJ_UNWRAP bases>;       \
+    REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENTRY, __VA_ARGS__)                                         \
+    struct RemoteobjIndex {                                                                  \
+      enum Place : unsigned { REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENUMERATOR, __VA_ARGS__) };       \
+    };                                                                                       \
+    auto remoteobj_members = []<typename RemoteobjViews>(::remoteobj::Tag<RemoteobjViews>) { \
+      struct DescribedMembers                                                                \
+          : ::remoteobj::proxy_internal::BaseMembers<RemoteobjSelf, RemoteobjBases,          \
+                                                     RemoteobjViews> {                       \
+        REMOTEOBJ_FOR_EACH(REMOTEOBJ_ATTRIBUTE, __VA_ARGS__)                                 \
+      };                                                                                     \
+      return ::remoteobj::Tag<DescribedMembers>();                                           \
+    };                                                                                       \
+    return ::remoteobj::proxy_internal::MakeDescription<RemoteobjSelf, RemoteobjBases>(      \
+        remoteobj_members,                                                                   \
+        REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENTRY_VALUE,                                            \
+                           __VA_ARGS__)::remoteobj::proxy_internal::NoMoreEntries{});        \
   }
 
 #define REMOTEOBJ_ENUMERATOR(member) REMOTEOBJ_NAME(member),
@@ -35,9 +45,9 @@
 #define REMOTEOBJ_ENTRY_TYPE(member) REMOTEOBJ_JOIN(RemoteobjEntry_, REMOTEOBJ_NAME(member))
 #define REMOTEOBJ_ENTRY_VALUE(member) REMOTEOBJ_ENTRY_TYPE(member){},
 
-#define REMOTEOBJ_ATTRIBUTE(member)                             \
-  [[no_unique_address]] ::remoteobj::proxy_internal::Attribute< \
-      RemoteobjSelf, REMOTEOBJ_ENTRY_TYPE(member),              \
+#define REMOTEOBJ_ATTRIBUTE(member)                                  \
+  [[no_unique_address]] typename RemoteobjViews::template Attribute< \
+      RemoteobjSelf, REMOTEOBJ_ENTRY_TYPE(member),                   \
       static_cast<unsigned>(RemoteobjIndex::REMOTEOBJ_NAME(member))> REMOTEOBJ_NAME(member);
 
 // A type of its own for each entry keeps the names of what is made of it short.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What REMOTEOBJ_DESCRIBE says of a class, as types: a Description, which has an Entry for each
-// member. Everything here is known at compile time and has no state.
+// The description of a class, as types: a Description, which has an Entry for each member.
+// Everything here is known at compile time and has no state.
 #ifndef REMOTEOBJ_PROXY_INTERNAL_DESCRIPTION_H_
 #define REMOTEOBJ_PROXY_INTERNAL_DESCRIPTION_H_
 
@@ -49,12 +49,15 @@ struct EntryList {
   using At = std::tuple_element_t<I, std::tuple<E...>>;
 };
 
-template <typename T, typename BaseList, typename EntryListOf, typename MembersStruct>
+// MakeMembers is the type of a function that takes a Tag<Views> and returns the Tag of a class with
+// a member for each entry.
+template <typename T, typename BaseList, typename EntryListOf, typename MakeMembers>
 struct Description {
   using Type = T;
   using BaseTypes = BaseList;
   using Entries = EntryListOf;
-  using Members = MembersStruct;
+  template <typename Views>
+  using Members = typename std::invoke_result_t<MakeMembers, Tag<Views>>::type;
 };
 
 template <typename... E, std::size_t... I>
@@ -63,11 +66,11 @@ constexpr auto DropLast(Tag<std::tuple<E...>>, std::index_sequence<I...>) {
 }
 
 // `entries` end with NoMoreEntries, for the comma after each.
-template <typename T, typename BaseList, typename MembersStruct, typename... E>
-constexpr auto MakeDescription(E...) {
+template <typename T, typename BaseList, typename MakeMembers, typename... E>
+constexpr auto MakeDescription(MakeMembers, E...) {
   using List =
       decltype(DropLast(Tag<std::tuple<E...>>(), std::make_index_sequence<sizeof...(E) - 1>()));
-  return Description<T, BaseList, List, MembersStruct>();
+  return Description<T, BaseList, List, MakeMembers>();
 }
 
 // The standard containers are described, too, but travel as what they are, not as records.
@@ -89,22 +92,22 @@ struct DescriptionFor<T> {
 template <typename T>
 using DescriptionOf = typename DescriptionFor<T>::type;
 
-template <typename T>
-using MembersOf = typename DescriptionOf<T>::Members;
+template <typename T, typename Views>
+using MembersOf = typename DescriptionOf<T>::template Members<Views>;
 
 // The members that the bases of a class T describe. A type of its own for each T: one that is a
 // base twice can't be twice at one address, which is where all Attributes have to be.
-template <typename T, typename BaseList>
+template <typename T, typename BaseList, typename Views>
 struct BaseMembersFor;
-template <typename T, typename... Base>
-struct BaseMembersFor<T, Bases<Base...>> {
+template <typename T, typename... Base, typename Views>
+struct BaseMembersFor<T, Bases<Base...>, Views> {
   static_assert((HasMembers<Base> && ...),
                 "remoteobj: a base named in REMOTEOBJ_DESCRIBE_DERIVED (in Base here) is not "
                 "described: describe it first");
-  struct type : MembersOf<Base>... {};
+  struct type : MembersOf<Base, Views>... {};
 };
-template <typename T, typename BaseList>
-using BaseMembers = typename BaseMembersFor<T, BaseList>::type;
+template <typename T, typename BaseList, typename Views>
+using BaseMembers = typename BaseMembersFor<T, BaseList, Views>::type;
 
 // Whether B is T, or a described base of T or of its bases.
 template <typename T, typename B>

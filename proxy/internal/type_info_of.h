@@ -20,7 +20,6 @@
 #include "remoteobj/proxy/internal/by_value.h"
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/type_info.h"
-#include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::proxy_internal {

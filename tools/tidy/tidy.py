@@ -219,6 +219,24 @@ def graph_goes_down(graph):
                     user, used, here, "%s/" % there if there else "the facade")
 
 
+# What descriptions and the evaluator must not reach, so that a struct travels by value without it.
+CHANNELS = re.compile(r"//(transport:channel|transport/shared_memory[:/]|transport/rpc[:/]|proxy:proxy)")
+
+
+def description_knows_no_channel(graph):
+    """The same graph: whatever //proxy:evaluate depends on, by whichever way, is no channel."""
+    edges = re.findall(r'"([^"]+)" -> "([^"]+)"', graph)
+    reached = {"//proxy:evaluate"}
+    while True:
+        more = {used for user, used in edges if user in reached} - reached
+        if not more:
+            break
+        reached |= more
+    for label in sorted(reached):
+        if CHANNELS.match(label):
+            yield "//proxy:evaluate depends on %s: a description knows no channel" % label
+
+
 # Documents.
 
 FENCE = re.compile(r"^( *)(```+)(.*)$")

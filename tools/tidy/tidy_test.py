@@ -158,6 +158,19 @@ class RulesTest(unittest.TestCase):
         check(("//transport:codec", "//testing:fork"), "transport/ knows nothing of testing/")
         check(("//proxy:proxy", "//:remoteobj"), "proxy/ knows nothing of the facade")
 
+    def test_description_knows_no_channel(self):
+
+        def check(used, expected):
+            edges = [("//proxy:evaluate", "//proxy:describe"), ("//proxy:describe", used),
+                     ("//proxy:proxy", "//transport:channel")]
+            graph = "".join('  "%s" -> "%s"\n' % edge for edge in edges)
+            self.assertEqual(len(list(tidy.description_knows_no_channel(graph))), expected)
+
+        check("//transport/wire:codec", 0)
+        check("//transport:channel", 1)
+        check("//transport/rpc:tls", 1)
+        check("//proxy:proxy", 2)
+
     def test_paths(self):
 
         def check(text, *expected):
@@ -254,7 +267,8 @@ class GraphTest(unittest.TestCase):
         with open(os.environ["GRAPH"], encoding="utf-8") as f:
             graph = f.read()
         self.assertIn("//:remoteobj", graph)
-        problems = list(tidy.graph_goes_down(graph))
+        self.assertIn("//proxy:evaluate", graph)
+        problems = list(tidy.graph_goes_down(graph)) + list(tidy.description_knows_no_channel(graph))
         if problems:
             self.fail("\n\n" + "\n".join(problems))
 
