@@ -17,9 +17,11 @@
 #include "gtest/gtest.h"
 #include "remoteobj/except/generator.h"
 #include "remoteobj/manager/manager.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 
@@ -98,6 +100,9 @@ struct Impatient {
 REMOTEOBJ_DESCRIBE(Impatient, Once)
 
 namespace {
+
+using manager_internal::AwaitObjects;
+using remoteobj_testing::Eventually;
 
 Manager NewManager(ManagerOptions options = {}) {
   Manager manager(std::move(options));
@@ -194,7 +199,7 @@ TEST_P(CallbackTest, LeavesNothingBehind) {
     radio_->Tune(proxy_);
     EXPECT_EQ(radio_->Say(1), 4 * i + 3);
     radio_->TuneOut();
-    while (manager_.object_count() != objects) absl::SleepFor(absl::Milliseconds(1));
+    AwaitObjects(manager_, objects);
   }
 }
 
@@ -204,11 +209,10 @@ TEST_P(CallbackTest, AClientThatDies) {
     const Proxy<Ear> proxy(listener);
     const auto listening = proxy.ListenInBackground();
     radio_->Tune(proxy);
-    absl::SleepFor(absl::Hours(1));
+    for (;;) pause();
   });
-  while (radio_->Listeners().begin() == std::default_sentinel) {
-    absl::SleepFor(absl::Milliseconds(1));
-  }
+  Eventually("the client listens",
+             [&] { return radio_->Listeners().begin() != std::default_sentinel; });
   EXPECT_EQ(radio_->Say(1), 1);
   client.Kill();
   EXPECT_THROW(
@@ -266,7 +270,7 @@ TEST_P(CallbackTest, YieldsNoMoreThanIsWanted) {
     EXPECT_LT(*radio_->yielded, 1000);
     EXPECT_EQ(manager_.object_count(), objects + 1);
   }
-  while (manager_.object_count() != objects) absl::SleepFor(absl::Milliseconds(1));
+  AwaitObjects(manager_, objects);
 }
 
 TEST_P(CallbackTest, WhatIsReadyDoesNotWaitForWhatIsSlow) {
@@ -312,7 +316,7 @@ TEST_P(CallbackTest, AProcessThatDiesAsItReads) {
     }
   });
   EXPECT_ANY_THROW(client.Join());
-  while (manager_.object_count() != objects) absl::SleepFor(absl::Milliseconds(1));
+  AwaitObjects(manager_, objects);
   EXPECT_EQ(radio_->Say(1), 0);
 }
 

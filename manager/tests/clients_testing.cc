@@ -17,7 +17,7 @@ namespace remoteobj::manager_internal {
 
 namespace {
 
-Registry With(void (*add_types)(Registry&)) {
+Registry With(absl::FunctionRef<void(Registry&)> add_types) {
   Registry registry;
   add_types(registry);
   return registry;
@@ -25,7 +25,7 @@ Registry With(void (*add_types)(Registry&)) {
 
 }  // namespace
 
-// Looks every now and then whether the client has died.
+// Its calls end soon after the client has died.
 class ClientChannel final : public Channel {
  public:
   ClientChannel(TestClient& client, std::shared_ptr<Entry> entry)
@@ -84,7 +84,7 @@ class ClientReferent final : public Referent {
 
 // TestServer
 
-TestServer::TestServer(void (*add_types)(Registry&)) : objects_(With(add_types)) {}
+TestServer::TestServer(absl::FunctionRef<void(Registry&)> add_types) : objects_(With(add_types)) {}
 
 std::size_t TestServer::waiting() {
   std::size_t waiting = 0;
@@ -96,6 +96,14 @@ std::size_t TestServer::waiting() {
 void TestServer::AwaitWaiting(std::size_t count) {
   remoteobj_testing::Eventually(absl::StrCat(count, " calls wait"),
                                 [&] { return waiting() == count; });
+}
+
+Reference TestServer::Create(std::string_view type_id, std::string_view type,
+                             const AnyValue& arguments) {
+  Reference made;
+  arguments.Read(
+      [&](const ValueReader& in) { made.referent = objects_.Make(type_id, type, in.AsList()); });
+  return made;
 }
 
 // TestClient

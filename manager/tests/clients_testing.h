@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A manager's objects and any number of its clients in one process: for tests of what happens when
-// clients wait, give up, and die.
+// A manager's objects and any number of its clients in one process: for tests of what objects do,
+// and of what happens when clients wait, give up, and die.
 //
 //   TestServer server(AddSyncTypes);
 //   TestClient a(server), b(server);
@@ -11,22 +11,28 @@
 //   a.Die();
 //   EXPECT_TRUE(waiting.Get());
 //
+//   auto d = server.Make<Dict<std::string, int>>({{"a", 1}});     // used without a client
+//
 // Threads:  thread-safe, except for constructors and destructors.
 // Lifetime: a server outlives its clients, a client its proxies and calls.
 #ifndef REMOTEOBJ_MANAGER_TESTS_CLIENTS_TESTING_H_
 #define REMOTEOBJ_MANAGER_TESTS_CLIENTS_TESTING_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "gtest/gtest.h"
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/manager/server/object_server.h"
@@ -48,15 +54,33 @@ class ClientDied : public std::runtime_error {
 
 class TestServer {
  public:
-  explicit TestServer(void (*add_types)(Registry&));
+  explicit TestServer(absl::FunctionRef<void(Registry&)> add_types);
 
   ObjectServer& objects() { return objects_; }
-  // How many wait anywhere.
+  // The number of waiting calls.
   std::size_t waiting();
-  // Returns when as many do.
+  // Returns when that many calls wait.
   void AwaitWaiting(std::size_t count);
 
+  template <typename T>
+  T Make() {
+    return New<T>(T::Arguments());
+  }
+  // A template, so that the contents can be in braces.
+  template <typename T, typename Contents = typename T::Contents>
+  T Make(const Contents& contents) {
+    return New<T>(T::Arguments(contents));
+  }
+  Reference Find(std::uint64_t id) { return {objects_.Find(id)}; }
+  // With arguments that need not be right.
+  Reference Create(std::string_view type_id, std::string_view type, const AnyValue& arguments);
+
  private:
+  template <typename T>
+  T New(const AnyValue& arguments) {
+    return T(Create(T::kTypeId, T::Type(), arguments));
+  }
+
   ObjectServer objects_;
 };
 
@@ -142,6 +166,29 @@ class TestClient {
   bool gone_ ABSL_GUARDED_BY(mutex_) = false;
   int calls_ ABSL_GUARDED_BY(mutex_) = 0;
 };
+
+// Expects that f() throws an E with `message` in its message.
+template <typename E, typename F>
+void ExpectThrows(F f, const std::string& message) {
+  try {
+    f();
+    ADD_FAILURE() << "nothing was thrown, not even: " << message;
+  } catch (const E& e) {
+    EXPECT_NE(std::string(e.what()).find(message), std::string::npos) << e.what();
+  }
+}
+
+// Calls f(0) to f(799), on four threads.
+template <typename F>
+void InFourThreads(F f) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&f, t] {
+      for (int i = 0; i < 200; ++i) f(200 * t + i);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
 
 }  // namespace remoteobj::manager_internal
 

@@ -15,8 +15,7 @@
 
 #include "gtest/gtest.h"
 #include "remoteobj/manager/server/types/data_types.h"
-#include "remoteobj/manager/tests/in_process_manager.h"
-#include "remoteobj/manager/tests/test_helpers.h"
+#include "remoteobj/manager/tests/clients_testing.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/references.h"
@@ -39,7 +38,7 @@ namespace {
 using manager_internal::AddDataTypes;
 using manager_internal::ExpectThrows;
 using manager_internal::InFourThreads;
-using manager_internal::InProcessManager;
+using manager_internal::TestServer;
 using Numbers = Dict<std::string, int>;
 using Items = std::vector<std::pair<std::string, int>>;
 
@@ -47,7 +46,7 @@ class DictTest : public testing::Test {
  protected:
   Numbers MakeAbc() { return manager_.Make<Numbers>({{"a", 1}, {"b", 2}, {"c", 3}}); }
 
-  InProcessManager manager_{AddDataTypes};
+  TestServer manager_{AddDataTypes};
 };
 
 TEST_F(DictTest, TheItemsOfTheReference) {
@@ -253,7 +252,7 @@ TEST_F(DictTest, HasOtherObjects) {
   {
     const auto outer = manager_.Make<Dict<std::string, Inner>>();
     outer["x"] = MakeAbc();  // The proxy is gone, the object is not.
-    EXPECT_EQ(manager_.object_count(), 2u);
+    EXPECT_EQ(manager_.objects().object_count(), 2u);
     EXPECT_EQ(*(*outer["x"])["a"], 1);
     const Inner inner = *outer["x"];
     inner["a"] = 5;
@@ -263,7 +262,7 @@ TEST_F(DictTest, HasOtherObjects) {
     outer->clear();
     EXPECT_EQ(inner->size(), 3u);
   }
-  EXPECT_EQ(manager_.object_count(), 0u);
+  EXPECT_EQ(manager_.objects().object_count(), 0u);
 }
 
 TEST_F(DictTest, TellsTypesApart) {

@@ -4,13 +4,11 @@
 // stands in for a network that has failed: its connections are there, and nothing comes.
 #include <signal.h>
 
-#include <cstdint>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
@@ -18,25 +16,17 @@
 #include "remoteobj/manager/condition.h"
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/manager.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
-#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/errors.h"
 
 namespace remoteobj {
 namespace {
 
-// Longer than a client waits before it asks whether the manager is there.
-constexpr absl::Duration kLong = absl::Seconds(3);
+using manager_internal::AwaitWaiting;
 
-std::uint64_t Waiting(const Manager& manager) {
-  std::uint64_t waiting = 0;
-  for (const ObjectInfo& object : manager.Inspect().objects) waiting += object.waiting;
-  return waiting;
-}
-void AwaitWaiting(const Manager& manager, std::uint64_t count) {
-  remoteobj_testing::Eventually(absl::StrCat(count, " calls wait"),
-                                [&] { return Waiting(manager) == count; });
-}
+// Longer than a client waits before it pings the manager.
+constexpr absl::Duration kLong = absl::Seconds(3);
 
 // How a wait ends.
 template <typename Wait>

@@ -19,8 +19,7 @@
 #include "remoteobj/manager/dict.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/manager/server/types/data_types.h"
-#include "remoteobj/manager/tests/in_process_manager.h"
-#include "remoteobj/manager/tests/test_helpers.h"
+#include "remoteobj/manager/tests/clients_testing.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/proxy/proxy.h"
@@ -57,7 +56,7 @@ namespace {
 using manager_internal::AddDataTypes;
 using manager_internal::ExpectThrows;
 using manager_internal::InFourThreads;
-using manager_internal::InProcessManager;
+using manager_internal::TestServer;
 using Ints = std::vector<int>;
 
 class ListTest : public testing::Test {
@@ -71,7 +70,7 @@ class ListTest : public testing::Test {
   }
   List<int> Make(const Ints& values) { return manager_.Make<List<int>>(values); }
 
-  InProcessManager manager_{AddTypes};
+  TestServer manager_{AddTypes};
 };
 
 TEST_F(ListTest, IndexesArePythons) {
@@ -261,7 +260,7 @@ TEST_F(ListTest, HasOtherObjects) {
     std::optional<List<int>> inner(Make({1, 2}));
     const auto outer = manager_.Make<List<List<int>>>({*inner, *inner});
     inner.reset();
-    EXPECT_EQ(manager_.object_count(), 2u);
+    EXPECT_EQ(manager_.objects().object_count(), 2u);
     outer[0]->push_back(3);
     EXPECT_EQ(outer[1]->size(), 3u);
     EXPECT_EQ(*outer[0], *outer[1]);
@@ -274,7 +273,7 @@ TEST_F(ListTest, HasOtherObjects) {
     d["list"]->push_back(4);
     EXPECT_EQ((*d["list"])->back(), 4);
   }
-  EXPECT_EQ(manager_.object_count(), 0u);
+  EXPECT_EQ(manager_.objects().object_count(), 0u);
 }
 
 TEST_F(ListTest, HasObjectsOfUsersTypes) {
@@ -285,11 +284,11 @@ TEST_F(ListTest, HasObjectsOfUsersTypes) {
         Proxy<Counter>(manager_.Create("Counter", "", AnyValue::Of(std::vector<AnyValue>{}))));
     EXPECT_EQ(l[0]->Add(2), 2);
     EXPECT_EQ(l->at(0)->Add(3), 5);
-    EXPECT_EQ(manager_.object_count(), 2u);
+    EXPECT_EQ(manager_.objects().object_count(), 2u);
     const Proxy<Counter> kept = l->pop();
     EXPECT_EQ(kept->Add(1), 6);
   }
-  EXPECT_EQ(manager_.object_count(), 0u);
+  EXPECT_EQ(manager_.objects().object_count(), 0u);
 }
 
 TEST_F(ListTest, MayHaveItselfInIt) {
@@ -301,9 +300,9 @@ TEST_F(ListTest, MayHaveItselfInIt) {
     EXPECT_EQ(List<Self>(*l[0]->list), l);
     EXPECT_EQ(l->to_string().substr(0, 7), "[<List<");
   }
-  EXPECT_EQ(manager_.object_count(), 1u);  // It keeps itself.
+  EXPECT_EQ(manager_.objects().object_count(), 1u);  // It keeps itself.
   List<Self>(manager_.Find(id))->clear();
-  EXPECT_EQ(manager_.object_count(), 0u);
+  EXPECT_EQ(manager_.objects().object_count(), 0u);
 }
 
 TEST_F(ListTest, AChainOfListsEndsHoweverLongItIs) {
@@ -312,9 +311,9 @@ TEST_F(ListTest, AChainOfListsEndsHoweverLongItIs) {
     for (int i = 0; i < 50000; ++i) {
       last = manager_.Make<List<Self>>({Self{Reference{last.referent()}}});
     }
-    EXPECT_EQ(manager_.object_count(), 50001u);
+    EXPECT_EQ(manager_.objects().object_count(), 50001u);
   }
-  EXPECT_EQ(manager_.object_count(), 0u);
+  EXPECT_EQ(manager_.objects().object_count(), 0u);
 }
 
 TEST_F(ListTest, TellsTypesApart) {

@@ -20,6 +20,8 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/manager.h"
+#include "remoteobj/manager/tests/manager_testing.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
@@ -28,6 +30,8 @@
 namespace remoteobj {
 namespace {
 
+using manager_internal::AwaitClients;
+using remoteobj_testing::Eventually;
 using remoteobj_testing::Forked;
 
 constexpr int kProcesses = 4;
@@ -120,9 +124,10 @@ TEST(ManagerLoadTest, ManyWaitAndAllAreServed) {
     clients.push_back(
         std::make_unique<Forked>([&] { GetInManyConnections(manager.address(), connections); }));
   }
-  while (WaitingAt(manager, "jobs") < static_cast<std::uint64_t>(gets)) {
-    absl::SleepFor(absl::Milliseconds(20));
-  }
+  Eventually(
+      absl::StrCat(gets, " calls wait"),
+      [&] { return WaitingAt(manager, "jobs") >= static_cast<std::uint64_t>(gets); },
+      absl::Minutes(4));
   EXPECT_EQ(manager.Inspect().clients.size(), 1u + kProcesses * connections);
   Print(absl::StrCat(kProcesses * connections, " connections, ", gets, " calls that wait"),
         manager.pid());
@@ -148,7 +153,7 @@ TEST(ManagerLoadTest, ManyWaitAndAllAreServed) {
   EXPECT_EQ(jobs->size(), 0u);
 
   for (auto& client : clients) EXPECT_EQ(client->Wait(), 0);
-  while (manager.Inspect().clients.size() > 1) absl::SleepFor(absl::Milliseconds(1));
+  AwaitClients(manager, 1);
   EXPECT_EQ(manager.object_count(), 2u);
   EXPECT_EQ(StatusOf(manager.pid(), "Threads"), threads);
   Print("after", manager.pid());

@@ -25,6 +25,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/manager.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/errors.h"
@@ -96,22 +97,14 @@ class ManagerNetworkTest : public testing::TestWithParam<bool> {
     Tell(has_cable);
     close(is_apart);
     close(has_cable);
-    while (!manager_) {
-      try {
-        manager_.emplace(Manager::Connect(kAddress, Clients()));
-      } catch (const NotListening&) {
-        absl::SleepFor(absl::Milliseconds(10));
-      }
-    }
+    ManagerOptions clients = Clients();
+    clients.wait_until_serving = true;
+    manager_.emplace(Manager::Connect(kAddress, clients));
   }
 
   void AwaitWaiting() {
-    remoteobj_testing::Eventually("a call waits", [&] {
-      for (const auto& object : manager_->Inspect().objects) {
-        if (object.waiting != 0) return true;
-      }
-      return false;
-    });
+    remoteobj_testing::Eventually("a call waits",
+                                  [&] { return manager_internal::Waiting(*manager_) != 0; });
   }
 
   std::unique_ptr<Forked> there_;

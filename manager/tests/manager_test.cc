@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -20,10 +21,14 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "remoteobj/except/remote_error.h"
 #include "remoteobj/manager/errors.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/errors.h"
 
@@ -58,18 +63,31 @@ struct Results {
 };
 REMOTEOBJ_DESCRIBE(Results, counts, total)
 
+struct NullWhat : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
+
+struct Thrower {
+  void ThrowNullWhat() { throw NullWhat(); }
+  void ThrowInt() { throw 5; }
+  int Inc() { return ++count; }
+  int count = 0;
+};
+REMOTEOBJ_DESCRIBE(Thrower, ThrowNullWhat, ThrowInt, Inc)
+
 namespace {
+
+using testing::HasSubstr;
+
+using manager_internal::AwaitClients;
+using manager_internal::AwaitObjects;
+using remoteobj_testing::Eventually;
 
 Manager NewManager() {
   Manager manager;
   manager.Register<Foo, int>("Foo", {.exposed = {"Add", "Where", "Fail", "value"}});
   manager.Register<Shop>("Shop");
   return manager;
-}
-
-// A thread that has just called an object has it for a moment longer.
-void AwaitObjects(const Manager& manager, std::uint64_t count) {
-  while (manager.object_count() != count) absl::SleepFor(absl::Milliseconds(1));
 }
 
 TEST(ManagerTest, OwnsObjectsOfUsersTypes) {
@@ -114,8 +132,7 @@ TEST(ManagerTest, ForkedProcessesUseTheSameObjects) {
     for (auto& child : children) EXPECT_EQ(child->Wait(), 0);
   }
   EXPECT_EQ(*foo->value, 100 * kProcesses);
-  // That the others have ended the manager hears a moment later.
-  while (manager.Inspect().clients.size() != 1) absl::SleepFor(absl::Milliseconds(1));
+  AwaitClients(manager, 1);
 }
 
 TEST(ManagerTest, BuiltInTypesInOtherProcesses) {
@@ -247,7 +264,7 @@ TEST(ManagerTest, AnAsynchronousCallIsEvaluatedThoughNobodyWaits) {
   Manager there = Manager::Connect(manager.address());
   const auto same = there.Get<Proxy<Foo>>("foo");
   auto future = foo->Add.Async(5);
-  while (*same->value != 5) absl::SleepFor(absl::Milliseconds(1));
+  Eventually("the call is evaluated", [&] { return *same->value == 5; });
   EXPECT_EQ(future.Get(), 5);
 }
 
@@ -346,10 +363,7 @@ TEST(ManagerTest, AClientThatDiesHasNothingAnyMore) {
       there.Publish("ready", foos[0]);
       pause();
     });
-    for (;;) {
-      if (!manager.Names().empty()) break;
-      absl::SleepFor(absl::Milliseconds(1));
-    }
+    Eventually("the client is ready", [&] { return !manager.Names().empty(); });
     EXPECT_EQ(manager.object_count(), 10u);
     client.Kill();
   }
@@ -451,6 +465,48 @@ TEST(ManagerTest, WhatIsTooLargeIsRefusedBeforeItIsSentAndTheConnectionGoesOn) {
     for (int i = 0; i < 2; ++i) dict[i] = std::string(600 << 10, 'x');
     EXPECT_THROW(dict->items(), BadValue);
     EXPECT_EQ(dict->at(1).size(), 600u << 10);
+  }
+}
+
+// Errors without a text, or that are no std::exception, end neither the listener nor the manager.
+
+void ExpectErrors(const Proxy<Thrower>& thrower) {
+  try {
+    thrower->ThrowNullWhat();
+    FAIL() << "nothing was thrown";
+  } catch (const std::exception& e) {
+    const RemoteError* const error = RemoteErrorOf(e);
+    ASSERT_NE(error, nullptr);
+    EXPECT_THAT(error->type(), HasSubstr("NullWhat"));
+    EXPECT_NE(e.what(), nullptr);
+  }
+  try {
+    thrower->ThrowInt();
+    FAIL() << "nothing was thrown";
+  } catch (const RemoteError& error) {
+    EXPECT_EQ(error.type(), "int");
+    EXPECT_THAT(error.message(), HasSubstr("5"));
+  }
+  EXPECT_EQ(thrower->Inc(), 1);
+}
+
+TEST(OddErrorsTest, OfAnotherProcess) {
+  Thrower here;
+  const Proxy<Thrower> remote(here);
+  remoteobj_testing::Forked listener([&] {
+    const auto listening = remote.ListenInBackground();
+    for (;;) pause();
+  });
+  remote.WaitUntilListening();
+  ExpectErrors(remote);
+}
+
+TEST(OddErrorsTest, OfAManagersObject) {
+  for (const auto run : {remoteobj::Run::kOnThread, remoteobj::Run::kInServer}) {
+    Manager manager;
+    manager.Register<Thrower>("Thrower", {.run = run});
+    manager.Start();
+    ExpectErrors(manager.Create<Thrower>("Thrower"));
   }
 }
 

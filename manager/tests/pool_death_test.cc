@@ -23,6 +23,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/pool.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -111,10 +112,8 @@ TEST_F(PoolDeathTest, CallsAreAnsweredRightlyOrFail) {
     } else if (const pid_t worker = ledger_->worker.exchange(0); worker != 0) {
       kill(worker, SIGKILL);
     }
-    for (const auto end = Deadline::After(kWatchdog); ledger_->answered == answered;) {
-      ASSERT_FALSE(end.expired()) << "nobody is answered, round " << round;
-      absl::SleepFor(absl::Microseconds(200));
-    }
+    ASSERT_TRUE(remoteobj_testing::TryEventually([&] { return ledger_->answered != answered; }))
+        << "nobody is answered, round " << round;
   }
   ledger_->stop = true;
   for (const auto& client : clients) EXPECT_EQ(client->Wait(), 0);

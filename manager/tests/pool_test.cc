@@ -21,7 +21,9 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/manager.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/codec.h"
@@ -168,6 +170,9 @@ struct Codec<Deep> {
 
 namespace {
 
+using manager_internal::AwaitObjects;
+using remoteobj_testing::Eventually;
+
 // What can't be sent on went from one process to the next, and each ended by it.
 TEST(PoolTest, WhatIsNestedTooDeepIsRefused) {
   Manager manager;
@@ -218,7 +223,7 @@ TEST(PoolTest, ClosesJoinsAndTerminates) {
     EXPECT_THROW(waits.Get(), NotListening);
     EXPECT_THROW(pool->apply(Square, 1), NotListening);
   }
-  while (manager.object_count() != 0) absl::SleepFor(absl::Milliseconds(1));
+  AwaitObjects(manager, 0);
 }
 
 TEST(PoolTest, OtherProcessesUseIt) {
@@ -241,7 +246,7 @@ TEST(PoolTest, EndsWithTheProcessThatMadeIt) {
     const Pool pool = manager.Pool(1);
     manager.Publish("pool", pool);
     manager.Get<Event>("ready")->set();
-    absl::SleepFor(absl::Hours(1));
+    for (;;) pause();
   });
   manager.Get<Event>("ready")->wait();
   const auto pool = manager.Get<Pool>("pool");
@@ -258,7 +263,7 @@ TEST(PoolTest, EndsWithTheProcessThatMadeIt) {
         }
       },
       NotListening);
-  while (kill(worker, 0) == 0) absl::SleepFor(absl::Milliseconds(1));
+  Eventually("the worker has ended", [&] { return kill(worker, 0) != 0; });
   EXPECT_ANY_THROW(maker.Join());
 }
 

@@ -18,7 +18,7 @@
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/namespace.h"
 #include "remoteobj/manager/set.h"
-#include "remoteobj/manager/tests/semantics_testing.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/manager/value.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/transport/errors.h"

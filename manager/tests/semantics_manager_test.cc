@@ -21,7 +21,7 @@
 #include "remoteobj/manager/list.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/queue.h"
-#include "remoteobj/manager/tests/semantics_testing.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/proxy.h"
@@ -103,13 +103,7 @@ TEST(ManagerSemantics, WhoHasOnlyConnectedCanNotShutItDown) {
 TEST(ManagerSemantics, AManagerIsNoValue) { static_assert(!std::is_copy_constructible_v<Manager>); }
 
 Manager ConnectWhenServing(const std::string& address) {
-  for (;;) {
-    try {
-      return Manager::Connect(address);
-    } catch (const NotListening&) {
-      absl::SleepFor(absl::Milliseconds(1));
-    }
-  }
+  return Manager::Connect(address, {.wait_until_serving = true});
 }
 
 TEST(ManagerSemantics, ServeForeverServesInTheCallingProcess) {

@@ -25,7 +25,7 @@
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/namespace.h"
 #include "remoteobj/manager/queue.h"
-#include "remoteobj/manager/tests/semantics_testing.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/proxy.h"

@@ -23,8 +23,9 @@
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/queue.h"
 #include "remoteobj/manager/semaphore.h"
-#include "remoteobj/manager/tests/semantics_testing.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/testing/eventually.h"
 
 namespace remoteobj {
 namespace {
@@ -346,7 +347,7 @@ TEST_F(SyncSemantics, JoinableQueueHasTheItemsOfADeadProcessAgain) {
   q->put(1);
   q->put(2);
   EXPECT_EQ(Elsewhere([&] { return q->get(); }), 1);
-  while (q->size() != 2) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually("the item is back", [&] { return q->size() == 2; });
   EXPECT_EQ(q->get(), 1);
   EXPECT_EQ(q->get(), 2);
 }

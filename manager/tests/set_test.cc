@@ -13,8 +13,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/manager/list.h"
 #include "remoteobj/manager/server/types/data_types.h"
-#include "remoteobj/manager/tests/in_process_manager.h"
-#include "remoteobj/manager/tests/test_helpers.h"
+#include "remoteobj/manager/tests/clients_testing.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/references.h"
@@ -31,14 +30,14 @@ namespace {
 using manager_internal::AddDataTypes;
 using manager_internal::ExpectThrows;
 using manager_internal::InFourThreads;
-using manager_internal::InProcessManager;
+using manager_internal::TestServer;
 using Ints = std::set<int>;
 
 class SetTest : public testing::Test {
  protected:
   Set<int> Make(const std::vector<int>& values) { return manager_.Make<Set<int>>(values); }
 
-  InProcessManager manager_{AddDataTypes};
+  TestServer manager_{AddDataTypes};
 };
 
 TEST_F(SetTest, Asks) {
@@ -149,7 +148,7 @@ TEST_F(SetTest, HasOtherObjects) {
     s->remove(l);
     s->pop()->push_back(1);
   }
-  EXPECT_EQ(manager_.object_count(), 0u);
+  EXPECT_EQ(manager_.objects().object_count(), 0u);
 }
 
 TEST_F(SetTest, InsertsOnceWhoeverElseInserts) {

@@ -24,6 +24,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/manager.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/testing/descriptors.h"
 #include "remoteobj/transport/deadline.h"
@@ -64,6 +65,8 @@ REMOTEOBJ_DESCRIBE(Probe, Look)
 REMOTEOBJ_DESCRIBE(Counter, Inc, Fail, count)
 namespace {
 
+using manager_internal::AwaitClients;
+
 constexpr char kKey[] = "key";
 
 template <typename E, typename F>
@@ -98,7 +101,7 @@ class Soak {
   // Once the manager knows of each client's end.
   std::pair<Sizes, Sizes> Look() {
     const Proxy<Probe> probe = manager_.Create<Probe>("Probe");
-    while (manager_.Inspect().clients.size() > 1) absl::SleepFor(absl::Milliseconds(1));
+    AwaitClients(manager_, 1);
     const Sizes there = probe->Look();
     return {SizesHere(), there};
   }

@@ -13,6 +13,7 @@
 #include "remoteobj/manager/dict.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/queue.h"
+#include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/transport/errors.h"
 
@@ -36,6 +37,9 @@ REMOTEOBJ_DESCRIBE(Thing, Inc, count)
 
 namespace {
 
+using manager_internal::AwaitClients;
+using manager_internal::AwaitObjects;
+
 class SpawnTest : public testing::TestWithParam<Start> {};
 
 TEST_P(SpawnTest, ProxiesAreArguments) {
@@ -47,8 +51,7 @@ TEST_P(SpawnTest, ProxiesAreArguments) {
   counting.Join();
   EXPECT_EQ(counting.result(), 3);
   EXPECT_EQ(*counts["a"], 2);
-  // That the process has ended the manager hears a moment later.
-  while (manager.Inspect().clients.size() != 1) absl::SleepFor(absl::Milliseconds(1));
+  AwaitClients(manager, 1);
 }
 
 // It is kept until it has arrived.
@@ -61,7 +64,7 @@ TEST(SpawnedTest, TheObjectOutlivesTheSendersProxy) {
   words.reset();
   counting.Join();
   EXPECT_EQ(counting.result(), 1);
-  while (manager.object_count() != 1) absl::SleepFor(absl::Milliseconds(1));
+  AwaitObjects(manager, 1);
 }
 
 // Such as a program with threads needs, whose forks may find locks taken for good.

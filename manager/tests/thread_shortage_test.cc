@@ -10,6 +10,7 @@
 #include <system_error>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
@@ -17,6 +18,7 @@
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/eventually.h"
 
 namespace {
 std::atomic<bool> no_threads = false;
@@ -32,8 +34,8 @@ extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
 namespace remoteobj {
 namespace {
 
-// Of the manager's process.
-std::atomic<bool> gate_open = false;
+// In the manager's process.
+absl::Notification gate;
 std::atomic<int> at_gate = 0, destroyed = 0;
 
 // Its methods are called on threads.
@@ -42,7 +44,7 @@ struct Thing {
   int Inc() { return ++count; }
   void AwaitGate() {
     ++at_gate;
-    while (!gate_open) absl::SleepFor(absl::Milliseconds(1));
+    gate.WaitForNotification();
   }
   Generator<int> Numbers() {
     for (int i = 0; i < 3; ++i) co_yield i;
@@ -53,7 +55,7 @@ struct Thing {
 // Its methods are called where the manager serves everybody.
 struct Control {
   void SetNoThreads(bool set) { no_threads = set; }
-  void OpenGate() { gate_open = true; }
+  void OpenGate() { gate.Notify(); }
   int AtGate() { return at_gate; }
   int Destroyed() { return destroyed; }
 };
@@ -62,6 +64,8 @@ struct Control {
 REMOTEOBJ_DESCRIBE(Thing, Inc, AwaitGate, Numbers, count)
 REMOTEOBJ_DESCRIBE(Control, SetNoThreads, OpenGate, AtGate, Destroyed)
 namespace {
+
+using remoteobj_testing::Eventually;
 
 class ThreadShortageTest : public testing::TestWithParam<bool> {
  protected:
@@ -79,9 +83,8 @@ class ThreadShortageTest : public testing::TestWithParam<bool> {
     do {
       busy_.push_back(NewThing());
       waiting_.push_back(busy_.back()->AwaitGate.Async());
-      while (control()->AtGate() < static_cast<int>(waiting_.size())) {
-        absl::SleepFor(absl::Milliseconds(1));
-      }
+      Eventually("the call has begun",
+                 [&] { return control()->AtGate() >= static_cast<int>(waiting_.size()); });
     } while (manager_.Inspect().threads > waiting_.size());
     control()->SetNoThreads(true);
   }
@@ -123,7 +126,7 @@ TEST_P(ThreadShortageTest, AnObjectThatIsLetGoDoesNotEndTheManagerAndIsDestroyed
   let_go.reset();
   EXPECT_EQ(control()->Destroyed(), 0);
   OpenGate();
-  while (control()->Destroyed() != 1) absl::SleepFor(absl::Milliseconds(1));
+  Eventually("the object is destroyed", [&] { return control()->Destroyed() == 1; });
 }
 
 TEST_P(ThreadShortageTest, AGeneratorIsRefusedAndAnotherGoesOnLater) {

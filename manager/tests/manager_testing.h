@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// For tests of what several processes see of one manager.
+// A manager in a process of its own, and what processes see of it. For a manager and its clients in
+// one process see clients_testing.h.
 //
 //   class QueueSemantics : public OneManager {};
 //   TEST_F(QueueSemantics, …) {
@@ -9,9 +10,9 @@
 //     EXPECT_EQ(Elsewhere([&] { return q->get(); }), 1);
 //   }
 //
-// gtest does not hear of an EXPECT in another process: let it return the value to compare.
-#ifndef REMOTEOBJ_MANAGER_TESTS_SEMANTICS_TESTING_H_
-#define REMOTEOBJ_MANAGER_TESTS_SEMANTICS_TESTING_H_
+// gtest does not see an EXPECT that fails in another process: return the value and compare it here.
+#ifndef REMOTEOBJ_MANAGER_TESTS_MANAGER_TESTING_H_
+#define REMOTEOBJ_MANAGER_TESTS_MANAGER_TESTING_H_
 
 #include <cstdint>
 #include <memory>
@@ -30,7 +31,7 @@
 
 namespace remoteobj::manager_internal {
 
-// Calls it in a process of its own, which has ended when this returns. Gives what it returns, or
+// Calls `f` in a process of its own, which has ended when this returns. Returns what it returns, or
 // throws what it throws.
 template <typename F>
 std::invoke_result_t<F&> Elsewhere(F f) {
@@ -39,13 +40,13 @@ std::invoke_result_t<F&> Elsewhere(F f) {
   if constexpr (!std::is_void_v<std::invoke_result_t<F&>>) return *process.result();
 }
 
-// Which no other test has, in whatever namespace of pids or network it runs.
+// An address that no other test uses, in any namespace of pids or network.
 inline std::string NewAddress() {
   std::random_device random;
   return absl::StrCat("unix-abstract:remoteobj-test.", random(), ".", random());
 }
 
-// Calls in objects that wait.
+// The number of waiting calls.
 inline std::uint64_t Waiting(const Manager& manager) {
   std::uint64_t waiting = 0;
   for (const ObjectInfo& object : manager.Inspect().objects) waiting += object.waiting;
@@ -56,7 +57,8 @@ inline void AwaitWaiting(const Manager& manager, std::uint64_t count) {
                                 [&] { return Waiting(manager) == count; });
 }
 
-// The manager learns a moment later that clients have released objects or are gone.
+// The manager learns a moment later that clients have released objects or disconnected. The caller
+// is one of the clients.
 inline void AwaitObjects(const Manager& manager, std::uint64_t count) {
   remoteobj_testing::Eventually(absl::StrCat("there are ", count, " objects"),
                                 [&] { return manager.object_count() == count; });
@@ -66,7 +68,8 @@ inline void AwaitClients(const Manager& manager, std::size_t count) {
                                 [&] { return manager.Inspect().clients.size() == count; });
 }
 
-// One manager for all tests of a suite. Each leaves no object behind, so fixtures have no proxies.
+// One manager for all tests of a suite. Each test leaves no object behind, so fixtures have no
+// proxies.
 class OneManager : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -84,4 +87,4 @@ class OneManager : public testing::Test {
 
 }  // namespace remoteobj::manager_internal
 
-#endif  // REMOTEOBJ_MANAGER_TESTS_SEMANTICS_TESTING_H_
+#endif  // REMOTEOBJ_MANAGER_TESTS_MANAGER_TESTING_H_

@@ -1,24 +1,30 @@
 // SPDX-License-Identifier: MIT
 //
-// Managers at paths of the file system: several that begin at one at the same time, and programs
-// that change their directory.
+// A manager among the other things of a machine: signals and limits of the program that has it, and
+// its file, for which several managers may compete.
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 
 // In this program the moment between looking at a file and removing it is a long one.
@@ -31,7 +37,81 @@ extern "C" int unlink(const char* path) noexcept {
 namespace remoteobj {
 namespace {
 
+using remoteobj_testing::Eventually;
 using remoteobj_testing::Forked;
+
+constexpr std::array kSignals = {SIGPIPE, SIGUSR1, SIGUSR2, SIGCHLD, SIGINT, SIGTERM, SIGHUP};
+
+void Nothing(int) {}
+
+// The handlers of this process, and what this thread blocks.
+std::string Signals() {
+  std::string text;
+  for (const int number : kSignals) {
+    struct sigaction action = {};
+    sigaction(number, nullptr, &action);
+    text += action.sa_handler == SIG_IGN ? 'i' : action.sa_handler == SIG_DFL ? 'd' : 'h';
+  }
+  sigset_t blocked;
+  pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+  for (const int number : kSignals) text += sigismember(&blocked, number) == 1 ? 'b' : '-';
+  return text;
+}
+
+rlim_t MostDescriptors() {
+  rlimit files = {};
+  getrlimit(RLIMIT_NOFILE, &files);
+  return files.rlim_cur;
+}
+
+TEST(SignalsTest, AProgramThatServesKeepsItsHandlersAndItsLimitOfDescriptors) {
+  Forked program([] {
+    signal(SIGUSR1, &Nothing);
+    signal(SIGPIPE, &Nothing);
+    const std::string before = Signals();
+    rlimit files = {};
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = 256;
+    setrlimit(RLIMIT_NOFILE, &files);
+    absl::Notification serves;
+    Manager manager("", {.on_serving = [&](const std::string&) { serves.Notify(); }});
+    std::string of_the_thread;
+    std::thread server([&] {
+      manager.ServeForever();
+      of_the_thread = Signals();
+    });
+    serves.WaitForNotification();
+    Manager client = Manager::Connect(manager.address());
+    client.Dict<int, int>()[1] = 1;
+    EXPECT_EQ(Signals(), before);
+    EXPECT_EQ(MostDescriptors(), 256u);
+    manager.Stop();
+    server.join();
+    EXPECT_EQ(of_the_thread, before);
+    _exit(testing::Test::HasFailure() ? 1 : 0);
+  });
+  EXPECT_EQ(program.Wait(), 0);
+}
+
+TEST(SignalsTest, ASignalToTheProcessGroupDoesNotEndTheManagerBeforeItsProgram) {
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    Forked program([number] {
+      setpgid(0, 0);
+      signal(number, &Nothing);
+      Manager manager;
+      auto dict = manager.Dict<std::string, int>({{"done", 0}});
+      kill(0, number);
+      // What the program does as it ends.
+      for (int i = 0; i < 100; ++i) dict["done"] += 1;
+      const bool well = *dict["done"] == 100;
+      manager.Shutdown();
+      _exit(well ? 0 : 1);
+    });
+    EXPECT_EQ(program.Wait(), 0) << strsignal(number);
+  }
+}
+
+// Files of sockets
 
 constexpr int kUsed = 3;  // What a server ends with that is told that the address is used.
 
@@ -77,7 +157,7 @@ TEST_F(SocketFileTest, OfFourThatBeginAtALeftOverFileOneServesAndTheOthersAreTol
       // What is killed leaves its file.
       shared.go = true;
       Forked left([&] { serve(shared); });
-      while (shared.serving == 0) absl::SleepFor(absl::Milliseconds(1));
+      Eventually("a manager serves", [&] { return shared.serving != 0; });
       left.Kill();
       shared.go = false;
       shared.serving = 0;
@@ -87,7 +167,8 @@ TEST_F(SocketFileTest, OfFourThatBeginAtALeftOverFileOneServesAndTheOthersAreTol
       servers.push_back(std::make_unique<Forked>([&] { serve(shared); }));
     }
     shared.go = true;
-    while (shared.serving + shared.refused < kServers) absl::SleepFor(absl::Milliseconds(1));
+    Eventually("each has begun or was refused",
+               [&] { return shared.serving + shared.refused == kServers; });
     EXPECT_EQ(shared.serving, 1);
     int told = 0;
     EXPECT_EQ(Manager::Connect("unix:" + path()).object_count(), 0u);
