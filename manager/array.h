@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Numbers of one type in a manager's process, which others share: one beside the other, and as many
-// as there were at first.
+// An array of numbers in a manager's process, which others share. Its size is fixed.
 //
 //   Array<double> a = manager.Array<double>({1, 2, 3});
 //   a[0] = 0.5;                                         // the dot, and the brackets: the proxy
@@ -43,7 +42,7 @@ namespace remoteobj {
 template <typename T, typename Numbers = manager_internal::Numbers<T>>
 class ArrayInterface {
  public:
-  // As the end of a slice: to the end.
+  // The end of a slice that has no end.
   static constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 
   virtual ~ArrayInterface() = default;
@@ -51,25 +50,25 @@ class ArrayInterface {
   virtual std::size_t size() const = 0;
   bool empty() const { return size() == 0; }
 
-  // Throws std::out_of_range for an index that is not there, as do the others that take one.
+  // Every operation with an index throws std::out_of_range if it is beyond the ends.
   virtual T at(std::int64_t index) const = 0;
   T front() const { return at(0); }
   T back() const { return at(-1); }
-  // Slices are cut to the numbers that there are.
+  // Slices are cut to the size of the array.
   virtual Numbers slice(std::int64_t begin, std::int64_t end = kEnd) const = 0;
   Numbers copy() const { return slice(0); }
 
   virtual void set(std::int64_t index, const T& number) = 0;
-  // Replaces that slice. Throws std::invalid_argument unless they are as many.
+  // Replaces the slice. Throws std::invalid_argument for another number of values than it has.
   virtual void assign(std::int64_t begin, std::int64_t end, const Numbers& numbers) = 0;
   virtual void fill(const T& number) = 0;
-  // Sets the number if it is the expected one. Returns true if it was.
+  // Sets the number if it equals `expected`. Returns true if it did.
   virtual bool compare_exchange(std::int64_t index, const T& expected, const T& desired) = 0;
 
   // [1, 2, 3], cut short.
   virtual std::string to_string() const = 0;
 
-  // A step of += and -=: adds a number of that type, or subtracts it.
+  // The implementation of += and -=: adds or subtracts a number of that type.
   virtual void add(std::int64_t index, const T& by, ElementType type, bool minus) = 0;
 };
 REMOTEOBJ_DESCRIBE_TEMPLATE((typename T, typename Numbers), (ArrayInterface<T, Numbers>), size,
@@ -86,7 +85,7 @@ class ArrayArrow final : public manager_internal::ArrowWithMore<ArrayInterface<T
 
   static constexpr std::int64_t kEnd = ArrayInterface<T>::kEnd;
 
-  // The numbers, got in chunks of that size, each as it is when it is got.
+  // The numbers, in chunks, each of which is read when the iteration reaches it.
   manager_internal::Chunks<T> Iterate(std::size_t chunk_size = kChunk) const {
     return manager_internal::ChunksOfSlices<T>(this->object(), chunk_size);
   }
@@ -104,7 +103,7 @@ class Array final
  public:
   static constexpr std::string_view kTypeId = "Array";
   static std::string Type() { return absl::StrCat("Array<", TypeName<T>(), ">"); }
-  // What a new one is made of.
+  // The initial contents.
   using Contents = std::vector<T>;
   static AnyValue Arguments(const Contents& numbers = {}) {
     return manager_internal::OneArgument(numbers);

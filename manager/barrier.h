@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A place where processes wait for one another, round after round, by a manager.
+// A barrier that processes share by a manager: they wait for one another, round after round.
 //
 //   remoteobj::Barrier barrier = manager.Barrier(/*parties=*/4);
 //   const std::int64_t index = barrier->wait();          // 0 for the first that arrives, up to 3
@@ -36,28 +36,28 @@ class BarrierInterface {
 
   virtual ~BarrierInterface() = default;
 
-  // Returns how many arrived before, this round. Breaks the barrier if not all arrive before the
-  // time-out: the barrier's own, or this one. An action of the round before is waited for as long
-  // as it takes.
+  // Returns how many arrived before in this round. Breaks the barrier if not all arrive before the
+  // time-out (the barrier's own, or this one), which begins when the action of the round before is
+  // done.
   std::int64_t wait() { return arrive(false).first; }
   std::int64_t wait(WaitTime timeout) { return arrive(false, timeout).first; }
 
   // Breaks it.
   virtual void abort() = 0;
-  // Makes it as new. Waiting callers get BrokenBarrier.
+  // Begins a new round. Waiting callers get BrokenBarrier.
   virtual void reset() = 0;
 
   virtual std::int64_t parties() const = 0;
   virtual std::uint64_t n_waiting() const = 0;
   virtual bool broken() const = 0;
 
-  // The steps of wait_and_act. Returns how many arrived before; and, if the caller may act and is
-  // the last, the number of the round for which it acts, else 0.
+  // The steps of wait_and_act(). Returns how many arrived before, and the number of the round if
+  // the caller is the last and `may_act`, else 0.
   virtual std::pair<std::int64_t, std::uint64_t> arrive(bool may_act) = 0;
   virtual std::pair<std::int64_t, std::uint64_t> arrive(bool may_act, WaitTime timeout) = 0;
-  // The action of that round is done: the others go on. Throws BrokenBarrier if it was broken.
+  // Ends the round: the others continue. Throws BrokenBarrier if it was broken.
   virtual void acted(std::uint64_t round) = 0;
-  // The action failed: breaks the barrier, unless that round is over.
+  // Breaks the barrier, unless that round is over.
   virtual void failed(std::uint64_t round) = 0;
 
   static constexpr bool NeverInterrupted(std::string_view method) { return method == "failed"; }
@@ -74,8 +74,8 @@ class BarrierArrow final : public manager_internal::ArrowWithMore<BarrierInterfa
  public:
   using ArrowWithMore::ArrowWithMore;
 
-  // As wait(); the process that arrives last runs `action` before the others go on, so all should
-  // bring the same. If it throws, or its process dies, the barrier breaks.
+  // As wait(). The process that arrives last runs its `action` before the others continue. If the
+  // action throws, or its process dies, the barrier breaks.
   template <std::invocable Action>
   std::int64_t wait_and_act(Action&& action) const {
     return Act(arrive(true), std::forward<Action>(action));

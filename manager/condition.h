@@ -42,15 +42,15 @@ class ConditionInterface {
  public:
   virtual ~ConditionInterface() = default;
 
-  // Those of the lock: see LockInterface.
+  // The operations of the lock: see LockInterface.
   virtual bool acquire(manager_internal::WaitTime timeout = {}) = 0;
   virtual void release() = 0;
   virtual void unlock() = 0;
 
-  // Returns true if it was notified in time. Has the lock again when it returns, as deep as before;
-  // it waits for that as long as it takes.
+  // Returns true if it was notified in time. Then waits without limit for the lock, and acquires it
+  // as often as it was acquired before.
   virtual bool wait(manager_internal::WaitTimeThenOthers timeout = {}) = 0;
-  // Wakes the callers that have waited longest; as many as there are, at most `count`.
+  // Wakes the `count` callers that have waited longest, or all if there are fewer.
   virtual void notify(std::int64_t count = 1) = 0;
   virtual void notify_all() = 0;
 
@@ -64,8 +64,8 @@ class ConditionArrow final : public manager_internal::ArrowWithMore<ConditionInt
  public:
   using ArrowWithMore::ArrowWithMore;
 
-  // Waits until predicate() is true, and returns its result; or its last result at the limit. It
-  // is called in the calling process, with the lock held.
+  // Waits until predicate() returns true, or until the time-out, and returns its last result. It is
+  // called in the calling process, with the lock held.
   template <typename Predicate>
   auto wait_for(Predicate predicate, absl::Duration limit = absl::InfiniteDuration()) const {
     const Deadline deadline = Deadline::After(limit);

@@ -12,9 +12,9 @@
 //   for (auto& [key, value] : d) …                      // in chunks, which notices changes
 //   d->at.Async("a"); d->at.TryCall("a");               // as with any described class
 //
-// Items are in the order in which their keys were inserted. Keys are equal if they are encoded
-// alike: -0.0 is another key than 0.0, and a NaN is a key as others are. Values that were got are
-// copies; a proxy as a value refers to its object, which lives as long as it is in here.
+// Items are in the order in which their keys were inserted. Keys are equal if their encodings are:
+// -0.0 differs from 0.0, and a NaN equals itself. Values are returned as copies. A value may be a
+// proxy, which keeps its object alive.
 //
 // Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive.
@@ -60,49 +60,50 @@ class DictInterface {
 
   // Throws std::out_of_range if the key is not there.
   virtual V at(const K& key) const = 0;
-  // A std::optional: empty if the key is not there.
+  // A std::optional, empty if the key is not there.
   virtual manager_internal::Maybe<V> get(const K& key) const = 0;
-  // `fallback` if the key is not there.
+  // Returns `fallback` if the key is not there.
   V get(const K& key, V fallback) const { return get(key).value_or(std::move(fallback)); }
 
-  // Copies, in the order of insertion.
+  // In the order of insertion.
   virtual Keys keys() const = 0;
   virtual Values values() const = 0;
   virtual Items items() const = 0;
 
-  // Returns false if the key is there, and changes nothing.
+  // Returns false, and changes nothing, if the key is there.
   virtual bool insert(K key, V value) = 0;
   virtual void insert_or_assign(K key, V value) = 0;
-  // Inserts the value if the key is not there. Returns the value that is there afterwards.
+  // Inserts the value if the key is not there. Returns the key's value.
   virtual V setdefault(K key, V value) = 0;
-  // Inserts or assigns each of them.
+  // Inserts or assigns each item.
   virtual void update(Items items) = 0;
-  // Sets the value if it is the expected one. Returns true if it was.
+  // Sets the value if it equals `expected`. Returns true if it did.
   virtual bool compare_exchange(const K& key, const V& expected, V desired) = 0;
 
-  // Returns how many items it has erased: 0 or 1.
+  // Returns the number of erased items: 0 or 1.
   virtual std::size_t erase(const K& key) = 0;
   // Throws std::out_of_range if the key is not there.
   virtual void remove(const K& key) = 0;
   virtual V pop(const K& key) = 0;
   // `fallback` if the key is not there.
   virtual V pop(const K& key, V fallback) = 0;
-  // The last one. Throws std::out_of_range if there is none.
+  // Removes and returns the last item. Throws std::out_of_range if the dictionary is empty.
   virtual Item popitem() = 0;
   virtual void clear() = 0;
 
   // {"a": 1, "b": 2}, cut short.
   virtual std::string to_string() const = 0;
 
-  // Steps of operations that have a form of their own: +=, -=, | and an iteration.
+  // The implementation of +=, -=, | and iterations.
 
-  // Adds a number of that type to the value, or subtracts it; appends to a text.
+  // Adds a number of that type to the value, or subtracts it.
   virtual void add(const K& key, const V& by, ElementType type, bool minus) = 0;
   virtual void append(const K& key, const V& by) = 0;
-  // The items that there would be after an update.
+  // The items as they would be after an update.
   virtual Items merged(Items items) const = 0;
-  // How many items it has, and at most `count` of them behind the key of `after`, or from the start
-  // if that is empty. Throws std::runtime_error if it no longer has `size` items, or that key.
+  // Returns the number of items, and at most `count` of them, which follow the key in `after`, or
+  // the first ones if that is empty. Throws std::runtime_error if the number is no longer `size`,
+  // or the key is gone.
   virtual std::pair<std::uint64_t, Items> chunk(const Keys& after, std::uint64_t size,
                                                 std::uint64_t count) const = 0;
 };
@@ -120,8 +121,8 @@ class DictArrow final : public manager_internal::ArrowWithMore<DictInterface<K, 
  public:
   using manager_internal::ArrowWithMore<Interface>::ArrowWithMore;
 
-  // The items, got in chunks of that size. Throws std::runtime_error when it gets one and the
-  // number of items has changed, or the last key that it got is gone.
+  // The items, in chunks. Throws std::runtime_error at the next chunk if the number of items has
+  // changed, or the last key of the chunk before is gone.
   manager_internal::Chunks<std::pair<K, V>> Iterate(
       std::size_t chunk_size = manager_internal::kChunk) const {
     return manager_internal::ChunksBehindKeys<std::pair<K, V>, typename Interface::Keys>(
@@ -148,7 +149,7 @@ class Dict final
   static std::string Type() {
     return absl::StrCat("Dict<", TypeName<K>(), ", ", TypeName<V>(), ">");
   }
-  // What a new one is made of.
+  // The initial contents.
   using Contents = std::vector<Item>;
   static AnyValue Arguments(Contents items = {}) {
     return manager_internal::OneArgument(Items(std::move(items)));
@@ -156,7 +157,7 @@ class Dict final
 
   using manager_internal::SharedProxy<Dict, Interface, DictArrow<K, V>>::SharedProxy;
 
-  // A view of one value, which need not be there yet.
+  // A view of one value. The key need not be there yet.
   auto operator[](const K& key) const {
     return manager_internal::Item<V, Interface, DictInterface<K, AnyValue>, K>(
         this->template As<Interface>(), key);
@@ -165,12 +166,12 @@ class Dict final
   auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 
-  // Updates it.
+  // As update().
   const Dict& operator|=(const Items& items) const {
     (*this)->update(items);
     return *this;
   }
-  // A copy of the items of both; those of the right side count.
+  // The items of both; for a key of both, that of the right side.
   friend Contents operator|(const Dict& d, const Items& items) { return d->merged(items); }
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a manager and its objects tell their users.
+// The errors of a manager's objects.
 //
 //   try {
 //     Job job = jobs->get(absl::Seconds(1));
@@ -17,19 +17,19 @@
 
 namespace remoteobj {
 
-// There was no item to get in the time given.
+// No item came before the time-out.
 class QueueEmpty : public std::runtime_error {
  public:
   using runtime_error::runtime_error;
 };
 
-// There was no room for an item in the time given.
+// There was no room for an item before the time-out.
 class QueueFull : public std::runtime_error {
  public:
   using runtime_error::runtime_error;
 };
 
-// The queue was shut down: nothing is put any more, and what was in it is gone.
+// The queue was shut down: it takes no items, and has none.
 class QueueShutDown : public std::runtime_error {
  public:
   using runtime_error::runtime_error;
@@ -41,7 +41,7 @@ class WouldWait : public std::runtime_error {
   using runtime_error::runtime_error;
 };
 
-// One of those who met at the barrier did not come in time, died, or called it off.
+// A process did not arrive at the barrier in time, died, or called abort().
 class BrokenBarrier : public std::runtime_error {
  public:
   using runtime_error::runtime_error;

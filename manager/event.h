@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A flag that processes share by a manager, and for which they can wait.
+// A flag that processes share by a manager, and can wait for.
 //
 //   remoteobj::Event ready = manager.Event();
 //   ready->set();                                        ready->wait();      // in another process
@@ -24,7 +24,7 @@ class EventInterface {
   virtual ~EventInterface() = default;
 
   virtual bool is_set() const = 0;
-  // All waiting callers go on, even if it is cleared right afterwards.
+  // All waiting callers continue, even if it is cleared right afterwards.
   virtual void set() = 0;
   virtual void clear() = 0;
   // Returns true if it was set in time. Does not wait if `timeout` is not positive.

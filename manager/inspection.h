@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a manager has at a moment, for people: its objects, its clients, and the calls that wait.
+// A snapshot of a manager for people: its objects, its clients, and the calls that wait.
 #ifndef REMOTEOBJ_MANAGER_INSPECTION_H_
 #define REMOTEOBJ_MANAGER_INSPECTION_H_
 

@@ -11,14 +11,14 @@
 //   for (int i : l->copy()) …                           // by one call
 //   for (int i : l) …                                   // in chunks, as it is by then
 //
-// Indexes are Python's: negative ones count from the end. Values that were got are copies; a proxy
-// as a value refers to its object, which lives as long as it is in here.
+// Indexes are Python's: negative ones count from the end. Values are returned as copies. A value
+// may be a proxy, which keeps its object alive.
 //
 // Threads:  thread-safe: each call is atomic.
-// Lifetime: a proxy keeps its object alive. A list that has itself in it lives until it is cleared.
+// Lifetime: a proxy keeps its object alive. A list that contains itself lives until it is cleared.
 // Errors:   std::out_of_range for an index beyond the ends; std::invalid_argument for a value that
 //           is not there; BadValue for a proxy of another type.
-// Not here: sort with a comparator, which would be code of a client's. Get a copy, and sort that.
+// Not here: sort with a comparator, which would run a client's code in the manager. Sort a copy.
 #ifndef REMOTEOBJ_MANAGER_LIST_H_
 #define REMOTEOBJ_MANAGER_LIST_H_
 
@@ -49,7 +49,7 @@ class ListInterface {
  public:
   using Values = manager_internal::Elements<T>;  // A std::vector, made of any range.
 
-  // As the end of a slice: to the end.
+  // The end of a slice that has no end.
   static constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 
   virtual ~ListInterface() = default;
@@ -58,49 +58,49 @@ class ListInterface {
   bool empty() const { return size() == 0; }
   virtual bool contains(const T& value) const = 0;
   virtual std::size_t count(const T& value) const = 0;
-  // The first index of the value in that slice. Throws std::invalid_argument if there is none.
+  // The first index of the value in the slice. Throws std::invalid_argument if it is not there.
   virtual std::size_t index(const T& value, std::int64_t begin = 0,
                             std::int64_t end = kEnd) const = 0;
 
-  // Throws std::out_of_range for an index that is not there, as do the others that take one.
+  // Every operation with an index throws std::out_of_range if it is beyond the ends.
   virtual T at(std::int64_t index) const = 0;
   T front() const { return at(0); }
   T back() const { return at(-1); }
-  // Slices are cut to the values that there are.
+  // Slices are cut to the size of the list.
   virtual Values slice(std::int64_t begin, std::int64_t end = kEnd) const = 0;
   Values copy() const { return slice(0); }
 
   virtual void set(std::int64_t index, T value) = 0;
   void push_back(T value) { insert(kEnd, std::move(value)); }
-  // Inserts before that index, which is cut to the values that there are.
+  // Inserts before that index, which is cut to the size of the list.
   virtual void insert(std::int64_t index, T value) = 0;
   virtual void extend(Values values) = 0;
-  // Replaces that slice, whatever its size.
+  // Replaces the slice by any number of values.
   virtual void assign(std::int64_t begin, std::int64_t end, Values values) = 0;
-  // Sets the value if it is the expected one. Returns true if it was.
+  // Sets the value if it equals `expected`. Returns true if it did.
   virtual bool compare_exchange(std::int64_t index, const T& expected, T desired) = 0;
-  // Makes it that many times itself.
+  // Repeats the values that many times.
   virtual void repeat(std::int64_t times) = 0;
 
-  // Removes the value, and returns it.
+  // Removes and returns the value.
   virtual T pop(std::int64_t index = -1) = 0;
   void pop_back() { erase(-1); }
   virtual void erase(std::int64_t index) = 0;
   // A slice.
   virtual void erase(std::int64_t begin, std::int64_t end) = 0;
-  // The first that is equal. Throws std::invalid_argument if there is none.
+  // Removes the first equal value. Throws std::invalid_argument if there is none.
   virtual void remove(const T& value) = 0;
   virtual void clear() = 0;
 
   virtual void reverse() = 0;
-  // In the natural order of numbers and texts. Throws BadValue for others.
+  // In the natural order of numbers or texts. Throws BadValue for other values.
   virtual void sort(bool descending = false) = 0;
 
   // [1, 2, 3], cut short.
   virtual std::string to_string() const = 0;
 
-  // Steps of += and -= of one value: adds a number of that type, or subtracts it; appends to a
-  // text.
+  // The implementation of += and -= of one value: adds or subtracts a number of that type; appends
+  // to a text.
   virtual void add(std::int64_t index, const T& by, ElementType type, bool minus) = 0;
   virtual void append(std::int64_t index, const T& by) = 0;
 };
@@ -117,8 +117,8 @@ class ListArrow final : public manager_internal::ArrowWithMore<ListInterface<T>>
 
   static constexpr std::int64_t kEnd = ListInterface<T>::kEnd;
 
-  // The values, got in chunks of that size. Each chunk has the values that are there when it is
-  // got, behind the indices that were got before; it ends at the end.
+  // The values, in chunks. Each chunk has the values at its indices at the time when the iteration
+  // reaches it.
   manager_internal::Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
     return manager_internal::ChunksOfSlices<T>(this->object(), chunk_size);
   }
@@ -137,7 +137,7 @@ class List final : public manager_internal::SharedProxy<List<T>, ListInterface<T
  public:
   static constexpr std::string_view kTypeId = "List";
   static std::string Type() { return absl::StrCat("List<", TypeName<T>(), ">"); }
-  // What a new one is made of.
+  // The initial contents.
   using Contents = std::vector<T>;
   static AnyValue Arguments(Contents values = {}) {
     return manager_internal::OneArgument(Values(std::move(values)));
@@ -154,12 +154,12 @@ class List final : public manager_internal::SharedProxy<List<T>, ListInterface<T
   auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 
-  // Extends it.
+  // As extend().
   const List& operator+=(const Values& values) const {
     (*this)->extend(values);
     return *this;
   }
-  // Makes it that many times itself.
+  // Repeats the values that many times.
   const List& operator*=(std::int64_t times) const {
     (*this)->repeat(times);
     return *this;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Locks that processes share by a manager, which releases those of processes that die.
+// Locks that processes share by a manager. Locks of a process that dies are released.
 //
 //   remoteobj::Lock lock = manager.Lock();
 //   { std::scoped_lock guard(lock); ... }                // the dot is the proxy, a mutex for
 //   guards if (lock->acquire(absl::Seconds(1))) { ...; lock->release(); }
 //
 // A Lock may be released by any thread. An RLock belongs to its owner, a thread of a process, which
-// may acquire it again and releases it as often. Waiting callers get it in order of arrival.
+// may acquire it again and releases it as often. Waiting callers are served in order of arrival.
 //
-// If the owner's process dies, or leaves the manager, the next caller gets the lock, and can ask
-// whether that is how: lock->abandoned(). The data that the lock guards may be half changed then.
+// If the owner's process dies or disconnects, the next caller gets the lock, and lock->abandoned()
+// returns true: the data that the lock guards may be half changed.
 //
 // Threads:  thread-safe. Copies are the same lock.
 // Errors:   std::runtime_error for a release of a lock that is free or, of an RLock, another
@@ -36,10 +36,10 @@ class LockInterface {
   // Returns true if the calling thread got the lock in time. Tries once if `timeout` is not
   // positive.
   virtual bool acquire(manager_internal::WaitTime timeout = {}) = 0;
-  // Throws std::runtime_error if it is free, or is an RLock of another thread. Not interrupted: a
-  // thread that is asked to stop still has to release it.
+  // Throws std::runtime_error if it is free, or is an RLock of another thread. No interruption
+  // point: a thread that is asked to stop still releases its locks.
   virtual void release() = 0;
-  // Releases what the calling thread has acquired, and does nothing else: for guards.
+  // Releases the lock if the calling thread has acquired it: for guards.
   virtual void unlock() = 0;
   virtual bool locked() const = 0;
   // Returns true if the previous owner died while it held the lock, or was being granted it. Reset

@@ -55,7 +55,7 @@ std::string RandomBytes(std::size_t size) {
   return bytes;
 }
 
-// Before main, so that all forks of the program have the same.
+// Drawn before main, so that all forks of the program have the same key.
 [[maybe_unused]] const std::string& authkey_at_start = ProcessAuthkey();
 
 Address NewAddress() {
@@ -63,7 +63,7 @@ Address NewAddress() {
       absl::StrCat("unix-abstract:remoteobj-", absl::BytesToHexString(RandomBytes(16))));
 }
 
-// All that serves, in the process and thread that does.
+// The server, in the process and on the thread that serves.
 class Serving {
  public:
   Serving(const Address& address, const ManagerOptions& options,
@@ -97,12 +97,13 @@ class Serving {
   RpcServer rpc_;
 };
 
-// Makes of this process, which has just begun, one that only serves.
+// Prepares this new process for serving.
 void BecomeManager() {
-  // A signal for the whole process group (Ctrl-C, the end of a service) is for the program, which
-  // may use the manager's objects as it ends. This process ends with it, or when it is told to.
+  // A signal to the process group (Ctrl-C, the end of a service) is meant for the program, which
+  // may use the manager's objects while it ends. This process ends with the program, or by
+  // Shutdown().
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
-  // Some builds of Abseil look for deadlocks at each lock, which costs as much as a call does.
+  // In some builds, Abseil's deadlock detection costs as much as a call does.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   // Each client takes up to three descriptors; the usual limit is for programs that use select().
   rlimit files = {};
@@ -112,7 +113,7 @@ void BecomeManager() {
   }
 }
 
-// What a spawned manager runs. It yields its address once clients can connect to it.
+// The main function of a spawned manager. Yields its address once clients can connect.
 Generator<std::string> ServeSpawned(std::string address, std::string authkey, bool other_users,
                                     bool shared_memory, std::uint64_t max_message_bytes) {
   BecomeManager();
@@ -153,7 +154,7 @@ class Manager::Impl {
     try {
       if (!connect_only_) Shutdown();
     } catch (const std::exception&) {
-      // It is killed then.
+      // The manager is killed in that case.
     }
   }
 
@@ -161,11 +162,11 @@ class Manager::Impl {
     const absl::MutexLock lock(&mutex_);
     if (connect_only_) {
       throw std::logic_error(
-          "types are registered where the manager is started, not where one "
+          "register types in the process that starts the manager, not in one that "
           "connects to it");
     }
     if (state_ != State::kInitial) {
-      throw std::logic_error("types are registered before the manager is started");
+      throw std::logic_error("register types before the manager is started");
     }
     if (options_.start != Start::kFork) {
       throw std::logic_error(absl::StrCat(
@@ -238,18 +239,20 @@ class Manager::Impl {
 
   void Shutdown() {
     if (connect_only_) {
-      throw std::logic_error("a manager that was only connected to is not this one's to end");
+      throw std::logic_error(
+          "only the process that started the manager can shut it down: this one has only connected "
+          "to it");
     }
     if (starter_ != getpid()) return;
     const absl::MutexLock lock(&mutex_);
     if (!process_) return;
     state_ = State::kShutDown;
-    // If it has died, another manager may have its address, which must not be asked.
+    // If it has died, another manager may have its address, and must not be ended.
     if (!WaitFor(absl::ZeroDuration())) {
       try {
         connected_->root->shutdown.Timeout(options_.shutdown_timeout)();
       } catch (const std::runtime_error&) {
-        // It is gone, or does not answer.
+        // The manager is gone, or does not answer.
       }
     }
     addresses_.reset();
@@ -321,7 +324,9 @@ class Manager::Impl {
   }
 
   void CheckStartable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (connect_only_) throw std::logic_error("this manager runs somewhere else");
+    if (connect_only_) {
+      throw std::logic_error("this Manager is a connection to one, which can't be started by it");
+    }
     if (state_ == State::kShutDown) throw std::logic_error("this manager has shut down");
     if (state_ != State::kInitial) throw std::logic_error("this manager was started already");
   }
@@ -346,7 +351,9 @@ class Manager::Impl {
     try {
       addresses_.emplace(process_->result());
       auto first = addresses_->begin();
-      if (first == addresses_->end()) throw NotListening("the manager ended as it began");
+      if (first == addresses_->end()) {
+        throw NotListening("the manager's process ended before it served");
+      }
       SetAddress(Address::Parse(*first));
       Connect();
       state_ = State::kStarted;
@@ -377,7 +384,7 @@ class Manager::Impl {
     try {
       return process_->Join(timeout);
     } catch (const std::exception&) {
-      return true;  // How it ended is of no interest.
+      return true;  // The way in which it ended does not matter.
     }
   }
 
@@ -386,14 +393,13 @@ class Manager::Impl {
   const pid_t maker_ = getpid();
   std::atomic<pid_t> starter_{0};
   std::atomic<State> state_{State::kInitial};  // Written under the mutex.
-  // Held while the manager starts and ends, which takes long: what forked children need of this
-  // object they find without it.
+  // Held while the manager starts and ends, which takes long. Forked children must not need it.
   absl::Mutex mutex_;
   manager_internal::Registry registry_;
   Serving* serving_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::optional<Process<Generator<std::string>>> process_;
   std::optional<Generator<std::string>> addresses_;
-  // Guarded by ForkSafeMutex<Connected>(). What connected_ points to stays, once it is there.
+  // Guarded by ForkSafeMutex<Connected>(). Set once.
   Address address_;
   std::unique_ptr<Connected> connected_;
 };

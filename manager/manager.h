@@ -18,24 +18,26 @@
 //   auto there = remoteobj::Manager::Connect("tcp:10.0.0.7:7000", {.authkey = key});
 //   auto jobs = there.Get<remoteobj::Queue<std::string>>("jobs");
 //
-// Objects of one's own types (a described class, whose methods run in the manager):
+// Objects of your own types (described classes, whose methods run in the manager):
 //
 //   manager.Register<Foo>("Foo", {.exposed = {"bar"}});    // before it starts
 //   remoteobj::Proxy<Foo> foo = manager.Create<Foo>("Foo");
 //
-// Such an object's methods can call an object of a client's, which that passes as a Proxy while it
-// listens: foo->Watch(mine). They can return others (Share), and yield values (stream.h).
+// Such methods can call objects of clients, passed as a Proxy by a client that listens:
+// foo->Watch(mine). They can return references to other objects (Share), and yield values
+// (stream.h).
 //
 // Threads:  thread-safe, once it is started.
 // Lifetime: the manager's process ends with this object, or with the process that started it. An
-//           object lives as long as a process has a proxy of it, or it has a name, or it is part of
-//           another. A process that has died has no proxies, no locks, and no place in line.
-//           A proxy that a fork has inherited counts from its first use there; until then its
-//           parent's, or another's, keeps the object.
-// Errors:   AuthenticationError, NotListening where there is none, ListenerDied where it is lost
-//           during a call, StaleReference for objects of a manager that was restarted.
-//           std::logic_error for what does not fit the state: registering after the start, say.
-// Not here: the types of objects, see the headers beside this one.
+//           object lives as long as a process has a proxy of it, it has a name, or another object
+//           contains it. The death of a process ends its proxies, locks and waiting calls. A proxy
+//           that a fork has inherited counts from its first use there; until then another proxy
+//           must keep the object.
+// Errors:   AuthenticationError; NotListening if there is no manager; ListenerDied if it is lost
+//           during a call; StaleReference for objects of a manager that was restarted;
+//           std::logic_error for an operation in the wrong state, such as Register() after the
+//           start.
+// Not here: the types of objects: see the headers beside this one.
 #ifndef REMOTEOBJ_MANAGER_MANAGER_H_
 #define REMOTEOBJ_MANAGER_MANAGER_H_
 
@@ -91,89 +93,90 @@ class Tls;
 const std::string& ProcessAuthkey();
 
 struct ManagerOptions {
-  // Both sides prove to each other that they have it; it is never sent. 32 random bytes, not a
-  // password: who listens to a connection can try keys at home.
+  // Both sides prove to each other that they have it. It is never sent. Use 32 random bytes, not a
+  // password: an eavesdropper can try keys offline.
   std::string authkey = ProcessAuthkey();
-  // Called in the manager's process, before it serves; and once it can be connected to.
+  // Called in the manager's process: before it serves, and once clients can connect, with its
+  // address.
   std::function<void()> initializer = {};
   std::function<void(const std::string& address)> on_serving = {};
-  // How long a manager that was asked to end may take before it is killed.
+  // After Shutdown(), the manager is killed if it has not ended within this time.
   absl::Duration shutdown_timeout = absl::Seconds(1);
-  // For connecting, and for making a lost connection again.
+  // For connecting, and for connecting again after a lost connection.
   absl::Duration connect_timeout = absl::Seconds(10);
-  // Connect() tries again until connect_timeout where nobody listens (yet): for a manager that is
-  // being started. Else it throws NotListening at once.
+  // If nobody listens, Connect() tries again until connect_timeout, for a manager that is being
+  // started. Otherwise it throws NotListening at once.
   bool wait_until_serving = false;
-  // Of connections by TCP; see remoteobj/transport/rpc/tls.h. The key is proved within it.
+  // For connections by TCP; see remoteobj/transport/rpc/tls.h. The key is proved within TLS.
   std::shared_ptr<Tls> tls = {};
-  // Whether other users of this machine may connect to a unix socket.
+  // Lets other users of this machine connect to a unix socket.
   bool other_users = false;
-  // Whether calls that need not wait go through shared memory, to a manager on this machine.
+  // Calls to a manager on this machine go through shared memory, unless they have to wait.
   bool shared_memory = true;
-  // The largest call, with all its arguments, and the largest outcome; the same on both sides. What
-  // is larger is BadValue, and is not sent.
+  // The largest call, with its arguments, and the largest outcome. Use the same on both sides. A
+  // larger one is not sent, and throws BadValue.
   std::size_t max_message_bytes = kMaxRpcMessageBytes;
-  // Of users' types that run on threads, in the manager's process.
+  // In the manager's process, for the types with Run::kOnThread.
   int max_threads = 64;
-  // How Start() makes the process (remoteobj/process/spawn.h). A fork of a program that has threads
-  // keeps locked what they had locked; a manager by kSpawn or kForkServer does not, but has the
-  // built-in types only, no initializer, on_serving or TLS.
+  // How Start() makes the process (remoteobj/process/spawn.h). A fork of a program with threads
+  // inherits the locks that they hold. A manager by kSpawn or kForkServer does not, but has only
+  // the built-in types, and neither initializer, on_serving nor TLS.
   remoteobj::Start start = remoteobj::Start::kFork;
 };
 
-// How a type of a user's is made and reached.
+// How objects of a user's type are made and called.
 template <typename T, typename... A>
 struct RegisterOptions {
-  // The members that may be reached; empty: all that are described.
+  // The members that clients may use. Empty: all that are described.
   std::vector<std::string> exposed = {};
-  // Empty: T(A...).
+  // Makes an object. Empty: T(A...).
   std::function<std::unique_ptr<T>(A...)> factory = {};
   Run run = Run::kOnThread;
 };
 
 class Manager {
  public:
-  // At an address of its own, where only this machine finds it.
+  // At a new address, known on this machine only.
   Manager() : Manager("", {}) {}
   explicit Manager(ManagerOptions options) : Manager("", std::move(options)) {}
-  // unix:PATH, unix-abstract:NAME or tcp:HOST:PORT, where port 0 has one chosen. A relative path is
-  // made absolute here; a socket's file that nobody listens at any more is replaced. Throws
-  // std::invalid_argument for another, and for one beyond this machine without a key.
+  // At unix:PATH, unix-abstract:NAME or tcp:HOST:PORT; port 0 stands for any free one. A relative
+  // path is made absolute here. A socket file at which nobody listens any more is replaced. Throws
+  // std::invalid_argument for another address, and for one beyond this machine without a key.
   explicit Manager(std::string_view address, ManagerOptions options = {});
-  // Ends it, if this object has started it.
+  // Ends the manager if this object has started it.
   ~Manager();
   Manager(Manager&&) noexcept;
   Manager& operator=(Manager&&) noexcept;
 
-  // One that runs somewhere else.
+  // A manager that runs somewhere else.
   static Manager Connect(std::string_view address, ManagerOptions options = {});
 
-  // Starts the process. Throws what it threw where it can't listen. The process ignores SIGINT,
-  // SIGTERM and SIGHUP: it ends by Shutdown(), or with the program.
+  // Starts the process. If it can't listen, throws the error. The process ignores SIGINT, SIGTERM
+  // and SIGHUP: it ends by Shutdown(), or with the program.
   void Start();
-  // Serves in this process and thread, until Stop(), or until a client asks it to end.
+  // Serves in this process and thread, until Stop() or until a client ends the manager.
   void ServeForever();
-  // From any other thread. Does nothing if it does not serve.
+  // Ends ServeForever(), from any other thread. Does nothing if it does not run.
   void Stop();
-  // Ends the process: asks it, then SIGKILL. Does nothing the second time, and in a forked child.
-  // Throws std::logic_error for a manager that it has only connected to.
+  // Ends the process: asks it to end, then kills it. Does nothing the second time, and in a forked
+  // child. Throws std::logic_error for a manager that was only connected to.
   void Shutdown();
-  // Waits for the process to end. Returns false if it runs on.
+  // Waits for the process to end. Returns false at the time-out.
   bool Join(absl::Duration timeout = absl::InfiniteDuration());
 
-  // Where it is; with the port that was chosen once it is started.
+  // Its address, with the chosen port once it is started.
   std::string address() const;
   // The manager's process, or 0.
   pid_t pid() const;
 
-  // A type that it can make, by T(A...) or by the factory. Before it is started.
+  // Registers a type, which is made by T(A...) or by the factory. Call it before the start.
   template <typename T, typename... A>
   void Register(std::string type_id, RegisterOptions<T, A...> options = {});
 
-  // These start the manager, if it is not started; what a const Manager can do does not, and throws
-  // std::logic_error then.
+  // These start the manager if it is not started. Operations of a const Manager do not; they throw
+  // std::logic_error.
 
-  // A new object of a built-in type (Create<remoteobj::Queue<int>>(10)) or of a user's.
+  // A new object of a built-in type (Create<remoteobj::Queue<int>>(10)) or of a user's type.
   template <manager_internal::SharedType P, typename... A>
   P Create(const A&... arguments) {
     return P(New(P::kTypeId, P::Type(), [&] { return ArgumentsOf<P>(arguments...); }));
@@ -183,22 +186,22 @@ class Manager {
     return Proxy<T>(New(type_id, TypeName<T>(), [&] { return Arguments(arguments...); }));
   }
 
-  // Gives an object a name, for others to get, and keeps it until it is taken away. Throws
-  // std::invalid_argument if another has that name.
+  // Publishes an object by name, and keeps it until Unpublish(). Throws std::invalid_argument if
+  // another object has the name.
   template <typename P>
   void Publish(const std::string& name, const P& proxy) {
     PublishReference(name, {proxy.referent()});
   }
-  // Throws std::out_of_range if there is none of that name.
+  // Throws std::out_of_range if no object has the name.
   void Unpublish(const std::string& name);
   std::vector<std::string> Names() const;
-  // P is Queue<int>, say, or Proxy<Foo>. Throws std::out_of_range for a name that there is not,
-  // BadValue for an object of another type.
+  // P is, for example, Queue<int> or Proxy<Foo>. Throws std::out_of_range if no object has the
+  // name, BadValue if it is of another type.
   template <typename P>
   P Get(const std::string& name) const {
     return P(GetReference(name));
   }
-  // That of the name, or a new one.
+  // The object of that name, or a new one, which is published.
   template <manager_internal::SharedType P, typename... A>
   P GetOrCreate(const std::string& name, const A&... arguments) {
     return P(GetOrNew(name, P::kTypeId, P::Type(), [&] { return ArgumentsOf<P>(arguments...); }));
@@ -207,9 +210,9 @@ class Manager {
   Inspection Inspect() const;
   std::uint64_t object_count() const;
 
-  // New objects of the built-in types, which start the manager, if need be; their headers, beside
-  // this one, say what they do. `contents` may be in braces, manager.Dict<std::string, int>({{"a",
-  // 1}}), or any range: a std::map, say.
+  // New objects of the built-in types, which are documented in the headers beside this one.
+  // `contents` may be in braces, manager.Dict<std::string, int>({{"a", 1}}), or any range, such as
+  // a std::map.
   template <typename K, typename V>
   remoteobj::Dict<K, V> Dict() {
     return Create<remoteobj::Dict<K, V>>();
@@ -257,7 +260,7 @@ class Manager {
   }
   remoteobj::Namespace Namespace() { return Create<remoteobj::Namespace>(); }
 
-  // At most `maxsize` items; any number if it is not positive.
+  // Of at most `maxsize` items; without a limit if it is not positive.
   template <typename T>
   remoteobj::Queue<T> Queue(std::int64_t maxsize = 0) {
     return Create<remoteobj::Queue<T>>(maxsize);
@@ -275,7 +278,7 @@ class Manager {
     return Create<remoteobj::BoundedSemaphore>(value);
   }
   remoteobj::Event Event() { return Create<remoteobj::Event>(); }
-  // With an RLock of its own, or a lock that is there: a Lock or an RLock.
+  // With an RLock of its own, or an existing Lock or RLock.
   remoteobj::Condition Condition() { return Create<remoteobj::Condition>(); }
   template <manager_internal::SharedType L>
   remoteobj::Condition Condition(const L& lock) {
@@ -285,7 +288,7 @@ class Manager {
                              absl::Duration timeout = absl::InfiniteDuration()) {
     return Create<remoteobj::Barrier>(parties, timeout);
   }
-  // Of processes that are started here; of as many as this machine has cores if it is not positive.
+  // Starts that many processes here; one for each core if it is not positive.
   remoteobj::Pool Pool(int processes = 0, ProcessOptions options = {}) {
     remoteobj::Pool pool = Create<remoteobj::Pool>(processes);
     pool.Start(std::move(options));
@@ -296,8 +299,8 @@ class Manager {
   class Impl;
   explicit Manager(std::unique_ptr<Impl> impl);
 
-  // All but GetReference start the manager, if it is not started. The arguments are made where they
-  // can refer to objects.
+  // All but GetReference start the manager if it is not started. Arguments are encoded where they
+  // can contain references.
   using MakeArguments = absl::FunctionRef<AnyValue()>;
   Reference New(std::string_view type_id, const std::string& type, MakeArguments arguments);
   Reference GetReference(const std::string& name) const;
@@ -314,7 +317,7 @@ class Manager {
       (Encode<std::decay_t<const A&>>(arguments, list[i++]), ...);
     });
   }
-  // As the type wants them, if it says how.
+  // As T::Arguments encodes them, if T has that.
   template <typename P, typename... A>
   static AnyValue ArgumentsOf(const A&... arguments) {
     if constexpr (requires { P::Arguments(arguments...); }) {
@@ -331,8 +334,8 @@ namespace manager_internal {
 Reference ShareHere(const std::string& type, std::shared_ptr<void> object);
 }  // namespace manager_internal
 
-// For methods of objects of a manager: makes an object that is there already one of the manager's,
-// to be returned as a reference. T is a registered type.
+// For methods of a manager's objects: adds an existing object to the manager, so that a reference
+// to it can be returned. T is a registered type.
 template <typename T>
 Proxy<T> Share(std::shared_ptr<T> object) {
   return Proxy<T>(manager_internal::ShareHere(TypeName<T>(), std::move(object)));

@@ -61,7 +61,7 @@ class Namespace final
  public:
   static constexpr std::string_view kTypeId = "Namespace";
   static std::string Type() { return "Namespace"; }
-  // What a new one is made of.
+  // The initial contents.
   using Contents = std::map<std::string, AnyValue>;
   static AnyValue Arguments(const Contents& attributes = {}) {
     return manager_internal::OneArgument(attributes);

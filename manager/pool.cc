@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The processes of a pool are children of one that only waits for them, and starts another where
-// one dies: the process that made the pool may have threads by then, which a fork of it should not.
+// The processes of a pool are children of a supervisor, which waits for them and replaces one that
+// dies. It is a process of its own because the one that made the pool may have threads when a
+// process must be replaced.
 #include "remoteobj/manager/pool.h"
 
 #include <signal.h>
@@ -31,11 +32,11 @@ namespace remoteobj {
 namespace manager_internal {
 namespace {
 
-// What the owner sends by sigqueue() to the process that waits for the others. That kills them and
-// reaps them; killed itself, it would leave them to process 1, which may reap nobody.
+// The owner sends it by sigqueue() to the supervisor, which then kills and reaps the processes. If
+// the supervisor were killed, they would be left to process 1, which may not reap.
 constexpr int kEnd = SIGTERM;
 
-// Evaluates on a worker, right here.
+// Evaluates calls on a worker in this process.
 class WorkerChannel final : public Channel {
   auto Handler() {
     return [this](const RequestReader& request, OutcomeWriter& outcome) {
@@ -59,9 +60,9 @@ class WorkerChannel final : public Channel {
   PoolWorker worker_;
 };
 
-// Keeps `count` processes at work until the pool is over, or its owner tells it to end them. Yields
-// once, when they have been started and the pool is kept: those who use it are told when this
-// process ends.
+// The supervisor: keeps `count` processes running until the pool ends, or its owner sends the
+// signal. Yields once, when they have been started and the pool is kept, so that callers are told
+// when this process ends.
 Generator<int> Supervise(RelayProxy relay, int count, ProcessOptions options) {
   signal(SIGCHLD, SIG_DFL);
   sigset_t signals;
@@ -84,7 +85,7 @@ Generator<int> Supervise(RelayProxy relay, int count, ProcessOptions options) {
   std::list<Process<bool>> workers;
   for (int i = 0; i < count; ++i) workers.push_back(start());
   co_yield count;
-  // One that can't even begin is not tried without a pause.
+  // Pauses if a process ends at once, so as not to spin.
   constexpr absl::Duration kPause = absl::Milliseconds(100);
   Deadline next_start = Deadline::After(kPause);
   for (auto wanted = workers.size(); wanted > 0;) {
@@ -105,14 +106,14 @@ Generator<int> Supervise(RelayProxy relay, int count, ProcessOptions options) {
         try {
           workers.push_back(start());
         } catch (const std::system_error&) {
-          // There can be no further process for now.
+          // No further process can be started now.
         }
         continue;
       }
     }
     const timespec limit = absl::ToTimespec(std::min(pause, absl::Hours(1)));
     siginfo_t signal = {};
-    // A signal for the whole process group is not meant.
+    // Not a signal to the whole process group.
     if (sigtimedwait(&signals, &signal, &limit) == kEnd && signal.si_code == SI_QUEUE) break;
   }
   for (Process<bool>& worker : workers) worker.Kill();
@@ -129,7 +130,7 @@ class PoolWorkers::Impl {
         kept_(supervisor_.result()) {
     if (kept_.begin() == kept_.end()) {
       supervisor_.errors().RaiseAny();
-      throw NotListening("the pool's processes did not begin");
+      throw NotListening("the processes of the pool could not be started");
     }
   }
   ~Impl() {
@@ -142,7 +143,7 @@ class PoolWorkers::Impl {
       constexpr absl::Duration kMost = absl::Seconds(5);
       if (sigqueue(supervisor_.pid(), kEnd, {}) == 0 && supervisor_.Join(kMost)) return;
       supervisor_.Kill();
-    } catch (const std::exception&) {  // How it ended is of no interest.
+    } catch (const std::exception&) {  // The way in which it ended does not matter.
     }
   }
 
@@ -189,7 +190,7 @@ AnyValue Pool::Arguments(int processes) {
 void Pool::Start(ProcessOptions options) {
   if (options.name.empty()) options.name = "pool";
   const manager_internal::RelayProxy pool = relay();
-  // Not under the lock, which the processes would find taken.
+  // Without the lock, which the processes would inherit.
   auto workers = std::make_unique<manager_internal::PoolWorkers>(
       pool, static_cast<int>(pool->size()), std::move(options));
   const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());

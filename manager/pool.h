@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A pool of processes, which functions are given to by a manager.
+// A pool of processes that evaluate functions. Calls reach them by a manager.
 //
 //   remoteobj::Pool pool = manager.Pool(4);
 //   int nine = pool->apply(Square, 3);                    // waits for it
@@ -8,18 +8,18 @@
 //   std::vector<int> squares = pool->map(Square, std::vector{1, 2, 3});
 //   for (int square : pool->imap(Square, numbers)) …      // in order, as they come
 //
-// The processes are forks of the one that made the pool, and end with it (with the thread that made
-// it, as each daemon), or with its last copy of this proxy; any other that has the proxy can use
-// them. So a function is one that this program has: a function, or a lambda whose captures are
-// trivially copyable (what else it needs are arguments).
+// The processes are forks of the one that made the pool. They end with it (with the thread that
+// made it, as daemons do), or with its last copy of this proxy. Any process that has the proxy can
+// use them. A function is one of this program: a function, or a lambda whose captures are trivially
+// copyable; pass the rest as arguments.
 //
-// A process that dies is replaced. What it was evaluating fails with ListenerDied, and is not tried
-// again; nothing else is lost.
+// A process that dies is replaced. The call that it was evaluating fails with ListenerDied, and is
+// not retried; other calls are not affected.
 //
 // Threads:  thread-safe. Copies are the same pool.
-// Errors:   what the functions throw, as its own type; ListenerDied as above; NotListening when the
-//           pool was terminated, or the process that made it is gone; std::runtime_error for a pool
-//           that is closed; BadValue from processes of another program than its own.
+// Errors:   what the functions throw, as its own type; ListenerDied as above; NotListening if the
+//           pool was terminated, or the process that made it is gone; std::runtime_error for a
+//           closed pool; BadValue in a process of another program.
 #ifndef REMOTEOBJ_MANAGER_POOL_H_
 #define REMOTEOBJ_MANAGER_POOL_H_
 
@@ -59,14 +59,14 @@
 namespace remoteobj {
 namespace manager_internal {
 
-// What functions are passed to, in each process of a pool.
+// The object that functions are passed to, in each process of a pool.
 struct PoolWorker {
   int nothing = 0;
 };
 REMOTEOBJ_DESCRIBE(PoolWorker, nothing)
 
-// That this program, or a fork of it, has sent a function of that type with these captures: they
-// are code, which nobody else who has the manager's key is to choose.
+// A proof that this program, or a fork of it, sent a function of that type with these captures:
+// they are code, and other clients of the manager must not choose it.
 transport_internal::Mac MacOf(std::string_view type, std::span<const std::byte> captures);
 
 // A function on its way to a process of a pool.
@@ -84,7 +84,8 @@ class Signed {
     requires std::is_invocable_v<const F&, A&...>
   decltype(auto) operator()(PoolWorker&, A&... arguments) const {
     if (!transport_internal::SameBytes(mac_, Mac())) {
-      throw BadValue("a pool calls what its own program has given to it, and nothing else");
+      throw BadValue(
+          "a pool evaluates only functions that a process of its own program has passed to it");
     }
     return std::invoke(function_, arguments...);
   }
@@ -98,7 +99,7 @@ class Signed {
   transport_internal::Mac mac_;
 };
 
-// The processes of a pool, of the process that made it. They end with this.
+// The processes of a pool, in the process that made it. The destructor ends them.
 class PoolWorkers {
  public:
   PoolWorkers(RelayProxy relay, int count, ProcessOptions options);
@@ -111,7 +112,7 @@ class PoolWorkers {
   const std::unique_ptr<Impl> impl_;
 };
 
-// What a function gives for each of many inputs: none if it gives nothing.
+// The results of a function for many inputs. Empty if it returns void.
 template <typename R>
 using ResultsOf = std::conditional_t<std::is_void_v<R>, void,
                                      std::vector<std::conditional_t<std::is_void_v<R>, int, R>>>;
@@ -136,19 +137,19 @@ struct ForEachOf {
 
 }  // namespace manager_internal
 
-// What map_async will come to.
+// The result of map_async.
 template <typename R>
 class MapFuture {
  public:
   using Results = manager_internal::ResultsOf<R>;
   explicit MapFuture(std::vector<Future<Results>> parts) : parts_(std::move(parts)) {}
 
-  // Whether Get would return at once.
+  // Returns true if Get() would return at once.
   bool ready() {
     return std::ranges::all_of(parts_, [](auto& part) { return part.ready(); });
   }
-  // Waits for all. Throws what the first of the inputs failed with that did, or DeadlineExceeded,
-  // after which it can be called again. REQUIRES: it has not returned or failed yet.
+  // Waits for all results. Throws the error of the first input that failed; or DeadlineExceeded,
+  // after which Get() can be called again. REQUIRES: it has not returned or failed yet.
   Results Get(absl::Duration timeout = absl::InfiniteDuration()) {
     const Deadline deadline = Deadline::After(timeout);
     for (; done_ < parts_.size(); ++done_) {
@@ -168,7 +169,7 @@ class MapFuture {
   std::conditional_t<std::is_void_v<R>, std::tuple<>, Results> results_ = {};
 };
 
-// The dot is the proxy, the arrow is the pool.
+// The dot is the proxy, the arrow the pool.
 class Pool final : public manager_internal::Shared {
   using Worker = manager_internal::PoolWorker;
   template <typename F, typename A>
@@ -177,9 +178,9 @@ class Pool final : public manager_internal::Shared {
  public:
   static constexpr std::string_view kTypeId = "Pool";
   static std::string Type() { return "Pool"; }
-  // Of as many processes; of as many as this machine has cores if it is not positive.
+  // Starts that many processes; one for each core of this machine if it is not positive.
   static AnyValue Arguments(int processes);
-  // Of no object, until another is assigned to it.
+  // Refers to no pool, until another proxy is assigned to it.
   Pool() = default;
   explicit Pool(const Reference& reference) : Shared(reference, Type()) {}
 
@@ -196,8 +197,8 @@ class Pool final : public manager_internal::Shared {
       return proxy_internal::StartPassTo<Worker>(*pool_.session(), Task(function), arguments...);
     }
 
-    // function(input) for each of the inputs, in order. They travel in portions of `chunk_size`; 0
-    // has it chosen so that each process gets some four.
+    // Returns function(input) for each of the inputs, in order. Inputs are sent in chunks of
+    // `chunk_size`; with 0, each process gets about four chunks.
     template <typename F, std::ranges::input_range Inputs>
     auto map(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
       return map_async(function, inputs, chunk_size).Get();
@@ -217,7 +218,7 @@ class Pool final : public manager_internal::Shared {
       }
       return MapFuture<R>(std::move(parts));
     }
-    // The same for tuples, each of which is a list of arguments.
+    // The same for tuples of arguments.
     template <typename F, std::ranges::input_range Inputs>
     auto starmap(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
       return map(Applied<F>(function), inputs, chunk_size);
@@ -227,8 +228,8 @@ class Pool final : public manager_internal::Shared {
       return map_async(Applied<F>(function), inputs, chunk_size);
     }
 
-    // The results one by one, in order; of imap_unordered as they come. Not all inputs are on their
-    // way at a time: two portions for each process.
+    // Yields the results in order; imap_unordered as they come. Two chunks for each process are in
+    // flight at a time.
     template <typename F, std::ranges::input_range Inputs>
     auto imap(const F& function, const Inputs& inputs, std::size_t chunk_size = 1) const {
       return Iterate(function, inputs, chunk_size, /*in_order=*/true);
@@ -238,13 +239,15 @@ class Pool final : public manager_internal::Shared {
       return Iterate(function, inputs, chunk_size, /*in_order=*/false);
     }
 
-    // How many processes it has.
+    // The number of processes.
     std::uint64_t size() const { return pool_.relay()->size(); }
-    // Nothing more is given to it; what there is is done.
+    // The pool takes no more calls. Pending calls are evaluated.
     void close() const { pool_.relay()->close(); }
-    // What is not done fails. The processes end when what they are at returns, or with the pool.
+    // Pending calls fail. The processes end when the call that they evaluate returns, or with the
+    // pool.
     void terminate() const { pool_.relay()->terminate(); }
-    // Waits until all is done. False if that takes longer. Throws std::logic_error if it is open.
+    // Waits until all calls are done. Returns false at the time-out. Throws std::logic_error unless
+    // the pool is closed.
     bool join(absl::Duration timeout = absl::InfiniteDuration()) const {
       return pool_.relay()->join(timeout);
     }
@@ -255,7 +258,7 @@ class Pool final : public manager_internal::Shared {
     friend class Pool;
     explicit Methods(const Pool& pool) : pool_(pool) {}
 
-    // As what is passed to an object.
+    // As an argument of PassTo.
     template <typename F>
     static auto Task(const F& function) {
       return manager_internal::Signed<std::decay_t<const F&>>(function);
@@ -295,9 +298,9 @@ class Pool final : public manager_internal::Shared {
   manager_internal::RelayProxy relay() const {
     return manager_internal::RelayProxy({referent()}, Type());
   }
-  // By which functions are passed to the processes.
+  // Functions are passed to the processes by it.
   std::shared_ptr<proxy_internal::Session> session() const;
-  // Starts the processes, which end with the last copy of this.
+  // Starts the processes. They end with the last copy of this.
   void Start(ProcessOptions options);
 
   template <typename F, typename A>
@@ -322,7 +325,7 @@ class Pool final : public manager_internal::Shared {
       }
       std::vector<R> results;
       try {
-        // Where any may be next the others are looked at now and then.
+        // Any may be the next: the others are polled.
         results = part->Get(in_order ? absl::InfiniteDuration() : absl::Milliseconds(1));
       } catch (const DeadlineExceeded& e) {
         if (in_order || RemoteErrorOf(e) != nullptr) throw;
@@ -333,7 +336,7 @@ class Pool final : public manager_internal::Shared {
     }
   }
 
-  // What copies in this process have in common. Guarded by ForkSafeMutex<State>().
+  // Shared by copies in this process. Guarded by ForkSafeMutex<State>().
   struct State {
     std::shared_ptr<proxy_internal::Session> session;
     std::unique_ptr<manager_internal::PoolWorkers> workers;

@@ -17,10 +17,10 @@
 //     jobs->task_done();
 //   }
 //
-// If the process dies before that, or leaves the manager, the items that it has not done return to
-// the front, in order: an item may be done twice, but is not lost. task_done() is for the item that
-// the calling thread got first and has not done; if it has none, for one of its process; else for
-// one of another process, since an item may be done by a process that did not get it.
+// If the process dies or disconnects before that, its items return to the front, in order: an item
+// may be processed twice, but is not lost. task_done() marks the oldest item that the calling
+// thread got; if it has none, one of its process; else one of another process, since an item may be
+// processed by one that did not get it.
 //
 // Threads:  thread-safe. Copies are the same queue. Waiting callers are served in order of arrival.
 // Errors:   QueueFull or QueueEmpty at the time-out (DeadlineExceeded, two seconds later, if the
@@ -66,13 +66,13 @@ class QueueInterface {
   // A std::optional: empty if there is no item.
   virtual manager_internal::Maybe<Got> try_get() = 0;
 
-  // As they are at that instant.
+  // At the time of the call.
   virtual std::size_t size() const = 0;
   bool empty() const { return size() == 0; }
   virtual bool full() const = 0;
 
-  // Nothing is put afterwards. The items in it can still be got, unless it ends `immediate`ly; then
-  // they are gone, and callers that wait get QueueShutDown.
+  // Later calls to put() throw QueueShutDown. Items in the queue can still be got, unless
+  // `immediate`: then they are dropped, and waiting callers get QueueShutDown.
   virtual void shutdown(bool immediate = false) = 0;
 };
 REMOTEOBJ_DESCRIBE_TEMPLATE((typename T, typename Got), (QueueInterface<T, Got>), put, put_nowait,
@@ -81,7 +81,7 @@ REMOTEOBJ_DESCRIBE_TEMPLATE((typename T, typename Got), (QueueInterface<T, Got>)
 template <typename T, typename Got = T>
 class JoinableQueueInterface : public QueueInterface<T, Got> {
  public:
-  // Marks an item that was got as done. Throws std::invalid_argument if there is none.
+  // Marks an item as done. Throws std::invalid_argument if all items that were got are done.
   virtual void task_done() = 0;
   // Waits until every item that was put is done. Returns false at the time-out.
   virtual bool join(manager_internal::WaitTime timeout = {}) = 0;

@@ -47,7 +47,7 @@ std::string Key() {
 }
 
 void Serve(const std::string& address) {
-  // Before there are threads, which inherit it.
+  // Blocked before threads are started, which inherit the mask.
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGINT);
@@ -88,7 +88,7 @@ void Inspect(const std::string& address) {
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(kUsage);
   const std::vector<char*> words = absl::ParseCommandLine(argc, argv);
-  // `bazel run` starts it elsewhere than where it was called.
+  // `bazel run` changes the working directory.
   if (const char* from = std::getenv("BUILD_WORKING_DIRECTORY")) {
     [[maybe_unused]] const int changed = chdir(from);
   }

@@ -8,11 +8,11 @@ namespace remoteobj {
 
 // Where the methods of a type run.
 enum class Run {
-  // On a thread of the server's own pool, one call at a time for each object. It may take its time,
-  // and call others: nobody but the callers of this object waits for it.
+  // On a thread of the manager's pool, one call at a time for each object. A method may block, and
+  // call other objects: only callers of this object wait for it.
   kOnThread,
-  // Where the server serves everybody: quick, since nothing is handed over. For methods that
-  // neither wait nor take long: while one runs, all wait.
+  // On the thread that serves all clients: fast, since nothing is handed over. For short methods
+  // that do not block: all clients wait while one runs.
   kInServer,
 };
 

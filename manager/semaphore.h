@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Semaphores that processes share by a manager, which releases the units of processes that die.
+// Semaphores that processes share by a manager. Units of a process that dies are released.
 //
 //   remoteobj::Semaphore seats = manager.Semaphore(3);
 //   seats->acquire();
 //   ...
 //   seats->release();
 //
-// A unit that a process has acquired, and that was not released, is released when that process
-// dies, or leaves the manager. A release counts for a unit of the calling process, else for the
-// unit that was acquired first. Units beyond the first value have no holder: acquiring one of a
-// Semaphore(0), as a signal, uses it up.
+// Units that a process has acquired are released when it dies or disconnects. release() returns a
+// unit of the calling process, else the unit that was acquired first. Units beyond the initial
+// value have no holder: acquiring one of a Semaphore(0), used as a signal, consumes it.
 //
 // Threads:  thread-safe. Copies are the same semaphore. Waiting callers get a unit in order of
 //           arrival.
@@ -36,8 +35,8 @@ class SemaphoreInterface {
 
   // Returns true if it got a unit in time. Tries once if `timeout` is not positive.
   virtual bool acquire(manager_internal::WaitTime timeout = {}) = 0;
-  // Releases all of them in one step, so that as many waiting callers go on. Not interrupted: a
-  // thread that is asked to stop still has to release its unit.
+  // Releases all units in one step. No interruption point: a thread that is asked to stop still
+  // releases its units.
   virtual void release(std::int64_t units = 1) = 0;
 
   static constexpr bool NeverInterrupted(std::string_view method) { return method == "release"; }

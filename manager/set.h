@@ -8,13 +8,13 @@
 //   s |= {"d"};                                         // the dot: the proxy
 //   for (const std::string& one : s) …                  // in chunks, which notices changes
 //
-// Values are in the order in which they were inserted, and equal if they are encoded alike: -0.0 is
-// not 0.0, and a NaN is in it as others are. What is got is a copy.
+// Values are in the order of insertion, and equal if their encodings are: -0.0 differs from 0.0,
+// and a NaN equals itself. Values are returned as copies.
 //
 // Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive.
 // Errors:   std::out_of_range for a value that is not in it; BadValue for a proxy of another type.
-// Not here: the order of sets: == is of the same object, and <= is issubset.
+// Not here: the operators <= and <: use issubset(). == compares references.
 #ifndef REMOTEOBJ_MANAGER_SET_H_
 #define REMOTEOBJ_MANAGER_SET_H_
 
@@ -56,13 +56,13 @@ class SetInterface {
   virtual bool contains(const T& value) const = 0;
   virtual Values copy() const = 0;
 
-  // Returns true if it is new.
+  // Returns true if the value is new.
   virtual bool insert(T value) = 0;
-  // Returns how many values it has erased: 0 or 1.
+  // Returns the number of erased values: 0 or 1.
   virtual std::size_t erase(const T& value) = 0;
   // Throws std::out_of_range if it is not there.
   virtual void remove(const T& value) = 0;
-  // Removes the value that has been in it for longest, and returns it.
+  // Removes and returns the oldest value. Throws std::out_of_range if the set is empty.
   virtual T pop() = 0;
   virtual void clear() = 0;
 
@@ -84,7 +84,7 @@ class SetInterface {
   // {1, 2, 3}, cut short.
   virtual std::string to_string() const = 0;
 
-  // A step of an iteration: see DictInterface::chunk.
+  // The implementation of iterations: see DictInterface::chunk.
   virtual std::pair<std::uint64_t, Others> chunk(const Others& after, std::uint64_t size,
                                                  std::uint64_t count) const = 0;
 };
@@ -99,8 +99,8 @@ class SetArrow final : public manager_internal::ArrowWithMore<SetInterface<T>> {
  public:
   using manager_internal::ArrowWithMore<SetInterface<T>>::ArrowWithMore;
 
-  // The values, got in chunks of that size. Throws std::runtime_error when it gets one and the
-  // number of values has changed, or the last one that it got is gone.
+  // The values, in chunks. Throws std::runtime_error at the next chunk if the number of values has
+  // changed, or the last value of the chunk before is gone.
   manager_internal::Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
     return manager_internal::ChunksBehindKeys<T, typename SetInterface<T>::Others>(
         this->object(), chunk_size, [](const auto& value) -> T { return value; });
@@ -121,7 +121,7 @@ class Set final : public manager_internal::SharedProxy<Set<T>, SetInterface<T>, 
 
   static constexpr std::string_view kTypeId = "Set";
   static std::string Type() { return absl::StrCat("Set<", TypeName<T>(), ">"); }
-  // What a new one is made of.
+  // The initial contents.
   using Contents = std::vector<T>;
   static AnyValue Arguments(Contents values = {}) {
     return manager_internal::OneArgument(Others(std::move(values)));

@@ -9,15 +9,14 @@
 //
 //   for (const Frame& frame : camera->Frames()) …        // in any process
 //
-// The function runs in the manager, where the object's methods do, as soon as a value is asked for.
-// It runs ahead of the client by 64 values or about a megabyte, and waits at its co_yield then; for
-// a millisecond at most at a time where other calls of the object wait. A client that leaves its
-// loop, or dies, ends it at its co_yield. The object lives as long as its values are wanted.
+// The coroutine runs in the manager, where the object's methods do, from the time when the client
+// asks for the first value. It runs ahead of the client by 64 values or about a megabyte, then is
+// suspended at its co_yield; also after each millisecond, if other calls of the object wait. It is
+// destroyed there if the client leaves its loop or dies. The Generator keeps the object alive.
 //
 // Threads:  as a Generator: one at a time.
-// Errors:   what the function throws, after the values that came before; and what goes wrong on the
-//           way to the manager. BadValue for an object that is none of a manager's, or whose type
-//           runs where the manager serves everybody (Run::kInServer).
+// Errors:   what the coroutine throws, after the values before that; the errors of a call to a
+//           manager; BadValue if the object is not a manager's, or its type has Run::kInServer.
 #ifndef REMOTEOBJ_MANAGER_STREAM_H_
 #define REMOTEOBJ_MANAGER_STREAM_H_
 
@@ -58,7 +57,7 @@ class SourceOf final : public StreamSource {
   std::optional<typename Generator<T>::iterator> at_;
 };
 
-// One portion is on its way while the other is used.
+// The next portion is requested while this one is used.
 template <typename T>
 Generator<T> ValuesOf(Proxy<StreamObject> stream) {
   Future<std::vector<AnyValue>> next = stream->next.Async();
@@ -74,7 +73,7 @@ Generator<T> ValuesOf(Proxy<StreamObject> stream) {
 
 template <typename T>
 struct Codec<Generator<T>> {
-  // Takes what it has to yield: a method's result is nobody else's.
+  // Moves the coroutine out: the result of a method has no other user.
   static void Encode(const Generator<T>& values, ValueWriter out) {
     auto source = std::make_unique<manager_internal::SourceOf<T>>(
         std::move(const_cast<Generator<T>&>(values)));

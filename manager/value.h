@@ -9,7 +9,8 @@
 //   v->exchange(8); v->compare_exchange(8, 9);          // the arrow: the object
 //
 // Threads:  thread-safe: each call is atomic.
-// Lifetime: a proxy keeps its object alive. Assigning a proxy makes it one of the other's object.
+// Lifetime: a proxy keeps its object alive. After an assignment of another proxy it refers to that
+//           one's object.
 // Errors:   std::overflow_error if a sum does not fit T; BadValue for a proxy of another type.
 #ifndef REMOTEOBJ_MANAGER_VALUE_H_
 #define REMOTEOBJ_MANAGER_VALUE_H_
@@ -37,14 +38,14 @@ class ValueInterface {
 
   virtual T get() const = 0;
   virtual void set(T value) = 0;
-  // Sets it. Returns the value before.
+  // Sets the value. Returns the one before.
   virtual T exchange(T value) = 0;
-  // Sets it if it is the expected one: if both are encoded alike. Returns true if it was.
+  // Sets the value if its encoding equals that of `expected`. Returns true if it did.
   virtual bool compare_exchange(const T& expected, T desired) = 0;
-  // As it would be written in a program, cut short.
+  // As in source code, cut short.
   virtual std::string to_string() const = 0;
 
-  // Steps of += and -=: adds a number of that type, or subtracts it; appends to a text.
+  // The implementation of += and -=: adds or subtracts a number of that type; appends to a text.
   virtual void add(const T& by, ElementType type, bool minus) = 0;
   virtual void append(const T& by) = 0;
   T at() const { return get(); }
@@ -63,21 +64,21 @@ class Value final : public manager_internal::SharedProxy<Value<T>, ValueInterfac
  public:
   static constexpr std::string_view kTypeId = "Value";
   static std::string Type() { return absl::StrCat("Value<", TypeName<T>(), ">"); }
-  // What a new one is made of.
+  // The initial contents.
   using Contents = T;
   static AnyValue Arguments(const T& value = T()) { return manager_internal::OneArgument(value); }
 
   using manager_internal::SharedProxy<Value, Interface>::SharedProxy;
 
-  // A copy, and const: changing it here would change nothing in the manager.
+  // A copy. It is const, since changing it would not change the value in the manager.
   const T operator*() const { return (*this)->get(); }
   const Value& operator=(const T& value) const {
     (*this)->set(value);
     return *this;
   }
 
-  // Numbers are added, and texts appended, in the manager. Other values are got, added to and put
-  // back until no other change came between.
+  // Numbers are added, and texts appended, in the manager. Other values are read, changed here and
+  // written by compare_exchange, until no other change interferes.
   template <typename X = T>
     requires requires(const Item& item, const X& by) { item += by; }
   const Value& operator+=(const X& by) const {

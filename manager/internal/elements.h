@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Many values in one message, and values got in chunks.
+// Many values in one message, and iterations in chunks.
 //
 //   Elements<int> numbers = {1, 2, 3};                   // a std::vector<int>
 //   Elements<int> more = a_set_of_numbers;               // of any range
@@ -33,10 +33,10 @@
 
 namespace remoteobj::manager_internal {
 
-// How many items an iteration gets with one call.
+// The number of items that an iteration gets by one call.
 inline constexpr std::size_t kChunk = 256;
 
-// T can be kept in another process, and got back.
+// T can be sent to another process and back.
 template <typename T>
 constexpr bool kStorable = proxy_internal::kSendable<T> && proxy_internal::kReceivable<T>;
 
@@ -44,7 +44,7 @@ template <typename R, typename T>
 concept RangeOf =
     std::ranges::input_range<R> && std::convertible_to<std::ranges::range_reference_t<R>, T>;
 
-// Container is a std::vector or std::set. Made of any range of its values, or of some in braces.
+// A std::vector or std::set that is made of any range of values, or of values in braces.
 template <typename Container>
 class FromRange : public Container {
  public:
@@ -60,7 +60,7 @@ class FromRange : public Container {
   }
 };
 
-// Values that travel one by one, so that an object can keep each by itself.
+// Values that are encoded one by one, so that an object can keep each by itself.
 template <typename Container>
 class ElementsIn final : public FromRange<Container> {
  public:
@@ -69,7 +69,7 @@ class ElementsIn final : public FromRange<Container> {
 template <typename T>
 using Elements = ElementsIn<std::vector<T>>;
 
-// Numbers that travel as an array.
+// Numbers that are encoded as an array.
 template <typename T>
 class Numbers final : public FromRange<std::vector<T>> {
  public:
@@ -82,14 +82,14 @@ class Maybe final : public std::optional<T> {
  public:
   using std::optional<T>::optional;
 
-  // Compares them as optionals, also where T is one.
+  // Compares as optionals, even if T is one.
   friend bool operator==(const Maybe& a, const std::optional<T>& b) {
     return static_cast<const std::optional<T>&>(a) == b;
   }
 };
 
-// Items that come in chunks: `next` gives so many next ones, or less, and none at the end. Each
-// begin() calls a copy of it. For a range-for.
+// A range of items that come in chunks: next(n) returns the next n or fewer, and none at the end.
+// Each begin() calls a copy of `next`.
 template <typename T>
 class Chunks {
  public:
@@ -104,7 +104,7 @@ class Chunks {
         : state_(std::make_shared<State>(State{chunk_size, std::move(next), {}, 0})) {
       Fill();
     }
-    // A copy, for there are no references to a bool in a std::vector.
+    // A copy: a std::vector<bool> has no references.
     decltype(auto) operator*() const { return std::as_const(state_->items)[state_->at]; }
     Iterator& operator++() {
       if (++state_->at >= state_->items.size()) Fill();
@@ -131,12 +131,14 @@ class Chunks {
     std::shared_ptr<State> state_;
   };
 
-  // Throws std::invalid_argument for chunks of none.
+  // Throws std::invalid_argument for a size of 0.
   Chunks(std::size_t chunk_size, Next next)
       : chunk_size_(std::min(chunk_size, kLargest)), next_(std::move(next)) {
-    if (chunk_size == 0) throw std::invalid_argument("an iteration in chunks of none");
+    if (chunk_size == 0) {
+      throw std::invalid_argument("the chunks of an iteration have a size of at least 1");
+    }
   }
-  // Gets the first ones.
+  // Gets the first chunk.
   Iterator begin() const { return Iterator(chunk_size_, next_); }
   std::default_sentinel_t end() const { return {}; }
 
@@ -159,8 +161,8 @@ Chunks<T> ChunksOfSlices(Object object, std::size_t chunk_size) {
       });
 }
 
-// The values of a dictionary or a set in their order. `key_of` gives the key of a value; each chunk
-// begins behind the last one that was got.
+// The values of a dictionary or a set in their order. `key_of` returns the key of a value. Each
+// chunk begins after the last key of the chunk before.
 template <typename T, typename Keys, typename Object, typename KeyOf>
 Chunks<T> ChunksBehindKeys(Object object, std::size_t chunk_size, KeyOf key_of) {
   return Chunks<T>(chunk_size, [object = std::move(object), key_of, size = std::uint64_t{0},

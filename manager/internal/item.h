@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A view of one value in a shared object: what `d["a"]`, `list[0]` and a Value are.
+// A view of one value in a shared object: `d["a"]`, `list[0]`, a Value.
 //
 //   d["a"] = 1;
 //   d["a"] += 2;                                        // atomic: it is added in the manager
@@ -28,8 +28,7 @@
 
 namespace remoteobj::manager_internal {
 
-// The type of the numbers that are added, for a V. A char is signed or not as it is on this
-// machine.
+// The type of the numbers that are added to a V. A char has the signedness of this machine.
 template <typename T>
 constexpr ElementType kNumberType = transport_internal::ElementOf<std::conditional_t<
     std::is_same_v<T, char>, std::conditional_t<std::is_signed_v<char>, signed char, unsigned char>,
@@ -46,7 +45,7 @@ template <typename V, typename Interface, typename RawInterface, typename... Whe
 class Item {
   static constexpr bool kNumber = transport_internal::kIsNumber<V>;
   static constexpr bool kText = std::is_same_v<V, std::string>;
-  // In a container with keys, where assigning makes it.
+  // In a container with keys, where an assignment inserts.
   static constexpr bool kMayBeAbsent = requires { &Interface::insert_or_assign; };
 
  public:
@@ -74,7 +73,7 @@ class Item {
   Item Timeout(absl::Duration timeout) const {
     return At([&](const Where&... where) { return Item(object_.Timeout(timeout), where...); });
   }
-  // Into the value: for reading, or for what a proxy there refers to.
+  // Into the value: to read it, or to use the object of a proxy there.
   auto operator->() const {
     if constexpr (kIsProxy<V>) {
       return V(Get());
@@ -102,8 +101,8 @@ class Item {
   // Assigns the value of the other, not the view.
   const Item& operator=(const Item& other) const { return *this = other.Get(); }
 
-  // Numbers are added, and texts appended, in the manager. Other values are got, added to and put
-  // back until no other change came between.
+  // Numbers are added, and texts appended, in the manager. Other values are read, changed here and
+  // written by compare_exchange, until no other change interferes.
   const Item& operator+=(const V& by) const
     requires(kNumber || kText)
   {
@@ -135,7 +134,7 @@ class Item {
     return *this;
   }
 
-  // Sets it if it is the expected one: if both are encoded alike. Returns true if it was.
+  // Sets the value if its encoding equals that of `expected`. Returns true if it did.
   bool compare_exchange(const V& expected, const V& desired) const {
     return At([&](const Where&... where) {
       return object_->compare_exchange(where..., expected, desired);
@@ -175,7 +174,8 @@ class Item {
     const auto raw = proxy_internal::ProxyAccess::As<RawInterface>(object_);
     At([&](const Where&... where) {
       for (;;) {
-        // As it came, since an unordered container may be encoded in another order the next time.
+        // The encoded value, since an unordered container may be encoded in another order the next
+        // time.
         const AnyValue before = raw->at(where...);
         V value = before.As<V>();
         change(value);

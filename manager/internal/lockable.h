@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A client type that is a mutex for std::scoped_lock and std::unique_lock, beside its arrow: of
-// locks, conditions and semaphores.
+// Makes the client types of locks, conditions and semaphores mutexes for std::scoped_lock and
+// std::unique_lock.
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_LOCKABLE_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_LOCKABLE_H_
 
@@ -19,7 +19,7 @@ class Lockable : public SharedProxy<D, Interface, ArrowType> {
  public:
   using SharedProxy<D, Interface, ArrowType>::SharedProxy;
 
-  // Waits until the calling thread has it.
+  // Blocks until the calling thread has acquired it.
   void lock() const { (*this)->acquire(); }
   // Returns false if it is not free.
   bool try_lock() const { return (*this)->acquire(absl::ZeroDuration()); }
@@ -31,8 +31,8 @@ class Lockable : public SharedProxy<D, Interface, ArrowType> {
   bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) const {
     return try_lock_for(deadline - Clock::now());
   }
-  // Releases what this thread has acquired. Does nothing if it has nothing, as after a wait that
-  // failed, or if the manager is gone: destructors of guards call it.
+  // Releases what this thread has acquired. Does nothing if it has acquired nothing, as after a
+  // wait that failed, or if the manager is gone: destructors of guards call it.
   void unlock() const noexcept {
     const transport_internal::Uninterrupted uninterrupted;
     try {

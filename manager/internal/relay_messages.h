@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a manager says to those clients which evaluate calls for it, and they to it.
+// The messages between a manager and the clients that evaluate calls for it.
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_RELAY_MESSAGES_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_RELAY_MESSAGES_H_
 
@@ -19,7 +19,7 @@
 
 namespace remoteobj::manager_internal {
 
-// As an operation of a request.
+// An operation of a request.
 struct RelayedOperation {
   std::uint16_t kind = 0;
   std::uint16_t hint = 0;
@@ -40,29 +40,29 @@ enum class AnswerKind : std::uint8_t {
   kError,
 };
 
-// What a relay does for the processes that evaluate its calls.
+// A relay, as the processes that evaluate its calls use it.
 class RelayInterface {
  public:
   virtual ~RelayInterface() = default;
 
   // The object whose calls are relayed. Throws StaleReference if it is gone.
   virtual Reference relayed() = 0;
-  // How many processes are to serve.
+  // The intended number of serving processes.
   virtual std::uint64_t size() const = 0;
-  // The relay is over when all callers of this have gone.
+  // The relay ends when all clients that called this have disconnected.
   virtual void keep() = 0;
-  // Waits for a call. Empty once the relay is over.
+  // Waits for a call. Returns nothing once the relay has ended.
   virtual std::optional<RelayedCall> take() = 0;
   // Answers a call that was taken, and takes another if there is one.
   virtual std::optional<RelayedCall> answer(std::uint64_t number, AnswerKind kind,
                                             const AnyValue& value) = 0;
 
-  // Takes no more calls; it is over when those it has are answered.
+  // The relay takes no more calls, and ends when the pending ones are answered.
   virtual void close() = 0;
-  // Ends it: calls that are not answered fail.
+  // Ends the relay: pending calls fail.
   virtual void terminate() = 0;
-  // Waits until all are answered. Returns false at the time-out. Throws std::logic_error if it is
-  // open.
+  // Waits until all calls are answered. Returns false at the time-out. Throws std::logic_error
+  // unless the relay is closed.
   virtual bool join(WaitTime timeout = {}) = 0;
 };
 REMOTEOBJ_DESCRIBE(RelayInterface, relayed, size, keep, take, answer, close, terminate, join)

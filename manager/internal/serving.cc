@@ -38,7 +38,7 @@ class RelayScope final : public ReferenceScope {
     for (const std::shared_ptr<Referent>& referent : sent_) {
       if (referent->id() == id) return referent;
     }
-    throw BadValue("a reference without its object");
+    throw BadValue("a reference to an object that the message does not contain");
   }
 
  private:
@@ -86,7 +86,7 @@ Answer Evaluate(const RelayedCall& call, Channel& channel) {
               answer = {AnswerKind::kError, ErrorAsValue(outcome.Error())};
               return;
             case OutcomeKind::kMany:  // A relay takes no batch.
-              throw BadValue("many outcomes of one call");
+              throw BadValue("a call that is not a batch has several outcomes");
           }
         },
         Deadline::Never());
@@ -96,7 +96,7 @@ Answer Evaluate(const RelayedCall& call, Channel& channel) {
   }
 }
 
-// The relays of the objects that this process has sent to managers.
+// The relays of the objects of this process that it has sent to managers.
 class Offers {
  public:
   static Offers& Get() {
@@ -129,7 +129,7 @@ class Offers {
         Get().Forget(key, relay.referent());
       }).detach();
     } catch (const std::system_error&) {
-      // Nobody would serve it.
+      // No thread would serve it.
       Forget(key, made.referent);
       relay->terminate();
       throw;
@@ -139,7 +139,7 @@ class Offers {
 
  private:
   static constexpr std::string_view kType = "Relay";
-  // A forked child has none of its parent's threads.
+  // A forked child has no threads of its parent.
   using Key = std::tuple<pid_t, const RpcClient*, const Channel*>;
   struct MutexOf;
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// A client's side of calls that the manager has it evaluate: see relay_object.h.
+// The client's side of calls that it evaluates for a manager: see relay_object.h.
 //
-// An object of a client's becomes one of the manager's when a proxy of it is sent there. From then
-// on a thread of the client evaluates the calls to it, until nobody refers to it there.
+// When a proxy of a client's object is sent to the manager, the object becomes one of the
+// manager's. A thread of the client then evaluates the calls to it, until the manager has no
+// reference to it.
 //
 // Threads:  thread-safe.
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_SERVING_H_
@@ -28,7 +29,7 @@ class RpcClient;
 
 namespace remoteobj::manager_internal {
 
-// A relay, as those who serve it call it.
+// A relay, as the serving processes call it.
 class RelayProxy final : public SharedProxy<RelayProxy, RelayInterface> {
  public:
   RelayProxy(const Reference& reference, std::string_view type) : SharedProxy(reference, type) {}
@@ -42,8 +43,8 @@ std::shared_ptr<Referent> OfferToManager(
     const std::shared_ptr<transport_internal::RpcClient>& client, std::string_view type,
     const std::shared_ptr<Channel>& channel);
 
-// Evaluates the calls that the relay has, on `channel`, until it is over, or the manager is gone.
-// Returns false if it was something else that went wrong: then it can be called again.
+// Evaluates the relay's calls on `channel`, until the relay has ended or the manager is gone.
+// Returns false after another error; then it can be called again.
 bool Serve(const RelayProxy& relay, Channel& channel);
 
 }  // namespace remoteobj::manager_internal

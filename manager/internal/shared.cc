@@ -9,7 +9,7 @@ Shared::Shared(const Reference& reference, std::string_view type)
     : session_(proxy_internal::SessionOf(type, reference)) {}
 
 void Shared::ThrowEmpty() {
-  throw std::logic_error("a proxy of no object: it was made by its default constructor");
+  throw std::logic_error("this proxy refers to no object: assign another one to it first");
 }
 
 }  // namespace remoteobj::manager_internal

@@ -39,7 +39,7 @@ namespace manager_internal {
 // received. Its calls throw std::logic_error.
 class Shared {
  public:
-  // Returns true if both refer to the same object, whatever its contents.
+  // Returns true if both refer to the same object.
   friend bool operator==(const Shared& a, const Shared& b) {
     return a.referent()->Same(*b.referent());
   }
@@ -92,7 +92,7 @@ class SharedProxy : public Shared {
   }
 
  protected:
-  // Of an object whose type has another name.
+  // For an object whose type has another name.
   SharedProxy(const Reference& reference, std::string_view type) : Shared(reference, type) {}
 
   // The object as `I`, another form of its interface.
@@ -116,9 +116,9 @@ class ArrowWithMore : public proxy_internal::Arrow<Interface> {
   }
 };
 
-// How long a call may wait in the manager: an absl::Duration, without limit by default. The client
-// gives the manager two seconds more to answer, then throws DeadlineExceeded: a network may have
-// failed, which is else noticed only after a minute.
+// How long a call may wait in the manager: an absl::Duration, without limit by default. If the
+// manager has not answered two seconds later, the call throws DeadlineExceeded: a failed network
+// would otherwise be noticed only after a minute.
 class WaitTime {
  public:
   static constexpr bool kWhileListening = false;
@@ -135,9 +135,9 @@ class WaitTime {
   absl::Duration duration_ = absl::InfiniteDuration();
 };
 
-// The same for a call that may have to wait for others after that: a condition's for its lock, a
-// barrier's for the action of the round before. That takes as long as it takes while the manager
-// answers pings, which the client sends every two seconds.
+// The same for a call that may wait longer than that: a condition's for its lock, a barrier's for
+// the action of the round before. It waits without limit while the manager answers pings, which the
+// client sends every two seconds.
 class WaitTimeThenOthers : public WaitTime {
  public:
   static constexpr bool kWhileListening = true;
@@ -149,7 +149,8 @@ concept SharedType = std::derived_from<T, Shared> && requires { T::kTypeId; };
 
 }  // namespace manager_internal
 
-// A proxy of a manager's object as a part of any value that goes to that manager, or comes from it.
+// A proxy of a manager's object as a part of any value that is sent to that manager or received
+// from it.
 template <manager_internal::SharedType T>
 struct Codec<T> {
   static void Encode(const T& shared, ValueWriter out) {

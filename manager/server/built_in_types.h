@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The types that every manager can make: those of data, and those by which clients wait for one
-// another.
+// Registers the built-in types: data, synchronization, relays.
 #ifndef REMOTEOBJ_MANAGER_SERVER_BUILT_IN_TYPES_H_
 #define REMOTEOBJ_MANAGER_SERVER_BUILT_IN_TYPES_H_
 

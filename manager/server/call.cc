@@ -27,7 +27,7 @@ ServingAll::~ServingAll() { serving_all = before_; }
 void ServingAll::CheckMayBlock() {
   if (serving_all) {
     throw std::logic_error(
-        "a method that runs where the manager serves everybody can't wait: register its type with "
+        "a method on the thread that serves all clients can't block: register its type with "
         "Run::kOnThread");
   }
 }

@@ -64,17 +64,17 @@ class LocalCall final : public PendingCall {
   bool ready() override { return call_ == nullptr || call_->finished(); }
 
   void Finish(ReadOutcome read, Deadline deadline) override {
-    if (call_ == nullptr) throw std::logic_error("this call was finished already");
+    if (call_ == nullptr) throw std::logic_error("the outcome of this call was taken already");
     if (!call_->finished()) ServingAll::CheckMayBlock();
     while (!call_->finished()) {
-      // The end of the server is looked for now and then: what would answer may have ended.
+      // Wakes now and then to see if the server is being destroyed, since then nothing answers.
       constexpr absl::Duration kLook = absl::Milliseconds(200);
       const Deadline until = std::min({deadline, server_.NextTimeout(), Deadline::After(kLook)});
       transport_internal::FutexWait(*done_, 0, until.left());
       InterruptionPoint();
       server_.RunTimeouts();
       if (!call_->finished() && server_.closing()) {
-        throw NotListening("the manager closes");
+        throw NotListening("the manager is shutting down");
       }
       if (!call_->finished() && deadline.expired()) {
         throw DeadlineExceeded("the outcome did not come in time");
@@ -89,7 +89,7 @@ class LocalCall final : public PendingCall {
 
  private:
   ObjectServer& server_;
-  const std::shared_ptr<std::atomic<std::uint32_t>> done_;  // 1 when it is finished.
+  const std::shared_ptr<std::atomic<std::uint32_t>> done_;  // 1 when the call is finished.
   std::shared_ptr<Call> call_;
 };
 
@@ -107,7 +107,7 @@ class LocalChannel final : public Channel {
   }
   bool listening() override { return true; }
   pid_t listener_pid() override { return getpid(); }
-  // It is called as from elsewhere, not directly.
+  // Calls go through the server, not directly.
   bool listening_here() override { return false; }
   bool WaitUntilListening(Deadline) override { return true; }
 

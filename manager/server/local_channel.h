@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The way to an object for who is in the same process as its server: a method of a user's type, a
-// test. A call that waits takes the calling thread along.
+// A channel to an object of a server in the same process: for methods of users' types, and tests. A
+// call that waits blocks the calling thread.
 #ifndef REMOTEOBJ_MANAGER_SERVER_LOCAL_CHANNEL_H_
 #define REMOTEOBJ_MANAGER_SERVER_LOCAL_CHANNEL_H_
 
@@ -15,7 +15,7 @@ namespace remoteobj::manager_internal {
 class Entry;
 class ObjectServer;
 
-// To `entry`, which outlives it; as `client`, where 0 is the server itself.
+// REQUIRES: `entry` outlives it. `client` 0 is the server itself.
 std::unique_ptr<Channel> NewLocalChannel(ObjectServer& server, Entry& entry, ClientId client = 0);
 
 }  // namespace remoteobj::manager_internal

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// An ObjectServer as what an RPC server serves.
+// Adapts an ObjectServer to the interface that an RPC server serves.
 #ifndef REMOTEOBJ_MANAGER_SERVER_MANAGER_SERVICE_H_
 #define REMOTEOBJ_MANAGER_SERVER_MANAGER_SERVICE_H_
 

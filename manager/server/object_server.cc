@@ -122,7 +122,7 @@ std::shared_ptr<Entry> ObjectServer::Make(std::string_view type_id, std::string_
   const RegisteredType& how = registry_.Find(type_id);
   if (how.make == nullptr) {
     throw std::invalid_argument(
-        absl::StrCat("the manager makes no \"", std::string(type_id), "\" for others"));
+        absl::StrCat("clients can't make objects of the type \"", std::string(type_id), "\""));
   }
   return Adopt(how, type_id, type, how.make(arguments));
 }
@@ -147,7 +147,7 @@ bool ObjectServer::IsEvaluating() { return Evaluating::call() != nullptr; }
 
 std::shared_ptr<Entry> ObjectServer::CurrentEntry() {
   if (!IsEvaluating()) {
-    throw std::logic_error("only a method of an object of a manager can call this");
+    throw std::logic_error("call this in a method of a manager's object");
   }
   return Evaluating::call()->entry_;
 }
@@ -191,7 +191,7 @@ void ObjectServer::CheckBatchSize(std::size_t chains) {
 void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request) const {
   const RegisteredType& how = entry.how();
   if (how.run == Run::kInServer) CheckBatchSize(request.chains());
-  bool first = true;  // Of a chain.
+  bool first = true;  // Of the chain.
   for (std::size_t i = 0; i < request.size(); ++i) {
     const OperationReader operation = request[i];
     const OperationKind kind = operation.kind();

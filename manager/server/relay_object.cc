@@ -28,7 +28,7 @@ AnyValue AsValue(const E& error) {
   }
 }
 
-// Throws BadValue for what can't be sent on.
+// Throws BadValue for operations that can't be relayed.
 std::vector<RelayedOperation> OperationsOf(const RequestReader& request, bool takes_code) {
   std::vector<RelayedOperation> operations;
   operations.reserve(request.size());
@@ -49,20 +49,21 @@ std::vector<RelayedOperation> OperationsOf(const RequestReader& request, bool ta
       throw BadValue("operations on an object of a client can't be batched");
     }
   }
-  // It lies deeper in what is sent than in what has come, and may be nested too deep.
+  // The relayed message nests the arguments deeper than the request did. Throws BadValue if that is
+  // too deep.
   const std::optional<RelayedCall> call = RelayedCall{.operations = operations};
   std::ignore = AnyValue::Of(call).As<std::optional<RelayedCall>>();
   return operations;
 }
 
-// What callers call. It goes when nobody refers to it any more.
+// The object that callers call. Lives as long as it is referenced.
 class RelayedObject {
  public:
   RelayedObject(ObjectServer& server, std::shared_ptr<Relay> relay)
       : server_(server), relay_(std::move(relay)) {}
   RelayedObject(const RelayedObject&) = delete;
   RelayedObject& operator=(const RelayedObject&) = delete;
-  // Anybody may let go of it, also with the server's lock.
+  // The last reference may be released with the server's lock held.
   ~RelayedObject() {
     server_.Do([relay = relay_] { relay->Unreferenced(); });
   }
@@ -99,7 +100,7 @@ void Relay::Ask(const RequestReader& request, OutcomeWriter& outcome) {
     call.WillWait();
     const auto work = std::make_shared<Work>();
     work->operations = OperationsOf(request, takes_code_);
-    // Those who have given up are not kept without end.
+    // Drops the calls of callers that have given up.
     if (queued_.size() >= most_queued_) {
       std::erase_if(queued_, [](const auto& one) { return one.expired(); });
       most_queued_ = 2 * queued_.size() + 16;
@@ -166,7 +167,7 @@ void Relay::Finish(const std::weak_ptr<Work>& weak, AnswerKind kind, const AnyVa
 void Relay::Answer(std::uint64_t number, AnswerKind kind, const AnyValue& value) {
   if (kind == AnswerKind::kError) std::ignore = ErrorOf(value);
   const auto taken = taken_.find(number);
-  // It has failed meanwhile, or was never given to this client.
+  // The call has failed, or was never given to this client.
   if (taken == taken_.end() || taken->second.by != CurrentCall().client()) return;
   Finish(taken->second.work, kind, value);
   taken_.erase(taken);
@@ -209,7 +210,7 @@ void Relay::ClientGone(ClientId client) {
     if (at->second.by == client) {
       Finish(at->second.work, AnswerKind::kError,
              AsValue(ListenerDied(
-                 absl::StrCat("the process that evaluated it for ", what_, " has ended"), {},
+                 absl::StrCat("the process that evaluated this call for ", what_, " has ended"), {},
                  /*evaluating=*/true)));
       at = taken_.erase(at);
     } else {
@@ -256,12 +257,12 @@ RelayObject::RelayObject(ObjectServer& server, Kind kind, std::string type, std:
 }
 
 RelayObject::~RelayObject() {
-  server_.Do([relay = relay_] { relay->End("nobody serves it any more"); });
+  server_.Do([relay = relay_] { relay->End("no process serves it any more"); });
 }
 
 Reference RelayObject::relayed() {
   std::shared_ptr<Referent> relayed = relayed_.lock();
-  if (relayed == nullptr) throw StaleReference("nobody refers to it any more");
+  if (relayed == nullptr) throw StaleReference("its last reference is gone");
   if (kind_ == Kind::kObject) kept_.reset();
   return {std::move(relayed)};
 }

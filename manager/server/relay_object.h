@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Calls that clients evaluate for one another: those to an object of a client's, and the tasks of a
-// pool.
+// A broker of calls that clients evaluate for one another: calls to a client's object, and those of
+// a pool.
 //
-//   caller ── call ──> RelayedObject ── Work ──> RelayObject <── take, answer ── who serves
+//   caller ── call ──> RelayedObject ── Work ──> RelayObject <── take, answer ── serving process
 //
-// A caller waits until its call is answered. A serving process takes calls, one after the other,
-// and answers them; there may be several, as of a pool. A call that was not begun goes to another
-// if the one that was given it dies; one that was begun fails, and is not tried again.
+// A caller waits until its call is answered. Serving processes, of which a pool has several, take
+// calls and answer them. If a serving process dies before it has received a call, another one gets
+// it; a call that it has received fails, and is not retried.
 //
-// It is over when it is ended, when those who keep it have gone, or, for a client's own object,
-// when nobody refers to that any more.
+// A relay ends by terminate(), when the clients that keep it have disconnected, or, for a client's
+// object, with the last reference to that.
 //
 // Threads:  under the server's lock.
 #ifndef REMOTEOBJ_MANAGER_SERVER_RELAY_OBJECT_H_
@@ -40,7 +40,7 @@ namespace remoteobj::manager_internal {
 
 class ObjectServer;
 
-// What callers and those who serve have in common.
+// The calls, as both callers and serving processes use them.
 class Relay {
  public:
   // `takes_code`: PassTo is relayed, too.
@@ -48,11 +48,11 @@ class Relay {
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
-  // A caller's side: waits for the answer, and writes it. Throws NotListening once it is over, and
-  // std::runtime_error once it is closed.
+  // The caller's side: waits for the answer, and writes it. Throws NotListening once the relay has
+  // ended, and std::runtime_error once it is closed.
   void Ask(const RequestReader& request, OutcomeWriter& outcome);
 
-  // The side of those who serve: see RelayObject.
+  // The serving processes' side: see RelayInterface.
   std::optional<RelayedCall> Take();
   std::optional<RelayedCall> AwaitCall();
   void Answer(std::uint64_t number, AnswerKind kind, const AnyValue& value);
@@ -62,9 +62,9 @@ class Relay {
   bool Join(absl::Duration timeout);
   void ClientGone(ClientId client);
 
-  // Nobody refers to the object any more.
+  // The last reference to the object is gone.
   void Unreferenced();
-  // How many calls are not answered yet.
+  // The number of calls that are not answered yet.
   std::size_t pending() const;
 
  private:
@@ -75,7 +75,7 @@ class Relay {
     AnyValue value;
     WaitList caller;
   };
-  // A caller that has given up has let go of its work.
+  // Expired if the caller has given up.
   struct Taken {
     std::weak_ptr<Work> work;
     ClientId by;
@@ -83,15 +83,15 @@ class Relay {
 
   static void Finish(const std::weak_ptr<Work>& work, AnswerKind kind, const AnyValue& value);
   std::shared_ptr<Work> NextQueued();
-  // Returns true if no call can be taken any more.
+  // Returns true if no further call can be taken.
   bool all_done() const;
-  // Wakes the callers that wait for the end, if it has come.
+  // Wakes the waiting serving processes and join() calls if all_done().
   void MaybeWakeAll();
 
   const std::string what_;  // For errors.
   const bool takes_code_;
   std::deque<std::weak_ptr<Work>> queued_;
-  std::size_t most_queued_ = 16;  // Beyond which it is looked through.
+  std::size_t most_queued_ = 16;  // At this size, expired ones are dropped.
   std::map<std::uint64_t, Taken> taken_;
   std::uint64_t last_number_ = 0;
   std::set<ClientId> keepers_;
@@ -102,11 +102,11 @@ class Relay {
   WaitList joiners_;
 };
 
-// The side of those who serve.
+// The object that serving processes call.
 class RelayObject final : public SharedObject, public RelayInterface {
  public:
   enum class Kind { kObject, kPool };
-  // `type` is that of the object whose calls are relayed. A pool keeps that object itself.
+  // `type` is the type of the object whose calls are relayed. A pool keeps that object.
   RelayObject(ObjectServer& server, Kind kind, std::string type, std::uint64_t size);
   ~RelayObject() override;
 
@@ -130,7 +130,7 @@ class RelayObject final : public SharedObject, public RelayInterface {
   const std::uint64_t size_;
   const std::shared_ptr<Relay> relay_;
   std::weak_ptr<Referent> relayed_;
-  std::shared_ptr<Referent> kept_;  // A pool's; of others it is the first relayed() that takes it.
+  std::shared_ptr<Referent> kept_;  // Kept by a pool; otherwise released by the first relayed().
 };
 
 void AddRelayTypes(Registry& registry);

@@ -34,7 +34,7 @@ Reference Root::get(const std::string& name) const {
   const absl::MutexLock lock(&mutex_);
   const auto at = names_.find(name);
   if (at == names_.end()) {
-    throw std::out_of_range(absl::StrCat("nobody has published \"", name, "\""));
+    throw std::out_of_range(absl::StrCat("no object is published as \"", name, "\""));
   }
   return {at->second};
 }
@@ -46,7 +46,8 @@ Reference Root::get_or_create(const std::string& name, const std::string& type_i
     const auto at = names_.find(name);
     if (at != names_.end()) return {at->second};
   }
-  // Not under the lock: it may be a user's constructor. Of two that come at a time one is first.
+  // Without the lock: it may run a user's constructor. If two calls race, the first one's object is
+  // published.
   Reference made = create(type_id, type, arguments);
   const absl::MutexLock lock(&mutex_);
   return {names_.try_emplace(name, made.referent).first->second};
@@ -57,7 +58,7 @@ void Root::unpublish(const std::string& name) {
   const absl::MutexLock lock(&mutex_);
   const auto at = names_.find(name);
   if (at == names_.end()) {
-    throw std::out_of_range(absl::StrCat("nobody has published \"", name, "\""));
+    throw std::out_of_range(absl::StrCat("no object is published as \"", name, "\""));
   }
   last = std::move(at->second);
   names_.erase(at);
@@ -82,7 +83,7 @@ Inspection Root::inspect() const { return server_.Inspect(); }
 std::uint64_t Root::object_count() const { return server_.object_count(); }
 
 void Root::shutdown() {
-  if (on_shutdown_ == nullptr) throw std::logic_error("this manager is not to be ended by clients");
+  if (on_shutdown_ == nullptr) throw std::logic_error("clients can't end this manager");
   on_shutdown_();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The first object of every manager, number 0: makes the others, names them, and tells of them.
+// The root object of a manager, number 0: makes the other objects, publishes them by name, and
+// lists them.
 #ifndef REMOTEOBJ_MANAGER_SERVER_ROOT_H_
 #define REMOTEOBJ_MANAGER_SERVER_ROOT_H_
 
@@ -26,12 +27,12 @@ class Root {
  public:
   explicit Root(ObjectServer& server) : server_(server) {}
 
-  // A new object. `type` is what its typed proxies call it, `arguments` a list.
+  // Makes an object. `type` is the name of its proxies' type, `arguments` a list.
   Reference create(const std::string& type_id, const std::string& type, const AnyValue& arguments);
 
-  // Names it, for others to get. Throws std::invalid_argument if another has the name.
+  // Throws std::invalid_argument if another object has the name.
   void publish(const std::string& name, const Reference& object);
-  // Throws std::out_of_range for a name that nobody has published, as does unpublish.
+  // Throws std::out_of_range if no object has the name, as does unpublish.
   Reference get(const std::string& name) const;
   Reference get_or_create(const std::string& name, const std::string& type_id,
                           const std::string& type, const AnyValue& arguments);
@@ -40,14 +41,14 @@ class Root {
 
   Inspection inspect() const;
   std::uint64_t object_count() const;
-  // Nothing: whether the manager answers.
+  // Does nothing: the caller learns that the manager answers.
   void ping() const {}
   // Asks the manager to end.
   void shutdown();
-  // What shutdown() does; nothing at first.
+  // Called by shutdown(), which throws std::logic_error without it.
   void set_on_shutdown(std::function<void()> on_shutdown) { on_shutdown_ = std::move(on_shutdown); }
 
-  // What each object is called that has a name.
+  // The names of the objects that have one, by number.
   std::map<std::uint64_t, std::string> ids() const;
 
  private:

@@ -32,7 +32,7 @@ std::vector<AnyValue> StreamObject::next() {
   try {
     MaybeProduce();
   } catch (const std::system_error&) {
-    // There is no thread for it. The next call tries again.
+    // No thread can be started. The next call tries again.
   }
   return values;
 }
@@ -46,7 +46,7 @@ bool StreamObject::full() const {
 void StreamObject::MaybeProduce() {
   if (producing_ || ended_ || full()) return;
   std::shared_ptr<Entry> self = self_.lock();
-  if (self == nullptr) return;  // Nobody wants more.
+  if (self == nullptr) return;  // No client has the stream any more.
   server_.DoForOwner(std::move(self), [this] { Produce(); });
   producing_ = true;
 }
@@ -73,7 +73,7 @@ void StreamObject::Produce() {
       getters_.WakeAll();
       more = !ended_ && !full();
       if (more && !until.expired()) return;
-      // Others that wait for the object come first.
+      // Other calls that wait for the object come first.
       producing_ = false;
       if (more) MaybeProduce();
       more = false;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What a method of a user's type yields, as its server has it: values that are made on the thread
-// of the object whose method it is, and wait here for a client.
+// The server's side of a Generator that a method of a user's type returns: a buffer of values,
+// which are produced on the object's strand, ahead of the client by a limit.
 //
-// Threads:  under the server's lock, but for Produce, which takes it for each value.
+// Threads:  under the server's lock, except Produce(), which takes it for each value.
 #ifndef REMOTEOBJ_MANAGER_SERVER_STREAM_OBJECT_H_
 #define REMOTEOBJ_MANAGER_SERVER_STREAM_OBJECT_H_
 
@@ -24,11 +24,11 @@ namespace remoteobj::manager_internal {
 class Entry;
 class ObjectServer;
 
-// Of one thread at a time.
+// Used by one thread at a time.
 class StreamSource {
  public:
   virtual ~StreamSource() = default;
-  // The next value, or nothing at the end.
+  // Returns the next value, or nothing at the end.
   virtual std::optional<AnyValue> Next() = 0;
 };
 
@@ -37,37 +37,37 @@ class StreamObject final : public SharedObject {
   StreamObject(ObjectServer& server, std::unique_ptr<StreamSource> source)
       : server_(server), source_(std::move(source)) {}
 
-  // What clients call, which keeps it.
+  // The entry of this object.
   void SetSelf(const std::shared_ptr<Entry>& self) { self_ = self; }
 
-  // All values that there are; waits for one if there is none. Nothing at the end.
+  // Returns all buffered values; waits if there is none. Returns nothing at the end.
   std::vector<AnyValue> next();
 
   std::size_t waiting() const override { return getters_.size(); }
 
  private:
-  // Has values made by the object whose method it is, if there are few.
+  // Starts Produce() on the object's strand unless the buffer is full.
   void MaybeProduce();
-  // Makes some.
+  // Fills the buffer for a while.
   void Produce();
   bool full() const;
 
   ObjectServer& server_;
   std::weak_ptr<Entry> self_;
-  // Of who produces.
+  // Used by Produce() only.
   const std::unique_ptr<StreamSource> source_;
 
   bool producing_ = false;
   std::deque<AnyValue> values_;
   std::size_t bytes_ = 0;
   bool ended_ = false;
-  std::optional<ErrorInfo> error_;  // With which it ended.
+  std::optional<ErrorInfo> error_;  // Thrown by the coroutine.
   WaitList getters_;
 };
 REMOTEOBJ_DESCRIBE(StreamObject, next)
 
-// Makes it a part of the object whose method is being evaluated. Throws BadValue where that can't
-// be.
+// Makes the stream a part of the object whose method is being evaluated. Throws BadValue if that is
+// not a manager's object with Run::kOnThread.
 Reference ShareStream(std::unique_ptr<StreamSource> source);
 
 }  // namespace remoteobj::manager_internal

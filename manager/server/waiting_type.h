@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How a server knows a built-in type whose methods wait.
+// The registry entry of a built-in type whose methods wait.
 #ifndef REMOTEOBJ_MANAGER_SERVER_WAITING_TYPE_H_
 #define REMOTEOBJ_MANAGER_SERVER_WAITING_TYPE_H_
 
@@ -16,8 +16,8 @@
 
 namespace remoteobj::manager_internal {
 
-// T is a SharedObject that implements Interface, by which clients call it; a T itself if they call
-// it by its own description. Without `make` clients can't make one.
+// T is a SharedObject that implements Interface, the described class that clients call; T itself if
+// it is described. Without `make` clients can't create objects of the type.
 template <typename T, typename Interface = T>
 RegisteredType WaitingType(
     std::function<std::shared_ptr<Interface>(const ListReader&)> make = nullptr) {

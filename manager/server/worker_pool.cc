@@ -10,7 +10,8 @@ namespace remoteobj::manager_internal {
 
 void WorkerPool::Stop() {
   std::vector<std::thread> threads;
-  std::deque<std::function<void()>> last;  // Has users' objects in it, whose end is theirs.
+  // Destroyed without the lock: it may contain users' objects.
+  std::deque<std::function<void()>> last;
   {
     const absl::MutexLock lock(&mutex_);
     stop_ = true;
@@ -18,7 +19,7 @@ void WorkerPool::Stop() {
     threads.swap(threads_);
   }
   for (std::thread& thread : threads) {
-    // What runs here may have let go of the server last.
+    // The work may have released the last reference to the server.
     thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
   }
 }
@@ -40,14 +41,14 @@ bool WorkerPool::Queue(std::function<void()> work) {
 }
 
 void WorkerPool::Run(std::function<void()> work) {
-  std::function<void()> refused;  // Has users' objects in it.
+  std::function<void()> refused;  // Destroyed without the lock: it may contain users' objects.
   const absl::MutexLock lock(&mutex_);
   if (stop_ || Queue(std::move(work))) return;
   refused = std::move(queue_.back());
   queue_.pop_back();
   throw std::system_error(
       std::make_error_code(std::errc::resource_unavailable_try_again),
-      "the manager can begin no further thread (limits of processes, of memory?): the call was not "
+      "the manager can start no further thread (limits of processes, of memory?): the call was not "
       "evaluated");
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Threads that run what users' types do, so that nobody else waits for it.
+// The threads on which methods of users' types run.
 //
-// A thread is begun when there is work and none is idle, up to a limit; then work waits in line.
+// A thread is started when there is work and none is idle, up to a limit; then work is queued.
 //
 // Threads:  thread-safe.
-// Lifetime: Stop(), as the destructor, waits for what runs, and drops what has not begun.
+// Lifetime: Stop(), as the destructor, waits for running work, and drops queued work.
 #ifndef REMOTEOBJ_MANAGER_SERVER_WORKER_POOL_H_
 #define REMOTEOBJ_MANAGER_SERVER_WORKER_POOL_H_
 
@@ -27,20 +27,19 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  // Begins a thread now, so that Run() finds one in any case. Throws std::system_error.
+  // Starts a thread now, so that Run() needs no further one. Throws std::system_error.
   void BeginThread();
-  // Throws std::system_error if it takes a further thread and there can be none: then the work is
-  // not done, neither now nor later.
+  // Throws std::system_error if no thread is idle and none can be started; `work` does not run
+  // then.
   void Run(std::function<void()> work);
-  // The same for what must be done at last, and can wait: where there can be no further thread, one
-  // does it that is free, or is begun, later.
+  // For work that must run eventually: if no thread can be started, the next idle one runs it.
   void RunSometime(std::function<void()> work);
   void Stop();
   std::size_t threads();
 
  private:
   void Work();
-  // Queues `work`, and begins a thread if that takes one. Returns false if there can be none.
+  // Queues `work`, and starts a thread if none is idle. Returns false if none can be started.
   bool Queue(std::function<void()> work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::size_t max_threads_;

@@ -50,7 +50,7 @@ constexpr void CheckDescribed() {
 }
 
 template <typename T>
-class Arrow : public Node, public MembersOf<T, ProxyViews> {
+class Arrow : protected Node, public MembersOf<T, ProxyViews> {
   using Members = MembersOf<T, ProxyViews>;
   static_assert(
       sizeof(Members) == 1,

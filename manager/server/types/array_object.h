@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// NumbersOfAnyType of one type in a manager's server, one beside the other: what
-// remoteobj/manager/array.h calls by name. Indexes and slices are Python's: negative ones count
-// from the end.
+// The server's side of remoteobj/manager/array.h.
 //
 // Threads:  under the server's lock.
 // Errors:   std::out_of_range for an index beyond the ends; BadValue for a number that does not fit
@@ -23,7 +21,7 @@
 namespace remoteobj {
 namespace manager_internal {
 
-// As they lie in memory.
+// Numbers of a type that is known at run time only.
 struct NumbersOfAnyType {
   ElementType type = ElementType::kInt8;
   std::vector<std::byte> bytes = {};
@@ -31,7 +29,7 @@ struct NumbersOfAnyType {
 
 class ArrayObject final : public ArrayInterface<AnyValue, NumbersOfAnyType> {
  public:
-  // Throws BadValue if they are no numbers.
+  // Throws BadValue if `numbers` is not an array of numbers.
   explicit ArrayObject(NumbersOfAnyType numbers);
 
   std::size_t size() const override { return numbers_.bytes.size() / width_; }
@@ -55,7 +53,7 @@ class ArrayObject final : public ArrayInterface<AnyValue, NumbersOfAnyType> {
   void CheckType(ElementType type) const;
 
   NumbersOfAnyType numbers_;
-  std::size_t width_;  // Of one, in bytes.
+  std::size_t width_;  // Of one number, in bytes.
 };
 
 }  // namespace manager_internal

@@ -25,7 +25,7 @@ std::pair<std::int64_t, std::uint64_t> BarrierObject::arrive(bool may_act, WaitT
   CurrentCall call;
   if (const auto* arrival = std::any_cast<Arrival>(&call.memory())) {
     if (arrival->round->state == Round::kPassed) return {arrival->index, 0};
-    if (arrival->round->state != Round::kBroken) abort();  // It is too late.
+    if (arrival->round->state != Round::kBroken) abort();  // It timed out.
     ThrowBroken();
   }
   if (broken_) ThrowBroken();
@@ -51,7 +51,7 @@ std::pair<std::int64_t, std::uint64_t> BarrierObject::arrive(bool may_act, WaitT
   return {index, round_->number};
 }
 
-// If it does not get through, nobody does.
+// If this call fails, the barrier breaks for all.
 void BarrierObject::Arrive(CurrentCall& call) {
   round_->clients.push_back(call.client());
   call.LeavesSomething();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A barrier of a manager, as its server has it.
+// The server's side of remoteobj/manager/barrier.h.
 //
-// Who comes last lets the others go on; or runs an action first, in its own process, and tells when
-// that is done. A process that arrives before that waits for the next round to begin.
+// The last process to arrive releases the others; or first runs an action, in its own process, and
+// reports when that is done. A process that arrives during the action waits for the next round.
 //
 // Threads:  under the server's lock.
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_BARRIER_OBJECT_H_
@@ -48,10 +48,10 @@ class BarrierObject final : public SharedObject, public BarrierInterface {
     enum State { kFilling, kActing, kPassed, kBroken };
     std::uint64_t number;
     State state = kFilling;
-    // Of those who have come.
+    // Of the clients that have arrived.
     std::vector<ClientId> clients = {};
   };
-  // What a call to wait remembers.
+  // The state of a call to wait().
   struct Arrival {
     std::shared_ptr<Round> round;
     std::int64_t index;
@@ -65,7 +65,7 @@ class BarrierObject final : public SharedObject, public BarrierInterface {
   bool broken_ = false;
   std::shared_ptr<Round> round_ = std::make_shared<Round>(Round{.number = 1});
   WaitList waiters_;
-  WaitList next_;  // Who came while one acts.
+  WaitList next_;  // The callers that arrived during an action.
 };
 
 }  // namespace remoteobj::manager_internal

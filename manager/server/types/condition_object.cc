@@ -11,9 +11,9 @@
 namespace remoteobj::manager_internal {
 namespace {
 
-// What a call to wait remembers.
+// The state of a call to wait().
 struct Waiting {
-  int depth;  // How deep it was in the lock.
+  int depth;  // How often it had acquired the lock.
   enum { kForNotification, kForLock } step = kForNotification;
   bool notified = false;
 };
@@ -78,7 +78,7 @@ void ConditionObject::CheckOwned() const {
   }
 }
 
-// The lock may outlive this.
+// The lock may outlive this object.
 void ConditionObject::LeavesLock(CurrentCall& call) const {
   entry_ == nullptr ? call.LeavesSomething() : call.LeavesSomething(entry_);
 }

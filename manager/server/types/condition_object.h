@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// A condition of a manager, as its server has it.
+// The server's side of remoteobj/manager/condition.h.
 //
-// Its lock is a Lock or RLock of the same server, with which others may have to do as well, or an
-// RLock of its own. A call to wait leaves the lock, waits to be notified, then waits for the lock
-// among all who want it, last of them. If its client dies or gives up on the way, the notification
-// goes to the next.
+// Its lock is a Lock or RLock of the same server, which others may use as well, or an RLock of its
+// own. wait() releases the lock, waits for a notification, then for the lock, behind all callers
+// that wait for it. If its client dies or gives up meanwhile, the next caller is notified.
 //
 // Threads:  under the server's lock.
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_CONDITION_OBJECT_H_
@@ -29,7 +28,7 @@ class ConditionObject final : public SharedObject, public ConditionInterface {
  public:
   // With an RLock of its own.
   ConditionObject();
-  // Throws BadValue for what is neither a Lock nor an RLock.
+  // Throws BadValue if `lock` is neither a Lock nor an RLock.
   explicit ConditionObject(const Reference& lock);
 
   bool acquire(WaitTime timeout) override;
@@ -47,7 +46,7 @@ class ConditionObject final : public SharedObject, public ConditionInterface {
   void CheckOwned() const;
   void LeavesLock(CurrentCall& call) const;
 
-  const std::shared_ptr<Entry> entry_;  // Of the lock. Null for its own.
+  const std::shared_ptr<Entry> entry_;  // Of the lock. Null if that is its own.
   const std::unique_ptr<LockObject> own_;
   LockObject* const lock_;
   WaitList waiters_;

@@ -20,7 +20,7 @@
 namespace remoteobj::manager_internal {
 namespace {
 
-// T implements Interface, and is made of a Contents.
+// T implements Interface, and is constructed from a Contents.
 template <typename T, typename Interface, typename Contents>
 void Add(Registry& types, std::string type_id) {
   types.Add(std::move(type_id),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The data types of which every manager makes objects: Dict, List, Set, Namespace, Value, Array.
+// Registers the data types: Dict, List, Set, Namespace, Value, Array.
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_DATA_TYPES_H_
 #define REMOTEOBJ_MANAGER_SERVER_TYPES_DATA_TYPES_H_
 

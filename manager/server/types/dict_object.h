@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A dictionary in a manager's server: what remoteobj/manager/dict.h calls by name.
+// The server's side of remoteobj/manager/dict.h.
 //
 // Threads:  under the server's lock.
 // Errors:   std::out_of_range for a key that is not there.

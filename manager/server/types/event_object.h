@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// An event of a manager, as its server has it.
+// The server's side of remoteobj/manager/event.h.
 //
 // Threads:  under the server's lock.
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_EVENT_OBJECT_H_

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A list in a manager's server: what remoteobj/manager/list.h calls by name. Indexes and slices are
-// Python's: negative ones count from the end.
+// The server's side of remoteobj/manager/list.h.
 //
 // Threads:  under the server's lock.
 // Errors:   std::out_of_range for an index beyond the ends; std::invalid_argument for a value that

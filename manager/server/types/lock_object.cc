@@ -55,7 +55,7 @@ void LockObject::TakeBack(CurrentCall& call, int depth) {
   GiveBackUnlessReceived(call, depth);
 }
 
-// By then the client may have gone, and another may have it.
+// When this is called, the client may be gone, and another one may own the lock.
 void LockObject::GiveBackUnlessReceived(CurrentCall& call, int depth) {
   call.IfNotReceived([this, depth, ownership = ownership_] {
     if (locked() && ownership == ownership_) Leave(std::min(depth, depth_));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A lock of a manager, as its server has it: Lock and RLock, and what a Condition leaves and takes.
+// The server's side of remoteobj/manager/lock.h: Lock and RLock, also as a Condition uses them.
 //
-// A lock belongs to who got it: a thread of a client. When the client goes, it is free, and says so
-// (abandoned). A lock that was on its way to a client which did not get it is free as well.
+// A lock is owned by a thread of a client. It is released, and marked as abandoned, when the client
+// disconnects, or if the outcome that grants it does not reach the client.
 //
 // Threads:  under the server's lock.
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_LOCK_OBJECT_H_
@@ -21,8 +21,8 @@ namespace remoteobj::manager_internal {
 class LockObject final : public SharedObject, public LockInterface {
  public:
   enum class Kind {
-    kLock,   // Anybody may release it.
-    kRLock,  // Its owner may acquire it again, and nobody else may release it.
+    kLock,   // Any thread may release it.
+    kRLock,  // Its owner may acquire it again; only the owner may release it.
   };
   explicit LockObject(Kind kind) : kind_(kind) {}
 
@@ -32,9 +32,9 @@ class LockObject final : public SharedObject, public LockInterface {
   bool locked() const override { return depth_ != 0; }
   bool abandoned() const override { return abandoned_; }
 
-  // As conditions use it, in a call of their own.
+  // For conditions, in their own calls.
 
-  // A plain lock belongs to a client as a whole here, since it may hand it on among its threads.
+  // Here, a Lock is owned by the whole client, whose threads may pass it on.
   bool OwnedBy(const CurrentCall& call) const;
   // Returns how often it was acquired. REQUIRES: it is locked.
   int ReleaseAll();
@@ -53,11 +53,11 @@ class LockObject final : public SharedObject, public LockInterface {
   void Leave(int depth);
 
   const Kind kind_;
-  int depth_ = 0;  // How often it is acquired.
+  int depth_ = 0;  // How often its owner has acquired it.
   ClientId client_ = 0;
   std::uint32_t thread_ = 0;
-  std::uint64_t ownership_ = 0;  // One more for each owner.
-  // Whether the last owner who has left it died. An owner that releases it clears this.
+  std::uint64_t ownership_ = 0;  // Incremented for each owner.
+  // True if the previous owner died. Reset by release().
   bool abandoned_ = false;
   WaitList waiters_;
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Named values of any types in a manager's server: what remoteobj/manager/namespace.h calls by
-// name.
+// The server's side of remoteobj/manager/namespace.h.
 //
 // Threads:  under the server's lock.
 // Errors:   std::out_of_range for a name that is not there; std::invalid_argument for one that

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Keys of any type, each with a T, in the order in which they were inserted.
+// A map from keys of any type to T, in the order of insertion.
 //
 //   Ordered<AnyValue> entries;
 //   entries.Insert(key, value);                         // false if it is there
 //   if (auto* entry = entries.Find(key)) entry->mapped = other;
 //
-// Keys are equal if they were encoded alike. All takes constant time.
+// Keys are equal if their encodings are. Every operation takes constant time.
 //
 // Threads:  under the server's lock, as its objects.
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_ORDERED_H_
@@ -45,14 +45,14 @@ class Ordered {
   const_iterator end() const { return entries_.end(); }
 
   bool Contains(const AnyValue& key) const { return places_.contains(key); }
-  // Null if it is not there.
+  // Returns null if the key is not there.
   Entry* Find(const AnyValue& key) {
     const auto at = places_.find(key);
     return at == places_.end() ? nullptr : &**at;
   }
   const Entry* Find(const AnyValue& key) const { return const_cast<Ordered*>(this)->Find(key); }
-  // Where an iteration goes on: behind the key of `after`, or at the beginning if that is empty.
-  // Throws std::runtime_error if there are no longer `size`, or no longer that key.
+  // Where an iteration continues: after the key in `after`, or at the beginning if that is empty.
+  // Throws std::runtime_error if the size is no longer `size`, or the key is gone.
   const_iterator Next(const std::vector<AnyValue>& after, std::size_t size) const {
     if (after.empty()) return begin();
     const auto at = places_.find(after[0]);
@@ -63,7 +63,7 @@ class Ordered {
     return std::next(const_iterator(*at));
   }
 
-  // The entry of that key, and whether it is new.
+  // The entry of that key, and true if it is new.
   std::pair<Entry*, bool> Insert(AnyValue key, T mapped) {
     if (Entry* entry = Find(key)) return {entry, false};
     entries_.push_back({std::move(key), std::move(mapped)});

@@ -90,14 +90,14 @@ QueueItem QueueObject::TakeFirst(CurrentCall& call) {
   const std::uint64_t number = ++last_got_;
   got_.emplace(number, Got{call.client(), call.thread(), std::move(item)});
   call.LeavesSomething();
-  // By then the client may have gone.
+  // When this is called, the client may be gone.
   call.IfNotReceived([this, number] {
     if (auto got = got_.extract(number)) PutBack(std::move(got.mapped().item));
   });
   return result;
 }
 
-// There may be more than maxsize for a while.
+// The queue may have more than maxsize items for a while.
 void QueueObject::PutBack(Items::node_type item) {
   if (closed_at_once_) return MaybeWakeJoiners();
   items_.insert(std::move(item));

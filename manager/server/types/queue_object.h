@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A queue of a manager, as its server has it: Queue and JoinableQueue.
+// The server's side of remoteobj/manager/queue.h.
 //
-// An item is in the queue until a client has received it. One that does not reach the client comes
-// back to its place, at the front. In a joinable queue an item is its client's until it is done,
-// and comes back if the client goes before.
+// An item whose outcome does not reach the client returns to its place, at the front. In a
+// JoinableQueue an item also returns if its client disconnects before task_done().
 //
 // Threads:  under the server's lock.
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_QUEUE_OBJECT_H_
@@ -24,7 +23,7 @@
 
 namespace remoteobj::manager_internal {
 
-// A value of any type on its way out, not copied.
+// A value of any type, encoded without a copy.
 struct QueueItem {
   std::shared_ptr<const AnyValue> value;
 };
@@ -55,7 +54,7 @@ class QueueObject final : public SharedObject, public JoinableQueueInterface<Any
   }
 
  private:
-  // Ordered by when they were put.
+  // In the order in which they were put.
   using Items = std::map<std::uint64_t, std::shared_ptr<const AnyValue>>;
   struct Got {
     ClientId client;
@@ -77,7 +76,7 @@ class QueueObject final : public SharedObject, public JoinableQueueInterface<Any
   bool closed_at_once_ = false;
   Items items_;
   std::uint64_t last_put_ = 0;
-  // Of a joinable queue, what is not done yet, in the order in which it was got.
+  // In a JoinableQueue: the items that are not done, in the order in which they were got.
   std::map<std::uint64_t, Got> got_;
   std::uint64_t last_got_ = 0;
   WaitList getters_;

@@ -26,7 +26,7 @@ bool SemaphoreObject::acquire(WaitTime timeout) {
   const ClientId client = call.client();
   holders_.push_back(client);
   call.LeavesSomething();
-  // By then the client may have gone, or others may have released what it had.
+  // When this is called, the client may be gone, or others may have released its units.
   call.IfNotReceived([this, client] {
     const auto own = std::find(holders_.begin(), holders_.end(), client);
     if (own == holders_.end()) return;
@@ -42,7 +42,7 @@ void SemaphoreObject::release(std::int64_t units) {
   if (units > most - value_) {
     throw std::invalid_argument("release of more units than there may be");
   }
-  // Its own first, then the oldest.
+  // The caller's own first, then the oldest.
   const ClientId client = CurrentCall().client();
   for (std::int64_t i = units; i > 0 && !holders_.empty(); --i) {
     const auto own = std::find(holders_.begin(), holders_.end(), client);

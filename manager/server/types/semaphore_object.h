@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// A semaphore of a manager, as its server has it: Semaphore and BoundedSemaphore.
+// The server's side of remoteobj/manager/semaphore.h.
 //
-// A unit that was acquired is its client's until it is released, by whomever: as long as fewer
-// units are there than at first, each that lacks has a holder. Units beyond the first value, as of
-// a Semaphore(0) that signals, are used up by who acquires them.
+// An acquired unit is held by its client until any client releases it: each unit that is missing
+// from the initial value has a holder. Units beyond the initial value, as in a Semaphore(0) used as
+// a signal, are consumed by acquire().
 //
 // Threads:  under the server's lock.
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_SEMAPHORE_OBJECT_H_
@@ -26,10 +26,10 @@ class SemaphoreObject final : public SharedObject, public SemaphoreInterface {
   SemaphoreObject(std::int64_t value, bool bounded);
 
   bool acquire(WaitTime timeout) override;
-  // Releases all of them or, if they are too many for a bounded one, none.
+  // Releases all of them; or none, if they are too many for a BoundedSemaphore.
   void release(std::int64_t units) override;
 
-  // Releases the units that it holds.
+  // Releases the units that the client holds.
   void ClientGone(ClientId client) override;
   std::size_t waiting() const override { return waiters_.size(); }
 
@@ -39,8 +39,8 @@ class SemaphoreObject final : public SharedObject, public SemaphoreInterface {
   const std::int64_t first_value_;
   const bool bounded_;
   std::int64_t value_;
-  // Of each unit that is held, in the order in which they were acquired. As many as are missing:
-  // max(0, first_value_ - value_).
+  // The holder of each held unit, in the order in which they were acquired. Their number is max(0,
+  // first_value_ - value_).
   std::list<ClientId> holders_;
   WaitList waiters_;
 };

@@ -105,7 +105,7 @@ void SetObject::difference_update(const Values& others) {
 }
 
 void SetObject::symmetric_difference_update(Values others) {
-  // Of those that are given twice, too, once.
+  // A value that is given twice counts once.
   SetObject other(std::move(others));
   for (AnyValue& value : other.copy()) {
     if (erase(value) == 0) insert(std::move(value));

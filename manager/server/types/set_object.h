@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A set in a manager's server: what remoteobj/manager/set.h calls by name.
+// The server's side of remoteobj/manager/set.h.
 //
 // Threads:  under the server's lock.
 // Errors:   std::out_of_range for a value that is not in it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A value in a manager's server: what remoteobj/manager/value.h calls by name.
+// The server's side of remoteobj/manager/value.h.
 //
 // Threads:  under the server's lock.
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_VALUE_OBJECT_H_

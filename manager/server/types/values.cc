@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kEnough = 300;
 constexpr std::string_view kAndSoOn = "…";
 
-// Between the values of a list that is being shown. Returns false if there is enough.
+// Adds a separator between values. Returns false if the text is long enough.
 bool Separate(std::string& out, bool first) {
   if (!first) out += ", ";
   if (out.size() < kEnough) return true;
@@ -36,7 +36,7 @@ void ShowText(std::string& out, std::string_view text) {
                   "\"");
 }
 
-// Without a copy: it may be large.
+// Without a copy: the text may be large.
 void ShowArray(std::string& out, const ValueReader& in) {
   const ElementType type = in.element_type();
   if (type == ElementType::kBool) {
@@ -234,7 +234,7 @@ Slice::Slice(std::int64_t from, std::int64_t to, std::size_t size) {
 
 void Sort(std::vector<AnyValue>& values, bool descending) {
   if (values.empty()) return;
-  // Only an integer that no std::int64_t can be is of the kind UInt.
+  // Only integers beyond std::int64_t have the kind UInt.
   bool unsigned_ones = false;
   const auto kind_of = [&](const AnyValue& value) {
     const ValueKind kind = KindOf(value);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What built-in objects do with the values in them, which they keep as they came.
+// Operations on the encoded values that built-in objects contain.
 //
 //   AddNumber(items_[i], AnyValue::Of(1), ElementType::kInt32, /*minus=*/false);
 //   throw std::out_of_range(absl::StrCat("no key ", Shown(key)));
@@ -23,7 +23,7 @@
 
 namespace remoteobj::manager_internal {
 
-// As it would be written in a program, whole lists and maps too; cut short.
+// As in source code, lists and maps included; cut short.
 std::string Shown(const AnyValue& value);
 
 // Values between brackets: [1, 2, …].
@@ -31,7 +31,7 @@ class Listing {
  public:
   explicit Listing(std::string_view open) : text_(open) {}
 
-  // Begins the next one. Returns false if it is long enough.
+  // Begins the next value. Returns false if the text is long enough.
   bool Next();
   Listing& Add(std::string_view text);
   Listing& Add(const AnyValue& value);
@@ -42,7 +42,7 @@ class Listing {
   bool first_ = true;
 };
 
-// Calls `f` with the Tag of the number's type, and returns what it returns.
+// Returns f(Tag<T>), where T is the type of the numbers.
 template <typename F>
 auto WithNumberType(ElementType type, F&& f) {
   switch (type) {
@@ -72,20 +72,20 @@ auto WithNumberType(ElementType type, F&& f) {
   throw BadValue("expected a type of numbers");
 }
 
-// The sum, or the difference. Throws std::overflow_error if no number of that type is it; floats
-// become infinite.
+// The sum, or the difference. Throws std::overflow_error if it does not fit T; floats become
+// infinite.
 template <typename T>
 T Sum(T a, T b, bool minus);
 
-// What `+=` and `-=` are on the server.
+// The implementation of `+=` and `-=`.
 void AddNumber(AnyValue& at, const AnyValue& by, ElementType type, bool minus);
 void AppendText(AnyValue& at, const AnyValue& by);
-// Returns whether it was the expected one.
+// Returns true if the value was `expected`.
 bool CompareExchange(AnyValue& at, const AnyValue& expected, AnyValue desired);
 
-// Where an index of Python's is: negative ones count from the end. Throws std::out_of_range.
+// The place of an index; negative ones count from the end. Throws std::out_of_range.
 std::size_t PlaceOf(std::int64_t index, std::size_t size, std::string_view what);
-// The same for the ends of a slice, which are cut to what there is.
+// The same for the ends of a slice, which are cut to `size`.
 struct Slice {
   Slice(std::int64_t begin, std::int64_t end, std::size_t size);
   std::size_t size() const { return end - begin; }
@@ -93,7 +93,8 @@ struct Slice {
   std::size_t end;
 };
 
-// In their natural order: numbers or texts, all of one kind. NaNs come last.
+// In the natural order of numbers or texts. NaNs come last. Throws BadValue unless all are of one
+// kind.
 void Sort(std::vector<AnyValue>& values, bool descending);
 
 // The initial contents: the first argument, if there is one.
