@@ -475,7 +475,7 @@ struct OfManagers {
          const Silent silent(AF_INET);
          ManagerOptions options = Options();
          options.connect_timeout = kLimit;
-         options.authkey = "a key";
+         options.authkey = "a key for this test";
          options.tls = remoteobj::NewTls({});
          InVain(
              [&] { EXPECT_THROW(Manager::Connect(silent.address(), options), DeadlineExceeded); });

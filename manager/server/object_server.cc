@@ -47,6 +47,25 @@ class ServerScope final : public ReferenceScope {
   std::vector<std::shared_ptr<Referent>>& sent_;
 };
 
+// REQUIRES: the operation is on an object of that type.
+void CheckExposed(const RegisteredType& how, const OperationReader& operation) {
+  if (!how.exposed) return;
+  const OperationKind kind = operation.kind();
+  const bool member = kind == OperationKind::kGetAttribute ||
+                      kind == OperationKind::kSetAttribute ||
+                      kind == OperationKind::kDeleteAttribute;
+  if (member && how.exposed->contains(operation.name())) return;
+  throw NotExposed(absl::StrCat(how.name, " does not expose ",
+                                member ? std::string(operation.name()) : "its bases and items"));
+}
+
+bool IsOrDerives(const proxy_internal::TypeInfo& type, const proxy_internal::TypeInfo& base) {
+  if (&type == &base) return true;
+  return type.bases != nullptr && std::ranges::any_of(type.bases(), [&](const auto& one) {
+           return IsOrDerives(one.type(), base);
+         });
+}
+
 void RefuseCode(OperationKind kind) {
   if (kind != OperationKind::kPassTo) return;
   throw BadValue(
@@ -188,7 +207,7 @@ void ObjectServer::CheckBatchSize(std::size_t chains) {
   }
 }
 
-void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request) const {
+void ObjectServer::CheckRequest(const Entry& entry, const RequestReader& request) {
   const RegisteredType& how = entry.how();
   if (how.run == Run::kInServer) CheckBatchSize(request.chains());
   bool first = true;  // Of the chain.
@@ -201,16 +220,8 @@ void ObjectServer::CheckExposed(const Entry& entry, const RequestReader& request
           "a batch of several objects takes built-in ones only, and this one begins with "
           "an object of a user's type");
     }
-    if (std::exchange(first, kind == OperationKind::kNext) && how.exposed &&
-        kind != OperationKind::kNext) {
-      const bool member = kind == OperationKind::kGetAttribute ||
-                          kind == OperationKind::kSetAttribute ||
-                          kind == OperationKind::kDeleteAttribute;
-      if (!member || !how.exposed->contains(operation.name())) {
-        throw NotExposed(
-            absl::StrCat(entry.type_id(), " does not expose ",
-                         member ? std::string(operation.name()) : "its bases and items"));
-      }
+    if (std::exchange(first, kind == OperationKind::kNext) && kind != OperationKind::kNext) {
+      CheckExposed(how, operation);
     }
   }
 }
@@ -267,9 +278,17 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
     } else if (const std::size_t chains = how.built_in ? request.chains() : 1; chains > 1) {
       EvaluateBatch(call, request, chains, outcome);
     } else {
-      CheckExposed(*call.entry_, request);
+      CheckRequest(*call.entry_, request);
       if (request.size() != 0) call.thread_ = request[request.size() - 1].thread();
-      proxy_internal::Evaluate(call.entry_->object(), *how.info, request, outcome);
+      // The results of calls may be the object again, or another of its type.
+      const proxy_internal::CheckOperation check = [&how](const proxy_internal::TypeInfo& type,
+                                                          const OperationReader& operation) {
+        if (IsOrDerives(type, *how.info) || IsOrDerives(*how.info, type)) {
+          CheckExposed(how, operation);
+        }
+      };
+      proxy_internal::Evaluate(call.entry_->object(), *how.info, request, outcome,
+                               how.exposed ? &check : nullptr);
     }
   } catch (const proxy_internal::LeftEvaluation&) {
     if (may_wait) return false;

@@ -137,7 +137,8 @@ class ObjectServer {
   };
 
   static void CheckBatchSize(std::size_t chains);
-  void CheckExposed(const Entry& entry, const RequestReader& request) const;
+  // Checks the operations on the object itself, so that a batch is refused as a whole.
+  static void CheckRequest(const Entry& entry, const RequestReader& request);
   void EvaluateBatch(Call& call, const RequestReader& request, std::size_t chains,
                      OutcomeWriter& outcome);
   // Returns true if it is finished. Otherwise it waits, or continues at another place. Under the

@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(Ways, ManagerNetworkTest, testing::Bool(),
 
 TEST_P(ManagerNetworkTest, WhoWaitsWithADeadlineIsToldInTimeThatTheCableIsCut) {
   ManagerOptions other = Clients();
-  other.authkey = "another";
+  other.authkey = "another key of one host";
   EXPECT_THROW(Manager::Connect(kAddress, other), AuthenticationError);
   const auto jobs = manager_->Queue<int>();
   jobs->put(1);

@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -178,6 +179,45 @@ TEST_F(SocketFileTest, OfFourThatBeginAtALeftOverFileOneServesAndTheOthersAreTol
     EXPECT_EQ(told, kServers - 1);
   }
   munmap(memory, sizeof(Shared));
+}
+
+// To connect takes the right to write.
+TEST_F(SocketFileTest, OtherUsersMayConnectIfTheOptionIsSetWhateverTheUmask) {
+  const mode_t before = umask(022);
+  for (const bool others : {true, false}) {
+    Manager manager("unix:" + path(), {.other_users = others});
+    manager.Start();
+    struct stat found = {};
+    ASSERT_EQ(lstat(path().c_str(), &found), 0);
+    EXPECT_EQ((found.st_mode & 0022) == 0022, others);
+  }
+  umask(before);
+}
+
+TEST_F(SocketFileTest, AnOrdinaryFileAtThePathIsNotTouched) {
+  {
+    std::ofstream file(path());
+    file << "the only copy";
+  }
+  try {
+    Manager("unix:" + path()).Start();
+    ADD_FAILURE() << "it listens";
+  } catch (const std::system_error& e) {
+    EXPECT_EQ(e.code(), std::errc::address_in_use);
+  }
+  std::string text;
+  std::getline(std::ifstream(path()), text);
+  EXPECT_EQ(text, "the only copy");
+}
+
+TEST_F(SocketFileTest, TheEndOfAManagerLeavesTheFileOfItsSuccessor) {
+  auto first = std::make_unique<Manager>("unix:" + path());
+  first->Start();
+  unlink(path().c_str());
+  Manager successor("unix:" + path());
+  successor.Start();
+  first.reset();
+  EXPECT_EQ(Manager::Connect("unix:" + path()).object_count(), 0u);
 }
 
 TEST_F(SocketFileTest, ARelativePathMeansTheSameAfterTheProgramHasChangedItsDirectory) {

@@ -446,6 +446,12 @@ TEST(ManagerTest, ConnectWaitsForAManagerThatIsBeingStarted) {
 
 TEST(ManagerTest, WithoutAKeyOneBeyondThisMachineIsRefusedByTheConstructor) {
   EXPECT_THROW(Manager("tcp:0.0.0.0:0", {.authkey = ""}), std::invalid_argument);
+  // A short one can be found by trying.
+  for (const char* address : {"tcp:0.0.0.0:0", "tcp:127.0.0.1:0"}) {
+    EXPECT_THROW(Manager(address, {.authkey = "a key of 15 byt"}), std::invalid_argument);
+  }
+  EXPECT_THROW(Manager::Connect("tcp:127.0.0.1:1", {.authkey = "a key of 15 byt"}),
+               std::invalid_argument);
   Manager only_here("tcp:127.0.0.1:0", {.authkey = ""});
 }
 

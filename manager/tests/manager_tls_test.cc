@@ -26,12 +26,13 @@ std::string Pem(const std::string& name) {
 Manager StartWith(TlsOptions options) {
   options.certificate = Pem("server");
   options.private_key = Pem("server_key");
-  Manager manager("tcp:127.0.0.1:0", {.authkey = "a key", .tls = NewTls(std::move(options))});
+  Manager manager("tcp:127.0.0.1:0",
+                  {.authkey = "a key for this test", .tls = NewTls(std::move(options))});
   manager.Start();
   return manager;
 }
 
-ManagerOptions Trusting(TlsOptions options, const std::string& key = "a key") {
+ManagerOptions Trusting(TlsOptions options, const std::string& key = "a key for this test") {
   if (options.authorities.empty()) options.authorities = Pem("ca");
   if (options.server_name.empty()) options.server_name = "server.remoteobj.test";
   return {.authkey = key, .tls = NewTls(std::move(options))};
@@ -66,10 +67,11 @@ TEST(ManagerTlsTest, AClientLooksAtTheCertificate) {
   // Of nobody whom it trusts; of another name; and no TLS at all.
   EXPECT_THROW(connect(Trusting({.authorities = Pem("stranger")})), AuthenticationError);
   EXPECT_THROW(connect(Trusting({.server_name = "other.remoteobj.test"})), AuthenticationError);
-  EXPECT_THROW(connect({.authkey = "a key", .connect_timeout = absl::Milliseconds(200)}),
-               std::runtime_error);
+  EXPECT_THROW(
+      connect({.authkey = "a key for this test", .connect_timeout = absl::Milliseconds(200)}),
+      std::runtime_error);
   // The key is still asked for.
-  EXPECT_THROW(connect(Trusting({}, "another key")), AuthenticationError);
+  EXPECT_THROW(connect(Trusting({}, "another key for this test")), AuthenticationError);
   connect(Trusting({}));
 }
 

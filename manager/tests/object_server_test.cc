@@ -118,9 +118,20 @@ struct Foo {
   }
   void Fail() { throw std::out_of_range("as told"); }
   int Hidden() { return 0; }
+  Foo& Chain() { return *this; }
+  const Foo& Other() const {
+    static const Foo other(1);
+    return other;
+  }
   int value;
 };
-REMOTEOBJ_DESCRIBE(Foo, Add, Sleep, Fail, Hidden, value)
+REMOTEOBJ_DESCRIBE(Foo, Add, Sleep, Fail, Hidden, Chain, Other, value)
+
+struct Heir : Foo {
+  using Foo::Foo;
+  Foo& Base() { return *this; }
+};
+REMOTEOBJ_DESCRIBE_DERIVED(Heir, (Foo), Base)
 
 namespace {
 
@@ -150,10 +161,14 @@ class ObjectServerTest : public testing::Test {
       return std::make_shared<Foo>(Decode<int>(in[0]));
     };
     RegisteredType foo = TypeFor<Foo>(make_foo);
-    foo.exposed = {"Add", "Sleep", "Fail", "value"};
+    foo.exposed = {"Add", "Sleep", "Fail", "Chain", "Other", "value"};
     types.Add("Foo", foo);
     foo.run = Run::kInServer;
     types.Add("QuickFoo", foo);
+    RegisteredType heir = TypeFor<Heir>(
+        [](const ListReader& in) { return std::make_shared<Heir>(Decode<int>(in[0])); });
+    heir.exposed = {"Base", "value"};
+    types.Add("Heir", heir);
     return types;
   }
 
@@ -217,6 +232,25 @@ TEST_F(ObjectServerTest, AnEmptyResultHasNoFirstItem) {
   EXPECT_EQ(queues->came(), 0);
 }
 
+// Only the first step of a chain was checked.
+TEST_F(ObjectServerTest, WhatIsNotExposedIsNotReachedBehindACall) {
+  const auto hidden = [](View view) { return view.GetAttribute("Hidden").Call(); };
+  for (const char* type_id : {"Foo", "QuickFoo"}) {
+    const Proxy<Foo> foo = MakeFoo(type_id);
+    for (const View& view : {View(), View().GetAttribute("Chain").Call(),
+                             View().GetAttribute("Chain").Call().GetAttribute("Chain").Call(),
+                             View().GetAttribute("Other").Call()}) {
+      EXPECT_THROW(foo.Of(hidden(view)).Get<int>(), NotExposed) << view;
+      EXPECT_THROW(foo.Of(view.GetAttribute("Hidden")).Exists(), NotExposed) << view;
+      EXPECT_GT(foo.Of(view.GetAttribute("value")).Get<int>(), 0) << view;
+    }
+  }
+  const Proxy<Heir> heir(Make("Heir", "", AnyValue::Of(std::vector<AnyValue>{AnyValue::Of(10)})));
+  const View base = View().GetAttribute("Base").Call();
+  EXPECT_THROW(heir.Of(hidden(base)).Get<int>(), NotExposed);
+  EXPECT_EQ(heir.Of(base.GetAttribute("value")).Get<int>(), 10);
+}
+
 TEST_F(ObjectServerTest, TakesABatchOfWhatIsExposed) {
   for (const char* type_id : {"Foo", "QuickFoo"}) {
     const Proxy<Foo> foo = MakeFoo(type_id);
@@ -254,8 +288,7 @@ TEST_F(ObjectServerTest, ABatchKeepsTheOthersWaitingForAWhileOnly) {
   EXPECT_EQ(calls("Foo", 10'000), 10'011);
 }
 
-// The arguments of a call that makes an object say where it is evaluated: without the lock, which
-// the other objects of a batch need.
+// A constructor of a user's type runs without the lock, which the other objects of a batch need.
 TEST_F(ObjectServerTest, TakesNoBatchThatMakesObjects) {
   Batch batch;
   const auto arguments = AnyValue::Of(std::vector<AnyValue>{AnyValue::Of(1)});

@@ -84,8 +84,9 @@ void EndIfForked(Identity evaluating) {
 class Evaluation {
  public:
   // Of the chain that ends before the operation `end`.
-  Evaluation(const RequestReader& request, std::size_t end, OutcomeWriter& outcome)
-      : request_(request), end_(end), outcome_(outcome) {}
+  Evaluation(const RequestReader& request, std::size_t end, OutcomeWriter& outcome,
+             const CheckOperation* check)
+      : request_(request), end_(end), outcome_(outcome), check_(check) {}
 
   // Does the operations from `i` on, on the cursor.
   void Step(std::size_t i, const Cursor& cursor);
@@ -122,6 +123,7 @@ class Evaluation {
   const RequestReader& request_;
   const std::size_t end_;
   OutcomeWriter& outcome_;
+  const CheckOperation* const check_;
 };
 
 // Goes on with what a call came to.
@@ -169,6 +171,11 @@ void Evaluation::Step(std::size_t i, const Cursor& cursor) {
     throw NotDescribed(absl::StrCat(cursor.type->name(), "::", std::string(cursor.method->name),
                                     " is a method: it can only be called"));
   }
+  const bool attribute = kind == OperationKind::kGetAttribute ||
+                         kind == OperationKind::kSetAttribute ||
+                         kind == OperationKind::kDeleteAttribute;
+  if (check_ != nullptr && !attribute && cursor.method == nullptr)
+    (*check_)(*cursor.type, operation);
   switch (kind) {
     case OperationKind::kGetAttribute:
     case OperationKind::kSetAttribute:
@@ -260,6 +267,7 @@ void Evaluation::Step(std::size_t i, const Cursor& cursor) {
 
 // Gets, sets or deletes the attribute.
 void Evaluation::Attribute(std::size_t i, const OperationReader& operation, const Cursor& cursor) {
+  if (check_ != nullptr) (*check_)(*cursor.type, operation);
   const Cursor member = FindAttribute(operation, cursor);
   if (operation.kind() == OperationKind::kGetAttribute) return Step(i + 1, member);
   CheckLast(i);
@@ -346,13 +354,13 @@ namespace {
 // REQUIRES: within a TracebackScope. `evaluating` is this process.
 void EvaluateOne(Identity evaluating, void* object, const TypeInfo& type,
                  const RequestReader& request, std::size_t begin, std::size_t end,
-                 OutcomeWriter& outcome) {
+                 OutcomeWriter& outcome, const CheckOperation* check) {
   try {
     if (end - begin > kMaxOperations) {
       throw BadValue(absl::StrCat("a chain of ", end - begin, " operations; at most ",
                                   kMaxOperations, " are evaluated"));
     }
-    Evaluation(request, end, outcome)
+    Evaluation(request, end, outcome, check)
         .Step(begin, {.object = object, .type = &type, .itself = begin == end});
   } catch (const LeftEvaluation&) {
     throw;
@@ -368,16 +376,16 @@ void EvaluateOne(Identity evaluating, void* object, const TypeInfo& type,
 void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& request,
                    std::size_t begin, std::size_t end, OutcomeWriter& outcome) {
   const TracebackScope scope;
-  EvaluateOne(Self(), object, type, request, begin, end, outcome);
+  EvaluateOne(Self(), object, type, request, begin, end, outcome, /*check=*/nullptr);
 }
 
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
-              OutcomeWriter& outcome) {
+              OutcomeWriter& outcome, const CheckOperation* check) {
   const TracebackScope scope;
   const Identity evaluating = Self();
   const std::size_t chains = request.chains();
   if (chains == 1) {
-    return EvaluateOne(evaluating, object, type, request, 0, request.size(), outcome);
+    return EvaluateOne(evaluating, object, type, request, 0, request.size(), outcome, check);
   }
   if (chains > kMaxChains) {
     return outcome.Error({.type = "remoteobj::BadValue",
@@ -388,7 +396,7 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
   for (std::size_t i = 0, begin = 0; i < chains; ++i) {
     const std::size_t end = request.EndOfChain(begin);
     OutcomeWriter one = outcomes[i];
-    EvaluateOne(evaluating, object, type, request, begin, end, one);
+    EvaluateOne(evaluating, object, type, request, begin, end, one, check);
     begin = end + 1;
   }
 }

@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/functional/function_ref.h"
 #include "remoteobj/proxy/internal/type_info.h"
 #include "remoteobj/transport/wire/message.h"
 
@@ -32,8 +33,13 @@ inline constexpr std::size_t kMaxChains = std::size_t{1} << 20;
 // Thrown by a method that must be called again later: the one exception that Evaluate lets pass.
 struct LeftEvaluation {};
 
+// Throws to refuse an operation on an object of that type. Called before each operation but calls,
+// whose method it has seen, on whatever a chain has come to: also on the results of calls.
+using CheckOperation =
+    absl::FunctionRef<void(const TypeInfo& type, const OperationReader& operation)>;
+
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
-              OutcomeWriter& outcome);
+              OutcomeWriter& outcome, const CheckOperation* check = nullptr);
 // One chain of a batch: the operations from `begin` to `end`.
 void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& request,
                    std::size_t begin, std::size_t end, OutcomeWriter& outcome);

@@ -53,7 +53,8 @@ Address NewTcpAddress() {
 class Rpc final : public ChannelUnderTest {
  public:
   explicit Rpc(Address address)
-      : channel_(RpcChannel::Create({.address = std::move(address), .key = "a key"})) {}
+      : channel_(
+            RpcChannel::Create({.address = std::move(address), .key = "a key for this test"})) {}
   Channel& channel() override { return *channel_; }
   Listener& listener() override { return channel_->listener(); }
 

@@ -8,12 +8,10 @@
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CLIENT_LINK_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CLIENT_LINK_H_
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
-#include <unordered_map>
 #include <utility>
 
 #include "kj/async.h"
@@ -34,22 +32,25 @@ struct Waiting {
 // Objects that are kept alive on their way from one client to another.
 class Kept {
  public:
-  // Returns a number for Forget().
-  std::uint64_t Keep(std::shared_ptr<Referent> object) {
-    objects_.emplace(++last_, std::move(object));
-    return last_;
+  // The object's number, and one that tells apart several calls of Keep() for it.
+  using Key = std::pair<std::uint64_t, std::uint64_t>;
+
+  // Returns a key for Forget().
+  Key Keep(std::shared_ptr<Referent> object) {
+    const Key key{object->id(), ++last_};
+    objects_.emplace(key, std::move(object));
+    return key;
   }
-  void Forget(std::uint64_t number) { objects_.erase(number); }
+  void Forget(const Key& key) { objects_.erase(key); }
   // Called when a client has asked for the object.
   void Arrived(std::uint64_t id) {
-    const auto at = std::find_if(objects_.begin(), objects_.end(),
-                                 [id](const auto& kept) { return kept.second->id() == id; });
-    if (at != objects_.end()) objects_.erase(at);
+    const auto at = objects_.lower_bound({id, 0});
+    if (at != objects_.end() && at->first.first == id) objects_.erase(at);
   }
 
  private:
   std::uint64_t last_ = 0;
-  std::map<std::uint64_t, std::shared_ptr<Referent>> objects_;
+  std::map<Key, std::shared_ptr<Referent>> objects_;
 };
 
 struct Link {
@@ -60,7 +61,8 @@ struct Link {
   std::function<void(std::shared_ptr<Referent>)> keep;
   std::shared_ptr<Kept> kept;
   std::unique_ptr<RpcSession> session;  // Null before the handshake, and when the client has gone.
-  std::unordered_map<std::uint64_t, std::shared_ptr<Waiting>> waiting;
+  // By the client's number. Ordered, since a client could choose numbers whose hashes collide.
+  std::map<std::uint64_t, std::shared_ptr<Waiting>> waiting;
   // Fulfilled when the client has called closed(), and to answer that call.
   kj::PromiseFulfillerPair<void> asked = kj::newPromiseAndFulfiller<void>();
   kj::PromiseFulfillerPair<void> closed = kj::newPromiseAndFulfiller<void>();

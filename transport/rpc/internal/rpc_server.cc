@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -88,6 +90,12 @@ RpcServer::Impl::Impl(RpcServer& self, RpcService& service, RpcServerOptions opt
   CheckKey(options_.address, options_.key);
   id_ = RandomHelloId();
   socket_ = ListenAt(options_.address, bound_, file_);
+  // To connect takes the right to write, which the umask usually denies to others.
+  if (options_.other_users && bound_.kind() == Address::Kind::kUnix &&
+      chmod(bound_.path().c_str(), 0666) != 0) {
+    throw std::system_error(errno, std::generic_category(),
+                            absl::StrCat("can't let other users connect to ", bound_.ToString()));
+  }
 }
 
 void RpcServer::Impl::Stop() {
@@ -211,9 +219,9 @@ void RpcServer::Impl::RearmTimer() {
 }
 
 void RpcServer::Impl::Keep(std::shared_ptr<Referent> object) {
-  const std::uint64_t number = kept_->Keep(std::move(object));
+  const Kept::Key key = kept_->Keep(std::move(object));
   loop_->tasks.add(
-      loop_->timer().afterDelay(kKept).then([kept = kept_, number] { kept->Forget(number); }));
+      loop_->timer().afterDelay(kKept).then([kept = kept_, key] { kept->Forget(key); }));
 }
 
 void RpcServer::Impl::Run() {
@@ -258,6 +266,12 @@ kj::Promise<void> RpcServer::Impl::SayGoodbye() {
 }
 
 void CheckKey(const Address& address, const std::string& key) {
+  // An eavesdropper who records a handshake can try keys until one fits.
+  if (address.kind() == Address::Kind::kTcp && !key.empty() && key.size() < kMinTcpKeyBytes) {
+    throw std::invalid_argument(absl::StrCat("the key for ", address.ToString(), " has ",
+                                             key.size(), " bytes: use at least ", kMinTcpKeyBytes,
+                                             " random ones"));
+  }
   if (!key.empty() || address.IsLocalOnly()) return;
   throw std::invalid_argument(
       absl::StrCat("to listen at ", address.ToString(),

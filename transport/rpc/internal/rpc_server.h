@@ -50,7 +50,11 @@ struct RpcServerOptions {
   std::size_t max_half_open = 1000;
 };
 
-// Throws std::invalid_argument for an address where other machines can connect, without a key.
+// For TCP. A shorter key could be found by trying.
+inline constexpr std::size_t kMinTcpKeyBytes = 16;
+
+// Throws std::invalid_argument for an address where other machines can connect, without a key; and
+// for TCP with a key that is too short.
 void CheckKey(const Address& address, const std::string& key);
 
 class RpcServer {

@@ -67,6 +67,8 @@ class ObjectCap final : public schema::Object::Server {
     CopyTo(*request, params.getRequest());
     SetDeadline(*request, params.getLeft());
     const std::uint64_t number = params.getCall();
+    // Otherwise the first of the two calls could not be cancelled, and would outlive the client.
+    KJ_REQUIRE(!link_->waiting.contains(number), "a call of this number is not answered yet");
     context.releaseParams();
 
     auto waiting = std::make_shared<Waiting>();
