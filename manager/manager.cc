@@ -146,11 +146,7 @@ class Manager::Impl {
       throw std::invalid_argument(
           "ManagerOptions::max_message_bytes: between 1 MiB and kMaxRpcMessageBytes (1 GiB)");
     }
-    if (connect_only_) {
-      // Without a key, it is up to the server to refuse.
-      if (!options_.authkey.empty()) transport_internal::CheckKey(address_, options_.authkey);
-      return;
-    }
+    if (connect_only_) return;
     transport_internal::CheckKey(address_, options_.authkey);
     manager_internal::AddBuiltInTypes(registry_);
   }
