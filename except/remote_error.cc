@@ -160,7 +160,8 @@ class Registry {
     AddAll<std::logic_error, std::domain_error, std::invalid_argument, std::length_error,
            std::out_of_range, std::runtime_error, std::overflow_error, std::range_error,
            std::underflow_error>();
-    AddAll<NotListening, BadValue, NotDescribed, NotExposed, AuthenticationError, StaleReference>();
+    AddAll<NotListening, BadValue, NotDescribed, NotExposed, AuthenticationError, ConnectionRefused,
+           StaleReference>();
     Add(typeid(std::system_error), {&CodeOf<std::system_error>, &RethrowSystemError});
     Add(typeid(std::ios_base::failure), {&CodeOf<std::ios_base::failure>, &RethrowIosFailure});
     Add(typeid(std::future_error), {&CodeOf<std::future_error>, &RethrowFutureError});

@@ -273,6 +273,7 @@ TEST(RemoteErrorTest, OursComeAsThemselves) {
   CheckOwnType(NotDescribed("unknown"));
   CheckOwnType(NotExposed("hidden"));
   CheckOwnType(AuthenticationError("another key"));
+  CheckOwnType(ConnectionRefused("version"));
   CheckOwnType(StaleReference("gone"));
   CheckOwnType<ListenerDied>(ListenerDied("died", {.pid = 12, .signal = 9}, true),
                              [](const ListenerDied& e) {
@@ -567,6 +568,7 @@ TEST(RemoteErrorTest, BecomesAStatus) {
   check(NotDescribed("what"), StatusCode::kUnimplemented, "what");
   check(NotExposed("hidden"), StatusCode::kPermissionDenied, "hidden");
   check(AuthenticationError("what"), StatusCode::kUnauthenticated, "what");
+  check(ConnectionRefused("version"), StatusCode::kFailedPrecondition, "version");
   check(StaleReference("gone"), StatusCode::kNotFound, "gone");
   check(BadValue("bad"), StatusCode::kInvalidArgument, "bad");
   check(absl::BadStatusOrAccess(absl::DataLossError("lost")), StatusCode::kDataLoss, "lost");

@@ -174,6 +174,30 @@ TEST(ProxyInterruptionTest, ACallErrorThatTheOwnerThrowsIsNotTheOutcomeOfACall) 
   listener.Kill();
 }
 
+// The call's slot was released, so the outcome was lost.
+TEST(ProxyInterruptionTest, ANotListeningThatTheOwnerThrowsWasTakenForTheOutcomeOfACall) {
+  Machine machine;
+  Proxy<Machine> remote(machine);
+  Process listener([&] { PollForEver(remote); });
+  remote.WaitUntilListening(listener);
+  std::atomic<pid_t> thread{0};
+  Thread waiting([&] {
+    Future<int> slept = remote->Sleeps.Async();
+    thread = gettid();
+    try {
+      slept.Get();
+      return -1;
+    } catch (const NotListening& e) {
+      if (std::string(e.what()) != "thrown by the owner") return -2;
+    }
+    return slept.Get();
+  });
+  AwaitAsleep(thread);
+  waiting.Throw(NotListening("thrown by the owner"));
+  EXPECT_EQ(waiting.Get(), 1);
+  listener.Kill();
+}
+
 // Nor does a thread that is interrupted take it from others that wait for the same batch.
 TEST(ProxyInterruptionTest, AnInterruptedFutureCanBeGotAgain) {
   Machine machine;

@@ -35,9 +35,9 @@ using transport_internal::Identity;
 using transport_internal::IdentityOf;
 using transport_internal::Self;
 
-// ForkSafeMutex
+// SessionMutex
 
-struct ForkSafeMutex::State {
+struct SessionMutex::State {
   static constexpr Identity kMaking = 1;
 
   std::atomic<Identity> process{Self()};
@@ -49,10 +49,10 @@ struct ForkSafeMutex::State {
   }
 };
 
-ForkSafeMutex::ForkSafeMutex() : state_(std::make_unique<State>()) {}
-ForkSafeMutex::~ForkSafeMutex() = default;
+SessionMutex::SessionMutex() : state_(std::make_unique<State>()) {}
+SessionMutex::~SessionMutex() = default;
 
-std::recursive_mutex& ForkSafeMutex::Here() {
+std::recursive_mutex& SessionMutex::Here() {
   State& state = *state_;
   const Identity self = Self();
   Identity process = state.process.load(std::memory_order_acquire);

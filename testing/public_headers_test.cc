@@ -7,6 +7,7 @@
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/channel_conformance.h"
 #include "remoteobj/transport/rpc/tls.h"
+#include "remoteobj/transport/rpc/tls_layer.h"
 
 namespace remoteobj {
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ChannelConformance);

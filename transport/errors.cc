@@ -22,6 +22,8 @@ absl::StatusCode CallError::status_code() const {
       return absl::StatusCode::kPermissionDenied;
     case Kind::kAuthenticationError:
       return absl::StatusCode::kUnauthenticated;
+    case Kind::kConnectionRefused:
+      return absl::StatusCode::kFailedPrecondition;
     case Kind::kStaleReference:
       return absl::StatusCode::kNotFound;
   }

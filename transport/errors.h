@@ -24,6 +24,7 @@
 //   NotDescribed         corrects the call                        kUnimplemented
 //   NotExposed           asks for the member to be exposed        kPermissionDenied
 //   AuthenticationError  corrects the key                         kUnauthenticated
+//   ConnectionRefused    corrects the address or a program        kFailedPrecondition
 //   StaleReference       obtains the object again                 kNotFound
 //
 // An object that calls others may fail with one of these itself. Its error also arrives as its own
@@ -63,6 +64,7 @@ class CallError : public std::runtime_error {
     kNotDescribed,
     kNotExposed,
     kAuthenticationError,
+    kConnectionRefused,
     kStaleReference,
   };
 
@@ -166,6 +168,14 @@ class NotExposed : public CallErrorOf<NotExposed, CallError::Kind::kNotExposed> 
 // failed. Retrying does not help before the key is corrected.
 class AuthenticationError
     : public CallErrorOf<AuthenticationError, CallError::Kind::kAuthenticationError> {
+ public:
+  using CallErrorOf::CallErrorOf;
+};
+
+// No connection came about, although the peer answered: it does not speak this protocol or no
+// common version of it, does not allow this client, or the handshake was damaged on its way.
+class ConnectionRefused
+    : public CallErrorOf<ConnectionRefused, CallError::Kind::kConnectionRefused> {
  public:
   using CallErrorOf::CallErrorOf;
 };

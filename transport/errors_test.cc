@@ -47,6 +47,7 @@ TEST(ErrorsTest, EachKindHasACodeAndKeepsItsTypeWithAContext) {
   Check(NotDescribed("unknown"), Kind::kNotDescribed, StatusCode::kUnimplemented);
   Check(NotExposed("hidden"), Kind::kNotExposed, StatusCode::kPermissionDenied);
   Check(AuthenticationError("key"), Kind::kAuthenticationError, StatusCode::kUnauthenticated);
+  Check(ConnectionRefused("version"), Kind::kConnectionRefused, StatusCode::kFailedPrecondition);
   Check(StaleReference("gone"), Kind::kStaleReference, StatusCode::kNotFound);
 }
 

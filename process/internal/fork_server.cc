@@ -30,6 +30,7 @@
 #include "remoteobj/process/internal/lifeline.h"
 #include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/internal/spawned.h"
+#include "remoteobj/transport/internal/child_end.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/identity.h"
@@ -40,7 +41,9 @@
 namespace remoteobj::process_internal {
 namespace {
 
+using transport_internal::EndOf;
 using transport_internal::Identity;
+using transport_internal::ReapChild;
 
 constexpr std::size_t kMaxDescriptors = 250;  // The kernel takes 253 in a message.
 constexpr std::uint32_t kExited = 1 << 16;
@@ -134,7 +137,7 @@ void Forget(Server& server) {
   server.socket.Close();
   if (server.owner == transport_internal::Self()) {
     kill(server.pid, SIGKILL);
-    WaitForChild(server.pid);
+    ReapChild(server.pid);
   }
   server.lifeline.reset();
   server.owner = 0;
@@ -188,15 +191,8 @@ bool Runs(pid_t pid) {
          info.si_pid == 0;
 }
 
-// `status` is an exit code, or a signal.
-ProcessEnd EndOf(pid_t pid, bool exited, int status) {
-  ProcessEnd end{.pid = pid};
-  (exited ? end.exit_code : end.signal) = status;
-  return end;
-}
-
 void TellEnd(Child& child) {
-  const ProcessEnd end = WaitForChild(child.pid).value_or(ProcessEnd());
+  const ProcessEnd end = ReapChild(child.pid).value_or(ProcessEnd());
   std::uint32_t told = kExited | kSignalled;  // Both: not known.
   if (end.exit_code) told = kExited | static_cast<std::uint32_t>(*end.exit_code);
   if (end.signal) told = kSignalled | static_cast<std::uint32_t>(*end.signal);
@@ -284,24 +280,6 @@ void RunForkServer(int socket, int lifeline) {
     SendMessage(socket, answer, pidfd >= 0 ? std::vector<int>{pidfd} : std::vector<int>{});
     if (pidfd >= 0) close(pidfd);
   }
-}
-
-std::optional<ProcessEnd> WaitForChild(pid_t pid) {
-  siginfo_t info{};
-  int result;
-  do {
-    result = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED);
-  } while (result != 0 && errno == EINTR);
-  if (result == 0) return EndOf(pid, info.si_code == CLD_EXITED, info.si_status);
-  if (errno == ECHILD) return std::nullopt;
-  // A sandbox may deny waitid() but not waitpid().
-  int status;
-  do {
-    result = waitpid(pid, &status, 0);
-  } while (result < 0 && errno == EINTR);
-  if (result != pid) return std::nullopt;
-  const bool exited = WIFEXITED(status);
-  return EndOf(pid, exited, exited ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
 std::optional<ProcessEnd> EndToldByServer(std::atomic<std::uint32_t>& end, Identity server,

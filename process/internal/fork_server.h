@@ -44,9 +44,6 @@ inline int OpenPidfd(pid_t pid) {
       static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
 }
 
-// Reaps a child of this process; waits for its end. Empty if another thread has reaped it.
-std::optional<ProcessEnd> WaitForChild(pid_t pid);
-
 // How `pid`, a child of the server, has ended: the server writes it into Control::end. Waits for
 // that, since the end itself may be seen before. Empty if the server has died, or does not know.
 std::optional<ProcessEnd> EndToldByServer(std::atomic<std::uint32_t>& end,

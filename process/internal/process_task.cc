@@ -29,6 +29,7 @@
 #include "remoteobj/process/internal/fork_server.h"
 #include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/internal/spawned.h"
+#include "remoteobj/transport/internal/child_end.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/log_line.h"
 #include "remoteobj/transport/internal/made_once.h"
@@ -38,6 +39,7 @@ namespace remoteobj::process_internal {
 namespace {
 
 using transport_internal::Identity;
+using transport_internal::ReapChild;
 
 // Only these: the buffer of another file may hold unflushed data of the parent.
 void FlushStandardStreams() {
@@ -253,7 +255,7 @@ ProcessEnd ProcessTask::Reap() {
   lifeline_.reset();
   if (server_ != 0) end_ = EndToldByServer(control().end, server_, pid_);
   // If this process is number 1 of a container, it inherits the children of a server that died.
-  if (!end_) end_ = WaitForChild(pid_);
+  if (!end_) end_ = ReapChild(pid_);
   if (!end_) end_ = ProcessEnd{.pid = pid_};
   reaped_.store(true, std::memory_order_relaxed);
   // Limited: the output of this process may have no reader.

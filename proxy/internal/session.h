@@ -29,10 +29,10 @@ namespace remoteobj {
 namespace proxy_internal {
 
 // A mutex that a forked child finds free, even if a thread of the parent held it.
-class ForkSafeMutex {
+class SessionMutex {
  public:
-  ForkSafeMutex();
-  ~ForkSafeMutex();
+  SessionMutex();
+  ~SessionMutex();
   void lock() { Here().lock(); }
   void unlock() { Here().unlock(); }
   bool try_lock() { return Here().try_lock(); }
@@ -71,7 +71,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const TypeInfo& type() const { return type_; }
   // REQUIRES: this process does not listen.
   void Bind(void* object) { object_ = object; }
-  ForkSafeMutex& mutex() { return mutex_; }
+  SessionMutex& mutex() { return mutex_; }
 
   // Evaluates where the listener is: in another process, or right here if it is this one.
   void Call(const CallSpec& call, ReadOutcome read);
@@ -133,7 +133,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void* object_ = nullptr;
   const TypeInfo& type_;
   ProxyOptions options_;
-  ForkSafeMutex mutex_;
+  SessionMutex mutex_;
   std::shared_ptr<SharedMemoryChannel> own_channel_;  // Null if the object is elsewhere for good.
   std::shared_ptr<Referent> referent_;
   Channel* channel_;                   // Of one of the two.

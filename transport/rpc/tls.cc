@@ -30,7 +30,7 @@ std::vector<kj::TlsCertificate> Certificates(const std::string& pem) {
   return certificates;
 }
 
-class KjTls final : public Tls {
+class KjTls final : public transport_internal::TlsStreams {
  public:
   explicit KjTls(const TlsOptions& options)
       : server_name_(options.server_name), context_(Context(options)) {}

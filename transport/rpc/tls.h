@@ -18,9 +18,9 @@
 #include <memory>
 #include <string>
 
-namespace remoteobj {
+#include "remoteobj/transport/rpc/tls_layer.h"
 
-class Tls;
+namespace remoteobj {
 
 // Certificates and keys are in PEM.
 struct TlsOptions {

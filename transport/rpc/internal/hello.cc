@@ -163,21 +163,20 @@ HelloOptions WithoutKey(HelloOptions& options) {
       throw AuthenticationError(
           "this side failed to prove its key: the server says it has another");
     case HelloStatus::kVersion:
-      throw HelloError(versions, status);
+      throw ConnectionRefused(versions);
     case HelloStatus::kNotAHello:
-      throw HelloError("what is at the other end is not a server of remoteobj", status);
+      throw ConnectionRefused("what is at the other end is not a server of remoteobj");
     case HelloStatus::kDamaged:
-      throw HelloError("the hello was changed on its way (there is no key)", status);
+      throw ConnectionRefused("the hello was changed on its way (there is no key)");
     case HelloStatus::kNotAllowed:
-      throw HelloError("the server does not allow this client", status);
+      throw ConnectionRefused("the server does not allow this client");
     case HelloStatus::kBusy:
-      throw HelloError("the server is busy", status);
+      throw NotListening("the server is busy");
     case HelloStatus::kOk:
       break;
   }
-  throw HelloError("the server refused, for a reason that this version does not know: " +
-                       std::to_string(static_cast<int>(status)),
-                   status);
+  throw ConnectionRefused("the server refused, for a reason that this version does not know: " +
+                          std::to_string(static_cast<int>(status)));
 }
 
 // For the server's log.

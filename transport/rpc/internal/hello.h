@@ -45,9 +45,10 @@
 //
 // Threads:  each object is for one connection and one thread at a time.
 // Lifetime: for one hello: each function once. Not copyable, so that a nonce is used once.
-// Errors:   AuthenticationError if the keys are not the same, or one is missing; HelloError for all
-//           else that keeps a client out. Both name the side at fault, and no key. The server gets
-//           a Verdict, since a client that fails is not an error of the server.
+// Errors:   for the client: AuthenticationError if the keys differ or one is missing, NotListening
+//           if the server is busy, ConnectionRefused for every other refusal. The text names the
+//           side at fault, and no key. The server gets a Verdict, since a client that fails is not
+//           an error of the server.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_HELLO_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_HELLO_H_
 
@@ -55,7 +56,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -101,17 +101,6 @@ struct HelloPeer {
   bool shared_memory = false;  // Both sides would.
   std::uint32_t pid = 0;       // In the peer's pid namespace.
   HelloId id = {};
-};
-
-// A client stays out, for another reason than its key.
-class HelloError : public std::runtime_error {
- public:
-  HelloError(const std::string& what, HelloStatus status)
-      : std::runtime_error(what), status_(status) {}
-  HelloStatus status() const { return status_; }
-
- private:
-  HelloStatus status_;
 };
 
 inline constexpr std::size_t kGreetingBytes = 80;

@@ -47,7 +47,7 @@ bool IsIn(Talk&& talk) {
     return true;
   } catch (const AuthenticationError&) {
     return false;
-  } catch (const HelloError&) {
+  } catch (const ConnectionRefused&) {
     return false;
   }
 }

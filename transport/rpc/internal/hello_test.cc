@@ -44,8 +44,7 @@ struct Outcome {
   std::optional<ServerHello::Verdict> server;  // Empty: the client sent nothing.
   std::optional<HelloPeer> client;             // What it knows of the server; empty: an error.
   std::string error = {};                      // Its error, if it is one of ours.
-  bool authentication_error = false;
-  HelloStatus status = HelloStatus::kOk;  // Of its HelloError.
+  std::optional<CallError::Kind> kind = {};
 
   bool neither_is_in() const { return !client && !(server && server->accepted()); }
 };
@@ -67,12 +66,9 @@ Outcome Meet(
     HelloReply reply = outcome.server->reply;
     between.reply(reply);
     outcome.client = client.Finish(reply);
-  } catch (const AuthenticationError& e) {
+  } catch (const CallError& e) {
     outcome.error = e.what();
-    outcome.authentication_error = true;
-  } catch (const HelloError& e) {
-    outcome.error = e.what();
-    outcome.status = e.status();
+    outcome.kind = e.kind();
   }
   return outcome;
 }
@@ -128,7 +124,7 @@ TEST(HelloTest, KeysThatAreNotTheSame) {
     SCOPED_TRACE(std::string(server) + " and " + std::string(client));
     const Outcome outcome = Meet(With(server), With(client));
     EXPECT_TRUE(outcome.neither_is_in());
-    EXPECT_TRUE(outcome.authentication_error);
+    EXPECT_EQ(outcome.kind, CallError::Kind::kAuthenticationError);
     EXPECT_EQ(outcome.error, error);
     ASSERT_EQ(outcome.server.has_value(), verdict.has_value());
     if (!verdict) return;
@@ -178,7 +174,7 @@ TEST(HelloTest, AServerDoesNotRelyOnTheClientToGiveUp) {
     ASSERT_TRUE(outcome.server);
     EXPECT_EQ(outcome.server->status, verdict);
     EXPECT_EQ(outcome.server->reason, reason);
-    EXPECT_TRUE(outcome.authentication_error);
+    EXPECT_EQ(outcome.kind, CallError::Kind::kAuthenticationError);
     EXPECT_EQ(outcome.error, error);
   };
   check(kKey, "", {.greeting = flip}, HelloStatus::kKeyRequired,
@@ -244,7 +240,7 @@ TEST(HelloTest, AProofSentBackIsNone) {
                                        std::copy(seen.begin() + 80, seen.end(), reply.begin() + 24);
                                      }});
   EXPECT_FALSE(as_reply.client);
-  EXPECT_TRUE(as_reply.authentication_error);
+  EXPECT_EQ(as_reply.kind, CallError::Kind::kAuthenticationError);
 
   // A server's own greeting as the answer of a client.
   ServerHello server(With(kKey));
@@ -302,7 +298,7 @@ TEST(HelloTest, Versions) {
     const Outcome outcome = Meet(server, client);
     EXPECT_TRUE(outcome.neither_is_in());
     EXPECT_FALSE(outcome.server);
-    EXPECT_EQ(outcome.status, HelloStatus::kVersion);
+    EXPECT_EQ(outcome.kind, CallError::Kind::kConnectionRefused);
     EXPECT_EQ(outcome.error, error);
   };
   refused(Speaking(3, 5), Speaking(1, 1), "the server speaks versions 3 to 5, this side version 1");
@@ -323,9 +319,8 @@ TEST(HelloTest, AServerTellsItsVersionsToAClientThatInsists) {
   try {
     client.Finish(verdict.reply);
     ADD_FAILURE() << "was taken";
-  } catch (const HelloError& e) {
+  } catch (const ConnectionRefused& e) {
     EXPECT_STREQ(e.what(), "the server speaks versions 1 to 2, this side versions 2 to 4");
-    EXPECT_EQ(e.status(), HelloStatus::kVersion);
   }
 }
 
@@ -337,7 +332,9 @@ TEST(HelloTest, NobodyCanLowerTheVersion) {
 }
 
 TEST(HelloTest, APolicyIsAskedAboutThoseWhoProvedTheKey) {
-  const auto check = [](HelloStatus status, std::string_view error, std::string_view reason) {
+  using Kind = CallError::Kind;
+  const auto check = [](HelloStatus status, Kind kind, std::string_view error,
+                        std::string_view reason) {
     HelloOptions client = With(kKey);
     client.pid = 7;
     std::uint32_t asked = 0;
@@ -350,13 +347,14 @@ TEST(HelloTest, APolicyIsAskedAboutThoseWhoProvedTheKey) {
     EXPECT_TRUE(outcome.neither_is_in());
     EXPECT_EQ(outcome.server->status, status);
     EXPECT_EQ(outcome.server->reason, reason);
-    EXPECT_EQ(outcome.status, status);
+    EXPECT_EQ(outcome.kind, kind);
     EXPECT_EQ(outcome.error, error);
   };
-  check(HelloStatus::kNotAllowed, "the server does not allow this client",
+  check(HelloStatus::kNotAllowed, Kind::kConnectionRefused, "the server does not allow this client",
         "this side does not allow the client");
-  check(HelloStatus::kBusy, "the server is busy", "this side is busy");
-  check(HelloStatus{99}, "the server refused, for a reason that this version does not know: 99",
+  check(HelloStatus::kBusy, Kind::kNotListening, "the server is busy", "this side is busy");
+  check(HelloStatus{99}, Kind::kConnectionRefused,
+        "the server refused, for a reason that this version does not know: 99",
         "refused by policy: 99");
   Meet(With(kKey), With("another"), {}, [](const HelloPeer&) {
     ADD_FAILURE() << "was asked";
@@ -373,7 +371,7 @@ TEST(HelloTest, OtherProtocols) {
   };
   const auto check = [](const Outcome& outcome, std::string_view error) {
     EXPECT_FALSE(outcome.client);
-    EXPECT_EQ(outcome.status, HelloStatus::kNotAHello);
+    EXPECT_EQ(outcome.kind, CallError::Kind::kConnectionRefused);
     EXPECT_EQ(outcome.error, error);
   };
   const std::string_view not_a_server = "what is at the other end is not a server of remoteobj";

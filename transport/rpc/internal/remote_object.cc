@@ -263,8 +263,7 @@ bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, Deadline dea
     const int refusals = std::min(refusals_.fetch_add(1, std::memory_order_relaxed) + 1, 6);
     skip_.store((1 << refusals) - 1, std::memory_order_relaxed);
     return false;
-  } catch (const NotListening&) {
-    if (answered) throw;
+  } catch (const PolledNotListening&) {
     connection->Flush();
     return false;  // The server closes or is gone: the socket tells which.
   } catch (const ListenerDied&) {

@@ -205,9 +205,9 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
     const auto run = [&](kj::Promise<void> work) {
       RunUntilDone(*loop_, socket_.fd(), *plain, kj::mv(work), address_, deadline);
     };
-    run(options.tls
-            ->Connect(kj::Own<kj::AsyncIoStream>(plain.get(), kj::NullDisposer::instance),
-                      options.address.host())
+    run(StreamsOf(*options.tls)
+            .Connect(kj::Own<kj::AsyncIoStream>(plain.get(), kj::NullDisposer::instance),
+                     options.address.host())
             .then([&](kj::Own<kj::AsyncIoStream>&& made) { secured = kj::mv(made); }));
     run(secured->read(greeting.data(), greeting.size()));
     const HelloAnswer& answer = hello.Answer(greeting);

@@ -92,7 +92,8 @@ kj::Promise<void> RpcServer::Impl::Connection::Goodbye() {
 
 kj::Promise<void> RpcServer::Impl::Connection::Secure() {
   if (server_.options_.tls == nullptr) return Greet();
-  return server_.options_.tls->Serve(kj::mv(stream_))
+  return StreamsOf(*server_.options_.tls)
+      .Serve(kj::mv(stream_))
       .then([this](kj::Own<kj::AsyncIoStream>&& stream) {
         stream_ = kj::mv(stream);
         return Greet();

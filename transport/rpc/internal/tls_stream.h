@@ -11,18 +11,21 @@
 #include "kj/async-io.h"
 #include "kj/async.h"
 #include "kj/memory.h"
+#include "remoteobj/transport/rpc/tls_layer.h"
 
-namespace remoteobj {
+namespace remoteobj::transport_internal {
 
-class Tls {
+// Every Tls is one.
+class TlsStreams : public Tls {
  public:
-  virtual ~Tls() noexcept(false) {}  // KJ's streams may throw when destroyed.
   virtual kj::Promise<kj::Own<kj::AsyncIoStream>> Serve(kj::Own<kj::AsyncIoStream> stream) = 0;
   // `host` is the host that the client has connected to.
   virtual kj::Promise<kj::Own<kj::AsyncIoStream>> Connect(kj::Own<kj::AsyncIoStream> stream,
                                                           const std::string& host) = 0;
 };
 
-}  // namespace remoteobj
+inline TlsStreams& StreamsOf(Tls& tls) { return static_cast<TlsStreams&>(tls); }
+
+}  // namespace remoteobj::transport_internal
 
 #endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_

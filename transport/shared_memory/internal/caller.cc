@@ -23,7 +23,6 @@
 #include "remoteobj/transport/shared_memory/internal/caller.h"
 
 #include <sched.h>
-#include <sys/wait.h>
 
 #include <cstring>
 #include <exception>
@@ -36,6 +35,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/child_end.h"
 #include "remoteobj/transport/internal/faults.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/interruption.h"
@@ -49,29 +49,17 @@ namespace {
 
 constexpr absl::Duration kFirstSlice = absl::Milliseconds(1);
 
-// How `process` ended, if it is a child of this process. It stays waitable.
-ListenerDied::End EndOf(Identity process) {
-  ListenerDied::End end;
-  end.pid = PidOf(process);
-  siginfo_t info{};
-  if (waitid(P_PID, static_cast<id_t>(end.pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-      info.si_pid == end.pid) {
-    (info.si_code == CLD_EXITED ? end.exit_code : end.signal) = info.si_status;
-  }
-  return end;
-}
+constexpr const char* kNotListening =
+    "no process listens (call Listen() in the process that has the object)";
 
 // Not inlined: constructing an exception would make the functions of a successful call longer.
-[[noreturn, gnu::noinline]] void ThrowNotListening() {
-  throw NotListening("no process listens (call Listen() in the process that has the object)");
-}
-
 [[noreturn, gnu::noinline]] void ThrowLate() {
   throw DeadlineExceeded("the outcome did not come in time");
 }
 
 [[noreturn]] void ThrowListenerDied(Identity listener, bool evaluating) {
-  const ListenerDied::End end = EndOf(listener);
+  const pid_t pid = PidOf(listener);
+  const ListenerDied::End end = PeekChild(pid).value_or(ListenerDied::End{.pid = pid});
   std::string how;
   if (end.signal) how = absl::StrCat(", signal ", *end.signal, " (", strsignal(*end.signal), ")");
   if (end.exit_code) how = absl::StrCat(", exit code ", *end.exit_code);
@@ -120,16 +108,12 @@ class Caller::Pending final : public PendingCall {
   void Finish(ReadOutcome read, Deadline deadline) override {
     if (!slot_ || owner_ != Self()) throw std::logic_error("this call was finished already");
     const bool is_new = MonotonicNanos() - begun_ < absl::ToInt64Nanoseconds(kFirstSlice);
-    try {
-      caller_.AwaitOutcome(*slot_, deadline, is_new ? Age::kNew : Age::kOld);
-    } catch (const NotListening&) {
+    // If this throws, the outcome can still come: it is late, or this thread was interrupted.
+    const auto loss = caller_.AwaitOutcome(*slot_, deadline, is_new ? Age::kNew : Age::kOld);
+    if (loss) {
       caller_.GiveUp(*std::exchange(slot_, std::nullopt));
-      throw;
-    } catch (const ListenerDied&) {
-      caller_.GiveUp(*std::exchange(slot_, std::nullopt));
-      throw;
-    }  // After any other error the outcome can still come: it is late, or this thread was
-       // interrupted.
+      caller_.ThrowLost(*loss);
+    }
     caller_.ReadAndRelease(*std::exchange(slot_, std::nullopt), read);
   }
 
@@ -178,7 +162,7 @@ std::unique_ptr<PendingCall> Caller::StartAndWait(WriteRequest write, Deadline d
 void Caller::CheckListening() {
   const Identity listener = header().listener.load(std::memory_order_relaxed);
   if (listener == 0 || listener == header().dead_listener.load(std::memory_order_relaxed)) {
-    ThrowNotListening();
+    ThrowNotListening(kNotListening);
   }
 }
 
@@ -209,7 +193,7 @@ void Caller::Send(unsigned index, WriteRequest write, Deadline deadline) {
     std::uint32_t unchanged = requested;
     if (request.state.compare_exchange_strong(unchanged, StateOf(Phase::kIdle),
                                               std::memory_order_acq_rel)) {
-      ThrowNotListening();
+      ThrowNotListening(kNotListening);
     }
   }
   slots_.Ring();
@@ -231,12 +215,14 @@ std::uint32_t Caller::NewNumber(unsigned index) {
   }
 }
 
-// Returns when the outcome is there. Throws if it will not come, or not in time; then the slot is
-// idle, or the listener still has the request.
-void Caller::AwaitOutcome(unsigned index, Deadline deadline, Age age) {
+// Returns nothing when the outcome is there, or why it will never come; the slot is idle then.
+// Throws if it does not come in time or this thread is interrupted; the listener may still have the
+// request then. An interruption can throw any exception, a NotListening as well, so its type does
+// not tell the two apart.
+std::optional<Caller::Loss> Caller::AwaitOutcome(unsigned index, Deadline deadline, Age age) {
   thread_local Spinner spinner;
   const int peer = static_cast<int>(header().listener_cpu.load(std::memory_order_relaxed)) - 1;
-  if (spinner.Spin(peer, [&] { return OutcomeIsAnnounced(index); })) return;
+  if (spinner.Spin(peer, [&] { return OutcomeIsAnnounced(index); })) return std::nullopt;
   At(FaultPoint::kCallerBeforeSleep);
   auto& answered_number = slot(index).outcome.answered_number;
   while (!HasOutcome(index)) {
@@ -253,9 +239,10 @@ void Caller::AwaitOutcome(unsigned index, Deadline deadline, Age age) {
     if (HasOutcome(index)) break;
     InterruptionPoint();
     if (deadline.expired()) ThrowLate();
-    CheckListenerLives(index, age);
+    if (const auto loss = CheckListenerLives(index, age)) return loss;
     age = Age::kOld;
   }
+  return std::nullopt;
 }
 
 // Returns true if no listener will answer the call in this slot.
@@ -266,8 +253,8 @@ bool Caller::NobodyAnswers(unsigned slot) {
          !slots_.region().Alive(header().listener.load(std::memory_order_acquire));
 }
 
-// Throws ListenerDied or NotListening if no listener will answer the call in this slot.
-void Caller::CheckListenerLives(unsigned slot, Age age) {
+// If no listener will answer the call in this slot, makes the slot idle and returns why.
+std::optional<Caller::Loss> Caller::CheckListenerLives(unsigned slot, Age age) {
   std::uint32_t now = state(slot).load(std::memory_order_acquire);
   const Identity listener = header().listener.load(std::memory_order_acquire);
   const bool alive = slots_.region().Alive(listener);
@@ -275,22 +262,29 @@ void Caller::CheckListenerLives(unsigned slot, Age age) {
   const bool evaluating = PhaseOf(now) == Phase::kTaken;
   // If a listener dies and another opens between these loads, the next check sees it.
   const bool predecessor_took = evaluating && GenerationOf(now) != slots_.Generation();
-  if (!predecessor_took && (alive || (!evaluating && PhaseOf(now) != Phase::kRequested))) return;
-  if (state(slot).compare_exchange_strong(now, StateOf(Phase::kIdle), std::memory_order_acq_rel)) {
-    if (!evaluating && age == Age::kNew) {
-      throw NotListening("no process listens: the last one has died");
-    }
-    // If there is a new listener already, it has noted its predecessor.
-    const bool died_now = listener != 0 && !alive;
-    ThrowListenerDied(died_now ? listener : header().dead_listener.load(std::memory_order_relaxed),
-                      evaluating);
+  if (!predecessor_took && (alive || (!evaluating && PhaseOf(now) != Phase::kRequested))) {
+    return std::nullopt;
   }
+  if (!state(slot).compare_exchange_strong(now, StateOf(Phase::kIdle), std::memory_order_acq_rel)) {
+    return std::nullopt;
+  }
+  // If there is a new listener already, it has noted its predecessor.
+  const bool died_now = listener != 0 && !alive;
+  return Loss{
+      .listener = died_now ? listener : header().dead_listener.load(std::memory_order_relaxed),
+      .evaluating = evaluating,
+      .before_the_call = !evaluating && age == Age::kNew};
+}
+
+void Caller::ThrowLost(const Loss& loss) {
+  if (loss.before_the_call) ThrowNotListening("no process listens: the last one has died");
+  ThrowListenerDied(loss.listener, loss.evaluating);
 }
 
 // Waits for a call that has just been sent. Frees the slot, however the call ends.
 void Caller::AwaitAndRead(unsigned slot, ReadOutcome read, Deadline deadline) {
   absl::Cleanup give_up = [&] { GiveUp(slot); };
-  AwaitOutcome(slot, deadline, Age::kNew);
+  if (const auto loss = AwaitOutcome(slot, deadline, Age::kNew)) ThrowLost(*loss);
   std::move(give_up).Cancel();
   ReadAndRelease(slot, read);
 }
@@ -307,7 +301,13 @@ void Caller::ReadOutcomeOf(unsigned index, ReadOutcome read) {
   read(OutcomeIn(message.in()));
 }
 
-void Caller::ThrowRefused() { throw NotListening("the listener closed, and refused the call"); }
+void Caller::ThrowRefused() { ThrowNotListening("the listener closed, and refused the call"); }
+
+std::exception_ptr Caller::NewNotListening(const char* why) {
+  return std::make_exception_ptr(NotListening(why));
+}
+
+void Caller::ThrowNotListening(const char* why) { std::rethrow_exception(NewNotListening(why)); }
 
 // Leaves a call whose outcome is not wanted any more. The slot is freed, now or by the listener.
 void Caller::GiveUp(unsigned slot) {

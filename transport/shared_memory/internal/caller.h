@@ -18,7 +18,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <optional>
 
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
@@ -48,11 +50,19 @@ class Caller : public Channel {
   virtual void ReadOutcomeOf(unsigned slot, ReadOutcome read);
   // The listener has refused the call.
   [[noreturn]] virtual void ThrowRefused();
+  // The NotListening of this channel.
+  virtual std::exception_ptr NewNotListening(const char* why);
 
  private:
   class Pending;
   // kNew: the call was sent just now, so a listener that is dead was dead before.
   enum class Age { kNew, kOld };
+  // Why the outcome of a call will never come: its listener has died.
+  struct Loss {
+    Identity listener;
+    bool evaluating;
+    bool before_the_call;
+  };
 
   std::atomic<std::uint32_t>& state(unsigned index) { return slot(index).request.state; }
   // Returns true if the call's state is settled. The listener may not have announced it yet.
@@ -71,8 +81,10 @@ class Caller : public Channel {
   void Send(unsigned slot, WriteRequest write, Deadline deadline);
   void SendOrFree(unsigned slot, WriteRequest write, Deadline deadline);
   std::uint32_t NewNumber(unsigned slot);
-  void AwaitOutcome(unsigned slot, Deadline deadline, Age age);
-  void CheckListenerLives(unsigned slot, Age age);
+  std::optional<Loss> AwaitOutcome(unsigned slot, Deadline deadline, Age age);
+  std::optional<Loss> CheckListenerLives(unsigned slot, Age age);
+  [[noreturn]] void ThrowLost(const Loss& loss);
+  [[noreturn, gnu::noinline]] void ThrowNotListening(const char* why);
   bool NobodyAnswers(unsigned slot);
   void AwaitAndRead(unsigned slot, ReadOutcome read, Deadline deadline);
   void ReadAndRelease(unsigned slot, ReadOutcome read);

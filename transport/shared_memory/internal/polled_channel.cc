@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <exception>
 
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -126,6 +127,9 @@ class PolledCaller final : public Caller {
   void ThrowRefused() override {
     if ((header().doorbell.load(std::memory_order_relaxed) & kOpen) != 0) throw GoAnotherWay();
     Caller::ThrowRefused();
+  }
+  std::exception_ptr NewNotListening(const char* why) override {
+    return std::make_exception_ptr(PolledNotListening(why));
   }
 };
 

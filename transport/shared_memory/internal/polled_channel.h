@@ -18,7 +18,7 @@
 // that it has read it: see PolledListener::Received.
 //
 // Threads:  a PolledListener belongs to one thread; the channel is thread-safe.
-// Errors:   as channel.h, and GoAnotherWay.
+// Errors:   as channel.h (a NotListening is a PolledNotListening), and GoAnotherWay.
 // Not here: sending descriptors to the caller. See remoteobj/transport/rpc/internal/rpc_server.h.
 #ifndef REMOTEOBJ_TRANSPORT_SHARED_MEMORY_INTERNAL_POLLED_CHANNEL_H_
 #define REMOTEOBJ_TRANSPORT_SHARED_MEMORY_INTERNAL_POLLED_CHANNEL_H_
@@ -28,6 +28,7 @@
 #include <stdexcept>
 
 #include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/shared_memory/internal/listener.h"
 #include "remoteobj/transport/shared_memory/internal/slots.h"
 #include "remoteobj/transport/wire/message.h"
@@ -40,6 +41,13 @@ class HeapMessage;
 class GoAnotherWay : public std::runtime_error {
  public:
   GoAnotherWay() : runtime_error("the listener has refused the call here") {}
+};
+
+// The NotListening of an AttachPolled() channel. An interruption (Thread::Throw) can throw a
+// NotListening as well, but not this.
+class PolledNotListening : public NotListening {
+ public:
+  using NotListening::NotListening;
 };
 
 // Evaluates the requests that a PolledListener takes.
