@@ -5,9 +5,12 @@
 #include "remoteobj/transport/rpc/internal/rpc_server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,8 +20,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <span>
@@ -587,6 +592,99 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItsNextCallIsRefu
   AwaitTwoSessions();
   EXPECT_EQ(service_.given_back, before);
   for (const auto& witness : witnesses_) witness->GoOn();
+}
+
+// The client shares the eventfd's O_NONBLOCK. The server slept in its read() for ever.
+TEST_F(RpcServerTest, AClientThatMakesTheBellBlocking) {
+  std::vector<int> descriptors;
+  const Socket socket = Authenticated(&descriptors);
+  Memory memory(descriptors);
+  ASSERT_EQ(fcntl(memory.bell.fd(), F_SETFL, 0), 0);
+  for (int round = 0; round < 5'000; ++round) {
+    memory.Ring();
+    std::uint64_t count;
+    const iovec part{&count, sizeof count};
+    [[maybe_unused]] const ssize_t drained = preadv2(memory.bell.fd(), &part, 1, -1, RWF_NOWAIT);
+  }
+  AwaitAnswers();
+}
+
+// The other way round: the listener is the one that is not trusted.
+class HostileListenerTest : public testing::Test {
+ protected:
+  HostileListenerTest() {
+    listener_.Open();
+    EXPECT_TRUE(listener_.Arm());
+    channel_ = AttachPolled(dup(listener_.fd()), bell_.fd());
+  }
+  void ExpectLate() {
+    EXPECT_THROW(channel_->Call(
+                     [](RequestWriter request) {
+                       request.Operations(1).Set(0, OperationKind::kCall, "hello", 0);
+                     },
+                     [](const OutcomeReader&) {}, Deadline::After(absl::Milliseconds(100))),
+                 DeadlineExceeded);
+  }
+
+  PolledListener listener_;
+  Socket bell_{eventfd(0, EFD_CLOEXEC)};
+  std::shared_ptr<Channel> channel_;
+};
+
+TEST_F(HostileListenerTest, AFullBellBlockedTheCallInSpiteOfItsDeadline) {
+  const std::uint64_t most = 0xfffffffffffffffe;
+  ASSERT_EQ(write(bell_.fd(), &most, sizeof most), ssize_t{sizeof most});
+  ExpectLate();
+}
+
+TEST_F(HostileListenerTest, AStateThatNoCallHasMadeTheCallSpinInSpiteOfItsDeadline) {
+  for (const Phase phase : {Phase::kIdle, Phase::kAbandoned, static_cast<Phase>(7)}) {
+    std::atomic<bool> stop{false};
+    std::thread attack([&] {
+      Region region(dup(listener_.fd()), Origin::kStranger);
+      while (!stop) {
+        for (unsigned slot = 0; slot < kSlots; ++slot) {
+          std::atomic<std::uint32_t>& state = region.slot(slot).request.state;
+          if (PhaseOf(state.load()) == Phase::kRequested) state.store(StateOf(phase));
+        }
+      }
+    });
+    ExpectLate();
+    stop = true;
+    attack.join();
+  }
+}
+
+// Answers as a server does, but with 40 descriptors instead of two, and then hangs up.
+TEST(RpcConnectionTest, AnImposterLeftDescriptorsWithAClient) {
+  SocketFile file;
+  const Address address = Address::Parse(absl::StrCat("unix-abstract:imposter-", getpid()));
+  Address bound = address;
+  const Socket listening = ListenAt(address, bound, file);
+  const auto open_descriptors = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  const auto before = open_descriptors();
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    std::thread imposter([&] {
+      pollfd wait{listening.fd(), POLLIN, 0};
+      poll(&wait, 1, -1);
+      const Socket socket(accept4(listening.fd(), nullptr, nullptr, SOCK_CLOEXEC));
+      ServerHello hello({.shared_memory = true});
+      WriteAll(socket.fd(), hello.Greeting(), Watchdog());
+      HelloAnswer answer;
+      ReadAll(socket.fd(), answer, Watchdog(), nullptr);
+      const HelloReply reply = hello.Check(answer).reply;
+      for (int i = 0; i < 10; ++i) {
+        SendWithDescriptors(socket.fd(), std::span(reply).subspan(static_cast<std::size_t>(i), 1),
+                            std::array{1, 1, 1, 1});
+      }
+    });
+    EXPECT_THROW(RpcClient::Connect({.address = address, .shared_memory = true}), CallError);
+    imposter.join();
+  }
+  EXPECT_EQ(open_descriptors(), before);
 }
 
 // More bells than an eventfd counts.

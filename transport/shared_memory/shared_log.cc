@@ -30,6 +30,7 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -140,6 +141,15 @@ bool ReadAt(const OwnDescriptor& file, std::uint64_t offset, char* data, std::si
   return true;
 }
 
+// Resets an eventfd. O_NONBLOCK is a flag of the open file, and a writer can clear it and read the
+// count first. So the flag is the call's own, where the kernel has that for eventfds (Linux 5.8).
+void ReadWithoutBlocking(int fd) {
+  std::uint64_t count;
+  const iovec part{&count, sizeof count};
+  if (preadv2(fd, &part, 1, -1, RWF_NOWAIT) >= 0 || errno == EAGAIN || errno == EINTR) return;
+  [[maybe_unused]] const ssize_t ignored = read(fd, &count, sizeof count);
+}
+
 }  // namespace
 
 // Positions are in bytes from the lane's beginning, and only grow.
@@ -181,8 +191,15 @@ struct SharedLog::RecordHeader {
   }
 };
 
+// `size` is a record's, `room` the bytes from its header to the lane's tail. Both may be anything.
+static bool Fits(std::uint64_t size, std::uint64_t room) {
+  constexpr std::uint64_t kHeaderBytes = 32;
+  return room >= kHeaderBytes && size <= room - kHeaderBytes;
+}
+
 SharedLog::SharedLog(Options options) {
-  memory_fd_ = transport_internal::NewMemoryFile("remoteobj-log");
+  memory_fd_ =
+      transport_internal::NewMemoryFile("remoteobj-log", transport_internal::Sealing::kAllowed);
   // All that there may ever be; it takes memory only where something is written.
   const auto limit = static_cast<std::uint64_t>(transport_internal::FileSizeLimit());
   const bool few = limit < kPage + (kLanes + 1) * kLaneBytes;
@@ -191,6 +208,8 @@ SharedLog::SharedLog(Options options) {
       few ? (std::max(limit, kPage) - kPage) / (lanes + 1) / kPage * kPage : kLaneBytes;
   transport_internal::ResizeMemoryFile(
       memory_fd_.get(), static_cast<off_t>(kPage + (lanes + 1) * lane_bytes), "a log");
+  // No process can cut it short: an access to what is mapped would be a SIGBUS.
+  fcntl(memory_fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   // A page that can't be had is an error now, and not a SIGBUS later.
   if (fallocate(memory_fd_.get(), 0, 0, kPage) != 0)
     ThrowErrno(errno, "remoteobj: memory of a log");
@@ -199,13 +218,15 @@ SharedLog::SharedLog(Options options) {
     if (wake_fd_.get() < 0) ThrowErrno(errno, "remoteobj: eventfd");
   }
   Map();
-  header_->lane_count = lanes;
-  header_->lane_bytes = lane_bytes;
+  lane_count_ = header_->lane_count = lanes;
+  lane_bytes_ = header_->lane_bytes = lane_bytes;
 }
 
 SharedLog::SharedLog(int memory_fd, int wake_fd) : memory_fd_(memory_fd), wake_fd_(wake_fd) {
   Map();
-  if (header_->lane_count == 0 || header_->lane_count > kLanes) {
+  lane_count_ = header_->lane_count;
+  lane_bytes_ = header_->lane_bytes;
+  if (lane_count_ == 0 || lane_count_ > kLanes || lane_bytes_ > kLaneBytes) {
     munmap(header_, kPage);
     ThrowErrno(EINVAL, "remoteobj: what was received as a log");
   }
@@ -222,11 +243,22 @@ void SharedLog::Map() {
 
 SharedLog::~SharedLog() { munmap(header_, kPage); }
 
+// What other processes write there may be beyond the lane.
+std::uint64_t SharedLog::TailOf(unsigned lane) const {
+  return std::min(header_->lanes[lane].tail.load(std::memory_order_acquire), lane_bytes_);
+}
+
+// Returns false if the file has less memory than a record claims to have: then it has none.
+bool SharedLog::MayHave(std::uint64_t bytes) const {
+  constexpr std::uint64_t kBlock = 512;
+  struct stat status{};
+  return !memory_fd_.IsOurs() || fstat(memory_fd_.get(), &status) != 0 ||
+         bytes <= static_cast<std::uint64_t>(status.st_blocks) * kBlock;
+}
+
 void* SharedLog::extra() const { return reinterpret_cast<char*>(header_) + kExtraOffset; }
 
-std::uint64_t SharedLog::OffsetOf(unsigned lane) const {
-  return kPage + lane * header_->lane_bytes;
-}
+std::uint64_t SharedLog::OffsetOf(unsigned lane) const { return kPage + lane * lane_bytes_; }
 
 // Null if no lane has so much room.
 SharedLog::Lane* SharedLog::TakeLane(std::uint64_t bytes, std::uint64_t* offset) noexcept {
@@ -239,7 +271,7 @@ SharedLog::Lane* SharedLog::TakeLane(std::uint64_t bytes, std::uint64_t* offset)
       const unsigned index = (last + i) % count;
       Lane& lane = header_->lanes[index];
       const auto full = [&] {
-        return lane.tail.load(std::memory_order_relaxed) + bytes > header_->lane_bytes;
+        return lane.tail.load(std::memory_order_relaxed) + bytes > lane_bytes_;
       };
       if (full()) continue;
       room = true;
@@ -349,15 +381,14 @@ bool SharedLog::Read(std::uint64_t offset, char* data, std::size_t size) const {
 }
 
 bool SharedLog::ReadOwners(std::uint64_t offset, char* data, std::size_t size) const {
-  return offset + size <= header_->lane_bytes &&
-         Read(OffsetOf(header_->lane_count) + offset, data, size);
+  return offset + size <= header_->lane_bytes && Read(OffsetOf(lane_count_) + offset, data, size);
 }
 
 void SharedLog::WriteOwners(std::uint64_t offset, std::string_view data) {
   const iovec part{const_cast<char*>(data.data()), data.size()};
-  const int error = offset + data.size() > header_->lane_bytes
+  const int error = offset + data.size() > lane_bytes_
                         ? EFBIG
-                        : WriteAt(OffsetOf(header_->lane_count) + offset, &part, 1);
+                        : WriteAt(OffsetOf(lane_count_) + offset, &part, 1);
   if (error != 0) ThrowWrite(error);
 }
 
@@ -378,15 +409,15 @@ bool SharedLog::AppendInSignalHandler(std::uint32_t kind, std::string_view data)
 void SharedLog::Clear() {
   const std::uint64_t until = header_->sequence.load(std::memory_order_relaxed);
   RaiseTo(header_->cleared, until);
-  for (unsigned i = 0; i < header_->lane_count; ++i) {
+  for (unsigned i = 0; i < lane_count_; ++i) {
     Lane& lane = header_->lanes[i];
     const std::uint64_t begin = lane.begin.load(std::memory_order_acquire);
-    const std::uint64_t tail = lane.tail.load(std::memory_order_acquire);
+    const std::uint64_t tail = TailOf(i);
     std::uint64_t at = begin;
     for (RecordHeader record; at < tail; at += sizeof record + Align8(record.size)) {
       // A consuming reader may have given it back already; then nothing before the tail is needed.
       const bool whole = Read(OffsetOf(i) + at, reinterpret_cast<char*>(&record), sizeof record) &&
-                         record.check == record.Check() && record.size <= tail - at;
+                         record.check == record.Check() && Fits(record.size, tail - at);
       if (!whole) {
         at = tail;
         break;
@@ -431,7 +462,7 @@ struct SharedLog::Reader::Cursor {
 };
 
 SharedLog::Reader::Reader(SharedLog& log, bool consume)
-    : log_(log), consume_(consume), cursors_(log.header_->lane_count) {}
+    : log_(log), consume_(consume), cursors_(log.lane_count_) {}
 
 SharedLog::Reader::~Reader() = default;
 
@@ -441,7 +472,7 @@ bool SharedLog::Reader::FindHead(unsigned index) {
   const Lane& lane = log_.header_->lanes[index];
   while (!cursor.head) {
     cursor.next = std::max(cursor.next, lane.begin.load(std::memory_order_acquire));
-    const std::uint64_t tail = lane.tail.load(std::memory_order_acquire);
+    const std::uint64_t tail = log_.TailOf(index);
     if (cursor.next >= tail) return false;
     if (cursor.next < cursor.at || cursor.next + sizeof(RecordHeader) > cursor.at + cursor.size) {
       if (cursor.buffer == nullptr) {
@@ -458,7 +489,7 @@ bool SharedLog::Reader::FindHead(unsigned index) {
     if (cursor.size >= sizeof head) {
       std::memcpy(&head, cursor.buffer.get() + (cursor.next - cursor.at), sizeof head);
     }
-    if (head.check != head.Check() || head.size > tail - cursor.next - sizeof head) {
+    if (head.check != head.Check() || !Fits(head.size, tail - cursor.next)) {
       // It was cleared meanwhile, and the lane's beginning tells where to go on; or another process
       // has overwritten it, and what follows can't be found.
       cursor.size = 0;
@@ -505,6 +536,12 @@ std::optional<SharedLog::Record> SharedLog::Reader::Take(unsigned index) {
   const std::uint64_t begin = cursor.next;
   const std::uint64_t data = begin + sizeof head;
   const auto size = static_cast<std::size_t>(head.size);
+  if (size > kKeptBuffer && !log_.MayHave(size)) {
+    // It was cleared meanwhile, or is no record.
+    cursor.head.reset();
+    cursor.next = data + Align8(head.size);
+    return std::nullopt;
+  }
   const bool buffered = data >= cursor.at && data + size <= cursor.at + cursor.size;
   if (!buffered && (large_size_ < size || (large_size_ > kKeptBuffer && size <= kKeptBuffer))) {
     large_size_ = 0;
@@ -562,8 +599,7 @@ bool SharedLog::Reader::Wait(int other_fd, absl::Duration timeout) {
         absl::ToTimespec(std::clamp(timeout, absl::ZeroDuration(), absl::Hours(1000)));
     ready = ppoll(wait, 2, &limit, nullptr) != 0;  // An interrupted wait returns early.
     if (wait[0].revents != 0) {
-      std::uint64_t count;
-      [[maybe_unused]] const ssize_t ignored = read(wake_fd, &count, sizeof count);
+      ReadWithoutBlocking(wake_fd);
     }
   }
   header.waiting.fetch_sub(1, std::memory_order_relaxed);

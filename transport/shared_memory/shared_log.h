@@ -100,6 +100,8 @@ class SharedLog {
 
   void Map();
   std::uint64_t OffsetOf(unsigned lane) const;
+  std::uint64_t TailOf(unsigned lane) const;
+  bool MayHave(std::uint64_t bytes) const;
   Lane* TakeLane(std::uint64_t bytes, std::uint64_t* offset) noexcept;
   int WriteAt(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;
   int WriteMapped(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;
@@ -109,6 +111,9 @@ class SharedLog {
   transport_internal::OwnDescriptor memory_fd_;
   transport_internal::OwnDescriptor wake_fd_;
   Header* header_ = nullptr;
+  // Copies of what the header says: other processes can change that.
+  unsigned lane_count_ = 0;
+  std::uint64_t lane_bytes_ = 0;
 };
 
 // Reads a log from its beginning. Any number may read; at most one may consume, and then the others

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/transport/shared_memory/shared_log.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -533,6 +536,65 @@ TEST(SharedLogTest, AnotherImageAttachesByDescriptors) {
   EXPECT_EQ(log.extra() == same.extra(), false);
   *static_cast<int*>(log.extra()) = 17;
   EXPECT_EQ(*static_cast<int*>(same.extra()), 17);
+}
+
+// Hostile writers
+
+TEST(SharedLogTest, AWriterCutTheLogShort) {
+  SharedLog log;
+  EXPECT_NE(ftruncate(log.memory_fd(), 0), 0);
+  EXPECT_NE(ftruncate(log.memory_fd(), off_t{1} << 60), 0);
+}
+
+// A lane's tail, and the header of the record that it begins with. Written as in shared_log.cc.
+void Claim(const SharedLog& log, unsigned lane, std::uint64_t size, std::uint64_t tail) {
+  const std::uint64_t sequence = 0;
+  const std::uint64_t check = 0x6f6c6a626f74726d ^ (size << 17);
+  const std::uint64_t head[] = {sequence, size, 0, check};
+  const off_t at = 4096 + static_cast<off_t>(lane) * (off_t{1} << 52);
+  ASSERT_EQ(pwrite(log.memory_fd(), head, sizeof head, at), ssize_t{sizeof head});
+  const off_t tail_at = 64 + 64 * static_cast<off_t>(lane) + 8;
+  ASSERT_EQ(pwrite(log.memory_fd(), &tail, sizeof tail, tail_at), ssize_t{sizeof tail});
+}
+
+TEST(SharedLogTest, AWriterClaimedARecordThatIsNotThere) {
+  const auto check = [](std::uint64_t size, std::uint64_t tail) {
+    SCOPED_TRACE(absl::StrCat(size, " of ", tail));
+    SharedLog log;
+    Claim(log, 5, size, tail);
+    log.Append(1, "honest");
+    SharedLog::Reader reader(log);
+    const auto record = reader.Next();
+    ASSERT_TRUE(record);
+    EXPECT_EQ(record->data, "honest");
+    EXPECT_FALSE(reader.Next());
+    log.Clear();
+  };
+  check(std::uint64_t{1} << 50, std::uint64_t{1} << 51);  // Made Next() throw std::bad_alloc.
+  check(std::uint64_t{3} << 30, std::uint64_t{4} << 30);  // Took 6 GiB.
+  check(~std::uint64_t{0} - 39, ~std::uint64_t{0});       // Crashed.
+  check(~std::uint64_t{0} - 39, 8);                       // Made Next() loop for ever.
+  check(~std::uint64_t{0} - 39, 40);
+}
+
+// A writer shares the eventfd's O_NONBLOCK. The reader slept in its read() for ever.
+TEST(SharedLogTest, AWriterMadeTheWakeBlocking) {
+  SharedLog log({.can_wait = true});
+  const int wake = log.wake_fd();
+  ASSERT_EQ(fcntl(wake, F_SETFL, 0), 0);
+  std::atomic<bool> stop{false};
+  std::thread attack([&] {
+    while (!stop) {
+      std::uint64_t count = 1;
+      const iovec part{&count, sizeof count};
+      [[maybe_unused]] const ssize_t rung = write(wake, &count, sizeof count);
+      [[maybe_unused]] const ssize_t drained = preadv2(wake, &part, 1, -1, RWF_NOWAIT);
+    }
+  });
+  SharedLog::Reader reader(log);
+  for (int i = 0; i < 5'000; ++i) reader.Wait(-1, absl::Microseconds(10));
+  stop = true;
+  attack.join();
 }
 
 }  // namespace

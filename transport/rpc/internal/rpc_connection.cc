@@ -11,6 +11,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "capnp/capability.h"
 #include "capnp/rpc-twoparty.h"
@@ -193,6 +194,9 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
   HelloGreeting greeting;
   HelloReply reply;
   std::vector<int> descriptors;
+  absl::Cleanup close_received = [&] {
+    for (const int fd : descriptors) close(fd);
+  };
   loop_ = std::make_unique<kj::EventLoop>();
   auto plain = std::make_unique<SocketStream>(socket_.fd());
   kj::Own<kj::AsyncIoStream> secured;
@@ -215,14 +219,13 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
     run(secured->read(reply.data(), reply.size()));
   }
   if (descriptors.size() == 2) {
+    std::move(close_received).Cancel();
     bell_ = Socket(descriptors[1]);
     try {
       shared_ = AttachPolled(descriptors[0], bell_.fd());
     } catch (const std::system_error&) {
       // There is no address space for it: calls use the socket.
     }
-  } else {
-    for (const int fd : descriptors) close(fd);
   }
   server_ = hello.Finish(reply);
   // A process that can't tell if the server lives (in another PID namespace) can't use it.

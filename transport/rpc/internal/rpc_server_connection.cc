@@ -163,7 +163,8 @@ kj::Promise<void> RpcServer::Impl::Connection::ShareMemory() {
 
 kj::Promise<void> RpcServer::Impl::Connection::AwaitBell() {
   return bell_ready_->whenBecomesReadable().then([this] {
-    HearBell(polled_->bell());
+    // The bell is not read: O_NONBLOCK is a flag of the open file, which the client shares and
+    // could clear. The observer is edge-triggered, so each ring is reported without that.
     server_.MakeHot(*this);
     return AwaitBell();
   });

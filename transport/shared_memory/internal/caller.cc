@@ -228,9 +228,14 @@ std::optional<Caller::Loss> Caller::AwaitOutcome(unsigned index, Deadline deadli
   while (!HasOutcome(index)) {
     const std::uint32_t answered = answered_number.load(std::memory_order_acquire);
     std::uint32_t now = state(index).load(std::memory_order_acquire);
-    if (PhaseOf(now) != Phase::kRequested && PhaseOf(now) != Phase::kTaken) continue;
-    if ((now & kCallerSleeps) == 0 &&
+    const bool pending = PhaseOf(now) == Phase::kRequested || PhaseOf(now) == Phase::kTaken;
+    if (!pending && HasOutcome(index)) break;
+    // A listener that is not trusted may have stored any state, and may change it all the time:
+    // each turn of the loop looks at the deadline.
+    if (pending && (now & kCallerSleeps) == 0 &&
         !state(index).compare_exchange_weak(now, now | kCallerSleeps, std::memory_order_acq_rel)) {
+      InterruptionPoint();
+      if (deadline.expired()) ThrowLate();
       continue;
     }
     // The listener settles the state, then announces the outcome, then wakes the sleeping caller.

@@ -7,6 +7,7 @@
 // the caller is gone. It rests after Arm: a slot that is released later rings the bell.
 #include "remoteobj/transport/shared_memory/internal/polled_channel.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -107,6 +108,9 @@ class SlotsWithBell final : public Slots {
 
  private:
   void WakeListener() override {
+    // A listener that fills the bell and clears O_NONBLOCK, which it can, must not block a caller.
+    pollfd room{bell_, POLLOUT, 0};
+    if (poll(&room, 1, 0) <= 0) return;
     const std::uint64_t one = 1;
     // It can only fail if the bell has been rung already.
     [[maybe_unused]] const ssize_t written = write(bell_, &one, sizeof one);
