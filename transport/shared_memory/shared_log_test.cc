@@ -28,7 +28,9 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/deadline.h"
 
 namespace remoteobj {
 namespace {
@@ -582,19 +584,35 @@ TEST(SharedLogTest, AWriterMadeTheWakeBlocking) {
   SharedLog log({.can_wait = true});
   const int wake = log.wake_fd();
   ASSERT_EQ(fcntl(wake, F_SETFL, 0), 0);
+  std::atomic<int> waits{0};
   std::atomic<bool> stop{false};
-  std::thread attack([&] {
-    while (!stop) {
-      std::uint64_t count = 1;
-      const iovec part{&count, sizeof count};
-      [[maybe_unused]] const ssize_t rung = write(wake, &count, sizeof count);
-      [[maybe_unused]] const ssize_t drained = preadv2(wake, &part, 1, -1, RWF_NOWAIT);
-    }
+  std::thread reading([&] {
+    SharedLog::Reader reader(log);
+    for (; !stop; ++waits) reader.Wait(-1, absl::Milliseconds(1));
   });
-  SharedLog::Reader reader(log);
-  for (int i = 0; i < 5'000; ++i) reader.Wait(-1, absl::Microseconds(10));
+  std::minstd_rand random(7);
+  const auto returns = [&] {
+    const int before = waits;
+    return remoteobj_testing::TryEventually([&] { return waits > before + 1; });
+  };
+  bool returned = true;
+  std::uint64_t count = 1;
+  for (int round = 0; round < 2'000 && returned; ++round) {
+    count = 1;
+    ASSERT_EQ(write(wake, &count, sizeof count), ssize_t{sizeof count});
+    // Long enough that the reader has been told, and may not have come to read it yet.
+    const auto wait = Deadline::After(absl::Nanoseconds(random() % 60'000));
+    while (!wait.expired()) {
+    }
+    const iovec part{&count, sizeof count};
+    [[maybe_unused]] const ssize_t drained = preadv2(wake, &part, 1, -1, RWF_NOWAIT);
+    returned = returns();
+  }
+  EXPECT_TRUE(returned);
   stop = true;
-  attack.join();
+  count = 1;
+  ASSERT_EQ(write(wake, &count, sizeof count), ssize_t{sizeof count});
+  reading.join();
 }
 
 }  // namespace
