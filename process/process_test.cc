@@ -211,7 +211,7 @@ TEST(ProcessTest, HasNoResultUntilItHasReturned) {
   });
   EXPECT_EQ(process.result(), std::nullopt);
   pipe.Write("x");
-  while (process.alive()) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually("the process has ended", [&] { return !process.alive(); });
   EXPECT_EQ(process.result(), 10) << "also before it is joined";
   Process failed([]() -> int { throw std::runtime_error("no"); });
   EXPECT_THROW(failed.Join(), std::runtime_error);

@@ -17,6 +17,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/testing/namespaces.h"
 #include "remoteobj/transport/channel.h"
@@ -133,7 +134,7 @@ TEST_P(ConfinedTest, ACallerGetsItsOwnAnswer) {
   const int go = fcntl(ends[1][0], F_DUPFD, 300);
   const auto confined = Confined([&] {
     const auto call = channel_->Start(Writing("mine"), Watchdog());
-    while (!call->ready()) absl::SleepFor(absl::Milliseconds(1));
+    remoteobj_testing::Eventually("the call is answered", [&] { return call->ready(); });
     char byte = 0;
     if (write(tell, &byte, 1) != 1 || read(go, &byte, 1) != 1) return 3;
     return Finish(*call) == "mine" && Call("again") == "again" ? 0 : 1;

@@ -31,6 +31,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/testing/descriptors.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/faults.h"
@@ -236,7 +237,8 @@ class DeathTest : public testing::Test {
   std::unique_ptr<PendingCall> StartAndAwaitEvaluation() {
     const std::uint64_t id = ledger().calls.load();
     auto call = channel().Start([this](RequestWriter request) { WriteCall(request); }, Watchdog());
-    while (ledger().evaluated[id].load() == 0) absl::SleepFor(absl::Microseconds(200));
+    remoteobj_testing::Eventually("the call is evaluated",
+                                  [&] { return ledger().evaluated[id].load() != 0; });
     return call;
   }
 
@@ -767,7 +769,8 @@ TEST_F(DeathTest, OfAListenerThatFreesAPlaceLosesNone) {
             operations.Arguments(0, 1)[0].UInt(id);
           },
           Watchdog());
-      while (ledger().evaluated[id].load() == 0) absl::SleepFor(absl::Milliseconds(1));
+      remoteobj_testing::Eventually("the call is evaluated",
+                                    [&] { return ledger().evaluated[id].load() != 0; });
     }
     ledger().blocked = false;
     EXPECT_TRUE(WasKilled(Wait(listener)));

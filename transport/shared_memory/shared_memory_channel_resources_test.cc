@@ -23,6 +23,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/shared_memory/shared_memory_channel.h"
@@ -223,18 +224,16 @@ TEST_F(ResourcesTest, ACallThatWasGivenUpGivesItsMemoryBack) {
   const Untouched large;
   Listen([&](const RequestReader&, OutcomeWriter& outcome) {
     *stage_ = 1;
-    while (*stage_ != 2) absl::SleepFor(absl::Milliseconds(1));
+    remoteobj_testing::Eventually("the call is given up", [&] { return *stage_ == 2; });
     outcome.Value().Data(large.bytes(kLarge));
   });
   {
     const auto call = channel_->Start(
         Sending([&](ValueWriter out) { out.Data(large.bytes(kLarge)); }), Watchdog());
-    while (*stage_ != 1) absl::SleepFor(absl::Milliseconds(1));
+    remoteobj_testing::Eventually("the call is evaluated", [&] { return *stage_ == 1; });
   }
   *stage_ = 2;
-  for (const Deadline end = Watchdog(); channel_->free_slots() < 62 && !end.expired();) {
-    absl::SleepFor(absl::Milliseconds(1));
-  }
+  remoteobj_testing::Eventually("the slot is free", [&] { return channel_->free_slots() == 62; });
   // The request's and the outcome's.
   EXPECT_LT(BytesHeld(), 2 * kKeptOfOne);
 }
