@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Places at which another thread or process may end what this one waits for.
+// Points at which another thread or process can end what this thread waits for.
 //
 //   for (const Frame& frame : frames) {
 //     Encode(frame);
@@ -8,11 +8,12 @@
 //   }
 //
 // A thread that runs a function of a remoteobj::Process or remoteobj::Thread can be interrupted: by
-// RequestStop() and Throw(). It is, where it calls this, sleeps by remoteobj::SleepFor(), yields,
-// or waits in a call of a proxy, or for one. Any other thread never is.
+// RequestStop() and Throw(). It is interrupted at InterruptionPoint(), in remoteobj::SleepFor(), at
+// a yield, while it waits for the outcome of a call, and while it waits for calls to serve. Other
+// threads are never interrupted.
 //
 // Threads:  each thread is interrupted on its own.
-// Not here: who interrupts, see remoteobj/process/process.h.
+// Not here: how to interrupt a thread, see remoteobj/process/process.h.
 #ifndef REMOTEOBJ_TRANSPORT_INTERRUPTION_H_
 #define REMOTEOBJ_TRANSPORT_INTERRUPTION_H_
 
@@ -23,7 +24,7 @@
 
 namespace remoteobj {
 
-// Ends a function whose owner has asked it to stop. Let it pass: Join() then returns as if the
+// Ends a function whose owner has asked it to stop. Do not catch it: Join() then returns as if the
 // function had returned, and there is no result.
 class StopRequested : public std::runtime_error {
  public:
@@ -32,8 +33,8 @@ class StopRequested : public std::runtime_error {
 
 namespace transport_internal {
 
-// What may interrupt a thread: a word, which may lie in shared memory, and changes whenever there
-// is something to be told.
+// What can interrupt a thread: a word, possibly in shared memory, that changes with each message of
+// the owner.
 class Interruption {
  public:
   explicit Interruption(std::atomic<std::uint32_t>& word) : word_(word) {}
@@ -47,7 +48,7 @@ class Interruption {
     // Acquire: the message was written before.
     const std::uint32_t now = word_.load(std::memory_order_acquire);
     if (now == told_) return;
-    Tell();  // Where it throws there may be more to tell.
+    Tell();  // If it throws, there may be further messages.
     told_ = now;
   }
 
@@ -63,13 +64,14 @@ class Interruption {
 
 inline constinit thread_local Interruption* interruption = nullptr;
 
-// Whether InterruptionPoint() has something to tell.
+// Returns true if the next InterruptionPoint() has a message for this thread.
 inline bool Interrupted() {
   return interruption != nullptr &&
          interruption->word().load(std::memory_order_acquire) != interruption->told();
 }
 
-// For code of others', whose interruption would not be the owner's: a call that is evaluated here.
+// Disables interruption in a scope: a call that is evaluated here belongs to its caller, not to the
+// owner of this thread.
 class Uninterrupted {
  public:
   Uninterrupted() : before_(std::exchange(interruption, nullptr)) {}
@@ -83,7 +85,7 @@ class Uninterrupted {
 
 }  // namespace transport_internal
 
-// Throws what this thread's owner has asked it to throw: StopRequested, or an exception of his.
+// Throws what this thread's owner has asked it to throw: StopRequested, or the owner's exception.
 inline void InterruptionPoint() {
   if (transport_internal::interruption != nullptr) transport_internal::interruption->Check();
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The first words of a connection: who is there, which version is spoken, and whether both sides
-// have the same key. Bytes in, bytes out; the owner of the socket moves them.
+// The handshake of a connection: it identifies both sides, chooses the protocol version, and has
+// both sides prove that they have the same key (mutual challenge-response). It maps bytes to bytes;
+// the owner of the socket moves them.
 //
 //   ServerHello server(options);                    ClientHello client(options);
 //   send(server.Greeting());               -->      auto answer = client.Answer(greeting);
@@ -28,20 +29,19 @@
 // Flags: 1 for a side that has a key, 2 for one that offers or wants shared memory.
 //
 // A proof is HMAC-SHA256 of a label of its direction and of all bytes of the connection before it,
-// in both directions. So it proves the key, and fits one connection and one direction only: who
-// repeats what another has sent, or sends a proof back to where it came from, gets nowhere; and
-// nobody between can lower the version or change a flag. The key of the HMAC is made from the
-// shared key. Without a key the same computation finds damage, and proves nothing.
+// in both directions. So it proves the key, and is valid for one connection and one direction only:
+// a proof that is replayed, or reflected to its sender, is refused, and a man in the middle cannot
+// lower the version or change a flag. The key of the HMAC is derived from the shared key. Without a
+// key the same computation detects damage, and proves nothing.
 //
 // What it does not do:
-//   - It protects the hello, and not what comes after. Somebody who can change the bytes on their
-//     way can let two honest sides prove their keys to each other and then speak in their place.
-//     Where that is a risk, the connection must be TLS whose certificate the client checks,
-//     or a Unix socket.
-//   - An eavesdropper on a handshake can try keys at home, as fast as a computer can. A key must be
-//     random (32 bytes of getrandom), not a password.
-//   - All who have the key are equal: a client that has it could pose as the server.
-//   - pid and id are what the peer says of itself.
+//   - It protects the handshake, not the messages after it. A man in the middle can relay the
+//     handshake of two honest sides and then take over the connection. Where that is a risk, use
+//     TLS and check the server's certificate, or use a Unix socket.
+//   - An eavesdropper on a handshake can try keys offline. A key must be random (32 bytes of
+//     getrandom), not a password.
+//   - All owners of the key are equal: a client that has it could pose as the server.
+//   - pid and id are claims of the peer.
 //
 // Threads:  each object is for one connection and one thread at a time.
 // Lifetime: for one hello: each function once. Not copyable, so that a nonce is used once.
