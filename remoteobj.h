@@ -49,7 +49,6 @@
 #include "remoteobj/proxy/views.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/direct_call.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/interruption.h"

@@ -105,8 +105,9 @@ class Array final
   static std::string Type() { return absl::StrCat("Array<", TypeName<T>(), ">"); }
   // The initial contents.
   using Contents = std::vector<T>;
-  static AnyValue Arguments(const Contents& numbers = {}) {
-    return manager_internal::OneArgument(numbers);
+  static AnyValue Arguments(const Contents& numbers = {},
+                            Attachments& offers = Attachments::None()) {
+    return manager_internal::OneArgument(numbers, offers);
   }
 
   using manager_internal::SharedProxy<Array, Interface, ArrayArrow<T>>::SharedProxy;

@@ -151,8 +151,8 @@ class Dict final
   }
   // The initial contents.
   using Contents = std::vector<Item>;
-  static AnyValue Arguments(Contents items = {}) {
-    return manager_internal::OneArgument(Items(std::move(items)));
+  static AnyValue Arguments(Contents items = {}, Attachments& offers = Attachments::None()) {
+    return manager_internal::OneArgument(Items(std::move(items)), offers);
   }
 
   using manager_internal::SharedProxy<Dict, Interface, DictArrow<K, V>>::SharedProxy;

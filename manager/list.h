@@ -139,8 +139,8 @@ class List final : public manager_internal::SharedProxy<List<T>, ListInterface<T
   static std::string Type() { return absl::StrCat("List<", TypeName<T>(), ">"); }
   // The initial contents.
   using Contents = std::vector<T>;
-  static AnyValue Arguments(Contents values = {}) {
-    return manager_internal::OneArgument(Values(std::move(values)));
+  static AnyValue Arguments(Contents values = {}, Attachments& offers = Attachments::None()) {
+    return manager_internal::OneArgument(Values(std::move(values)), offers);
   }
 
   using manager_internal::SharedProxy<List, Interface, ListArrow<T>>::SharedProxy;

@@ -231,9 +231,9 @@ class Manager::Impl {
   }
 
   // Calls `make`, whose value will be sent. REQUIRES: root() was called.
-  AnyValue Make(absl::FunctionRef<AnyValue()> make) {
+  AnyValue Make(absl::FunctionRef<AnyValue(Attachments&)> make) {
     AnyValue made;
-    client()->WithReferences([&] { made = make(); });
+    client()->WithAttachments([&](Attachments& attachments) { made = make(attachments); });
     return made;
   }
 

@@ -179,11 +179,13 @@ class Manager {
   // A new object of a built-in type (Create<remoteobj::Queue<int>>(10)) or of a user's type.
   template <manager_internal::SharedType P, typename... A>
   P Create(const A&... arguments) {
-    return P(New(P::kTypeId, P::Type(), [&] { return ArgumentsOf<P>(arguments...); }));
+    return P(New(P::kTypeId, P::Type(),
+                 [&](Attachments& offers) { return ArgumentsOf<P>(offers, arguments...); }));
   }
   template <typename T, typename... A>
   Proxy<T> Create(std::string_view type_id, const A&... arguments) {
-    return Proxy<T>(New(type_id, TypeName<T>(), [&] { return Arguments(arguments...); }));
+    return Proxy<T>(New(type_id, TypeName<T>(),
+                        [&](Attachments& offers) { return Arguments(offers, arguments...); }));
   }
 
   // Publishes an object by name, and keeps it until Unpublish(). Throws std::invalid_argument if
@@ -204,7 +206,8 @@ class Manager {
   // The object of that name, or a new one, which is published.
   template <manager_internal::SharedType P, typename... A>
   P GetOrCreate(const std::string& name, const A&... arguments) {
-    return P(GetOrNew(name, P::kTypeId, P::Type(), [&] { return ArgumentsOf<P>(arguments...); }));
+    return P(GetOrNew(name, P::kTypeId, P::Type(),
+                      [&](Attachments& offers) { return ArgumentsOf<P>(offers, arguments...); }));
   }
 
   Inspection Inspect() const;
@@ -299,9 +302,9 @@ class Manager {
   class Impl;
   explicit Manager(std::unique_ptr<Impl> impl);
 
-  // All but GetReference start the manager if it is not started. Arguments are encoded where they
-  // can contain references.
-  using MakeArguments = absl::FunctionRef<AnyValue()>;
+  // All but GetReference start the manager if it is not started. Objects of this process in the
+  // arguments go by `offers`.
+  using MakeArguments = absl::FunctionRef<AnyValue(Attachments& offers)>;
   Reference New(std::string_view type_id, const std::string& type, MakeArguments arguments);
   Reference GetReference(const std::string& name) const;
   Reference GetOrNew(const std::string& name, std::string_view type_id, const std::string& type,
@@ -310,20 +313,24 @@ class Manager {
   void AddType(std::string type_id, manager_internal::RegisteredType type);
 
   template <typename... A>
-  static AnyValue Arguments(const A&... arguments) {
-    return AnyValue([&](ValueWriter out) {
-      [[maybe_unused]] const ListWriter list = out.List(sizeof...(A));
-      [[maybe_unused]] std::size_t i = 0;
-      (Encode<std::decay_t<const A&>>(arguments, list[i++]), ...);
-    });
+  static AnyValue Arguments(Attachments& offers, const A&... arguments) {
+    return AnyValue(
+        [&](ValueWriter out) {
+          [[maybe_unused]] const ListWriter list = out.List(sizeof...(A));
+          [[maybe_unused]] std::size_t i = 0;
+          (Encode<std::decay_t<const A&>>(arguments, list[i++]), ...);
+        },
+        offers);
   }
   // As T::Arguments encodes them, if T has that.
   template <typename P, typename... A>
-  static AnyValue ArgumentsOf(const A&... arguments) {
-    if constexpr (requires { P::Arguments(arguments...); }) {
+  static AnyValue ArgumentsOf(Attachments& offers, const A&... arguments) {
+    if constexpr (requires { P::Arguments(arguments..., offers); }) {
+      return P::Arguments(arguments..., offers);
+    } else if constexpr (requires { P::Arguments(arguments...); }) {
       return P::Arguments(arguments...);
     } else {
-      return Arguments(arguments...);
+      return Arguments(offers, arguments...);
     }
   }
 

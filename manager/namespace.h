@@ -63,8 +63,9 @@ class Namespace final
   static std::string Type() { return "Namespace"; }
   // The initial contents.
   using Contents = std::map<std::string, AnyValue>;
-  static AnyValue Arguments(const Contents& attributes = {}) {
-    return manager_internal::OneArgument(attributes);
+  static AnyValue Arguments(const Contents& attributes = {},
+                            Attachments& offers = Attachments::None()) {
+    return manager_internal::OneArgument(attributes, offers);
   }
 
   using SharedProxy::SharedProxy;

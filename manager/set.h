@@ -123,8 +123,8 @@ class Set final : public manager_internal::SharedProxy<Set<T>, SetInterface<T>, 
   static std::string Type() { return absl::StrCat("Set<", TypeName<T>(), ">"); }
   // The initial contents.
   using Contents = std::vector<T>;
-  static AnyValue Arguments(Contents values = {}) {
-    return manager_internal::OneArgument(Others(std::move(values)));
+  static AnyValue Arguments(Contents values = {}, Attachments& offers = Attachments::None()) {
+    return manager_internal::OneArgument(Others(std::move(values)), offers);
   }
 
   using manager_internal::SharedProxy<Set, SetInterface<T>, SetArrow<T>>::SharedProxy;

@@ -66,7 +66,9 @@ class Value final : public manager_internal::SharedProxy<Value<T>, ValueInterfac
   static std::string Type() { return absl::StrCat("Value<", TypeName<T>(), ">"); }
   // The initial contents.
   using Contents = T;
-  static AnyValue Arguments(const T& value = T()) { return manager_internal::OneArgument(value); }
+  static AnyValue Arguments(const T& value = T(), Attachments& offers = Attachments::None()) {
+    return manager_internal::OneArgument(value, offers);
+  }
 
   using manager_internal::SharedProxy<Value, Interface>::SharedProxy;
 

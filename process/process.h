@@ -56,8 +56,8 @@
 #include "remoteobj/process/process_died.h"
 #include "remoteobj/process/spawn.h"
 #include "remoteobj/process/task_handle.h"
-#include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/wire/packed.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 
@@ -74,10 +74,10 @@ std::shared_ptr<Task> StartProcess(ProcessOptions options, F&& function, A&&... 
                              [&](Body& body) { CallIn(body, call); });
   }
   if constexpr (Spawnable<Function>) {
-    DescriptorScope scope;
-    std::string packed = Pack(ParametersOf<Function>(std::forward<A>(arguments)...));
+    ProcessAttachments attachments;
+    std::string packed = Pack(ParametersOf<Function>(std::forward<A>(arguments)...), attachments);
     return ProcessTask::Spawn(std::move(options), std::move(name), AddressOf<Function>(function),
-                              std::move(packed), scope.descriptors());
+                              std::move(packed), attachments.descriptors());
   } else {
     throw std::invalid_argument(
         "remoteobj: process " + name +

@@ -51,9 +51,9 @@ void Init(int* argc, char*** argv);
 namespace process_internal {
 
 template <auto kFunction>
-void CallSpawned(Body& body, std::string_view packed) {
+void CallSpawned(Body& body, std::string_view packed, Attachments& attachments) {
   using F = decltype(kFunction);
-  auto arguments = Unpack<ParametersOf<F>>(packed);
+  auto arguments = Unpack<ParametersOf<F>>(packed, attachments);
   auto call = std::tuple_cat(std::tuple<F>(kFunction), std::move(arguments));
   CallIn(body, call);
 }

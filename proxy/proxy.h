@@ -294,11 +294,10 @@ struct Codec<Proxy<T>> {
     }
     const std::shared_ptr<Referent>& referent = proxy.session_->referent();
     if (referent != nullptr) return Codec<Reference>::Encode({referent}, out);
-    if (ReferenceScope* const scope = ReferenceScope::CurrentOrNull()) {
-      return Codec<Reference>::Encode(
-          {scope->Offer(proxy.session_->type().name(), proxy.session_->AsChannel())}, out);
-    }
-    proxy.session_->Send(out);
+    Attachments& attachments = out.attachments();
+    if (attachments.takes_descriptors()) return proxy.session_->Send(out);
+    Codec<Reference>::Encode(
+        {attachments.Offer(proxy.session_->type().name(), proxy.session_->AsChannel())}, out);
   }
   static Proxy<T> Decode(const ValueReader& in) {
     if (in.kind() == ValueKind::kObject) return Proxy<T>(Codec<Reference>::Decode(in));

@@ -22,8 +22,8 @@
 #include "gtest/gtest.h"
 #include "remoteobj/testing/counter.h"
 #include "remoteobj/testing/forked.h"
-#include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/wire/packed.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace lab {
 
@@ -682,10 +682,11 @@ TEST(ProxyTest, WhatAMethodGivesBackIsAProxy) {
   EXPECT_EQ(kept->Turn()->Walk(1), 3);
   EXPECT_EQ(Print(kept), Print(robot.remote));
   {
-    DescriptorScope scope;
-    PackValue([&](ValueWriter out) { Encode(kept, out); });
-    EXPECT_EQ(scope.descriptors().size(), 1u) << "an argument of another process";
-    EXPECT_THROW(PackValue([&](ValueWriter out) { Encode(kept->Turn.Lazy(), out); }), BadValue);
+    ProcessAttachments attachments;
+    Pack(kept, attachments);
+    EXPECT_EQ(attachments.descriptors().size(), 1u) << "an argument of another process";
+    EXPECT_THROW(PackValue([&](ValueWriter out) { Encode(kept->Turn.Lazy(), out); }, attachments),
+                 BadValue);
   }
   EXPECT_EQ(kept.Timeout(absl::Seconds(100))->Walk(1), 4);
   EXPECT_THROW(kept.Timeout(absl::ZeroDuration())->Walk(1), DeadlineExceeded);

@@ -19,7 +19,6 @@
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/proxy/internal/evaluate.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/direct_call.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/identity.h"
@@ -132,16 +131,17 @@ Session::Session(const TypeInfo& type, const ValueReader& sent) : type_(type) {
               .lazy_chains = lazy_chains,
               .default_values = default_values,
               .timeout = timeout};
-  own_channel_ = SharedMemoryChannel::Attach(TakeDescriptor(memory));
+  own_channel_ = SharedMemoryChannel::Attach(sent.attachments().TakeDescriptor(memory));
   channel_ = own_channel_.get();
 }
 
 Session::~Session() = default;
 
 void Session::Send(ValueWriter out) const {
-  Codec<Sent>::Encode({type_.name(), SendDescriptor(own_channel_->fd()), options_.fulfill_final,
-                       options_.lazy_chains, options_.default_values, options_.timeout},
-                      out);
+  Codec<Sent>::Encode(
+      {type_.name(), out.attachments().SendDescriptor(own_channel_->fd()), options_.fulfill_final,
+       options_.lazy_chains, options_.default_values, options_.timeout},
+      out);
 }
 
 // The session's own, but that calls are evaluated right here if it is this process that listens.

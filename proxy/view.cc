@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "remoteobj/transport/internal/thread_end.h"
 #include "remoteobj/transport/wire/packed.h"
-#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 
@@ -20,7 +19,6 @@ namespace proxy_internal {
 void PrintEncoded(std::string& out, const std::string& (*type)(),
                   absl::FunctionRef<void(ValueWriter)> write) {
   try {
-    const NoScopes not_sent;
     UnpackValue(PackValue(write), [&](const ValueReader& in) {
       constexpr std::string_view kText = "text ";
       std::string text = in.DebugString();

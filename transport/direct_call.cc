@@ -22,6 +22,7 @@ using transport_internal::RequestOn;
 namespace transport_internal {
 
 void EvaluateDirectly(HeapMessage& request, Listener::Handler handler, HeapMessage& outcome) {
+  outcome.SetAttachments(request.attachments());
   OutcomeWriter writer = Access::Outcome(outcome);
   try {
     In message = request.Read();
@@ -75,6 +76,7 @@ std::unique_ptr<PendingCall> StartDirectly(WriteRequest write, Listener::Handler
   write(RequestOn(request, Deadline::Never()));
   auto outcome = std::make_unique<HeapMessage>();
   EvaluateDirectly(request, handler, *outcome);
+  outcome->SetAttachments(nullptr);  // Which may not live until it is read.
   return std::make_unique<DirectCall>(std::move(outcome));
 }
 

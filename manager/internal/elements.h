@@ -174,13 +174,15 @@ Chunks<T> ChunksBehindKeys(Object object, std::size_t chunk_size, KeyOf key_of) 
   });
 }
 
-// A list of arguments, to make an object of.
+// A list of arguments, to make an object of. Objects of this process in it go by `offers`.
 template <typename T>
-AnyValue OneArgument(const T& argument) {
-  return AnyValue([&](ValueWriter out) {
-    const ListWriter list = out.List(1);
-    Encode<T>(argument, list[0]);
-  });
+AnyValue OneArgument(const T& argument, Attachments& offers) {
+  return AnyValue(
+      [&](ValueWriter out) {
+        const ListWriter list = out.List(1);
+        Encode<T>(argument, list[0]);
+      },
+      offers);
 }
 
 }  // namespace remoteobj::manager_internal

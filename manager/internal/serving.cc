@@ -23,6 +23,7 @@
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/rpc/internal/rpc_client.h"
+#include "remoteobj/transport/wire/internal/access.h"
 #include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj::manager_internal {
@@ -31,7 +32,7 @@ namespace {
 using transport_internal::RpcClient;
 
 // The references of a call that is evaluated here, and of its outcome.
-class RelayScope final : public ReferenceScope {
+class RelayAttachments final : public Attachments {
  public:
   void Send(std::shared_ptr<Referent> referent) override { sent_.push_back(std::move(referent)); }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
@@ -56,7 +57,9 @@ Answer CurrentErrorAsAnswer() {
 }
 
 Answer Evaluate(const RelayedCall& call, Channel& channel) {
+  RelayAttachments attachments;
   const auto write = [&](RequestWriter request) {
+    transport_internal::Access::OutOf(request).SetAttachments(&attachments);
     const std::vector<RelayedOperation>& operations = call.operations;
     const OperationsWriter out = request.Operations(operations.size());
     for (std::size_t i = 0; i < operations.size(); ++i) {
@@ -69,7 +72,6 @@ Answer Evaluate(const RelayedCall& call, Channel& channel) {
       }
     }
   };
-  const RelayScope scope;
   try {
     Answer answer;
     channel.Call(

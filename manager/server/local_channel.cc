@@ -27,9 +27,9 @@ using transport_internal::In;
 using transport_internal::OutcomeIn;
 using transport_internal::RequestOn;
 
-class LocalScope final : public ReferenceScope {
+class LocalAttachments final : public Attachments {
  public:
-  explicit LocalScope(ObjectServer& server) : server_(server) {}
+  explicit LocalAttachments(ObjectServer& server) : server_(server) {}
   // The caller keeps it alive.
   void Send(std::shared_ptr<Referent> referent) override {
     if (!server_.Has(*referent)) throw BadValue("a reference to an object of another manager");
@@ -49,7 +49,8 @@ class LocalCall final : public PendingCall {
       : server_(server), done_(std::make_shared<std::atomic<std::uint32_t>>(0)) {
     auto request = std::make_unique<HeapMessage>();
     {
-      const LocalScope scope(server);
+      LocalAttachments attachments(server);
+      const transport_internal::Attaching attaching(*request, attachments);
       write(RequestOn(*request, deadline));
     }
     call_ = server.Begin(client, std::move(entry), std::move(request), [done = done_] {
@@ -81,8 +82,9 @@ class LocalCall final : public PendingCall {
       }
     }
     const std::shared_ptr<Call> call = std::exchange(call_, nullptr);
-    const LocalScope scope(server_);
+    LocalAttachments attachments(server_);
     In message = call->outcome().Read();
+    message.attachments = &attachments;
     read(OutcomeIn(message));
     call->Received();
   }

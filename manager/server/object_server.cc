@@ -26,9 +26,9 @@ using transport_internal::In;
 using transport_internal::RequestIn;
 
 // The references of a request and its outcome.
-class ServerScope final : public ReferenceScope {
+class ServerAttachments final : public Attachments {
  public:
-  ServerScope(ObjectServer& server, std::vector<std::shared_ptr<Referent>>& sent)
+  ServerAttachments(ObjectServer& server, std::vector<std::shared_ptr<Referent>>& sent)
       : server_(server), sent_(sent) {}
 
   void Send(std::shared_ptr<Referent> referent) override {
@@ -270,7 +270,9 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
   call.outcome_.LimitTo(max_outcome_bytes_);
   OutcomeWriter outcome = Access::Outcome(call.outcome_);
   call.references_.clear();
-  const ServerScope scope(*this, call.references_);
+  ServerAttachments attachments(*this, call.references_);
+  const transport_internal::Attaching attaching(call.outcome_, attachments);
+  Access::InOf(request).attachments = &attachments;
   try {
     const RegisteredType& how = call.entry_->how();
     if (how.relay != nullptr) {

@@ -29,11 +29,11 @@
 #include "remoteobj/process/internal/process_task.h"
 #include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/spawn.h"
-#include "remoteobj/transport/descriptors.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/wire/packed.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 
@@ -51,16 +51,17 @@ void Codec<Except>::Encode(const Except& errors, ValueWriter out) {
         "an Except that records some types only can't be sent: give the types where it is "
         "used");
   }
-  Codec<SentExcept>::Encode({SendDescriptor(ExceptAccess::Log(errors).memory_fd()), settings.raises,
-                             settings.catch_once, settings.log, settings.log_traceback},
-                            out);
+  Codec<SentExcept>::Encode(
+      {out.attachments().SendDescriptor(ExceptAccess::Log(errors).memory_fd()), settings.raises,
+       settings.catch_once, settings.log, settings.log_traceback},
+      out);
 }
 
 Except Codec<Except>::Decode(const ValueReader& in) {
   const auto [memory, raises, catch_once, log, log_traceback] = Codec<SentExcept>::Decode(in);
   return ExceptAccess::Make(
       {.raises = raises, .catch_once = catch_once, .log = log, .log_traceback = log_traceback},
-      std::make_shared<SharedLog>(TakeDescriptor(memory), -1));
+      std::make_shared<SharedLog>(in.attachments().TakeDescriptor(memory), -1));
 }
 
 namespace process_internal {
@@ -206,11 +207,11 @@ void RunDispatched(const std::vector<int>& descriptors) {
   close(descriptors[0]);
   const std::size_t taken = options.daemon ? 4 : 3;
   if (descriptors.size() < taken) _exit(EXIT_FAILURE);
-  new DescriptorScope(
+  ProcessAttachments attachments(
       {descriptors.begin() + static_cast<std::ptrdiff_t>(taken), descriptors.end()});
   std::optional<Except> errors;
   if (description.shares_errors) {
-    const int fd = TakeDescriptor(descriptors.size() - taken - 1);
+    const int fd = attachments.TakeDescriptor(descriptors.size() - taken - 1);
     errors = ExceptAccess::Make({}, std::make_shared<SharedLog>(fd, -1));
   }
   RunAsProcess(log, options, description.name, options.daemon ? descriptors[3] : -1,
@@ -226,7 +227,7 @@ void RunDispatched(const std::vector<int>& descriptors) {
                    throw std::logic_error(
                        absl::StrCat("the spawned program has no function ", description.function));
                  }
-                 call(body, description.arguments);
+                 call(body, description.arguments, attachments);
                });
 }
 

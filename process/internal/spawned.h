@@ -54,7 +54,8 @@ using ParametersOf = typename Parameters<F>::Tuple;
 template <typename F>
 concept Spawnable = Parameters<F>::kHaveCodecs;
 
-using SpawnedCall = void (*)(Body& body, std::string_view packed_arguments);
+using SpawnedCall = void (*)(Body& body, std::string_view packed_arguments,
+                             Attachments& attachments);
 
 // Ends the program, with a message, if another function has that name.
 bool Register(const void* function, std::string_view name, SpawnedCall call);

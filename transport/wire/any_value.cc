@@ -25,21 +25,27 @@ using References = std::vector<std::shared_ptr<Referent>>;
 constexpr Position kBody = kValueLayout.data + kValueLayout.pointers;
 
 // Collects the references in a value that is encoded.
-class Noting final : public ReferenceScope {
+class Collected final : public Attachments {
  public:
-  explicit Noting(References& references) : references_(references) {}
+  Collected(References& references, Attachments& offers)
+      : references_(references), offers_(offers) {}
   void Send(std::shared_ptr<Referent> referent) override {
     references_.push_back(std::move(referent));
+  }
+  std::shared_ptr<Referent> Offer(std::string_view type,
+                                  const std::shared_ptr<Channel>& channel) override {
+    return offers_.Offer(type, channel);
   }
 
  private:
   References& references_;
+  Attachments& offers_;
 };
 
-// Returns the references of a value that is decoded.
-class Giving final : public ReferenceScope {
+// Has the references of a value that is decoded.
+class Stored final : public Attachments {
  public:
-  explicit Giving(const References& references) : references_(references) {}
+  explicit Stored(const References& references) : references_(references) {}
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
     for (const std::shared_ptr<Referent>& referent : references_) {
       if (referent->id() == id) return referent;
@@ -101,7 +107,7 @@ void CopyValue(const ValueReader& in, ValueWriter out, References& references) {
       return;
     }
     case ValueKind::kObject:
-      references.push_back(ReferenceScope::Current().Receive(in.AsObject(), in.ObjectType()));
+      references.push_back(in.attachments().Receive(in.AsObject(), in.ObjectType()));
       return out.Object(references.back()->id(), references.back()->type());
     case ValueKind::kUnknown:
       in.Fail("a value of a known kind");
@@ -112,9 +118,10 @@ void CopyValue(const ValueReader& in, ValueWriter out, References& references) {
 
 AnyValue::AnyValue() : words_(kBody, 0) {}
 
-AnyValue::AnyValue(absl::FunctionRef<void(ValueWriter)> write) {
+AnyValue::AnyValue(absl::FunctionRef<void(ValueWriter)> write, Attachments& offers) {
   HeapMessage message;
-  const Noting scope(references_);
+  Collected attachments(references_, offers);
+  message.SetAttachments(&attachments);
   write(Access::Writer(message, message.Allocate(kBody), 0));
   Keep(message.words());
 }
@@ -130,15 +137,16 @@ AnyValue AnyValue::Copy(const ValueReader& in) {
 void AnyValue::Keep(std::span<const Word> words) { words_.assign(words.begin(), words.end()); }
 
 void AnyValue::Read(absl::FunctionRef<void(const ValueReader&)> read) const {
-  const Giving scope(references_);
+  Stored attachments(references_);
   In in(words_.data(), words_.size());
+  in.attachments = &attachments;
   in.Charge(kBody);
   read(Access::Reader({&in, 0, kValueLayout}, nullptr, {}, transport_internal::kNoIndex, 0));
 }
 
 void AnyValue::Write(ValueWriter out) const {
   for (const std::shared_ptr<Referent>& referent : references_) {
-    ReferenceScope::Current().Send(referent);
+    out.attachments().Send(referent);
   }
   Access::Graft(words_, out);
 }

@@ -8,7 +8,8 @@
 //
 // Two are equal if they were encoded alike: keys of one C++ type are equal if the keys are, except
 // that the order of an unordered container is part of the encoding, and -0.0 is not 0.0.
-// References to objects that a value holds keep their objects alive as long as the value.
+// References to objects that a value holds keep their objects alive as long as the value. An object
+// of this process becomes one by the attachments that are given.
 //
 // Threads:  immutable values.
 // Errors:   BadValue for what is malformed, or does not hold a T.
@@ -27,9 +28,9 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
+#include "remoteobj/transport/wire/attachments.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/internal/flat.h"
-#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 
@@ -39,12 +40,13 @@ class AnyValue {
   AnyValue();
 
   template <typename T>
-  static AnyValue Of(const T& value) {
-    return AnyValue([&](ValueWriter out) { Encode<std::decay_t<const T&>>(value, out); });
+  static AnyValue Of(const T& value, Attachments& offers = Attachments::None()) {
+    return AnyValue([&](ValueWriter out) { Encode<std::decay_t<const T&>>(value, out); }, offers);
   }
   // Copies all that the value leads to, and nothing else.
   static AnyValue Copy(const ValueReader& in);
-  explicit AnyValue(absl::FunctionRef<void(ValueWriter)> write);
+  explicit AnyValue(absl::FunctionRef<void(ValueWriter)> write,
+                    Attachments& offers = Attachments::None());
 
   // Throws BadValue if it is no T.
   template <typename T>

@@ -18,6 +18,7 @@
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/packed.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 namespace {
@@ -102,9 +103,9 @@ class Thing final : public Referent {
   Channel& channel() override { throw std::logic_error("it is not called here"); }
 };
 
-class Scope final : public ReferenceScope {
+class TestAttachments final : public Attachments {
  public:
-  explicit Scope(std::shared_ptr<Referent> known) : known_(std::move(known)) {}
+  explicit TestAttachments(std::shared_ptr<Referent> known) : known_(std::move(known)) {}
   void Send(std::shared_ptr<Referent> referent) override { sent.push_back(std::move(referent)); }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
     if (known_ == nullptr || id != known_->id()) throw StaleReference("it is gone");
@@ -123,29 +124,43 @@ TEST(AnyValue, KeepsTheObjectsThatItRefersTo) {
   thing.reset();
   EXPECT_FALSE(alive.expired());
   EXPECT_EQ(value->As<std::vector<Reference>>()[0].referent->id(), 7u);
-  std::optional<AnyValue> copy;
-  {
-    const Scope scope(alive.lock());
-    copy = value->As<AnyValue>();
-  }
+  std::optional<AnyValue> copy = value->As<AnyValue>();
   value.reset();
   EXPECT_FALSE(alive.expired());
   {
-    // The writer of the message is told, so that the object lives until it has arrived.
-    Scope scope(nullptr);
-    std::vector<std::shared_ptr<Referent>> held;
-    copy->Read([&](const ValueReader&) {});
-    const AnyValue outer = AnyValue::Of(std::vector<AnyValue>{*copy});
-    EXPECT_EQ(outer.bytes(), copy->bytes() + 4 * sizeof(std::uint64_t));
+    // The attachments of the message are told, so that the object lives until it has arrived.
+    TestAttachments attachments(alive.lock());
+    const std::string bytes = Pack(*copy, attachments);
+    ASSERT_EQ(attachments.sent.size(), 1u);
+    EXPECT_EQ(attachments.sent[0]->id(), 7u);
+    EXPECT_EQ(Unpack<std::vector<Reference>>(bytes, attachments)[0].referent->id(), 7u);
+    TestAttachments others(nullptr);
+    EXPECT_THROW(Unpack<AnyValue>(bytes, others), StaleReference);
+    EXPECT_THROW(Unpack<AnyValue>(bytes), BadValue);
   }
+  const AnyValue outer = AnyValue::Of(std::vector<AnyValue>{*copy});
+  EXPECT_EQ(outer.bytes(), copy->bytes() + 4 * sizeof(std::uint64_t));
   copy.reset();
-  EXPECT_TRUE(alive.expired());
+  EXPECT_FALSE(alive.expired()) << "the outer one refers to it, too";
 }
 
 TEST(AnyValue, AReferenceNeedsSomebodyToCarryIt) {
   const std::shared_ptr<Referent> thing = std::make_shared<Thing>(7, "Thing");
   const AnyValue value = AnyValue::Of(Reference{thing});
-  EXPECT_THROW(PackValue([&](ValueWriter out) { Encode(value, out); }), BadValue);
+  EXPECT_THROW(Pack(value), BadValue);
+}
+
+// The attachments belong to one message: a value that is packed meanwhile has none.
+TEST(AnyValue, AMessageDoesNotTakeTheAttachmentsOfAnother) {
+  const std::shared_ptr<Referent> thing = std::make_shared<Thing>(7, "Thing");
+  TestAttachments attachments(thing);
+  PackValue(
+      [&](ValueWriter out) {
+        EXPECT_THROW(Pack(Reference{thing}), BadValue);
+        Encode(Reference{thing}, out);
+      },
+      attachments);
+  EXPECT_EQ(attachments.sent.size(), 1u);
 }
 
 }  // namespace

@@ -208,6 +208,10 @@ inline RequestWriter Access::Request(Out& out, Position at) {
 
 inline Out& Access::OutOf(const RequestWriter& request) { return *request.out_; }
 
+inline In& Access::InOf(const RequestReader& request) { return *request.operations_.in; }
+
+inline In& Access::InOf(const OutcomeReader& outcome) { return *outcome.outcome_.in; }
+
 inline OperationsWriter Access::Operations(Out& out, Position at, std::uint32_t thread) {
   OperationsWriter writer;
   writer.thread_ = thread;

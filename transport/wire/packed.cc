@@ -10,15 +10,18 @@ namespace remoteobj {
 
 using transport_internal::Access;
 
-std::string PackValue(absl::FunctionRef<void(ValueWriter)> write) {
+std::string PackValue(absl::FunctionRef<void(ValueWriter)> write, Attachments& attachments) {
   transport_internal::HeapMessage message;
+  message.SetAttachments(&attachments);
   write(Access::Writer(
       message, message.NewStruct(message.Allocate(1), transport_internal::kValueLayout), 0));
   return transport_internal::Framed(message.words());
 }
 
-void UnpackValue(std::string_view bytes, absl::FunctionRef<void(const ValueReader&)> read) {
+void UnpackValue(std::string_view bytes, absl::FunctionRef<void(const ValueReader&)> read,
+                 Attachments& attachments) {
   transport_internal::WithFramed(bytes, [&](transport_internal::In& message) {
+    message.attachments = &attachments;
     read(Access::Reader(Root(message), nullptr, {}, transport_internal::kNoIndex, 0));
   });
 }

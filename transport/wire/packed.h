@@ -17,22 +17,26 @@
 
 #include "absl/functional/function_ref.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/wire/attachments.h"
 #include "remoteobj/transport/wire/codec.h"
 
 namespace remoteobj {
 
-std::string PackValue(absl::FunctionRef<void(ValueWriter)> write);
-void UnpackValue(std::string_view bytes, absl::FunctionRef<void(const ValueReader&)> read);
+// References and descriptors in the value travel by `attachments`.
+std::string PackValue(absl::FunctionRef<void(ValueWriter)> write,
+                      Attachments& attachments = Attachments::None());
+void UnpackValue(std::string_view bytes, absl::FunctionRef<void(const ValueReader&)> read,
+                 Attachments& attachments = Attachments::None());
 
 template <typename T>
-std::string Pack(const T& value) {
-  return PackValue([&](ValueWriter out) { Encode(value, out); });
+std::string Pack(const T& value, Attachments& attachments = Attachments::None()) {
+  return PackValue([&](ValueWriter out) { Encode(value, out); }, attachments);
 }
 
 template <typename T>
-T Unpack(std::string_view bytes) {
+T Unpack(std::string_view bytes, Attachments& attachments = Attachments::None()) {
   std::optional<T> value;
-  UnpackValue(bytes, [&](const ValueReader& in) { value.emplace(Decode<T>(in)); });
+  UnpackValue(bytes, [&](const ValueReader& in) { value.emplace(Decode<T>(in)); }, attachments);
   return *std::move(value);
 }
 

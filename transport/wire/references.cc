@@ -4,11 +4,15 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/made_once.h"
 
-namespace remoteobj::transport_internal {
+namespace remoteobj {
+
+namespace transport_internal {
 namespace {
 
 struct KindsMutex;
@@ -41,4 +45,18 @@ std::shared_ptr<Referent> ReceiveFromProcess(const ValueReader& in) {
   return receive(in);
 }
 
-}  // namespace remoteobj::transport_internal
+}  // namespace transport_internal
+
+std::uint64_t ProcessAttachments::SendDescriptor(int fd) {
+  descriptors_.push_back(fd);
+  return descriptors_.size() - 1;
+}
+
+int ProcessAttachments::TakeDescriptor(std::uint64_t number) {
+  if (number >= descriptors_.size() || descriptors_[number] < 0) {
+    throw BadValue("expected a descriptor, got none");
+  }
+  return std::exchange(descriptors_[number], -1);
+}
+
+}  // namespace remoteobj

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/wire/attachments.h"
 #include "remoteobj/transport/wire/internal/access.h"
 
 namespace remoteobj {
@@ -132,6 +133,11 @@ std::string FloatString(double value) {
 
 // ValueWriter
 
+Attachments& ValueWriter::attachments() const {
+  Attachments* const attached = out_->attachments();
+  return attached == nullptr ? Attachments::None() : *attached;
+}
+
 void ValueWriter::Null() const { SetWhich(*out_, at_, Which::kNull); }
 
 void ValueWriter::Bool(bool value) const {
@@ -237,6 +243,11 @@ ValueWriter RecordWriter::Field(std::size_t index, std::string_view name) const 
 }
 
 // ValueReader
+
+Attachments& ValueReader::attachments() const {
+  Attachments* const attached = value_.in->attachments;
+  return attached == nullptr ? Attachments::None() : *attached;
+}
 
 ValueKind ValueReader::kind() const {
   switch (WhichOf(value_)) {

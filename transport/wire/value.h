@@ -29,6 +29,8 @@
 
 namespace remoteobj {
 
+class Attachments;
+
 // How deep lists, maps and records may be nested in one another.
 inline constexpr int kMaxDepth = 100;
 
@@ -105,6 +107,9 @@ class ValueWriter : private transport_internal::WriterPlace {
   MapWriter Map(std::size_t size) const;
   // `type` is for people; all `fields` must be written.
   RecordWriter Record(std::string_view type, std::size_t fields) const;
+
+  // What travels with the message beside its bytes (attachments.h).
+  Attachments& attachments() const;
 
  private:
   friend transport_internal::Access;
@@ -185,6 +190,9 @@ class ValueReader {
   // 512 MiB, which is in pieces.
   bool IsShortText() const;
   std::string_view ShortText() const;
+
+  // What came with the message beside its bytes (attachments.h).
+  Attachments& attachments() const;
 
   // Throws BadValue: `expected EXPECTED, got 5 in argument 0["a key"][3].field`.
   [[noreturn]] void Fail(std::string_view expected) const;

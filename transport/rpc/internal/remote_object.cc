@@ -87,10 +87,10 @@ class RemoteObject final : public Referent, public Channel {
 };
 
 // Collects the objects that a request refers to, which must live until the call ends.
-class RequestScope final : public ReferenceScope {
+class RequestAttachments final : public Attachments {
  public:
   // `shared`: the request is written in place, in a slot of shared memory.
-  RequestScope(const std::shared_ptr<RpcClient>& client, bool shared)
+  RequestAttachments(const std::shared_ptr<RpcClient>& client, bool shared)
       : client_(client), shared_(shared) {}
   void Send(std::shared_ptr<Referent> referent) override {
     const auto object = std::dynamic_pointer_cast<RemoteObject>(referent);
@@ -102,7 +102,7 @@ class RequestScope final : public ReferenceScope {
   std::shared_ptr<Referent> Offer(std::string_view type,
                                   const std::shared_ptr<Channel>& channel) override {
     const OfferObject offer = client_->options().offer_object;
-    if (offer == nullptr) return ReferenceScope::Offer(type, channel);
+    if (offer == nullptr) return Attachments::Offer(type, channel);
     // To offer it takes calls of their own, during which no slot may be held.
     if (shared_) throw GoAnotherWay();
     return offer(client_, type, channel);
@@ -116,11 +116,11 @@ class RequestScope final : public ReferenceScope {
 };
 
 // The objects that an outcome refers to. Those that are not decoded are released.
-class OutcomeScope final : public ReferenceScope {
+class OutcomeAttachments final : public Attachments {
  public:
-  OutcomeScope(const std::shared_ptr<RpcClient>& client,
-               const std::shared_ptr<RpcConnection>& connection,
-               const std::vector<std::pair<std::uint64_t, Handle>>& references) {
+  OutcomeAttachments(const std::shared_ptr<RpcClient>& client,
+                     const std::shared_ptr<RpcConnection>& connection,
+                     const std::vector<std::pair<std::uint64_t, Handle>>& references) {
     for (const auto& [id, handle] : references) {
       objects_.emplace(id, std::make_shared<RemoteObject>(client, id, "", connection, handle));
     }
@@ -137,10 +137,10 @@ class OutcomeScope final : public ReferenceScope {
 };
 
 // The objects that an outcome in shared memory refers to: asks for a capability of each.
-class SharedScope final : public ReferenceScope {
+class SharedAttachments final : public Attachments {
  public:
-  SharedScope(const std::shared_ptr<RpcClient>& client,
-              const std::shared_ptr<RpcConnection>& connection, Deadline deadline)
+  SharedAttachments(const std::shared_ptr<RpcClient>& client,
+                    const std::shared_ptr<RpcConnection>& connection, Deadline deadline)
       : client_(client), connection_(connection), deadline_(deadline) {}
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view type) override {
     return std::make_shared<RemoteObject>(client_, id, std::string(type), connection_,
@@ -185,9 +185,10 @@ class SocketCall final : public PendingCall {
     }
     const std::shared_ptr<Exchange> exchange = std::exchange(exchange_, nullptr);
     {
-      const OutcomeScope scope(client_, connection_, exchange->references);
+      OutcomeAttachments attachments(client_, connection_, exchange->references);
       exchange->references.clear();
       In in = exchange->outcome.Read();
+      in.attachments = &attachments;
       try {
         read(OutcomeIn(in));
       } catch (...) {
@@ -248,14 +249,17 @@ bool RemoteObject::CallShared(WriteRequest write, ReadOutcome read, Deadline dea
   try {
     shared->Call(
         [&](RequestWriter request) {
-          RequestScope scope(client_, /*shared=*/true);
-          Access::OutOf(request).LimitTo(MostBytes());
+          RequestAttachments attachments(client_, /*shared=*/true);
+          Out& out = Access::OutOf(request);
+          const Attaching attaching(out, attachments);
+          out.LimitTo(MostBytes());
           request.SetTarget(id());
           write(request);
         },
         [&](const OutcomeReader& outcome) {
           answered = true;
-          const SharedScope scope(client_, connection, deadline);
+          SharedAttachments attachments(client_, connection, deadline);
+          Access::InOf(outcome).attachments = &attachments;
           read(outcome);
         },
         deadline);
@@ -279,12 +283,13 @@ std::unique_ptr<SocketCall> RemoteObject::Prepare(WriteRequest write, Deadline d
   exchange->deadline = deadline;
   std::vector<std::shared_ptr<Referent>> kept;
   {
-    RequestScope scope(client_, /*shared=*/false);
+    RequestAttachments attachments(client_, /*shared=*/false);
+    const Attaching attaching(exchange->request, attachments);
     exchange->request.LimitTo(MostBytes());
     const RequestWriter request = RequestOn(exchange->request, deadline);
     request.SetTarget(id());
     write(request);
-    kept = scope.Kept();
+    kept = attachments.Kept();
   }
   if (deadline.expired()) throw DeadlineExceeded("the call was not sent in time");
   auto [connection, handle] = Place(deadline);
@@ -323,9 +328,10 @@ std::shared_ptr<Referent> MakeRemoteObject(std::shared_ptr<RpcClient> client, st
                                         std::move(connection), handle);
 }
 
-void WriteForServer(const std::shared_ptr<RpcClient>& client, absl::FunctionRef<void()> write) {
-  const RequestScope scope(client, /*shared=*/false);
-  write();
+void WriteForServer(const std::shared_ptr<RpcClient>& client,
+                    absl::FunctionRef<void(Attachments&)> write) {
+  RequestAttachments attachments(client, /*shared=*/false);
+  write(attachments);
 }
 
 }  // namespace remoteobj::transport_internal

@@ -28,8 +28,10 @@ std::shared_ptr<Referent> MakeRemoteObject(std::shared_ptr<RpcClient> client, st
                                            std::shared_ptr<RpcConnection> connection,
                                            Handle handle);
 
-// Calls `write` so that the values that it writes may refer to objects of `client`'s server.
-void WriteForServer(const std::shared_ptr<RpcClient>& client, absl::FunctionRef<void()> write);
+// Calls `write` with attachments by which values can refer to objects of `client`'s server, and to
+// those of this process that it offers to the server.
+void WriteForServer(const std::shared_ptr<RpcClient>& client,
+                    absl::FunctionRef<void(Attachments&)> write);
 
 }  // namespace remoteobj::transport_internal
 

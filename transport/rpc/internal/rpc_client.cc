@@ -47,7 +47,7 @@ std::shared_ptr<RpcConnection> RpcClient::Connection() {
   return connection_;
 }
 
-void RpcClient::WithReferences(absl::FunctionRef<void()> write) {
+void RpcClient::WithAttachments(absl::FunctionRef<void(Attachments&)> write) {
   WriteForServer(shared_from_this(), write);
 }
 

@@ -83,8 +83,9 @@ class RpcClient : public std::enable_shared_from_this<RpcClient> {
   std::shared_ptr<RpcConnection> Connection();
   // The server's process on its machine; 0 without a connection.
   pid_t server_pid();
-  // Calls `write`, which writes values that will be sent to the server later.
-  void WithReferences(absl::FunctionRef<void()> write);
+  // Calls `write`, which writes values that will be sent to the server later, with their
+  // attachments.
+  void WithAttachments(absl::FunctionRef<void(Attachments&)> write);
   // Returns true if the server answers.
   bool Ping(Deadline deadline);
 

@@ -24,6 +24,20 @@ class OutcomeReader;
 
 namespace transport_internal {
 
+// Sets the attachments of a message for as long as this lives.
+class Attaching {
+ public:
+  Attaching(Out& message, Attachments& attachments) : message_(message) {
+    message_.SetAttachments(&attachments);
+  }
+  ~Attaching() { message_.SetAttachments(nullptr); }
+  Attaching(const Attaching&) = delete;
+  Attaching& operator=(const Attaching&) = delete;
+
+ private:
+  Out& message_;
+};
+
 struct Access {
   template <typename Writer>
   static Writer Make(Out& out, Position at, int depth) {
@@ -105,6 +119,8 @@ struct Access {
   // Of message.h, which has their definitions.
   static RequestWriter Request(Out& out, Position at);
   static Out& OutOf(const RequestWriter& request);
+  static In& InOf(const RequestReader& request);
+  static In& InOf(const OutcomeReader& outcome);
   static OperationsWriter Operations(Out& out, Position at, std::uint32_t thread = 0);
   static RequestReader Request(const StructIn& request);
   static OperationReader Operation(const StructIn& operation);

@@ -24,7 +24,11 @@
 #include <span>
 #include <string_view>
 
-namespace remoteobj::transport_internal {
+namespace remoteobj {
+
+class Attachments;
+
+namespace transport_internal {
 
 using Word = std::uint64_t;
 using Position = std::uint32_t;
@@ -69,6 +73,11 @@ class Out {
   void SetStruct(Position pointer, Position target, Layout layout) {
     base_[pointer] = PointerWord(pointer, target, 0) | Sizes(layout);
   }
+
+  // Null for none.
+  Attachments* attachments() const { return attachments_; }
+  // They outlive what is written.
+  void SetAttachments(Attachments* attachments) { attachments_ = attachments; }
 
   // From now on it takes so many bytes at most: what would make it larger throws BadValue.
   void LimitTo(std::size_t bytes) { most_ = std::min(bytes / sizeof(Word), kMaxMessageWords); }
@@ -154,6 +163,7 @@ class Out {
   }
 
   std::uint64_t most_ = kMaxMessageWords;
+  Attachments* attachments_ = nullptr;
 };
 
 [[noreturn]] void ThrowMalformed(const char* what);
@@ -165,6 +175,7 @@ struct In {
   const Word* base;
   std::uint64_t words;
   std::uint64_t budget;
+  Attachments* attachments = nullptr;  // Null for none. They outlive what is read.
 
   void Charge(std::uint64_t read) {
     if (read > budget) ThrowMalformed("it points to the same data again and again");
@@ -339,6 +350,7 @@ enum class Which : std::uint16_t {
   kObject,
 };
 
-}  // namespace remoteobj::transport_internal
+}  // namespace transport_internal
+}  // namespace remoteobj
 
 #endif  // REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_FLAT_H_

@@ -18,7 +18,12 @@ class HeapMessage final : public Out {
  public:
   HeapMessage() : Out(inline_, kInlineWords) {}
 
-  In Read() const { return In(words().data(), used_); }
+  // With the same attachments.
+  In Read() const {
+    In in(words().data(), used_);
+    in.attachments = attachments();
+    return in;
+  }
 
   // Starts a new message of that many words, all 0, for the caller to write.
   std::span<Word> Prepare(std::uint64_t words) {
