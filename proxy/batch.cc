@@ -31,7 +31,7 @@ void BatchedCalls::BeginChain(Session& session, absl::Duration timeout, const Vi
     sessions_.push_back(session.shared_from_this());
   }
   timeout_ = std::min(timeout_, timeout);
-  // What is left of one that could not be added to its end goes.
+  // An earlier chain whose Add() threw may have left operations behind.
   const std::size_t begin = BeginOf(chains_.size());
   if (operations_.size() != begin)
     operations_.erase(operations_.begin() + static_cast<std::ptrdiff_t>(begin), operations_.end());

@@ -18,12 +18,13 @@
 // are evaluated in their order, under the object's lock: nobody else's come between. Each has an
 // outcome of its own; one that fails keeps none of the others back.
 //
-// Send does not wait, but where as many calls are under way as may be: while one batch is evaluated
-// the next can be made and sent. In the process that listens it evaluates them itself.
+// Send() returns at once, unless the maximum number of calls is in flight; then it blocks until one
+// completes. So the next batch can be built and sent while one is evaluated. In the process that
+// listens, Send() evaluates the operations itself.
 //
 // Threads:  a Batch is thread-compatible. Its futures may be got in several threads.
-// Lifetime: of what is added, values are copied. What is not sent when the batch is destroyed is
-//           not evaluated.
+// Lifetime: a batch copies the values that are added. Operations that were not sent when the batch
+//           is destroyed are not evaluated.
 // Errors:   std::invalid_argument for a view on another object than the first one's, unless both
 //           are a manager's. WouldWait for an operation that would have to wait, as a get() on an
 //           empty queue: the others go on. A future has what its operation has thrown; what
@@ -58,7 +59,7 @@ namespace remoteobj {
 
 namespace proxy_internal {
 
-// The operations of one message, and what they come to.
+// The operations of one message, and their results.
 class BatchedCalls final : public PendingResults {
  public:
   struct Size {
@@ -69,7 +70,7 @@ class BatchedCalls final : public PendingResults {
   explicit BatchedCalls(Size expected);
   ~BatchedCalls() override;
 
-  // Another chain: `prefix`, and then the operations.
+  // Adds a chain: `prefix`, and then the operations.
   template <typename R, typename... O>
   Result<R>* Add(Session& session, absl::Duration timeout, const View& prefix, O&&... operations) {
     BeginChain(session, timeout, prefix);
@@ -82,7 +83,7 @@ class BatchedCalls final : public PendingResults {
   void Send(absl::Duration timeout);
 
   Size size() const { return {chains_.size(), operations_.size()}; }
-  // Of the first that failed.
+  // The error of the first operation that failed.
   Result<void>& all() { return all_; }
 
  private:
@@ -153,13 +154,13 @@ class Batch {
                   Method::CallOperation(std::forward<A>(arguments)...));
   }
 
-  // How many operations are in it.
+  // The number of operations in the batch.
   std::size_t size() const { return calls_ == nullptr ? 0 : calls_->size().chains; }
 
-  // Sends them; the batch is empty then, and can be used for others. What is returned throws the
-  // error of the first operation that failed; who lets go of it and of all other futures before the
-  // operations are evaluated may prevent it. If Send throws nothing was sent, and the batch is as
-  // before.
+  // Sends the operations; the batch is empty then, and can be used again. The returned future
+  // throws the error of the first operation that failed. Destroying it and all futures of the
+  // operations may cancel what has not been evaluated yet. If Send throws, nothing was sent, and
+  // the batch is unchanged.
   [[nodiscard]] Future<void> Send(absl::Duration timeout = absl::InfiniteDuration());
   // The same, with a status. Never throws.
   [[nodiscard]] absl::StatusOr<Future<void>> TrySend(

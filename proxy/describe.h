@@ -57,8 +57,8 @@
 
 namespace remoteobj {
 
-// A described class by value: a record of its described data members, its bases' first. What the
-// sender has more is ignored; what it lacks is BadValue.
+// A described class by value: a record of its described data members, its bases' first. Members
+// that only the sender has are ignored; a member that it lacks is a BadValue.
 template <typename T>
   requires Described<T>
 struct Codec<T> {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// What an asynchronous call will come to, or an operation of a batch (remoteobj/proxy/batch.h).
+// The future result of an asynchronous call, or of an operation of a batch
+// (remoteobj/proxy/batch.h).
 //
 //   remoteobj::Future<int> future = remote->Inc.Async();
 //   …                                                      // evaluated there, meanwhile
 //   int x = future.Get();
 //
-// Threads:  thread-compatible; it may be finished in another thread than the one that began it, and
-//           those of one batch in several.
-// Lifetime: destroying it gives the outcome up; the call may still be evaluated.
+// Threads:  thread-compatible. It may be got in another thread than the one that made it, and the
+//           futures of one batch in several threads.
+// Lifetime: destroying it abandons the result; the call may still be evaluated.
 // Errors:   what the call itself would have thrown. std::logic_error for a second Get.
 #ifndef REMOTEOBJ_PROXY_FUTURE_H_
 #define REMOTEOBJ_PROXY_FUTURE_H_

@@ -12,8 +12,8 @@
 
 namespace remoteobj {
 
-// Listening for calls, until it is destroyed or closed. Calls that have arrived by then are
-// evaluated or refused, as ProxyOptions say; their callers never hang.
+// Listening for calls, until it is destroyed or closed. Calls that have arrived before that are
+// evaluated or refused (ProxyOptions::fulfill_final); their callers never hang.
 //
 // Lifetime: as the proxy's object, which must outlive it.
 class Listening {

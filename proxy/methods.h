@@ -134,8 +134,8 @@ class Callable
   using PartsFor = std::tuple_element_t<Overload<A...>(), Overloads>;
 
  public:
-  // Calls it in the process that has the object. An exception that it throws is thrown here. Of a
-  // method that returns *this the result is a proxy of the object.
+  // Calls it in the process that has the object. An exception that it throws is thrown here. For
+  // a method that returns *this the result is a proxy of the object.
   using InBraces::operator();
   template <typename... A>
   auto operator()(A&&... arguments) const {
@@ -294,7 +294,7 @@ class Callable
     absl::Duration timeout;
     bool while_listening = false;
   };
-  // What the arguments say of the time that the call may take.
+  // Limits the call's time by the arguments that are limits themselves.
   template <typename... A>
   static void Limit(CallLimit& limit, const std::remove_reference_t<A>&... arguments) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {

@@ -117,7 +117,8 @@ void PendingResults::AwaitCall(Deadline deadline) {
   try {
     call_->Finish([this](const OutcomeReader& outcome) { Receive(outcome); }, deadline);
   } catch (const CallError& e) {
-    if (RemoteErrorOf(e) != nullptr) throw;  // Not the call's: this thread was told to throw it.
+    if (RemoteErrorOf(e) != nullptr)
+      throw;  // Not the call's own: another process sent it to this thread.
     // Another wait may succeed, unless it is the call's own deadline that has passed.
     if (e.kind() == CallError::Kind::kDeadlineExceeded && deadline.expired()) {
       RethrowNaming([this] { return Print(); }, waited());

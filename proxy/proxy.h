@@ -128,7 +128,7 @@ class Proxy {
   explicit Proxy(T& object, ProxyOptions options = {})
       : Proxy(std::make_shared<proxy_internal::Session>(&object, Type(), options)) {}
 
-  // Of an object that is elsewhere for good. Throws BadValue if it is no T.
+  // A proxy of an object of a manager. Throws BadValue if the object is not a T.
   explicit Proxy(const Reference& reference, ProxyOptions options = {})
       : Proxy(proxy_internal::SessionOf(Type(), reference, options)) {}
 
@@ -219,10 +219,10 @@ class Proxy {
                                                            : Deadline::After(timeout));
   }
 
-  // What it refers to, if that is an object of a manager; else null.
+  // The manager's object that it refers to; null for an object of a process.
   const std::shared_ptr<Referent>& referent() const { return session_->referent(); }
 
-  // Whether a living process listens.
+  // Returns true if a living process listens.
   bool listening() const { return session_->listening(); }
   // Its pid, or 0.
   pid_t listener_pid() const { return session_->listener_pid(); }

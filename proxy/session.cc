@@ -144,9 +144,9 @@ void Session::Send(ValueWriter out) const {
       out);
 }
 
-// The session's own, but that calls are evaluated right here if it is this process that listens.
+// The session's channel, except that calls are evaluated in this thread if this process listens.
 class Session::EvaluatingChannel final : public Channel {
-  // Of the session, which outlives it.
+  // The session outlives it.
   auto Handler() const {
     return [session = session_.get()](const RequestReader& request, OutcomeWriter& outcome) {
       session->Handle(request, outcome);
@@ -357,7 +357,7 @@ void CheckType(const Reference& reference, std::string_view type) {
   }
 }
 
-// Of an interface a session says nothing of its own: errors have the name of the referent's type.
+// The type of an interface without an implementation here. Errors name the referent's type instead.
 const std::string& InterfaceName() {
   return transport_internal::MadeOnce([] { return new std::string("an interface"); });
 }

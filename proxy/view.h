@@ -7,8 +7,8 @@
 //   std::cout << view;                              // (?.config.timeout)
 //   int timeout = remote.Of(view).Get<int>();       // on the object of a proxy
 //
-// Each method gives a view that is one operation longer. Setting and deleting end a view: it can
-// still be evaluated, but not be extended.
+// Each method returns a view that is one operation longer. Setting and deleting end a view: it can
+// still be evaluated, but not extended.
 //
 // Threads:  immutable values.
 // Lifetime: a view owns its arguments. A name that is passed as a literal is not copied.
@@ -119,7 +119,7 @@ class OperandsAnd final : public Operands {
   T last_;
 };
 
-// What an operation does, but for its arguments: of a described member known when it is compiled.
+// An operation without its arguments. For a described member it is a compile-time constant.
 struct Step {
   OperationKind kind;
   std::uint16_t hint;
@@ -194,7 +194,7 @@ class View {
   std::size_t size() const { return operations_.size(); }
   const proxy_internal::Operation& operator[](std::size_t i) const { return operations_[i]; }
 
-  // For those who know the operation already, as typed members do.
+  // Appends an operation that is known already, as typed members do.
   View Extend(proxy_internal::Operation operation) const&;
   View Extend(proxy_internal::Operation operation) &&;
 

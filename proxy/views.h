@@ -49,7 +49,7 @@ namespace proxy_internal {
 //
 // A view has a prefix, a View, and one operation more, which setting and deleting replace. D has:
 //   Session& session() const; const View& prefix() const; Operation last() const;
-//   Step step() const; const Operands* operands() const;    // Of the last.
+//   Step step() const; const Operands* operands() const;    // Those of last().
 //   absl::Duration timeout() const;
 template <typename D, typename M>
 class Readable {
@@ -130,7 +130,7 @@ class Readable {
 template <typename M>
 class ValueView;
 
-// Operations of views of data: of members and items. Those that change it act on the object in the
+// Operations of views of data, that is of members and items. Changes are made to the object in the
 // other process.
 template <typename D, typename M>
 class Settable : public Readable<D, M> {
@@ -233,7 +233,7 @@ class Settable : public Readable<D, M> {
     return is_item() ? OperationKind::kDeleteItem : OperationKind::kDeleteAttribute;
   }
 
-  // What sets or deletes it, in place of the last operation, as data.
+  // The operation that sets or deletes it, which replaces the last one.
   Operation Setting(M value) const {
     Operation operation = this->self().last();
     operation.kind = SetKind();
@@ -310,7 +310,7 @@ class Kept {
   absl::Duration timeout_;
 };
 
-// A view of data that can be kept: an item, or what Lazy and Timeout give.
+// A view of data that can be kept: an item, or the result of Lazy() and Timeout().
 template <typename M>
 class ValueView : public Kept, public Settable<ValueView<M>, M> {
  public:

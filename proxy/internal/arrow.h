@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What `remote->` returns: where the object is, with the described members as members of its own.
+// The result of `remote->`: the place of the object, with the described members as data members.
 //
 // An Arrow has one empty data member (an Attribute, see attribute.h) per described member; all of
 // them share the Arrow's address, so an Attribute finds its session with a cast from `this`. Access
@@ -34,7 +34,7 @@ struct Node {
 template <typename C, typename E, unsigned I, bool kIsData = MemberTraits<C, E>::kIsData>
 class Attribute;
 
-// What the members of an Arrow are made of.
+// Makes the members of an Arrow: see describe_macros.h.
 struct ProxyViews {
   template <typename C, typename E, unsigned I>
   using Attribute = proxy_internal::Attribute<C, E, I>;

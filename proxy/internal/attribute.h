@@ -18,7 +18,7 @@
 
 namespace remoteobj::proxy_internal {
 
-// What an Attribute has in common, whatever it is.
+// The common part of attributes of data and of methods.
 template <typename C, typename E, unsigned I>
 class AttributeBase {
  public:

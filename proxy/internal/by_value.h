@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether a type can travel by value. A codec alone does not tell: that of std::unique_ptr<T> takes
-// what T's takes. What can't travel as a whole, because it can't be copied, say, can still be
-// walked into: a std::vector<std::unique_ptr<Camera>> of described Cameras is reached camera by
-// camera.
+// Tests at compile time if a type can travel by value. Having a codec is not enough: a
+// std::unique_ptr<T> has one, which needs T's. A type that can't travel as a whole, such as one
+// that can't be copied, can still be walked into: a std::vector<std::unique_ptr<Camera>> of
+// described Cameras is reached camera by camera.
 #ifndef REMOTEOBJ_PROXY_INTERNAL_BY_VALUE_H_
 #define REMOTEOBJ_PROXY_INTERNAL_BY_VALUE_H_
 

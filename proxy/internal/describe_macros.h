@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What REMOTEOBJ_DESCRIBE expands to: a function, found by argument-dependent lookup, that returns
+// The expansion of REMOTEOBJ_DESCRIBE: a function, found by argument-dependent lookup, that returns
 // a Description. Its types are local to it, so that nothing is added to the user's namespace, and a
 // friend declaration of the one function is enough to reach private members.
 //
-// A description does not know what uses it. One user is an Arrow, whose members have the names of
-// the described ones. Only the macro can write these names, so the function has a generic lambda
+// A description does not depend on its users. One of them is an Arrow, whose members have the names
+// of the described ones. Only the macro can write these names, so the function has a generic lambda
 // that makes such a class for the `Views` it is given: Views::Attribute<Class, Entry, index> is the
 // type of each member.
 #ifndef REMOTEOBJ_PROXY_INTERNAL_DESCRIBE_MACROS_H_

@@ -109,7 +109,7 @@ struct BaseMembersFor<T, Bases<Base...>, Views> {
 template <typename T, typename BaseList, typename Views>
 using BaseMembers = typename BaseMembersFor<T, BaseList, Views>::type;
 
-// Whether B is T, or a described base of T or of its bases.
+// Returns true if B is T, or a described base of T or of its bases.
 template <typename T, typename B>
 constexpr bool IsDescribedBase() {
   if constexpr (std::is_same_v<T, B>) {
@@ -161,7 +161,7 @@ struct Pointee<F*> {  // A static member function.
   using type = F;
 };
 
-// What the entry E is in the class C.
+// The traits of the member that entry E names in the class C.
 template <typename C, typename E>
 struct MemberTraits {
  private:
@@ -176,7 +176,7 @@ struct MemberTraits {
   static auto ChosenOrOwn(Signatures<S...>) {
     if constexpr (sizeof...(S) != 0) {
       return std::tuple<PartsOfCallable<S>...>{};
-    } else {  // For data, and for the mistakes that the assertions below tell of, those of void().
+    } else {  // For data, and where an assertion below fails, the parts of void().
       return std::tuple<PartsOfCallable<M>>{};
     }
   }
@@ -219,7 +219,7 @@ struct MemberTraits {
   static constexpr std::string_view kName = typename E::NameOf{}();
 };
 
-// What a data member reads and writes as.
+// The type by which a data member is read and written.
 template <typename M>
 struct ValueOfMember {
   using type = std::remove_cv_t<M>;

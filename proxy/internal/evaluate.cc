@@ -61,29 +61,29 @@ const PassedFunction& FindPassedFunction(std::uint64_t code) {
   return *function;
 }
 
-// What the chain has come to so far.
+// The place that the chain has reached.
 struct Cursor {
   void* object = nullptr;
   const TypeInfo* type = nullptr;
-  const MemberInfo* method = nullptr;  // Of the object; to be called next.
+  const MemberInfo* method = nullptr;  // The object's method that the next operation calls.
   bool read_only = false;
   bool here = false;    // Seen as a base: its methods are called without virtual dispatch.
   bool itself = false;  // The object on which the last call was made.
-  const MemberTable& (*inherited)() = nullptr;  // Of the base as which it is seen.
-  // That base, if the method is one that it inherits: what the method is called on.
+  const MemberTable& (*inherited)() = nullptr;  // The methods of the base as which it is seen.
+  // The object on which an inherited method is called: that base.
   void* callee = nullptr;
   const TypeInfo* callee_type = nullptr;
 };
 
-// A child that was forked by a method, and comes out of it, has nothing to answer: the caller waits
-// for the process that it has called, which still evaluates.
+// Ends a child that a method has forked and that returns from the method. The caller waits for the
+// parent, which still evaluates the call.
 void EndIfForked(Identity evaluating) {
   if (Self() != evaluating) _exit(0);
 }
 
 class Evaluation {
  public:
-  // Of the chain that ends before the operation `end`.
+  // Evaluates the chain that ends before the operation `end`.
   Evaluation(const RequestReader& request, std::size_t end, OutcomeWriter& outcome,
              const CheckOperation* check)
       : request_(request), end_(end), outcome_(outcome), check_(check) {}
@@ -126,7 +126,7 @@ class Evaluation {
   const CheckOperation* const check_;
 };
 
-// Goes on with what a call came to.
+// Continues the chain with the result of a call.
 class Evaluation::Result final : public CallResult {
  public:
   Result(Evaluation& evaluation, std::size_t next, const Cursor& called)
@@ -142,8 +142,7 @@ class Evaluation::Result final : public CallResult {
   }
   void Reference(void* object, const TypeInfo& type, bool read_only) override {
     EndIfForked(evaluating_);
-    // A call that gives back the object leaves everything as it was, also that it is seen as a
-    // base.
+    // A call that returns its object leaves the cursor as it was, seen as a base included.
     if (object != called_.object || &type != called_.type) {
       return evaluation_.Step(next_, {.object = object, .type = &type, .read_only = read_only});
     }
@@ -341,7 +340,7 @@ void Evaluation::Give(std::size_t i, bool value) {
   Step(i, {.object = &value, .type = &TypeOf<bool>()});
 }
 
-// Ends a chain whose last operation gives nothing.
+// Ends a chain whose last operation has no result.
 void Evaluation::Finish(std::size_t i) {
   CheckLast(i - 1);
   outcome_.Value().Null();
@@ -365,7 +364,7 @@ void EvaluateOne(Identity evaluating, void* object, const TypeInfo& type,
   } catch (const LeftEvaluation&) {
     throw;
   } catch (...) {
-    if (transport_internal::ThreadEnds()) throw;  // Of which the channel tells.
+    if (transport_internal::ThreadEnds()) throw;  // The channel tells the caller.
     EndIfForked(evaluating);
     outcome.Error(CaptureCurrentException());
   }

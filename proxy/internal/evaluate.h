@@ -4,13 +4,13 @@
 // whichever channel brought the request.
 //
 // Only what is described can be reached: a name that is not in the description, or an operation
-// that a type does not have, is NotDescribed. Whatever the object throws, and whatever is wrong
-// with the request, becomes an error outcome; the evaluator itself throws only what can't be
-// written (BadValue), and LeftEvaluation. A thread that ends in a
-// method (pthread_exit, cancellation) unwinds through it.
+// that a type does not have, is NotDescribed. Every exception of the object, and every fault of the
+// request, becomes an error outcome; the evaluator itself throws only BadValue, for an outcome that
+// can't be written, and LeftEvaluation. A thread that ends in a method (pthread_exit, cancellation)
+// unwinds through it.
 //
 // A batch is several chains in one request: each begins at the object, and has an outcome of its
-// own. One that fails keeps none of the others back.
+// own. One that fails does not affect the others.
 //
 // Threads:  no state. The caller sees to it that the object is not used at the same time.
 #ifndef REMOTEOBJ_PROXY_INTERNAL_EVALUATE_H_
@@ -25,12 +25,12 @@
 
 namespace remoteobj::proxy_internal {
 
-// The longest chain: it is walked by recursion, since what a step gives may be a temporary of it.
+// The longest chain. It is walked by recursion, since the result of a step may be a temporary.
 inline constexpr std::size_t kMaxOperations = 1000;
 // The largest batch.
 inline constexpr std::size_t kMaxChains = std::size_t{1} << 20;
 
-// Thrown by a method that must be called again later: the one exception that Evaluate lets pass.
+// Thrown by a method that will be called again later: the one exception that leaves Evaluate.
 struct LeftEvaluation {};
 
 // Throws to refuse an operation on an object of that type. Called before each operation but calls,
@@ -47,11 +47,11 @@ void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& requ
 // A function of this program that PassTo may name. Only what was registered when the program
 // started can be run, so a damaged request can't run anything else.
 struct PassedFunction {
-  const TypeInfo& (*type)();  // Of the object that it takes.
+  const TypeInfo& (*type)();  // The type of the object that it takes.
   void (*run)(void* object, const ListReader& arguments, CallResult& result);
 };
 
-// Returns what names it in requests, which is the same in every fork of the program.
+// Returns the number that names it in requests, which is the same in every fork of the program.
 std::uint64_t RegisterPassedFunction(const PassedFunction* function);
 
 }  // namespace remoteobj::proxy_internal

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Calls that are under way, and what they will have come to: what futures refer to.
+// Calls in flight and their results, to which futures refer.
 //
-// Outcomes are read where they arrive, all that one message has at once: what is in a value may
-// mean something only there (a reference to an object, say), and the channel's memory is free for
-// the next call.
+// All outcomes of a message are decoded as soon as it arrives: a reference to an object can be read
+// only then, and the channel's memory becomes free for the next call.
 #ifndef REMOTEOBJ_PROXY_INTERNAL_PENDING_RESULTS_H_
 #define REMOTEOBJ_PROXY_INTERNAL_PENDING_RESULTS_H_
 
@@ -33,7 +32,7 @@ namespace remoteobj::proxy_internal {
 // The exception being handled, with what was called in front of its message: see RethrowNaming.
 std::exception_ptr CurrentExceptionNaming(absl::FunctionRef<std::string()> print);
 
-// What one call came to, when it has: a value or an error.
+// The result of one call, once it is there: a value or an error.
 class AnyResult {
  public:
   AnyResult() = default;
@@ -41,7 +40,7 @@ class AnyResult {
   AnyResult(const AnyResult&) = delete;
   AnyResult& operator=(const AnyResult&) = delete;
 
-  // What can't be read is its error, in whose message `print` says what was called.
+  // An outcome that can't be decoded is an error, in whose message `print` names the call.
   void Receive(const OutcomeReader& outcome, absl::FunctionRef<std::string()> print);
 
   void Fail(std::exception_ptr error) { error_ = std::move(error); }
@@ -101,7 +100,7 @@ class PendingResults {
   // Neither throws. REQUIRES of Fail: an exception is being handled.
   virtual void Receive(const OutcomeReader& outcome) = 0;
   virtual void Fail() = 0;
-  // What was called, as a view prints it.
+  // The call, as a view prints it.
   virtual std::string PrintCall() const = 0;
   // The same for errors, with the type of the object.
   std::string Print() const;

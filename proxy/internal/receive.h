@@ -17,7 +17,7 @@
 
 namespace remoteobj::proxy_internal {
 
-// What the outcome says: its value, or its error, thrown.
+// Returns the outcome's value, or throws its error.
 template <typename R>
 R ReadAs(const OutcomeReader& outcome) {
   if constexpr (std::is_void_v<R>) {
@@ -32,7 +32,7 @@ R ReadAs(const OutcomeReader& outcome) {
     if constexpr (kReceivable<R>) {
       ThrowIfError(outcome);
       if (outcome.kind() != OutcomeKind::kValue) {
-        throw BadValue("the call gave the object itself, not a value");
+        throw BadValue("the call returned the object itself, not a value");
       }
       return Decode<R>(outcome.Value());
     }
@@ -45,7 +45,7 @@ R Receive(absl::FunctionRef<void(ReadOutcome)> deliver) {
   if constexpr (std::is_void_v<R>) {
     deliver([](const OutcomeReader& outcome) { ReadAs<R>(outcome); });
   } else if constexpr (!kReceivable<R>) {
-    constexpr R (*kRefused)(const OutcomeReader&) = &ReadAs<R>;  // Which says why.
+    constexpr R (*kRefused)(const OutcomeReader&) = &ReadAs<R>;  // Its assertion says why.
     static_cast<void>(kRefused);
   } else {
     std::optional<R> value;

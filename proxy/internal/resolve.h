@@ -53,21 +53,23 @@ inline void CallWhole(Session& session, const View& view, absl::Duration timeout
   session.Call(CallSpec{view.size(), write, print, timeout}, read);
 }
 
-// Whether the view ends with the call of a method; and the view without all calls at its end. In
-// the view of a proxy they are calls of methods that return *this.
+// Returns true if the view ends with the call of a method.
+
 bool EndsWithCall(const View& view);
+// The view without the calls at its end. In the view of a proxy these are calls of methods that
+// return *this.
 View WithoutLastCalls(const View& view);
 
 inline void ReceiveItself(absl::FunctionRef<void(ReadOutcome)> deliver) {
   deliver([](const OutcomeReader& outcome) {
     ThrowIfError(outcome);
     if (outcome.kind() != OutcomeKind::kItself) {
-      throw BadValue("the method gave back another object than the one it was called on");
+      throw BadValue("the method returned another object than the one it was called on");
     }
   });
 }
 
-// What evaluate() returns; what fallback() does, if nobody listens.
+// Returns evaluate(), or fallback() if nobody listens.
 template <typename F, typename G>
 std::invoke_result_t<F> OrElse(F&& evaluate, G&& fallback) {
   try {
@@ -81,7 +83,7 @@ std::invoke_result_t<F> OrElse(F&& evaluate, G&& fallback) {
   return std::forward<G>(fallback)();
 }
 
-// What evaluate() returns; an empty R, if nobody listens and the proxy has default values.
+// Returns evaluate(), or an empty R if nobody listens and the proxy has default values.
 template <typename R, typename F>
 R OrDefault(const Session& session, F&& evaluate) {
   if constexpr (std::is_void_v<R> || std::is_default_constructible_v<R>) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What all copies of a proxy and all views on it share: the object, the channel, and how calls go
-// between them. Knows no types.
+// The shared state of all copies of a proxy and all views on it: the object, its channel, and the
+// calls between them. Independent of C++ types.
 #ifndef REMOTEOBJ_PROXY_INTERNAL_SESSION_H_
 #define REMOTEOBJ_PROXY_INTERNAL_SESSION_H_
 
@@ -61,9 +61,9 @@ std::uint32_t CallingThread();
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(void* object, const TypeInfo& type, ProxyOptions options);
-  // Of another image, as Send() has written it; here it has no object yet.
+  // Reads what Send() has written in another program image. It has no object here yet.
   Session(const TypeInfo& type, const ValueReader& sent);
-  // An object that is elsewhere for good. Nobody listens here.
+  // An object of a manager. This process never listens.
   Session(const TypeInfo& type, std::shared_ptr<Referent> referent, ProxyOptions options);
   ~Session();
 
@@ -73,7 +73,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void Bind(void* object) { object_ = object; }
   SessionMutex& mutex() { return mutex_; }
 
-  // Evaluates where the listener is: in another process, or right here if it is this one.
+  // Evaluates in the listener: another process, or this thread if this process listens.
   void Call(const CallSpec& call, ReadOutcome read);
   std::unique_ptr<PendingCall> Start(const CallSpec& call);
   // Evaluates on the object that this process has.
@@ -84,36 +84,36 @@ class Session : public std::enable_shared_from_this<Session> {
   // `pid` is a process that may end before it listens, or 0.
   void WaitUntilListening(pid_t pid, absl::Duration timeout);
 
-  // Evaluates as Call does what somebody else has written. The session lives as long; while
-  // anybody has it, it is the same one.
+  // Returns a Channel that executes already encoded requests on this session. The channel keeps the
+  // session alive and is shared while in use.
   std::shared_ptr<Channel> AsChannel();
 
-  // What was called, as errors say it: with the type in the place of the question mark of a view.
+  // The call as errors name it: with the type in the place of the question mark of a view.
   std::string Named(std::string printed) const;
 
-  // What it refers to, if that is elsewhere for good; else null.
+  // The manager's object that it refers to; null for an object of a process.
   const std::shared_ptr<Referent>& referent() const { return referent_; }
 
-  // As an argument of a process that is being started.
+  // Writes it as an argument of a process that is being started.
   void Send(ValueWriter out) const;
 
   void Open();
-  // Serves one call. False if there was none until the deadline, or after Wake.
+  // Serves one call. Returns false if there was none until the deadline, or after Wake.
   bool Serve(Deadline deadline);
   void Wake();
   // From within a call that Serve evaluates on this thread: closes once the call is answered.
   void Close();
-  // Refuses what has arrived, whatever the options say: it does not use the object.
+  // Refuses the calls that have arrived, whatever the options say: it does not use the object.
   void CloseRefusing();
 
   enum class By { kServe, kAnything };
-  // Whether this thread is within a call of this session's object, which it evaluates.
+  // Returns true if this thread evaluates a call of this session's object.
   bool Evaluating(By by = By::kAnything) const;
 
  private:
   class EvaluatingChannel;
 
-  // A call that a thread evaluates, and those around it.
+  // A call that a thread evaluates; `outer` is the one within which it is made.
   struct Frame {
     const Session* session;
     By by;
@@ -122,7 +122,7 @@ class Session : public std::enable_shared_from_this<Session> {
   static thread_local const Frame* innermost_;
 
   Listener& listener();
-  // Objects of a manager are told which thread calls.
+  // The number of the calling thread, for objects of a manager; else 0.
   std::uint32_t thread() const { return referent_ == nullptr ? 0 : CallingThread(); }
   void Handle(const RequestReader& request, OutcomeWriter& outcome, By by = By::kAnything);
   void CloseNow(Final final);
@@ -134,28 +134,28 @@ class Session : public std::enable_shared_from_this<Session> {
   const TypeInfo& type_;
   ProxyOptions options_;
   SessionMutex mutex_;
-  std::shared_ptr<SharedMemoryChannel> own_channel_;  // Null if the object is elsewhere for good.
+  std::shared_ptr<SharedMemoryChannel> own_channel_;  // Null for an object of a manager.
   std::shared_ptr<Referent> referent_;
-  Channel* channel_;                   // Of one of the two.
+  Channel* channel_;                   // own_channel_, or the referent's.
   std::weak_ptr<Channel> as_channel_;  // Guarded by the mutex.
-  bool close_after_call_ = false;      // Of the thread that serves.
+  bool close_after_call_ = false;      // Used by the thread that serves.
 };
 
 // Throws BadValue if the reference is to an object of another type.
 std::shared_ptr<Session> SessionOf(const TypeInfo& type, const Reference& reference,
                                    ProxyOptions options);
-// The same for an interface, of which this program may have no implementation; `type` is the name.
+// The same for an interface that this program need not implement; `type` is its name.
 std::shared_ptr<Session> SessionOf(std::string_view type, const Reference& reference);
 
-// Throws what `outcome` says, if it is an error.
+// Throws the error of `outcome`, if it has one.
 void ThrowIfError(const OutcomeReader& outcome);
 
-// print(), or "(?)" where that fails. Throws nothing: what it says is a part of an error message.
+// Returns print(), or "(?)" if that fails. Never throws: the text is a part of an error message.
 std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print);
 
-// Rethrows the exception being handled; a CallError with what was called in front of its text, and
-// a DeadlineExceeded with the time that was waited behind it, if it was limited. Errors of the
-// object itself stay as they are, as does one for whose text there is no memory.
+// Rethrows the exception being handled: a CallError with the call's name in front of its text, a
+// DeadlineExceeded with the time waited behind it, if that was limited. Errors of the object itself
+// stay as they are, as does an error for whose text there is no memory.
 [[noreturn]] void RethrowNaming(absl::FunctionRef<std::string()> print,
                                 absl::Duration waited = absl::InfiniteDuration());
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the evaluator knows of a type at run time: a table of functions, made once for each type
+// The type information of the evaluator: a table of functions, made once for each type
 // that can be reached from a described class (by type_info_of.h).
 #ifndef REMOTEOBJ_PROXY_INTERNAL_TYPE_INFO_H_
 #define REMOTEOBJ_PROXY_INTERNAL_TYPE_INFO_H_
@@ -18,10 +18,10 @@ namespace remoteobj::proxy_internal {
 
 struct TypeInfo;
 
-// Goes on with what a step came to, which lives until the function returns.
+// Continues with the result of a step, which lives until the function returns.
 using Next = absl::FunctionRef<void(void* object, const TypeInfo& type, bool read_only)>;
 
-// Takes what a call came to.
+// Receives the result of a call.
 class CallResult {
  public:
   virtual void Nothing() = 0;
@@ -33,19 +33,19 @@ class CallResult {
   ~CallResult() = default;
 };
 
-// How an object was reached, which its methods are called through.
+// How the object of a method call was reached.
 struct Through {
-  bool here = false;       // As a base: without virtual dispatch.
-  bool read_only = false;  // By something const: const methods only.
+  bool here = false;       // As a base: call without virtual dispatch.
+  bool read_only = false;  // Through a const object: const methods only.
 };
 
 struct MemberInfo {
   std::string_view name;
-  // Of a data member: its type and where it is. Null for a method.
+  // The type and the address of a data member. Null for a method.
   const TypeInfo& (*type)() = nullptr;
   void* (*address)(void* object) = nullptr;
   bool read_only = false;
-  // Of a method: calls it. `overload` is its place among the chosen signatures, from 1, or 0 for
+  // Calls a method. `overload` is its place among the chosen signatures, from 1, or 0 for
   // the first that fits.
   void (*invoke)(void* object, const ListReader& arguments, std::uint16_t overload, Through through,
                  CallResult& result) = nullptr;
@@ -90,10 +90,10 @@ struct TypeInfo {
   bool (*contains)(const void* object, const ValueReader& key) = nullptr;
   std::size_t (*length)(const void* object) = nullptr;
 
-  // What can be absent: an optional, a smart pointer.
+  // An optional or a smart pointer.
   bool (*present)(const void* object) = nullptr;
   void (*remove)(void* object) = nullptr;
-  // What it holds. REQUIRES: present.
+  // The object that it holds. REQUIRES: present.
   void (*target)(void* object, bool read_only, Next next) = nullptr;
 
   // A described class.

@@ -40,7 +40,7 @@ concept SequenceItems = !MapItems<T> && requires(T& t) {
   typename T::value_type;
 } && !std::is_convertible_v<const T&, std::string_view>;
 
-// What an item of T is found by, and what it is.
+// The key and the type of an item of T.
 template <typename T>
 struct ItemsOf;
 template <MapItems T>
@@ -84,7 +84,7 @@ decltype(auto) PassAs(Stored<P>& received) {
 [[noreturn]] void ThrowArgumentCount(std::string_view method, std::size_t got, std::size_t most);
 [[noreturn]] void ThrowReadOnly(std::string_view method);
 
-// Hands what a call came to over to `result`.
+// Passes the result of a call to `result`.
 template <typename R, typename F>
 void GiveResult(CallResult& result, F&& call) {
   if constexpr (std::is_void_v<R>) {
@@ -180,8 +180,8 @@ void InvokeOverloads(Object& object, const ListReader& arguments, std::uint16_t 
 void CheckBytes(std::string_view method, std::uint64_t count, std::size_t bytes_each,
                 const std::string& type);
 
-// Of a container's member: its preconditions, which the caller in another process does not vouch
-// for. The others that are described have none, or check them.
+// Checks the preconditions of a container's member, since the caller in another process can't be
+// trusted. The other described members have none, or check them.
 template <typename C, typename E>
 void CheckContainerCall(const C& container, const ListReader& arguments) {
   constexpr std::string_view kName = MemberTraits<C, E>::kName;
@@ -202,7 +202,7 @@ void Invoke(void* object, const ListReader& arguments, std::uint16_t overload, T
             CallResult& result) {
   C& self = *static_cast<C*>(object);
   if constexpr (DescribedContainer<C> && !Described<C>) CheckContainerCall<C, E>(self, arguments);
-  // A pure virtual function can't be called without dispatch, and one can't tell which are.
+  // A pure virtual function can't be called without dispatch, and which are pure is not known.
   if constexpr (!std::is_abstract_v<C>) {
     if (through.here) {
       return InvokeOverloads<C, E, typename E::CallHereOf>(self, arguments, overload,
@@ -260,8 +260,7 @@ const MemberTable& MemberInfosOf() {
   });
 }
 
-// Whether C has the method E of its base with the parameters of `Parts`: it may hide or override
-// it.
+// True if C has the method E of its base with the parameters of `Parts`: C may hide or override it.
 template <typename C, typename E, typename Parts>
 constexpr bool kInherits = false;
 template <typename C, typename E, typename Parts>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A value of whatever type, kept as it came, by a program that need not know the type.
+// A value of any type, kept in its encoded form, by a program that need not know the type.
 //
 //   std::map<remoteobj::AnyValue, remoteobj::AnyValue> dictionary;      // of anything
 //   remoteobj::AnyValue one = remoteobj::AnyValue::Of(1);

@@ -79,7 +79,7 @@ concept Appendable = requires(T t, const typename T::value_type* element) {
   t.insert(t.end(), element, element);
 };
 
-// Tells the kernel that fresh memory is about to be filled. Of a large vector the faults for one
+// Tells the kernel that fresh memory is about to be filled. In a large vector the faults for one
 // small page after the other cost more than the copying.
 void ExpectToFill(void* memory, std::size_t bytes);
 
@@ -256,7 +256,7 @@ struct Codec<T> {
 
   static T Decode(const ValueReader& in) {
     if constexpr (kContiguous) {
-      // A sender that does not know the type may have made a list of them.
+      // A sender without the type may have sent a list.
       if (in.kind() == ValueKind::kList) return DecodeEach(in);
       constexpr ElementType kType = transport_internal::ElementOf<Element>();
       return transport_internal::DecodeContiguous<T>(

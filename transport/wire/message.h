@@ -87,7 +87,7 @@ class RequestWriter {
 
 class OperationReader {
  public:
-  // Throws BadValue for a kind that this version does not know.
+  // Throws BadValue for a kind that is newer than this version.
   OperationKind kind() const;
   std::string_view name() const;
   std::uint16_t hint() const;
@@ -105,11 +105,11 @@ class RequestReader {
  public:
   std::uint64_t target() const { return target_; }
   Deadline deadline() const { return deadline_; }
-  // How many operations there are.
+  // The number of operations.
   std::size_t size() const { return operations_.size; }
-  // How many chains they are: a batch has more than one.
+  // The number of chains: a batch has more than one.
   std::size_t chains() const;
-  // Where the chain ends that begins at `begin`.
+  // The end of the chain that begins at `begin`.
   std::size_t EndOfChain(std::size_t begin) const;
   // Throws BadValue beyond the end.
   OperationReader operator[](std::size_t index) const;
@@ -129,14 +129,14 @@ inline constexpr OutcomeKind kLastOutcomeKind = OutcomeKind::kMany;
 
 class OutcomesWriter;
 
-// Writes what a call came to. Each method starts again: what was written before is forgotten, so
+// Writes the outcome of a call. Each method starts again and discards what was written before, so
 // that an error can replace a value that could not be written to its end.
 class OutcomeWriter {
  public:
   ValueWriter Value();
   void Itself();
   void Error(const ErrorInfo& error);
-  // Of a batch: one outcome for each of its chains, to be written in turn.
+  // The outcomes of a batch, one for each of its chains, written in turn.
   OutcomesWriter Many(std::size_t size);
 
  private:
@@ -146,13 +146,13 @@ class OutcomeWriter {
   OutcomeWriter(transport_internal::Out& out, transport_internal::Position at)
       : out_(out), at_(at), begin_(out.used()) {}
 
-  // Gives where the pointer is.
+  // Returns the position of the pointer.
   transport_internal::Position Begin(OutcomeKind kind);
 
   transport_internal::Out& out_;
   // The struct, if it is one of many; else 0, where no struct is, and it begins the message.
   const transport_internal::Position at_ = 0;
-  const std::uint64_t begin_ = 0;  // What belongs to it is behind that.
+  const std::uint64_t begin_ = 0;  // Its contents are behind that.
 };
 
 class OutcomesWriter {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A request, or an outcome, from one who does not know how to write one. The bytes are what lies in
+// Malformed requests and outcomes. The bytes are what lies in
 // a channel's memory, with the framing of Cap'n Proto's streams.
 #include <cstddef>
 #include <cstdint>

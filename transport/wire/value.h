@@ -8,8 +8,8 @@
 //     record.Field(1, "y").Float(p.y);
 //   }
 //
-// These are thin handles on the Value of message.capnp, in a message that lies in one piece. What
-// to do for a C++ type is up to remoteobj/transport/wire/codec.h.
+// These are thin handles on the Value of message.capnp, in a message that lies in one piece.
+// remoteobj/transport/wire/codec.h uses them for C++ types.
 //
 // Threads:  a message is written or read by one thread.
 // Lifetime: a handle is valid as long as the message. A reader of an element refers to the reader

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Makes the handles of value.h and message.h, and looks into them. For this module and its tests.
-// What concerns message.h is defined there.
+// The functions for message.h are defined there.
 #ifndef REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_ACCESS_H_
 #define REMOTEOBJ_TRANSPORT_WIRE_INTERNAL_ACCESS_H_
 

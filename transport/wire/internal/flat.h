@@ -2,10 +2,10 @@
 //
 // Cap'n Proto messages of one segment, written and read in place: the hot path of every call.
 //
-// The bytes are Cap'n Proto's, and its own code reads and writes the same (flat_test.cc holds the
-// two against each other). What is left out is what a call through memory has no use for: several
-// segments, capabilities, the upgrade of lists. What is gained is that everything here is a few
-// instructions on a word, where a builder and a reader of the library cost more than the call.
+// The bytes are Cap'n Proto's, and its own code reads and writes the same (flat_test.cc compares
+// the two). Left out are the features that a call through memory does not use: several segments,
+// capabilities, the upgrade of lists. In return every operation here is a few instructions on a
+// word, where a builder and a reader of the library cost more than the call.
 //
 // Positions are words from the beginning of the segment, so that a message that outgrows its memory
 // can move.
@@ -63,7 +63,7 @@ class Out {
   // Forgets all behind the first so many words, to which nothing points any more.
   void Forget(std::uint64_t used) { used_ = used; }
 
-  // Takes words of another message as they are: its pointers are relative. Gives where they lie.
+  // Takes words of another message as they are: its pointers are relative. Returns their position.
   Position Append(std::span<const Word> words) {
     const Position at = AllocateUncleared(words.size());
     if (!words.empty()) std::memcpy(base_ + at, words.data(), words.size_bytes());
@@ -94,7 +94,8 @@ class Out {
     std::memcpy(reinterpret_cast<std::byte*>(base_ + at) + byte, &value, sizeof value);
   }
 
-  // What the pointer at `pointer` is to point at. Each gives the position of the first element.
+  // Each allocates the target of the pointer at `pointer`, and returns the position of its first
+  // element.
   Position NewStruct(Position pointer, Layout layout) {
     const Position at = Allocate(layout.words());
     SetStruct(pointer, at, layout);
