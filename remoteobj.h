@@ -57,6 +57,7 @@
 #include "remoteobj/transport/shared_memory/shared_log.h"
 #include "remoteobj/transport/shared_memory/shared_memory_channel.h"
 #include "remoteobj/transport/wire/any_value.h"
+#include "remoteobj/transport/wire/attachments.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/codec_absl.h"
 #include "remoteobj/transport/wire/codec_base.h"

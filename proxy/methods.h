@@ -66,13 +66,13 @@ constexpr bool NeverInterrupted() {
 template <std::size_t I, typename Arguments>
 struct Candidate;
 template <std::size_t I, typename... A>
-struct Candidate<I, std::tuple<A...>> {
+struct Candidate<I, TypeList<A...>> {
   static std::integral_constant<std::size_t, I> Pick(A...);
 };
 template <typename Overloads, typename Indices>
 struct Candidates;
 template <typename... Parts, std::size_t... I>
-struct Candidates<std::tuple<Parts...>, std::index_sequence<I...>>
+struct Candidates<TypeList<Parts...>, std::index_sequence<I...>>
     : Candidate<I, typename Parts::Arguments>... {
   using Candidate<I, typename Parts::Arguments>::Pick...;
 };
@@ -81,7 +81,7 @@ struct Candidates<std::tuple<Parts...>, std::index_sequence<I...>>
 template <typename D, typename Arguments>
 class CallableInBraces;
 template <typename D, typename... P>
-class CallableInBraces<D, std::tuple<P...>> {
+class CallableInBraces<D, TypeList<P...>> {
  public:
   auto operator()(const Stored<P>&... arguments) const {
     return static_cast<const D&>(*this).template CallWith<const Stored<P>&...>(arguments...);
@@ -89,7 +89,7 @@ class CallableInBraces<D, std::tuple<P...>> {
 };
 // The first one alone, too, where the others have default arguments.
 template <typename D, typename First, typename Second, typename... P>
-class CallableInBraces<D, std::tuple<First, Second, P...>> {
+class CallableInBraces<D, TypeList<First, Second, P...>> {
  public:
   auto operator()(const Stored<First>& first) const {
     return static_cast<const D&>(*this).template CallWith<const Stored<First>&>(first);
@@ -105,20 +105,20 @@ class CallableInBraces<D, std::tuple<First, Second, P...>> {
 // Operations of views of a method. D has what Readable asks for; last() gets the method.
 template <typename D, typename C, typename E>
 class Callable
-    : public CallableInBraces<
-          D, typename std::tuple_element_t<0, typename MemberTraits<C, E>::Overloads>::Arguments> {
-  using InBraces = CallableInBraces<
-      D, typename std::tuple_element_t<0, typename MemberTraits<C, E>::Overloads>::Arguments>;
+    : public CallableInBraces<D,
+                              typename MemberTraits<C, E>::Overloads::template At<0>::Arguments> {
+  using InBraces =
+      CallableInBraces<D, typename MemberTraits<C, E>::Overloads::template At<0>::Arguments>;
   friend InBraces;
   friend Batch;
   using Overloads = typename MemberTraits<C, E>::Overloads;
 
   template <typename... A>
   static constexpr std::size_t Overload() {
-    if constexpr (std::tuple_size_v<Overloads> == 1) {
+    if constexpr (Overloads::kSize == 1) {
       return 0;
     } else {
-      using All = Candidates<Overloads, std::make_index_sequence<std::tuple_size_v<Overloads>>>;
+      using All = Candidates<Overloads, std::make_index_sequence<Overloads::kSize>>;
       if constexpr (requires { All::Pick(std::declval<A>()...); }) {
         return decltype(All::Pick(std::declval<A>()...))::value;
       } else {
@@ -131,7 +131,7 @@ class Callable
     }
   }
   template <typename... A>
-  using PartsFor = std::tuple_element_t<Overload<A...>(), Overloads>;
+  using PartsFor = typename Overloads::template At<Overload<A...>()>;
 
  public:
   // Calls it in the process that has the object. An exception that it throws is thrown here. For
@@ -230,7 +230,7 @@ class Callable
     if constexpr (sizeof...(A) <= Parts::kArity) {
       []<std::size_t... I>(std::index_sequence<I...>) {
         static_assert(std::is_invocable_v<typename E::CallOf, C&,
-                                          std::tuple_element_t<I, typename Parts::Arguments>...>,
+                                          typename Parts::Arguments::template At<I>...>,
                       "remoteobj: too few arguments for this method");
       }(std::index_sequence_for<A...>());
     }
@@ -241,12 +241,11 @@ class Callable
     using Parts = PartsFor<A...>;
     CheckCount<Parts, A...>();
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return Operation{
-          .kind = OperationKind::kCall,
-          .hint = Overload<A...>() + 1,
-          .operands = MakeOperands(Stored<std::tuple_element_t<I, typename Parts::Arguments>>(
-              Converted<std::tuple_element_t<I, typename Parts::Arguments>>(
-                  std::forward<A>(arguments)))...)};
+      return Operation{.kind = OperationKind::kCall,
+                       .hint = Overload<A...>() + 1,
+                       .operands = MakeOperands(Stored<typename Parts::Arguments::template At<I>>(
+                           Converted<typename Parts::Arguments::template At<I>>(
+                               std::forward<A>(arguments)))...)};
     }(std::index_sequence_for<A...>());
   }
 
@@ -262,8 +261,8 @@ class Callable
       out.Set(i + 1, OperationKind::kCall, {}, Overload<A&...>() + 1);
       if constexpr (sizeof...(A) != 0) {
         [&]<std::size_t... I>(std::index_sequence<I...>, const ListWriter& list) {
-          (Encode<Stored<std::tuple_element_t<I, typename Parts::Arguments>>>(
-               Converted<std::tuple_element_t<I, typename Parts::Arguments>>(arguments), list[I]),
+          (Encode<Stored<typename Parts::Arguments::template At<I>>>(
+               Converted<typename Parts::Arguments::template At<I>>(arguments), list[I]),
            ...);
         }(std::index_sequence_for<A...>(), out.Arguments(i + 1, sizeof...(A)));
       }
@@ -273,8 +272,8 @@ class Callable
       text.back() = '(';
       [&]<std::size_t... I>(std::index_sequence<I...>) {
         ((text += I == 0 ? "" : ", ",
-          PrintValue<Stored<std::tuple_element_t<I, typename Parts::Arguments>>>(
-              text, Converted<std::tuple_element_t<I, typename Parts::Arguments>>(arguments))),
+          PrintValue<Stored<typename Parts::Arguments::template At<I>>>(
+              text, Converted<typename Parts::Arguments::template At<I>>(arguments))),
          ...);
       }(std::index_sequence_for<A...>());
       return text + "))";
@@ -298,7 +297,7 @@ class Callable
   template <typename... A>
   static void Limit(CallLimit& limit, const std::remove_reference_t<A>&... arguments) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (LimitBy<std::tuple_element_t<I, typename PartsFor<A...>::Arguments>>(limit, arguments), ...);
+      (LimitBy<typename PartsFor<A...>::Arguments::template At<I>>(limit, arguments), ...);
     }(std::index_sequence_for<A...>());
   }
   template <typename P, typename A>

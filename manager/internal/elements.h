@@ -82,9 +82,19 @@ class Maybe final : public std::optional<T> {
  public:
   using std::optional<T>::optional;
 
-  // Compares as optionals, even if T is one.
+  // Compares as optionals, even if T is one. Each overload matches better than std::optional's own,
+  // which would be ambiguous.
   friend bool operator==(const Maybe& a, const std::optional<T>& b) {
     return static_cast<const std::optional<T>&>(a) == b;
+  }
+  friend bool operator==(const Maybe& a, const Maybe& b) {
+    return a == static_cast<const std::optional<T>&>(b);
+  }
+  friend bool operator==(const Maybe& a, std::nullopt_t) { return !a.has_value(); }
+  template <typename U>
+    requires(!std::derived_from<U, std::optional<T>> && !std::same_as<U, std::nullopt_t>)
+  friend bool operator==(const Maybe& a, const U& b) {
+    return a.has_value() && *a == b;
   }
 };
 

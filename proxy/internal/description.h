@@ -17,6 +17,14 @@
 
 namespace remoteobj::proxy_internal {
 
+// Types, and nothing else: cheaper to compile than a std::tuple, which has a value of each.
+template <typename... T>
+struct TypeList {
+  static constexpr std::size_t kSize = sizeof...(T);
+  template <std::size_t I>
+  using At = std::tuple_element_t<I, std::tuple<T...>>;
+};
+
 template <typename... Signature>
 struct Signatures {};
 
@@ -42,13 +50,6 @@ constexpr Entry<Name, Pointer, Call, CallHere, Chosen> MakeEntry(Name, Pointer, 
 
 struct NoMoreEntries {};
 
-template <typename... E>
-struct EntryList {
-  static constexpr std::size_t kSize = sizeof...(E);
-  template <std::size_t I>
-  using At = std::tuple_element_t<I, std::tuple<E...>>;
-};
-
 // MakeMembers is the type of a function that takes a Tag<Views> and returns the Tag of a class with
 // a member for each entry.
 template <typename T, typename BaseList, typename EntryListOf, typename MakeMembers>
@@ -60,16 +61,15 @@ struct Description {
   using Members = typename std::invoke_result_t<MakeMembers, Tag<Views>>::type;
 };
 
-template <typename... E, std::size_t... I>
-constexpr auto DropLast(Tag<std::tuple<E...>>, std::index_sequence<I...>) {
-  return EntryList<std::tuple_element_t<I, std::tuple<E...>>...>();
+template <typename Types, std::size_t... I>
+constexpr auto DropLast(std::index_sequence<I...>) {
+  return TypeList<typename Types::template At<I>...>();
 }
 
 // `entries` end with NoMoreEntries, for the comma after each.
 template <typename T, typename BaseList, typename MakeMembers, typename... E>
 constexpr auto MakeDescription(MakeMembers, E...) {
-  using List =
-      decltype(DropLast(Tag<std::tuple<E...>>(), std::make_index_sequence<sizeof...(E) - 1>()));
+  using List = decltype(DropLast<TypeList<E...>>(std::make_index_sequence<sizeof...(E) - 1>()));
   return Description<T, BaseList, List, MakeMembers>();
 }
 
@@ -128,7 +128,7 @@ struct FunctionParts;
   template <typename R, typename... A>                  \
   struct FunctionParts<R(A...) __VA_ARGS__> {           \
     using Result = R;                                   \
-    using Arguments = std::tuple<A...>;                 \
+    using Arguments = TypeList<A...>;                   \
     static constexpr std::size_t kArity = sizeof...(A); \
     static constexpr bool kConst = is_const;            \
   };
@@ -175,9 +175,9 @@ struct MemberTraits {
   template <typename M, typename... S>
   static auto ChosenOrOwn(Signatures<S...>) {
     if constexpr (sizeof...(S) != 0) {
-      return std::tuple<PartsOfCallable<S>...>{};
+      return TypeList<PartsOfCallable<S>...>{};
     } else {  // For data, and where an assertion below fails, the parts of void().
-      return std::tuple<PartsOfCallable<M>>{};
+      return TypeList<PartsOfCallable<M>>{};
     }
   }
   template <typename M, typename... S>
@@ -269,7 +269,7 @@ template <typename T, typename F>
 constexpr void ForEachDataMember(F&& f) {
   using D = DescriptionOf<T>;
   [&]<typename... B>(Bases<B...>) { (ForEachDataMember<B>(f), ...); }(typename D::BaseTypes{});
-  [&]<typename... E>(EntryList<E...>) {
+  [&]<typename... E>(TypeList<E...>) {
     [[maybe_unused]] const auto one = [&]<typename Entry>(Tag<Entry> entry) {
       if constexpr (MemberTraits<T, Entry>::kIsData) f(Tag<T>{}, entry);
       return 0;

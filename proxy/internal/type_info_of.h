@@ -121,12 +121,12 @@ template <typename C, typename Call, typename Parts, std::size_t... I>
 bool InvokeWith(C& object, const ListReader& arguments, CallResult& result,
                 std::index_sequence<I...>) {
   using Arguments = typename Parts::Arguments;
-  if constexpr ((kValueParameter<std::tuple_element_t<I, Arguments>> && ...) &&
-                std::is_invocable_v<Call, C&, std::tuple_element_t<I, Arguments>...>) {
-    std::tuple<Stored<std::tuple_element_t<I, Arguments>>...> received{
-        Decode<Stored<std::tuple_element_t<I, Arguments>>>(arguments[I])...};
+  if constexpr ((kValueParameter<typename Arguments::template At<I>> && ...) &&
+                std::is_invocable_v<Call, C&, typename Arguments::template At<I>...>) {
+    std::tuple<Stored<typename Arguments::template At<I>>...> received{
+        Decode<Stored<typename Arguments::template At<I>>>(arguments[I])...};
     GiveResult<typename Parts::Result>(result, [&]() -> decltype(auto) {
-      return Call{}(object, PassAs<std::tuple_element_t<I, Arguments>>(std::get<I>(received))...);
+      return Call{}(object, PassAs<typename Arguments::template At<I>>(std::get<I>(received))...);
     });
     return true;
   } else {
@@ -157,21 +157,20 @@ void InvokeOverloads(Object& object, const ListReader& arguments, std::uint16_t 
                      bool read_only, CallResult& result) {
   using Traits = MemberTraits<C, E>;
   using Overloads = typename Traits::Overloads;
-  constexpr std::size_t kCount = std::tuple_size_v<Overloads>;
+  constexpr std::size_t kCount = Overloads::kSize;
   const auto allowed = [&](bool is_const) {
     return is_const || !read_only ||
            std::is_function_v<std::remove_pointer_t<typename Traits::Pointer>>;
   };
   const bool done = [&]<std::size_t... I>(std::index_sequence<I...>) {
-    if (!(allowed(std::tuple_element_t<I, Overloads>::kConst) || ...)) ThrowReadOnly(Traits::kName);
-    return (((overload == 0 || overload == I + 1) &&
-             allowed(std::tuple_element_t<I, Overloads>::kConst) &&
-             InvokeParts<Object, Call, std::tuple_element_t<I, Overloads>, (kCount > 1)>(
+    if (!(allowed(Overloads::template At<I>::kConst) || ...)) ThrowReadOnly(Traits::kName);
+    return (((overload == 0 || overload == I + 1) && allowed(Overloads::template At<I>::kConst) &&
+             InvokeParts<Object, Call, typename Overloads::template At<I>, (kCount > 1)>(
                  object, arguments, result)) ||
             ...);
   }(std::make_index_sequence<kCount>());
   if (!done) {
-    ThrowArgumentCount(Traits::kName, arguments.size(), std::tuple_element_t<0, Overloads>::kArity);
+    ThrowArgumentCount(Traits::kName, arguments.size(), Overloads::template At<0>::kArity);
   }
 }
 
@@ -265,9 +264,9 @@ template <typename C, typename E, typename Parts>
 constexpr bool kInherits = false;
 template <typename C, typename E, typename Parts>
   requires requires { typename Parts::Arguments; }
-constexpr bool kInherits<C, E, Parts> = []<typename... A>(Tag<std::tuple<A...>>) {
+constexpr bool kInherits<C, E, Parts> = []<typename... A>(TypeList<A...>) {
   return std::is_invocable_v<typename E::CallHereOf, C&, A...>;
-}(Tag<typename Parts::Arguments>{});
+}(typename Parts::Arguments{});
 
 // Adds the methods that C inherits from its described base B, and from that one's bases.
 template <typename C, typename B>
@@ -275,16 +274,16 @@ void AddInherited(std::vector<MemberInfo>& methods) {
   const auto add = [&]<typename E>(Tag<E>) {
     using Traits = MemberTraits<B, E>;
     if constexpr (Traits::kIsMethod) {
-      constexpr bool kAll = []<typename... P>(Tag<std::tuple<P...>>) {
+      constexpr bool kAll = []<typename... P>(TypeList<P...>) {
         return (kInherits<C, E, P> && ...);
-      }(Tag<typename Traits::Overloads>{});
+      }(typename Traits::Overloads{});
       if constexpr (kAll) {
         methods.push_back({.name = Traits::kName, .invoke = &InvokeInherited<C, B, E>});
       }
     }
     return 0;
   };
-  [&]<typename... E>(EntryList<E...>) {
+  [&]<typename... E>(TypeList<E...>) {
     [[maybe_unused]] const int done[] = {0, add(Tag<E>{})...};
   }(typename DescriptionOf<B>::Entries{});
   [&]<typename... Base>(Bases<Base...>) {
