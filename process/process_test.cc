@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -16,6 +18,7 @@
 #include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -28,6 +31,8 @@
 #include "gtest/gtest.h"
 #include "remoteobj/testing/descriptors.h"
 #include "remoteobj/testing/eventually.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/shared_memory/shared_log.h"
 
 namespace remoteobj {
 namespace {
@@ -216,6 +221,22 @@ TEST(ProcessTest, HasNoResultUntilItHasReturned) {
   Process failed([]() -> int { throw std::runtime_error("no"); });
   EXPECT_THROW(failed.Join(), std::runtime_error);
   EXPECT_EQ(failed.result(), std::nullopt);
+}
+
+// The first Join() threw, and the second returned as if the function had.
+TEST(ProcessTest, ADamagedErrorWasForgottenByTheSecondJoin) {
+  Process process([] {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code error;
+      const std::string file = std::filesystem::read_symlink(entry.path(), error).string();
+      if (file.find("remoteobj-log") == file.npos) continue;
+      SharedLog log(dup(std::stoi(entry.path().filename().string())), /*wake_fd=*/-1);
+      constexpr std::uint32_t kThrew = 3;  // See process/internal/control.h.
+      log.Append(kThrew, "no packed error");
+    }
+    _exit(0);
+  });
+  for (int i = 0; i < 3; ++i) EXPECT_THROW(process.Join(), BadValue);
 }
 
 TEST(ProcessTest, ThrowsWhatTheFunctionThrew) {

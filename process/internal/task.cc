@@ -115,7 +115,12 @@ void Task::Absorb(const SharedLog::Record& record) {
       break;
     case kThrew:
       finished_ = true;
-      thrown_ = UnpackError(record.data);
+      try {
+        thrown_ = UnpackError(record.data);
+      } catch (const BadValue& e) {
+        thrown_.emplace().type = "remoteobj::BadValue";
+        thrown_->message = absl::StrCat("the error that was thrown is damaged: ", e.what());
+      }
       break;
     case kStack:
       traces_.stack.clear();
