@@ -85,7 +85,7 @@ struct Frozen {
   const int id = 0;
   const std::string name = "unnamed";
   int open = 0;
-  const std::vector<std::string> parts;
+  const std::vector<std::string> parts = {};
 };
 REMOTEOBJ_DESCRIBE(Frozen, id, name, open, parts)
 

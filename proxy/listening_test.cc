@@ -60,7 +60,7 @@ TEST(ListeningTest, ABackgroundListenerThatCannotBeginItsThreadDoesNotListen) {
   Service service;
   Proxy<Service> remote(service);
   no_threads = true;
-  EXPECT_THROW(remote.ListenInBackground(), std::system_error);
+  EXPECT_THROW(static_cast<void>(remote.ListenInBackground()), std::system_error);
   no_threads = false;
   EXPECT_FALSE(remote.listening());
   const auto listening = remote.ListenInBackground();
@@ -75,7 +75,7 @@ TEST(ListeningTest, BeginsAgainAsSoonAsNobodyListens) {
     Listening first = remote.ListenInBackground();
     std::thread closes([&] { first.Close(); });
     while (remote.listening()) std::this_thread::yield();
-    EXPECT_NO_THROW(remote.ListenInBackground());
+    EXPECT_NO_THROW(static_cast<void>(remote.ListenInBackground()));
     closes.join();
   }
 }
