@@ -127,7 +127,7 @@ struct ManagerOptions {
 // How objects of a user's type are made and called.
 template <typename T, typename... A>
 struct RegisterOptions {
-  // The members that clients may use. Empty: all that are described.
+  // The members that clients may use, at every step of a chain. Empty: all that are described.
   std::vector<std::string> exposed = {};
   // Makes an object. Empty: T(A...).
   std::function<std::unique_ptr<T>(A...)> factory = {};
@@ -318,7 +318,8 @@ class Manager {
         [&](ValueWriter out) {
           [[maybe_unused]] const ListWriter list = out.List(sizeof...(A));
           [[maybe_unused]] std::size_t i = 0;
-          (Encode<std::decay_t<const A&>>(arguments, list[i++]), ...);
+          ((transport_internal::EncodeArgument<std::decay_t<const A&>>(arguments, list[i], i), ++i),
+           ...);
         },
         offers);
   }

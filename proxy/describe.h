@@ -70,8 +70,9 @@ struct Codec<T> {
     proxy_internal::ForEachDataMember<T>([&]<typename C, typename E>(Tag<C>, Tag<E>) {
       using Traits = proxy_internal::MemberTraits<C, E>;
       const auto& member = static_cast<const C&>(value).*typename E::PointerTo{}(Tag<C>{});
-      remoteobj::Encode<proxy_internal::ValueOf<typename Traits::Member>>(
-          proxy_internal::Load(member), record.Field(i++, Traits::kName));
+      transport_internal::EncodePart<proxy_internal::ValueOf<typename Traits::Member>>(
+          proxy_internal::Load(member), record.Field(i++, Traits::kName),
+          [](const BadValue& e) { throw e.Within("." + std::string(Traits::kName)); });
     });
   }
 

@@ -261,8 +261,8 @@ class Callable
       out.Set(i + 1, OperationKind::kCall, {}, Overload<A&...>() + 1);
       if constexpr (sizeof...(A) != 0) {
         [&]<std::size_t... I>(std::index_sequence<I...>, const ListWriter& list) {
-          (Encode<Stored<typename Parts::Arguments::template At<I>>>(
-               Converted<typename Parts::Arguments::template At<I>>(arguments), list[I]),
+          (transport_internal::EncodeArgument<Stored<typename Parts::Arguments::template At<I>>>(
+               Converted<typename Parts::Arguments::template At<I>>(arguments), list[I], I),
            ...);
         }(std::index_sequence_for<A...>(), out.Arguments(i + 1, sizeof...(A)));
       }

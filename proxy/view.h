@@ -70,7 +70,12 @@ class OperandsOf final : public Operands {
   std::size_t size() const override { return sizeof...(T); }
 
   void Write(const ListWriter& out, std::size_t from) const override {
-    std::apply([&](const T&... value) { (Encode<T>(value, out[from++]), ...); }, values_);
+    std::size_t i = 0;
+    std::apply(
+        [&](const T&... value) {
+          ((transport_internal::EncodeArgument<T>(value, out[from + i], i), ++i), ...);
+        },
+        values_);
   }
 
   void Print(std::string& out, std::size_t index) const override {
@@ -104,7 +109,7 @@ class OperandsAnd final : public Operands {
 
   void Write(const ListWriter& out, std::size_t from) const override {
     if (first_ != nullptr) first_->Write(out, from);
-    Encode<T>(last_, out[from + first_size()]);
+    transport_internal::EncodeArgument<T>(last_, out[from + first_size()], first_size());
   }
 
   void Print(std::string& out, std::size_t index) const override {

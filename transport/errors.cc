@@ -30,6 +30,19 @@ absl::StatusCode CallError::status_code() const {
   return absl::StatusCode::kUnknown;
 }
 
+BadValue BadValue::Within(std::string_view part, std::string_view root) const {
+  constexpr std::size_t kMaxPath = 300;
+  const std::string in = " in ";
+  std::string text = what();
+  std::string path = std::string(part) + text.substr(text.size() - path_size_);
+  text.resize(text.size() - path_size_ - (root_size_ == 0 ? 0 : in.size() + root_size_));
+  if (path.size() > kMaxPath) path.resize(kMaxPath);
+  BadValue outer(text + in + std::string(root) + path);
+  outer.root_size_ = root.size();
+  outer.path_size_ = path.size();
+  return outer;
+}
+
 DeadlineExceeded DeadlineExceeded::After(absl::Duration waited, const std::string& what) {
   const absl::Duration rounded = absl::Trunc(waited, absl::Microseconds(1));
   return DeadlineExceeded(absl::StrCat(what, " (waited ", absl::FormatDuration(rounded), ")"),

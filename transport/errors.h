@@ -40,10 +40,12 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -150,6 +152,15 @@ class DeadlineExceeded : public CallErrorOf<DeadlineExceeded, CallError::Kind::k
 class BadValue : public CallErrorOf<BadValue, CallError::Kind::kBadValue> {
  public:
   using CallErrorOf::CallErrorOf;
+
+  // The same error of a value that has the refused one as a part: `part` is `[3]` or `.pose`. The
+  // text ends with the path from the root: "... in argument 1.pose[3]".
+  BadValue Within(std::string_view part, std::string_view root = "value") const;
+
+ private:
+  // The lengths of the root and of the path at the end of the text.
+  std::size_t root_size_ = 0;
+  std::size_t path_size_ = 0;
 };
 
 // A name that the class's description does not have, or an operation that the type does not have.

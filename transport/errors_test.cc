@@ -34,6 +34,24 @@ void Check(
   check(error);
 }
 
+TEST(BadValueTest, SaysWhichPartOfWhichValueWasRefused) {
+  const BadValue error("a null");
+  EXPECT_STREQ(error.Within(".pose").what(), "a null in value.pose");
+  const BadValue inner = error.Within(".pose").Within("[3]");
+  EXPECT_STREQ(inner.what(), "a null in value[3].pose");
+  EXPECT_STREQ(inner.Within("", "argument 1").what(), "a null in argument 1[3].pose");
+  EXPECT_STREQ(error.Within("", "argument 1").what(), "a null in argument 1");
+  try {
+    inner.ThrowWithContext("f()");
+  } catch (const BadValue& named) {
+    EXPECT_STREQ(named.what(), "f(): a null in value[3].pose");
+    EXPECT_STREQ(named.Within(".a").what(), "f(): a null in value.a[3].pose");
+  }
+  BadValue deep = error;
+  for (int i = 0; i < 1000; ++i) deep = deep.Within("[7]");
+  EXPECT_LT(std::string(deep.what()).size(), 400u);
+}
+
 TEST(ErrorsTest, EachKindHasACodeAndKeepsItsTypeWithAContext) {
   using absl::StatusCode;
   Check(NotListening("nobody"), Kind::kNotListening, StatusCode::kUnavailable);

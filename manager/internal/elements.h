@@ -206,7 +206,10 @@ struct Codec<manager_internal::ElementsIn<Container>> {
   static void Encode(const manager_internal::ElementsIn<Container>& values, ValueWriter out) {
     const ListWriter list = out.List(values.size());
     std::size_t i = 0;
-    for (const auto& value : values) remoteobj::Encode<Value>(value, list[i++]);
+    for (const auto& value : values) {
+      transport_internal::EncodeElement<Value>(value, list[i], i);
+      ++i;
+    }
   }
   static manager_internal::ElementsIn<Container> Decode(const ValueReader& in) {
     const ListReader list = in.AsList();

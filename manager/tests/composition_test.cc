@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/barrier.h"
 #include "remoteobj/manager/dict.h"
@@ -39,6 +41,12 @@ struct Counter {
 };
 REMOTEOBJ_DESCRIBE(Counter, count, Add)
 
+struct Team {
+  std::string name = {};
+  std::map<std::string, std::vector<remoteobj::Dict<std::string, int>>> scores = {};
+};
+REMOTEOBJ_DESCRIBE(Team, name, scores)
+
 }  // namespace app
 
 namespace remoteobj {
@@ -54,6 +62,15 @@ class CompositionTest : public testing::TestWithParam<bool> {
 
   Manager manager_;
 };
+
+std::string RefusalOf(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const BadValue& e) {
+    return e.what();
+  }
+  return "not refused";
+}
 
 INSTANTIATE_TEST_SUITE_P(, CompositionTest, testing::Bool(),
                          [](const auto& info) { return info.param ? "SharedMemory" : "Socket"; });
@@ -254,6 +271,27 @@ TEST_P(CompositionTest, WhatADeadProcessGotByABatchComesBack) {
   EXPECT_TRUE(lock->acquire(absl::Seconds(30)));
   EXPECT_TRUE(lock->abandoned());
   EXPECT_EQ(jobs->get(absl::Seconds(30)), 7);
+}
+
+TEST_P(CompositionTest, ARefusedValueIsNamedByArgumentMemberAndItem) {
+  Manager other;
+  const auto here = manager_.Dict<std::string, int>();
+  const app::Team team{.name = "a",
+                       .scores = {{"b", {here}}, {"c", {here, other.Dict<std::string, int>()}}}};
+  const std::string path = ".scores[\"c\"][1]";
+  const auto queue = manager_.Queue<app::Team>();
+  const auto dict = manager_.Dict<std::string, app::Team>();
+  const auto list = manager_.List<app::Team>();
+  using testing::EndsWith;
+  EXPECT_THAT(RefusalOf([&] { queue->put(team); }), EndsWith(" in argument 0" + path));
+  EXPECT_THAT(RefusalOf([&] { queue->put.Async(team).Get(); }), EndsWith(" in argument 0" + path));
+  EXPECT_THAT(RefusalOf([&] { dict["x"] = team; }), EndsWith(" in argument 1" + path));
+  EXPECT_THAT(RefusalOf([&] { list += {team}; }), EndsWith(" in argument 0[0]" + path));
+  EXPECT_THAT(RefusalOf([&] { dict->update({{"x", {}}, {"y", team}}); }),
+              EndsWith(" in argument 0[1][1]" + path));
+  EXPECT_THAT(RefusalOf([&] { dict->update({{"x", {}}, {"y", team}}); }),
+              testing::StartsWith("(Dict<std::string, app::Team>.update("));
+  EXPECT_TRUE(queue->empty() && dict->empty() && list->empty());
 }
 
 }  // namespace

@@ -34,7 +34,8 @@ namespace proxy_internal {
 // Writes the arguments of one operation, and keeps them for printing.
 template <typename... T>
 void EncodeAll(const ListWriter& out, std::size_t from, const T&... values) {
-  (Encode<T>(values, out[from++]), ...);
+  std::size_t i = 0;
+  ((transport_internal::EncodeArgument<T>(values, out[from + i], i), ++i), ...);
 }
 
 // A function is passed by its address, as it is with & in front of it.

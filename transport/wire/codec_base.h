@@ -73,12 +73,47 @@ T Decode(const ValueReader& in) {
 
 namespace transport_internal {
 
+// Throws `error`, of the part `[index]` of the value that is being encoded, or of an argument.
+[[noreturn, gnu::noinline]] inline void ThrowInElement(const BadValue& error, std::size_t index) {
+  throw error.Within("[" + std::to_string(index) + "]");
+}
+[[noreturn, gnu::noinline]] inline void ThrowInArgument(const BadValue& error, std::size_t index) {
+  throw error.Within("", "argument " + std::to_string(index));
+}
+
 // A 128 bit integer, which some dialects count among the integrals, has no codec.
 template <typename T>
 concept Integer = std::integral<T> && !std::same_as<T, bool> && sizeof(T) <= sizeof(std::int64_t);
 
 template <typename T>
 constexpr bool kIsNumber = Integer<T> || std::is_same_v<T, float> || std::is_same_v<T, double>;
+
+// Encode<T> does not throw BadValue.
+template <typename T>
+constexpr bool kNeverRefused = kIsNumber<T> || std::is_same_v<T, bool> || std::is_enum_v<T>;
+
+// Encodes a part of a value. If that throws BadValue, calls `refused`, which throws it again with
+// the place of the part.
+template <typename T, typename Refused>
+void EncodePart(const T& value, ValueWriter out, Refused&& refused) {
+  if constexpr (kNeverRefused<T>) {
+    Encode<T>(value, out);
+  } else {
+    try {
+      Encode<T>(value, out);
+    } catch (const BadValue& e) {
+      refused(e);
+    }
+  }
+}
+template <typename T>
+void EncodeElement(const T& value, ValueWriter out, std::size_t index) {
+  EncodePart<T>(value, out, [index](const BadValue& e) { ThrowInElement(e, index); });
+}
+template <typename T>
+void EncodeArgument(const T& value, ValueWriter out, std::size_t index) {
+  EncodePart<T>(value, out, [index](const BadValue& e) { ThrowInArgument(e, index); });
+}
 
 template <typename T>
 constexpr ElementType ElementOf() {

@@ -134,10 +134,22 @@ std::optional<T> DecodeMaybe(const ValueReader& in) {
   }
 }
 
+// A key of a map, for people.
+template <typename Key>
+std::string KeyText(const Key& key) {
+  if constexpr (std::is_convertible_v<const Key&, std::string_view>) {
+    return "\"" + std::string(std::string_view(key)) + "\"";
+  } else if constexpr (Integer<Key>) {
+    return std::to_string(key);
+  } else {
+    return "...";
+  }
+}
+
 template <typename Tuple, std::size_t... I>
 void EncodeTuple(const Tuple& value, ValueWriter out, std::index_sequence<I...>) {
   [[maybe_unused]] ListWriter list = out.List(sizeof...(I));
-  (Encode<std::tuple_element_t<I, Tuple>>(std::get<I>(value), list[I]), ...);
+  (EncodeElement<std::tuple_element_t<I, Tuple>>(std::get<I>(value), list[I], I), ...);
 }
 
 template <typename Tuple, std::size_t... I>
@@ -250,7 +262,10 @@ struct Codec<T> {
     } else {
       ListWriter list = out.List(value.size());
       std::size_t i = 0;
-      for (const auto& element : value) remoteobj::Encode<Element>(element, list[i++]);
+      for (const auto& element : value) {
+        transport_internal::EncodeElement<Element>(element, list[i], i);
+        ++i;
+      }
     }
   }
 
@@ -299,7 +314,9 @@ struct Codec<std::array<T, N>> {
       out.Data(value);
     } else {
       ListWriter list = out.List(N);
-      for (std::size_t i = 0; i < N; ++i) remoteobj::Encode<T>(value[i], list[i]);
+      for (std::size_t i = 0; i < N; ++i) {
+        transport_internal::EncodeElement<T>(value[i], list[i], i);
+      }
     }
   }
 
@@ -352,7 +369,9 @@ struct Codec<std::span<T, N>> {
       out.Data(value);
     } else {
       ListWriter list = out.List(value.size());
-      for (std::size_t i = 0; i < value.size(); ++i) remoteobj::Encode<Element>(value[i], list[i]);
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        transport_internal::EncodeElement<Element>(value[i], list[i], i);
+      }
     }
   }
 };
@@ -364,7 +383,10 @@ struct Codec<T> {
   static void Encode(const T& value, ValueWriter out) {
     ListWriter list = out.List(value.size());
     std::size_t i = 0;
-    for (const auto& element : value) remoteobj::Encode<Element>(element, list[i++]);
+    for (const auto& element : value) {
+      transport_internal::EncodeElement<Element>(element, list[i], i);
+      ++i;
+    }
   }
 
   static T Decode(const ValueReader& in) {
@@ -384,9 +406,13 @@ struct Codec<T> {
   static void Encode(const T& value, ValueWriter out) {
     MapWriter map = out.Map(value.size());
     std::size_t i = 0;
-    for (const auto& [key, mapped] : value) {
-      remoteobj::Encode<Key>(key, map.Key(i));
-      remoteobj::Encode<Mapped>(mapped, map.Value(i));
+    for (const auto& entry : value) {
+      transport_internal::EncodePart<Key>(entry.first, map.Key(i), [i](const BadValue& e) {
+        throw e.Within(".keys()[" + std::to_string(i) + "]");
+      });
+      transport_internal::EncodePart<Mapped>(entry.second, map.Value(i), [&](const BadValue& e) {
+        throw e.Within("[" + transport_internal::KeyText(entry.first) + "]");
+      });
       ++i;
     }
   }
