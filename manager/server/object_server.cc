@@ -283,12 +283,13 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
       CheckRequest(*call.entry_, request);
       if (request.size() != 0) call.thread_ = request[request.size() - 1].thread();
       // The results of calls may be the object again, or another of its type.
-      const proxy_internal::CheckOperation check = [&how](const proxy_internal::TypeInfo& type,
-                                                          const OperationReader& operation) {
+      const auto check_exposed = [&how](const proxy_internal::TypeInfo& type,
+                                        const OperationReader& operation) {
         if (IsOrDerives(type, *how.info) || IsOrDerives(*how.info, type)) {
           CheckExposed(how, operation);
         }
       };
+      const proxy_internal::CheckOperation check = check_exposed;
       proxy_internal::Evaluate(call.entry_->object(), *how.info, request, outcome,
                                how.exposed ? &check : nullptr);
     }
