@@ -15,13 +15,13 @@
 #include <thread>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/except/except.h"
 #include "remoteobj/except/generator.h"
 #include "remoteobj/except/internal/access.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/shared_memory/shared_log.h"
@@ -185,7 +185,9 @@ TEST(ExceptProcessTest, AKillAtAnyTimeLeavesAPrefix) {
     Forked child([&] {
       for (int i = 0;; ++i) exc([&] { throw std::runtime_error(std::to_string(i)); });
     });
-    while (exc.size() < static_cast<std::size_t>(5 * round)) absl::SleepFor(absl::Microseconds(50));
+    remoteobj_testing::Eventually(
+        "errors are recorded", [&] { return exc.size() >= static_cast<std::size_t>(5 * round); },
+        absl::Seconds(30), absl::Microseconds(50));
     child.Kill();
     int next = 0;
     for (const RemoteError& error : exc) EXPECT_EQ(error.message(), std::to_string(next++));

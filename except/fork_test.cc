@@ -17,8 +17,8 @@
 #include "gtest/gtest.h"
 #include "remoteobj/except/except.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
-#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/identity.h"
 
 namespace remoteobj {
@@ -46,13 +46,12 @@ class Meanwhile {
 
 // False if it hangs.
 bool Ends(Forked& child) {
-  siginfo_t ended = {};
-  for (const Deadline end = Deadline::After(kWatchdog); !end.expired();) {
-    waitid(P_PID, static_cast<id_t>(child.pid()), &ended, WEXITED | WNOHANG | WNOWAIT);
-    if (ended.si_pid != 0) return true;
-    absl::SleepFor(absl::Microseconds(50));
-  }
-  return false;
+  const auto ended = [&] {
+    siginfo_t info = {};
+    waitid(P_PID, static_cast<id_t>(child.pid()), &info, WEXITED | WNOHANG | WNOWAIT);
+    return info.si_pid != 0;
+  };
+  return remoteobj_testing::TryEventually(ended, kWatchdog, absl::Microseconds(50));
 }
 
 void CaptureOne() {

@@ -28,6 +28,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 
 namespace app {
@@ -363,7 +364,7 @@ TEST(MemoryTest, AResultForWhichThereIsNoMemoryIsABadAlloc) {
   EXPECT_THROW(process.Join(), std::bad_alloc);
   Forked owner([&] {
     Process large([] { return std::string(kLarge, 'x'); });
-    while (large.alive()) remoteobj::SleepFor(absl::Milliseconds(1));
+    remoteobj_testing::Eventually("the process has ended", [&] { return !large.alive(); });
     limit();
     for (int i = 0; i < 2; ++i) {
       try {

@@ -35,6 +35,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/process/thread.h"
+#include "remoteobj/testing/eventually.h"
 
 namespace remoteobj {
 namespace {
@@ -279,7 +280,7 @@ TYPED_TEST(RunsTest, NoResult) {
 TYPED_TEST(RunsTest, LateReadOfTheResult) {
   auto run = TestFixture::Start(Add, 5, 6);
   auto yields = TestFixture::Start(Range, 3);
-  while (run.alive() || yields.alive()) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually("both have ended", [&] { return !run.alive() && !yields.alive(); });
   EXPECT_EQ(run.result(), 11) << "not joined yet";
   EXPECT_THAT(Collect(yields.result()).first, ElementsAre(0, 1, 2));
   EXPECT_TRUE(run.Join());

@@ -33,6 +33,7 @@
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/testing/descriptors.h"
+#include "remoteobj/testing/eventually.h"
 
 namespace app {
 
@@ -324,7 +325,8 @@ TEST_P(SpawnTest, DaemonsDieWithTheirOwner) {
   EXPECT_EQ(kill(pid, 0), 0);
   owner.Kill();
   EXPECT_THROW(owner.Join(), ProcessDied);
-  while (kill(pid, 0) == 0) {
+  remoteobj_testing::Eventually("the daemon has ended", [&] {
+    if (kill(pid, 0) != 0) return true;
     // A zombie, until its new parent has waited for it.
     char path[64], state = ' ';
     std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
@@ -332,9 +334,8 @@ TEST_P(SpawnTest, DaemonsDieWithTheirOwner) {
       if (std::fscanf(file, "%*d %*[^)]) %c", &state) != 1) state = ' ';
       std::fclose(file);
     }
-    if (state == 'Z') break;
-    absl::SleepFor(absl::Milliseconds(1));
-  }
+    return state == 'Z';
+  });
   close(ends[0]);
   close(ends[1]);
 }

@@ -10,12 +10,12 @@
 #include <string>
 #include <thread>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/proxy/batch.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/errors.h"
 
@@ -76,7 +76,7 @@ TEST_F(LeavingTest, AMethodEndsTheBackgroundThread) {
   Forked owner([&] {
     for (;;) {
       const auto listening = remote_.ListenInBackground();
-      while (remote_.listening()) absl::SleepFor(absl::Milliseconds(1));
+      remoteobj_testing::Eventually("nobody listens", [&] { return !remote_.listening(); });
     }
   });
   // By the next listener: the thread that ends refuses what comes before it has closed.

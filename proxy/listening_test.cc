@@ -13,11 +13,11 @@
 #include <system_error>
 #include <thread>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/errors.h"
 
 namespace {
@@ -91,10 +91,10 @@ TEST(ListeningTest, ACallThatEndsItsBackgroundListenerIsAnswered) {
       service.listening.emplace(remote.ListenInBackground());
     };
     listen();
-    while (remote.listening()) absl::SleepFor(absl::Milliseconds(1));
+    remoteobj_testing::Eventually("nobody listens", [&] { return !remote.listening(); });
     // And listening can begin again.
     listen();
-    while (remote.listening()) absl::SleepFor(absl::Milliseconds(1));
+    remoteobj_testing::Eventually("nobody listens", [&] { return !remote.listening(); });
   });
   remote.WaitUntilListening(owner);
   EXPECT_EQ(remote->Inc(), 1);
@@ -141,7 +141,7 @@ TEST(ListeningTest, ACallInTheListeningProcessCanEndTheBackgroundListener) {
     }
   });
   service.listening.emplace(remote.ListenInBackground());
-  while (*remote->count < 100) absl::SleepFor(absl::Milliseconds(1));
+  remoteobj_testing::Eventually("the caller calls", [&] { return *remote->count >= 100; });
   EXPECT_GT(remote->End(), 100);
   caller.Join();
 }

@@ -23,6 +23,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/testing/descriptors.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/internal/faults.h"
 
@@ -71,7 +72,8 @@ int Rounds() {
 
 template <typename F>
 void Until(F&& condition) {
-  while (!condition()) absl::SleepFor(absl::Microseconds(50));
+  remoteobj_testing::Eventually("the next step", condition, absl::Minutes(1),
+                                absl::Microseconds(50));
 }
 
 void Expect(bool condition, const char* what) {

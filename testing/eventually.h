@@ -30,21 +30,23 @@
 
 namespace remoteobj_testing {
 
-// Returns false if the condition does not hold within the limit.
+// Returns false if the condition does not hold within the limit. Looks every millisecond.
 template <typename Condition>
-[[nodiscard]] bool TryEventually(Condition&& condition, absl::Duration limit = absl::Seconds(30)) {
+[[nodiscard]] bool TryEventually(Condition&& condition, absl::Duration limit = absl::Seconds(30),
+                                 absl::Duration pause = absl::Milliseconds(1)) {
   const auto end = remoteobj::Deadline::After(limit);
   while (!condition()) {
     if (end.expired()) return false;
-    absl::SleepFor(absl::Milliseconds(1));
+    absl::SleepFor(pause);
   }
   return true;
 }
 
 template <typename Condition>
 void Eventually(std::string_view what, Condition&& condition,
-                absl::Duration limit = absl::Seconds(30)) {
-  if (TryEventually(condition, limit)) return;
+                absl::Duration limit = absl::Seconds(30),
+                absl::Duration pause = absl::Milliseconds(1)) {
+  if (TryEventually(condition, limit, pause)) return;
   throw std::runtime_error(
       absl::StrCat("waited ", absl::FormatDuration(limit), " in vain until ", std::string(what)));
 }

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/namespaces.h"
 
 namespace remoteobj::transport_internal {
@@ -130,7 +131,7 @@ TEST(IdentityTest, AProcessWhoseMainThreadHasEndedIsAlive) {
     const std::string all(text);
     return ok ? all[all.rfind(')') + 2] : '?';
   };
-  while (state() != 'Z') usleep(1000);
+  remoteobj_testing::Eventually("the main thread has ended", [&] { return state() == 'Z'; });
   EXPECT_TRUE(Alive(child));
   close(ends[1]);
   close(ends[0]);

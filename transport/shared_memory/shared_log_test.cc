@@ -204,7 +204,9 @@ void KilledWriters(int rounds, bool stopped_first) {
     const auto drain = [&] {
       while (const auto record = reader.Next()) ASSERT_EQ(NumberOf(record->data), next++);
     };
-    while (count->load() == 0) absl::SleepFor(absl::Microseconds(10));
+    remoteobj_testing::Eventually(
+        "the first record", [&] { return count->load() != 0; }, absl::Seconds(30),
+        absl::Microseconds(10));
     absl::SleepFor(absl::Microseconds(random() % 300));
     if (stopped_first) {
       child.Signal(SIGSTOP);

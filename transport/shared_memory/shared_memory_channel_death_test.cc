@@ -256,9 +256,8 @@ class DeathTest : public testing::Test {
   }
 
   void ExpectAllSlotsToBecomeFree() {
-    for (int i = 0; i < 5000 && channel().free_slots() < kSlotsInAll; ++i) {
-      absl::SleepFor(absl::Milliseconds(1));
-    }
+    static_cast<void>(remoteobj_testing::TryEventually(
+        [&] { return channel().free_slots() >= kSlotsInAll; }, absl::Seconds(5)));
     EXPECT_EQ(channel().free_slots(), kSlotsInAll);
   }
 
@@ -633,11 +632,9 @@ TEST_F(DeathTest, OfACallerThatWakesTheListenerLeavesItToTheNextCall) {
           operations.Arguments(0, 1)[0].UInt(id);
         },
         Watchdog());
-    const Deadline end = Watchdog();
-    while (ledger().evaluated[id].load() == 0) {
-      ASSERT_FALSE(end.expired()) << "it is not evaluated until its outcome is asked for";
-      absl::SleepFor(absl::Microseconds(200));
-    }
+    ASSERT_TRUE(remoteobj_testing::TryEventually([&] {
+      return ledger().evaluated[id].load() != 0;
+    })) << "it is not evaluated until its outcome is asked for";
   }
   EndSleepingListener(listener);
 }
@@ -783,10 +780,7 @@ TEST_F(DeathTest, IsHeardOfByOneWhoOnlyAsksWhetherACallIsReady) {
   ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
   const auto call =
       channel().Start([this](RequestWriter request) { WriteCall(request); }, Watchdog());
-  for (const Deadline end = Watchdog(); !call->ready() && !end.expired();) {
-    absl::SleepFor(absl::Milliseconds(1));
-  }
-  EXPECT_TRUE(call->ready());
+  EXPECT_TRUE(remoteobj_testing::TryEventually([&] { return call->ready(); }));
   const auto ignore = [](const OutcomeReader&) {};
   try {
     call->Finish(ignore, Watchdog());
