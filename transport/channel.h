@@ -18,11 +18,11 @@
 //   an outcome in between or not.
 // - When the listening process dies, waiting callers get ListenerDied. Later calls get NotListening
 //   until another process opens the channel. A call that was sent about a millisecond or less
-//   before the death, and that the listener had not begun to evaluate, may be told either. So may
-//   one that was started (Start) after a death of which nobody knew yet, and finished later.
+//   before the death, and that the listener had not begun to evaluate, may get either. So may a
+//   call that was started (Start) after a death that had not been noticed, and finished later.
 // - Every wait has a deadline.
 //
-// Threads:  Channel is thread-safe, and callers do not wait for one another. Of a Listener, Open,
+// Threads:  Channel is thread-safe, and callers do not wait for one another. A Listener's Open,
 //           Serve and Close belong to one thread at a time; Wake and is_open to any.
 // Errors:   NotListening, ListenerDied, DeadlineExceeded, BadValue (the request is too large).
 // Not here: what a request means. See remoteobj/proxy/internal/evaluate.h.
@@ -43,11 +43,11 @@ namespace remoteobj {
 using WriteRequest = absl::FunctionRef<void(RequestWriter)>;
 using ReadOutcome = absl::FunctionRef<void(const OutcomeReader&)>;
 
-// A call that is under way. Destroying it gives the outcome up.
+// A call in flight. Destroying it abandons the outcome.
 class PendingCall {
  public:
   virtual ~PendingCall() = default;
-  // Whether Finish would return at once.
+  // Returns true if Finish would return at once.
   virtual bool ready() = 0;
   // Waits for the outcome and reads it. REQUIRES: it has not yet returned. After DeadlineExceeded,
   // or when this thread was interrupted, it can be called again.
@@ -60,37 +60,37 @@ class Channel {
   virtual ~Channel() = default;
 
   // Writes a request, waits for its outcome and reads it. If `write` throws nothing is sent. `read`
-  // runs while the channel's memory is held, so it had better be short.
+  // runs while the channel's memory is held, so it should be short.
   virtual void Call(WriteRequest write, ReadOutcome read, Deadline deadline) = 0;
 
   // Sends a request and returns. The outcome waits in the PendingCall.
   virtual std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) = 0;
 
-  // Whether a living process has the channel open.
+  // Returns true if a living process has the channel open.
   virtual bool listening() = 0;
   // Its pid, or 0.
   virtual pid_t listener_pid() = 0;
-  // Whether it is this process.
+  // Returns true if it is this process.
   virtual bool listening_here() = 0;
-  // Returns true once somebody listens, false at the deadline.
+  // Returns true once a process listens, false at the deadline.
   virtual bool WaitUntilListening(Deadline deadline) = 0;
 };
 
-// What happens to the calls that have arrived when the channel is closed.
+// The fate of the calls that have arrived when the channel is closed.
 enum class Final { kFulfill, kRefuse };
 
 // The serving end.
 class Listener {
  public:
   // Evaluates a request and writes its outcome. It must not throw, except BadValue for a request
-  // that is malformed or an outcome that cannot be written: the caller is told.
+  // that is malformed or an outcome that cannot be written: the caller gets it.
   using Handler = absl::FunctionRef<void(const RequestReader&, OutcomeWriter&)>;
 
   virtual ~Listener() = default;
 
   // Begins to accept. Throws std::logic_error if a living process (or this one) has it open.
   virtual void Open() = 0;
-  // Whether this process has it open.
+  // Returns true if this process has it open.
   virtual bool is_open() = 0;
   // Serves at most one call, waiting for it until the deadline. Returns false at the deadline, or
   // after Wake.

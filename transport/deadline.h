@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Until when to wait: a point in time of the monotonic clock, which nobody can set.
+// The end of a wait: a point in time of the monotonic clock, which can't be set.
 //
 //   const Deadline deadline = Deadline::After(absl::Seconds(1));
 //   while (!done()) {

@@ -76,7 +76,7 @@ std::unique_ptr<PendingCall> StartDirectly(WriteRequest write, Listener::Handler
   write(RequestOn(request, Deadline::Never()));
   auto outcome = std::make_unique<HeapMessage>();
   EvaluateDirectly(request, handler, *outcome);
-  outcome->SetAttachments(nullptr);  // Which may not live until it is read.
+  outcome->SetAttachments(nullptr);  // They may not live until it is read.
   return std::make_unique<DirectCall>(std::move(outcome));
 }
 

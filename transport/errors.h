@@ -191,7 +191,7 @@ class ConnectionRefused
   using CallErrorOf::CallErrorOf;
 };
 
-// A reference to an object that is gone: its server was restarted since, or nobody kept it.
+// A reference to an object that is gone: its server was restarted, or no process kept it.
 class StaleReference : public CallErrorOf<StaleReference, CallError::Kind::kStaleReference> {
  public:
   using CallErrorOf::CallErrorOf;

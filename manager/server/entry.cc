@@ -42,7 +42,7 @@ std::shared_ptr<Entry> ObjectTable::Find(std::uint64_t id) {
     throw StaleReference(absl::StrCat("object ", id,
                                       id > last_id_ ? " is of another manager, or of "
                                                       "this one before it restarted"
-                                                    : " is gone: nobody kept it"));
+                                                    : " is gone: no process kept it"));
   }
   return entry;
 }

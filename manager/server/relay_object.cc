@@ -241,7 +241,7 @@ void Relay::MaybeWakeAll() {
   joiners_.WakeAll();
 }
 
-void Relay::Unreferenced() { End(absl::StrCat("nobody refers to ", what_)); }
+void Relay::Unreferenced() { End(absl::StrCat("no process refers to ", what_)); }
 
 // RelayObject
 

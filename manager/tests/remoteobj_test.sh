@@ -30,9 +30,9 @@ grep -q '^1 clients' seen || fail "$(cat seen)"
 ! "$remoteobj" inspect unix:socket --key_file=another >seen 2>&1 || fail 'another key is let in'
 grep -q 'failed to prove its key' seen || fail "$(cat seen)"
 ! "$remoteobj" inspect unix:nothing >seen 2>&1 || fail 'there is something where nothing is'
-grep -q 'nobody listens at unix:nothing' seen || fail "$(cat seen)"
+grep -q 'no server listens at unix:nothing' seen || fail "$(cat seen)"
 ! "$remoteobj" serve tcp:0.0.0.0:0 >seen 2>&1 || fail 'it listens to the world without a key'
-grep -q 'takes a key' seen || fail "$(cat seen)"
+grep -q 'needs a key' seen || fail "$(cat seen)"
 ! "$remoteobj" serve >seen 2>&1 || fail 'it takes no address'
 
 kill -TERM $server

@@ -92,8 +92,8 @@ Identity Make(pid_t pid, std::uint64_t space) {
   return space << kSpaceShift | (ticks & kTickMask) << kTickShift | static_cast<Identity>(pid);
 }
 
-// Whether /proc is there, and of this process's namespace: a mount that was inherited from an outer
-// one knows this process by another pid.
+// Returns true if /proc is there, and of this process's namespace: a mount that was inherited from
+// an outer one knows this process by another pid.
 bool ProcIsOurs() {
   char name[16];
   const ssize_t size = readlink("/proc/self", name, sizeof name - 1);
@@ -166,7 +166,7 @@ Identity FindSelf() {
   const Identity self = Make(getpid(), FindSpace());
   ancestor.store(self, std::memory_order_relaxed);
   if (cache == nullptr) return self;
-  // Another thread may have been as early; all are to say the same.
+  // Another thread may have been first; all must return the same.
   Identity none = 0;
   return cache->compare_exchange_strong(none, self, std::memory_order_relaxed) ? self : none;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Which process this is, in a form that can lie in shared memory and be asked about by others.
+// The identity of a process, in a form that can lie in shared memory and be checked by others.
 //
 // A pid alone is reused by the kernel. With a time at which the process existed it is not: a
 // process that has got the pid since was started later. The time is taken by the process itself, so
@@ -48,15 +48,15 @@ inline Identity Self() {
 // ended.
 Identity IdentityOf(pid_t pid);
 
-// Whether its pid means the same process here, as far as is known.
+// Returns true if its pid means the same process here, as far as is known.
 bool OfThisNamespace(Identity process);
 
 enum class Life { kRuns, kEnded, kUnknown };
 
-// What can be found out about that process from its pid. A zombie has ended. A few microseconds.
+// The state of that process, found by its pid in a few microseconds. A zombie has ended.
 Life LifeOf(Identity process);
 
-// Whether that process may still run: false only if it is known to have ended.
+// Returns true if that process may still run: false only if it is known to have ended.
 inline bool Alive(Identity process) { return LifeOf(process) != Life::kEnded; }
 
 // In the namespace of the process.

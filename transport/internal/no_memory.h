@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What is thrown where there is no memory for a message: a std::bad_alloc that says how large the
-// message is and which limit is in force.
+// The exception for a message for which there is no memory: a std::bad_alloc that says how large
+// the message is and which limit is in force.
 //
 // Threads: thread-compatible; copies have one text.
 #ifndef REMOTEOBJ_TRANSPORT_INTERNAL_NO_MEMORY_H_

@@ -21,11 +21,11 @@
 
 namespace remoteobj::transport_internal {
 
-// Whether what is being handled is the end of this thread, and no C++ exception. (Catching it as an
+// Returns true if the end of this thread is being handled, and no C++ exception. (Catching it as an
 // abi::__forced_unwind would make a reference to null, which UndefinedBehaviorSanitizer refuses.)
 inline bool ThreadEnds() noexcept { return std::current_exception() == nullptr; }
 
-// What the caller is told: a ListenerDied.
+// The error for the caller: a ListenerDied.
 inline ErrorInfo EvaluatingThreadEnded() {
   const std::tuple<pid_t, std::optional<int>, std::optional<int>, bool> fields(getpid(), {}, {},
                                                                                true);

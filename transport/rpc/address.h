@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Where a server listens, as text and as its parts.
+// The address of a server, as text and as its parts.
 //
 //   auto address = remoteobj::Address::Parse("tcp:[::1]:7000");
 //   address.host();         // "::1"
 //   address.IsLocalOnly();  // true: other machines can't connect
 //
-//   unix:PATH            a socket in the file system; who may connect is up to its permissions
+//   unix:PATH            a socket in the file system; its permissions say who may connect
 //   unix-abstract:NAME   a name in the network namespace, without a file
 //   tcp:HOST:PORT        HOST is an IPv4 address, an IPv6 address in brackets, or a host name;
 //                        0 as PORT has the kernel choose one

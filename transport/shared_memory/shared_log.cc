@@ -156,12 +156,12 @@ void ReadWithoutBlocking(int fd) {
 struct alignas(64) SharedLog::Lane {
   std::atomic<Identity> owner;       // 0: none. Acquired and released with the lane.
   std::atomic<std::uint64_t> tail;   // Released by the owner after the record's bytes.
-  std::atomic<std::uint64_t> begin;  // Where what was not cleared begins. Acquire and release,
+  std::atomic<std::uint64_t> begin;  // Begin of the part that is not cleared. Acquire and release,
                                      // since it is moved before the bytes below it are given back.
 };
 
 struct SharedLog::Header {
-  std::atomic<std::uint64_t> sequence;  // Of the next record. Relaxed: the lanes' words order.
+  std::atomic<std::uint64_t> sequence;  // The next record's. Relaxed: the lanes' words order.
   std::atomic<std::uint64_t> cleared;   // Records below it are skipped.
   std::atomic<std::uint64_t> consumed;  // Bytes, of all lanes.
   // How many readers sleep. Written before the reader's last look at the lanes, read after a tail
@@ -171,7 +171,7 @@ struct SharedLog::Header {
   std::atomic<std::uint32_t> blocked;  // How many do.
   // A writer has closed its descriptors, and can't wake readers that wait.
   std::atomic<std::uint32_t> silent;
-  // Written when the log is made. What is beside the log is one lane more.
+  // Written when the log is made. The memory beside the log is one lane more.
   std::uint32_t lane_count;
   std::uint64_t lane_bytes;
   Lane lanes[kLanes];
@@ -243,7 +243,7 @@ void SharedLog::Map() {
 
 SharedLog::~SharedLog() { munmap(header_, kPage); }
 
-// What other processes write there may be beyond the lane.
+// Other processes may write a position beyond the lane.
 std::uint64_t SharedLog::TailOf(unsigned lane) const {
   return std::min(header_->lanes[lane].tail.load(std::memory_order_acquire), lane_bytes_);
 }
@@ -276,7 +276,7 @@ SharedLog::Lane* SharedLog::TakeLane(std::uint64_t bytes, std::uint64_t* offset)
       if (full()) continue;
       room = true;
       Identity owner = lane.owner.load(std::memory_order_relaxed);
-      // Whether an owner lives is a system call away, so it is asked only where all lanes are
+      // It takes a system call to see if an owner lives, so it is made only where all lanes are
       // taken.
       if (owner != 0 && (round == 0 || transport_internal::Alive(owner))) continue;
       if (lane.owner.compare_exchange_strong(owner, self, std::memory_order_acquire)) {
@@ -452,7 +452,7 @@ bool SharedLog::WaitForRoom(std::uint64_t bytes, absl::Duration timeout) {
 }
 
 struct SharedLog::Reader::Cursor {
-  std::uint64_t next = 0;  // Where the next record begins.
+  std::uint64_t next = 0;  // The begin of the next record.
   std::optional<RecordHeader> head = {};
   std::uint64_t given_back = 0;
   // Bytes [at, at + size) of the lane.
@@ -503,7 +503,7 @@ bool SharedLog::Reader::FindHead(unsigned index) {
   return true;
 }
 
-// Looks at all lanes until a round finds nothing new. Returns whether there is any record.
+// Looks at all lanes until a round finds nothing new. Returns true if there is any record.
 bool SharedLog::Reader::FindHeads() {
   bool any = false;
   for (bool found = true; found;) {

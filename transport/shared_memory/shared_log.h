@@ -12,7 +12,7 @@
 //
 // A record is complete or it is not there, whatever instruction its writer dies at. Writers never
 // wait for readers; one that wants back-pressure asks for Backlog() and waits with WaitForRoom().
-// A reader made with `consume` gives the memory of what it has read back to the kernel.
+// A reader made with `consume` returns the memory of what it has read to the kernel.
 //
 // Order:    records of one thread come in its order. If one Append() returned before another began,
 //           in whatever process, its record comes first.
@@ -50,7 +50,7 @@ class SharedLog {
   };
   class Reader;
   struct Options {
-    // Whether a reader may wait for records. Costs a descriptor.
+    // True if a reader may wait for records. Costs a descriptor.
     bool can_wait = false;
   };
 
@@ -85,8 +85,8 @@ class SharedLog {
   bool ReadOwners(std::uint64_t offset, char* data, std::size_t size) const;
   void WriteOwners(std::uint64_t offset, std::string_view data);
 
-  // What a process that is not a fork needs to have the same log: descriptors, closed at exec. The
-  // second one is -1 if nobody can wait. Throws where this process has closed it.
+  // The descriptors by which a process that is not a fork opens the same log; closed at exec. The
+  // second one is -1 if readers can't wait. Throws if this process has closed it.
   int memory_fd() const { return memory_fd_.Checked("a log"); }
   int wake_fd() const { return wake_fd_.get(); }
   // That log there. Takes the descriptors over.
@@ -126,7 +126,7 @@ class SharedLog::Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  // The next record; empty if there is none yet. What is damaged is left out.
+  // The next record; empty if there is none yet. Damaged records are left out.
   std::optional<Record> Next();
   // Waits until there may be a further record, `other_fd` is readable (none: -1), or `timeout` is
   // over. Returns false at the timeout. REQUIRES: Options::can_wait.

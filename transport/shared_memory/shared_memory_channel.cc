@@ -3,7 +3,7 @@
 // How a call goes through shared memory, and why it survives the death of either side. The argument
 // has five parts, each in the file whose code it is about:
 //
-//   internal/slots.h             what a slot's owner and state say; memory order
+//   internal/slots.h             the meaning of a slot's owner and state; memory order
 //   internal/slots.cc            death of a caller: how its slot comes back
 //   internal/caller.cc           sending a call; death of the listener
 //   internal/listener.cc         the doorbell: no request is overlooked; the order of calls;

@@ -16,7 +16,7 @@
 namespace remoteobj::transport_internal {
 
 void FillRandom(std::span<std::byte> bytes) {
-  // Of so few the kernel gives all or none.
+  // The kernel returns all of so few bytes, or none.
   while (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
     if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "getrandom");
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What of cryptography is needed here, by OpenSSL and the kernel.
+// The cryptography of the handshake, by OpenSSL and the kernel.
 //
 // Threads:  thread-safe.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CRYPTO_H_
@@ -18,7 +18,7 @@ using Mac = std::array<std::byte, 32>;
 // Of 256 bytes at most. Throws std::system_error.
 void FillRandom(std::span<std::byte> bytes);
 
-// Of the parts, one after the other. Takes no lock.
+// HMAC of the parts, one after the other. Takes no lock.
 Mac HmacSha256(std::span<const std::byte> key,
                std::initializer_list<std::span<const std::byte>> parts);
 

@@ -35,7 +35,7 @@ constexpr std::string_view kReplyMagic = "robj:rep";
 constexpr std::uint32_t kHasKey = 1 << 0;
 constexpr std::uint32_t kSharedMemory = 1 << 1;
 
-// Where the fields are: see the header.
+// The places of the fields: see the header.
 constexpr std::size_t kMagicAt = 0;
 constexpr std::size_t kVersionAt = 8;
 constexpr std::size_t kLowestAt = 10;
@@ -120,7 +120,7 @@ void PutVersions(std::array<std::byte, N>& message, const HelloOptions& own) {
   Put(message, kHighestAt, own.highest_version);
 }
 
-// What a greeting and an answer have in common.
+// The common part of a greeting and an answer.
 template <std::size_t N>
 void Introduce(std::array<std::byte, N>& message, std::string_view magic, const HelloKey& key,
                const HelloOptions& own) {

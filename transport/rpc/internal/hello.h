@@ -10,8 +10,8 @@
 //   send(verdict.reply);                   -->      HelloPeer peer = client.Finish(reply);
 //   if (!verdict.accepted()) hang up
 //
-// Three messages of fixed sizes and little-endian fields, the same in all versions; what a later
-// version has to say besides comes after them. `_` is zero when sent, and ignored when received.
+// Three messages of fixed sizes and little-endian fields, the same in all versions; the
+// additions of a later version come after them. `_` is zero when sent, and ignored when received.
 //
 //   greeting                     answer                        reply
 //    0  "robj:srv"                0  "robj:cli"                 0  "robj:rep"
@@ -23,7 +23,7 @@
 //   20  u32 pid                  20  u32 pid                   24  u8[32] proof
 //   24  u8[16] id                24  u8[16] id
 //   40  u8[32] nonce             40  u8[32] nonce
-//   72  u64 _                    72  u64 purpose: _ so far
+//   72  u64 _                    72  u64 purpose: _ until now
 //                                80  u8[32] proof
 //
 // Flags: 1 for a side that has a key, 2 for one that offers or wants shared memory.
@@ -76,15 +76,15 @@ struct HelloOptions {
   bool shared_memory = false;  // Offered by the server, wanted by the client.
   std::uint32_t pid = 0;
   HelloId id = {};  // Of this server or client process. A server that was restarted has another.
-  // What this side speaks. Others than the defaults are for tests.
+  // The versions of this side. Others than the defaults are for tests.
   std::uint16_t lowest_version = kProtocolVersion;
   std::uint16_t highest_version = kProtocolVersion;
 };
 
-// What travels in a reply; never change a number.
+// The status in a reply; never change a number.
 enum class HelloStatus : std::uint16_t {
   kOk = 0,
-  kWrongKey = 1,     // The client's proof is not what the server's key gives.
+  kWrongKey = 1,     // The client's proof is not by the server's key.
   kKeyRequired = 2,  // The server has a key, the client none.
   kServerNoKey = 3,  // The client has a key, the server none.
   kVersion = 4,      // No version that both speak, or not the highest of them.
@@ -94,7 +94,7 @@ enum class HelloStatus : std::uint16_t {
   kBusy = 8,         // The server's policy: come again later.
 };
 
-// What one side knows of the other when it is in.
+// The peer, after a successful handshake.
 struct HelloPeer {
   std::uint16_t version = 0;
   bool proved_key = false;
@@ -111,7 +111,7 @@ using HelloAnswer = std::array<std::byte, kAnswerBytes>;
 using HelloReply = std::array<std::byte, kReplyBytes>;
 using HelloProof = Mac;
 
-// What is made of a shared key, wiped at the end. Keys of any length, and of any bytes, differ.
+// A key derived from a shared one, wiped at the end. Shared keys may have any length and bytes.
 class HelloKey {
  public:
   explicit HelloKey(std::string_view key);
@@ -134,7 +134,7 @@ class ServerHello {
   struct Verdict {
     HelloStatus status = HelloStatus::kOk;
     std::string reason;     // For a log; empty if the client is in.
-    HelloReply reply = {};  // To send, also to one who is not in.
+    HelloReply reply = {};  // To send, also to a client that is refused.
     HelloPeer client = {};  // Empty if the key was not proved.
     bool accepted() const { return status == HelloStatus::kOk; }
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether an address of the internet is one of this machine's own.
+// Tests if an internet address is one of this machine's own.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_LOOPBACK_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_LOOPBACK_H_
 

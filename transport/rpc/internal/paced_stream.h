@@ -39,7 +39,7 @@ class PacedStream final : public kj::AsyncIoStream {
   kj::Own<kj::AsyncIoStream> stream_;
   kj::ArrayPtr<const kj::byte> piece_;
   int writes_ = 0;
-  kj::Own<kj::PromiseFulfiller<void>> written_;  // Of a read that waits for the writes.
+  kj::Own<kj::PromiseFulfiller<void>> written_;  // For a read that waits for the writes.
 };
 
 }  // namespace remoteobj::transport_internal

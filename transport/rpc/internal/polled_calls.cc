@@ -43,8 +43,8 @@ void PolledCalls::Answered(unsigned slot, bool wanted) {
   answer_.reset();
 }
 
-// What was handed over in the slot belongs to the client if it has read the outcome, and comes back
-// otherwise. `gone`: the client can't read it any more.
+// The answer handed over in the slot belongs to the client if it has read the outcome, and comes
+// back otherwise. `gone`: the client can't read it any more.
 void PolledCalls::Settle(unsigned slot, bool gone) {
   if (handed_[slot] == nullptr) return;
   const std::optional<bool> received = listener_.Received(slot, gone);

@@ -50,8 +50,8 @@ class PolledCalls final : private PolledHandler {
   const std::shared_ptr<Link> link_;
   const Socket bell_;
   PolledListener listener_;
-  std::unique_ptr<RpcAnswer> answer_;  // Of the call that is being served.
-  // What was handed over in each slot, and the objects that its outcome refers to. They stay here
+  std::unique_ptr<RpcAnswer> answer_;  // The answer of the call that is being served.
+  // The answer handed over in each slot, and the objects that its outcome refers to. They stay here
   // until the client has released the slot: as it reads, it asks for capabilities of them.
   std::array<std::unique_ptr<RpcAnswer>, kSlots> handed_;
 };

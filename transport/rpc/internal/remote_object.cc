@@ -204,7 +204,7 @@ class SocketCall final : public PendingCall {
   const std::shared_ptr<RpcClient> client_;
   const std::shared_ptr<RpcConnection> connection_;
   std::shared_ptr<Exchange> exchange_;
-  const std::vector<std::shared_ptr<Referent>> kept_;  // What the request refers to.
+  const std::vector<std::shared_ptr<Referent>> kept_;  // The objects that the request refers to.
   bool started_ = false;
 };
 

@@ -39,7 +39,7 @@ const HelloId& ClientId() {
 }
 [[maybe_unused]] const HelloId& client_id_at_start = ClientId();
 
-// The rest of the time in nanoseconds, as a message to another machine gives it; 0 if unlimited.
+// The time that is left in nanoseconds, for a message to another machine; 0 if unlimited.
 std::int64_t LeftOf(Deadline deadline) {
   if (deadline == Deadline::Never()) return 0;
   return std::max<std::int64_t>(1, absl::ToInt64Nanoseconds(deadline.left()));

@@ -59,7 +59,7 @@ struct Exchange {
   std::uint64_t number = 0;
   Handle object = 0;
   std::uint64_t notes = 0;                // How many notes were sent before it.
-  Deadline deadline = Deadline::Never();  // Of the request.
+  Deadline deadline = Deadline::Never();  // The request's.
   HeapMessage request;
   HeapMessage outcome;
   // The objects that the outcome refers to: their numbers and capabilities.

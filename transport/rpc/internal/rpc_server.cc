@@ -273,9 +273,9 @@ void CheckKey(const Address& address, const std::string& key) {
                                              " random ones"));
   }
   if (!key.empty() || address.IsLocalOnly()) return;
-  throw std::invalid_argument(
-      absl::StrCat("to listen at ", address.ToString(),
-                   ", where other machines can connect, takes a key: anybody could do anything"));
+  throw std::invalid_argument(absl::StrCat(
+      "to listen at ", address.ToString(),
+      ", which other machines can reach, needs a key: without one they could call everything"));
 }
 
 RpcServer::RpcServer(RpcService& service, RpcServerOptions options)

@@ -89,7 +89,7 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   const std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
 };
 
-// What exists while Run() runs. Destroyed from last to first: connections before the event port.
+// The state of a running Run(). Destroyed from last to first: connections before the event port.
 struct RpcServer::Impl::Loop {
   explicit Loop(Impl& server);
 
@@ -135,7 +135,7 @@ class RpcServer::Impl::Connection {
 
   Impl& server_;
   Socket socket_;
-  const std::optional<PeerCredentials> credentials_;  // Of a client on this machine.
+  const std::optional<PeerCredentials> credentials_;  // Those of a client on this machine.
   kj::Own<kj::AsyncIoStream> stream_;
   ServerHello hello_;
   HelloAnswer answer_ = {};

@@ -84,7 +84,7 @@ SocketAddress UnixAddress(const Address& address) {
   return to;
 }
 
-// Of a TCP address that has no host name.
+// For a TCP address without a host name.
 std::optional<SocketAddress> IpAddress(const Address& address) {
   SocketAddress to;
   auto* const v4 = reinterpret_cast<sockaddr_in*>(&to.storage);
@@ -178,7 +178,7 @@ class DirectoryLock {
   Socket directory_;
 };
 
-// Whether the file of a unix socket is left over from a process that is gone.
+// Returns true if the file of a unix socket is left over from a process that is gone.
 bool IsLeftOver(const Address& address) {
   const SocketAddress to = UnixAddress(address);
   const Socket probe = NewSocket(to);
@@ -236,7 +236,7 @@ Socket::Socket(int fd) : process_(getpid()) {
   fd_ = own.get();
   const std::scoped_lock lock(ForkSafeMutex<OpenSocketsMutex>());
   OwnDescriptor& entry = OpenSockets()[fd_];
-  entry.Release();  // Of one that the program has closed.
+  entry.Release();  // The program has closed it.
   entry = std::move(own);
 }
 
@@ -283,7 +283,7 @@ Socket ListenAt(const Address& address, Address& bound, SocketFile& file) {
   const int on = 1;
   if (address.kind() == Address::Kind::kTcp) {
     setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    SetTcpOptions(socket.fd());  // Those that are accepted have them, too.
+    SetTcpOptions(socket.fd());  // Accepted sockets inherit them.
   }
   std::optional<DirectoryLock> lock;
   if (address.kind() == Address::Kind::kUnix) lock.emplace(address.path());
@@ -322,7 +322,7 @@ Socket ConnectToUnix(const Address& address, Deadline deadline) {
             "; a name that is no file is known in one network namespace only: for clients in "
             "another, use an address such as unix:/run/name";
       }
-      throw NotListening(absl::StrCat("nobody listens at ", address.ToString(), ": ", why));
+      throw NotListening(absl::StrCat("no server listens at ", address.ToString(), ": ", why));
     }
     // The listener's queue is full.
     if (deadline.expired()) ThrowLate(address);
@@ -346,7 +346,7 @@ Socket ConnectTo(const Address& address, Deadline deadline) {
     if (next != addresses.end() && (under_way.empty() || next_start.expired())) {
       const SocketAddress& to = *next++;
       const int fd = socket(to.storage.ss_family, kSocketType, 0);
-      if (fd < 0) {  // A machine without IPv6, say.
+      if (fd < 0) {  // For example on a machine without IPv6.
         why = std::generic_category().message(errno);
         continue;
       }
@@ -378,7 +378,7 @@ Socket ConnectTo(const Address& address, Deadline deadline) {
       under_way.erase(under_way.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
-  throw NotListening(absl::StrCat("nobody listens at ", address.ToString(), ": ", why));
+  throw NotListening(absl::StrCat("no server listens at ", address.ToString(), ": ", why));
 }
 
 std::optional<PeerCredentials> CredentialsOf(int fd) {

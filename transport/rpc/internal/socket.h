@@ -2,11 +2,11 @@
 //
 // Sockets of an Address, non-blocking, and not inherited: neither by exec nor by fork.
 //
-// A socket that a forked child had a copy of would stay open when its owner dies, and nobody would
-// be told of the death. So the child closes its copies, in the handler of pthread_atfork.
+// If a forked child kept a copy of a socket, it would stay open when its owner dies, and the peer
+// would not notice the death. So the child closes its copies, in a handler of pthread_atfork.
 //
 // Threads:  thread-safe, a Socket as an int.
-// Errors:   std::system_error, which names the address; NotListening where nobody does.
+// Errors:   std::system_error, which names the address; NotListening where no server does.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_SOCKET_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_SOCKET_H_
 
@@ -43,7 +43,7 @@ class Socket {
 
  private:
   int fd_ = -1;
-  pid_t process_ = 0;  // Which has it.
+  pid_t process_ = 0;  // The process that has it.
 };
 
 // The file of a unix socket that this process has bound.
@@ -66,13 +66,13 @@ class SocketFile {
 // Unchanged if it is absolute already, or would have no room in a socket address then.
 Address AbsoluteAddress(const Address& address);
 
-// Listens. A unix socket's file that nobody listens at any more is replaced; any other file at the
+// Listens. A left-over file of a unix socket is replaced; any other file at the
 // path is an error, as is a process that listens there. `bound` becomes the address with the port
 // that the kernel chose; `file` that of a unix socket.
 Socket ListenAt(const Address& address, Address& bound, SocketFile& file);
 
-// Where a host name has several addresses, the first that answers counts: each is given a quarter
-// of a second before the next one is tried, too. Throws NotListening if nobody listens there,
+// If a host name has several addresses, the first that answers counts: each has a quarter of a
+// second before the next one is tried, too. Throws NotListening if no server listens there,
 // DeadlineExceeded if it does not come about in time.
 Socket ConnectTo(const Address& address, Deadline deadline);
 
@@ -80,7 +80,7 @@ struct PeerCredentials {
   pid_t pid = 0;
   uid_t uid = 0;
 };
-// Of a unix socket; empty for others.
+// The peer of a unix socket; empty for others.
 std::optional<PeerCredentials> CredentialsOf(int fd);
 // "127.0.0.1:4711", or "pid 123".
 std::string NameOfPeer(int fd);

@@ -172,7 +172,7 @@ void Caller::Send(unsigned index, WriteRequest write, Deadline deadline) {
   ExpectToWrite(request.words);
   At(FaultPoint::kCallerHasSlot);
 #if defined(__SANITIZE_THREAD__)
-  // What another thread of this process wrote here before it gave up is ordered by `owner`, which
+  // The writes of another thread of this process before it gave up are ordered by `owner`, which
   // the listener has freed. ThreadSanitizer does not see what other processes do; it sees this.
   static_cast<void>(request.state.load(std::memory_order_acquire));
 #endif

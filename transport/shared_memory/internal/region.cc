@@ -137,7 +137,7 @@ bool Region::Alive(Identity process) {
   if (process == Me() || HoldsToken(process)) return true;
   const Life life = LifeOf(process);
   if (life != Life::kUnknown) return life == Life::kRuns;
-  // Where the pid means nothing, only the token can tell.
+  // Only the token can tell where the pid means nothing.
   return OfThisNamespace(process) || (process & kHasToken) == 0 || !fd_.IsOurs();
 }
 
@@ -284,7 +284,7 @@ SlotMessage::SlotMessage(Region& region, unsigned slot, Direction direction)
       size_(region.slot(slot).size(direction)) {}
 
 void SlotMessage::Reset() {
-  // Frees what this message was so far; at its beginning, what a writer left that died.
+  // Frees the memory of this message; at its beginning, that of a writer that died.
   region_.Trim(slot_, direction_);
   base_ = small_;
   capacity_ = kSmallWords;

@@ -20,7 +20,7 @@
 // descriptor of the memfd, so a token that is not held proves little while the pid says otherwise.
 // Source: fcntl(2), F_SETLK.
 //
-// Which process may write which field: slots.h has the argument, beside the states.
+// slots.h says which process may write which field, and why.
 //
 // Threads:  the atomics as they say; the rest belongs to the slot's owner, or to the listener that
 //           has taken the slot.
@@ -43,7 +43,7 @@ namespace remoteobj::transport_internal {
 
 // One bit of a 64-bit word for each, and one for "open".
 inline constexpr unsigned kSlots = 62;
-inline constexpr std::size_t kSlotWords = 1006;  // Of the request, and of the outcome.
+inline constexpr std::size_t kSlotWords = 1006;  // For the request, and for the outcome.
 inline constexpr std::size_t kLineWords = 64 / sizeof(Word);
 inline constexpr std::size_t kFirstLineWords = kLineWords - 2;  // After a slot's first fields.
 inline constexpr std::size_t kSmallWords = kFirstLineWords + 7 * kLineWords;
@@ -125,7 +125,7 @@ struct Header {
   std::atomic<std::int64_t> retained_blocks{0};
 };
 
-// Which program shares the memory that is attached to: this one, or one that is not trusted.
+// The program that shares the memory: this one, or one that is not trusted.
 enum class Origin { kThisProgram, kStranger };
 
 class Region {
