@@ -58,7 +58,7 @@ struct Description {
   using BaseTypes = BaseList;
   using Entries = EntryListOf;
   template <typename Views>
-  using Members = typename std::invoke_result_t<MakeMembers, Tag<Views>>::type;
+  using Members = typename decltype(std::declval<MakeMembers>()(Tag<Views>()))::type;
 };
 
 template <typename Types, std::size_t... I>
@@ -166,8 +166,8 @@ template <typename C, typename E>
 struct MemberTraits {
  private:
   static auto PointerType() {
-    if constexpr (std::is_invocable_v<typename E::PointerTo, Tag<C>>) {
-      return Tag<std::invoke_result_t<typename E::PointerTo, Tag<C>>>{};
+    if constexpr (requires { std::declval<typename E::PointerTo>()(Tag<C>{}); }) {
+      return Tag<decltype(std::declval<typename E::PointerTo>()(Tag<C>{}))>{};
     } else {
       return Tag<void>{};
     }
