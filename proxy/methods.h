@@ -229,9 +229,10 @@ class Callable
     static_assert(sizeof...(A) <= Parts::kArity, "remoteobj: too many arguments for this method");
     if constexpr (sizeof...(A) <= Parts::kArity) {
       []<std::size_t... I>(std::index_sequence<I...>) {
-        static_assert(requires(const typename E::CallOf& call, C& object) {
-          call(object, std::declval<typename Parts::Arguments::template At<I>>()...);
-        }, "remoteobj: too few arguments for this method");
+        static_assert(
+            requires(const typename E::CallOf& call, C& object) {
+              call(object, std::declval<typename Parts::Arguments::template At<I>>()...);
+            }, "remoteobj: too few arguments for this method");
       }(std::index_sequence_for<A...>());
     }
   }
