@@ -2,7 +2,6 @@
 //
 // A fork finds every lock free, whatever the other threads of its parent are at.
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <functional>
@@ -19,6 +18,7 @@
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/internal/child_end.h"
 #include "remoteobj/transport/internal/identity.h"
 
 namespace remoteobj {
@@ -46,11 +46,7 @@ class Meanwhile {
 
 // False if it hangs.
 bool Ends(Forked& child) {
-  const auto ended = [&] {
-    siginfo_t info = {};
-    waitid(P_PID, static_cast<id_t>(child.pid()), &info, WEXITED | WNOHANG | WNOWAIT);
-    return info.si_pid != 0;
-  };
+  const auto ended = [&] { return transport_internal::PeekChild(child.pid()).has_value(); };
   return remoteobj_testing::TryEventually(ended, kWatchdog, absl::Microseconds(50));
 }
 

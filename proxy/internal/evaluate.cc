@@ -170,11 +170,10 @@ void Evaluation::Step(std::size_t i, const Cursor& cursor) {
     throw NotDescribed(absl::StrCat(cursor.type->name(), "::", std::string(cursor.method->name),
                                     " is a method: it can only be called"));
   }
-  const bool attribute = kind == OperationKind::kGetAttribute ||
-                         kind == OperationKind::kSetAttribute ||
-                         kind == OperationKind::kDeleteAttribute;
-  if (check_ != nullptr && !attribute && cursor.method == nullptr)
-    (*check_)(*cursor.type, operation);
+  if (check_ != nullptr && cursor.method == nullptr && kind != OperationKind::kGetAttribute &&
+      kind != OperationKind::kSetAttribute && kind != OperationKind::kDeleteAttribute) {
+    (*check_)(*cursor.type, operation);  // Attribute() checks what is behind a pointer instead.
+  }
   switch (kind) {
     case OperationKind::kGetAttribute:
     case OperationKind::kSetAttribute:

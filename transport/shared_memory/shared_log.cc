@@ -381,7 +381,7 @@ bool SharedLog::Read(std::uint64_t offset, char* data, std::size_t size) const {
 }
 
 bool SharedLog::ReadOwners(std::uint64_t offset, char* data, std::size_t size) const {
-  return offset + size <= header_->lane_bytes && Read(OffsetOf(lane_count_) + offset, data, size);
+  return offset + size <= lane_bytes_ && Read(OffsetOf(lane_count_) + offset, data, size);
 }
 
 void SharedLog::WriteOwners(std::uint64_t offset, std::string_view data) {
