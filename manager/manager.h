@@ -316,10 +316,8 @@ class Manager {
   static AnyValue Arguments(Attachments& offers, const A&... arguments) {
     return AnyValue(
         [&](ValueWriter out) {
-          [[maybe_unused]] const ListWriter list = out.List(sizeof...(A));
-          [[maybe_unused]] std::size_t i = 0;
-          ((transport_internal::EncodeArgument<std::decay_t<const A&>>(arguments, list[i], i), ++i),
-           ...);
+          transport_internal::EncodeArguments<std::decay_t<const A&>...>(out.List(sizeof...(A)), 0,
+                                                                         arguments...);
         },
         offers);
   }

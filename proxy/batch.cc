@@ -38,17 +38,22 @@ void BatchedCalls::BeginChain(Session& session, absl::Duration timeout, const Vi
   for (std::size_t i = 0; i < prefix.size(); ++i) operations_.push_back(prefix[i]);
 }
 
+// The chain after the operation at `at` begins at the session's object.
+void BatchedCalls::WriteObject(const OperationsWriter& out, std::size_t at,
+                               const Session& session) const {
+  if (session.referent() == sessions_[0]->referent()) return;
+  Codec<Reference>::Encode({session.referent()}, out.Arguments(at, 1)[0]);
+}
+
 void BatchedCalls::Send(absl::Duration timeout) {
   if (chains_.empty()) return BeginWithNothing();
   const auto write = [this](const OperationsWriter& out) {
+    const bool several = sessions_.size() > 1;
     std::size_t at = 0;
     for (std::size_t chain = 0; chain < chains_.size(); ++chain) {
       if (chain != 0) {
         out.Set(at, OperationKind::kNext, {}, 0);
-        const std::shared_ptr<Referent>& object = chains_[chain].session->referent();
-        if (object != sessions_[0]->referent()) {
-          Codec<Reference>::Encode({object}, out.Arguments(at, 1)[0]);
-        }
+        if (several) WriteObject(out, at, *chains_[chain].session);
         ++at;
       }
       for (std::size_t i = BeginOf(chain); i < chains_[chain].end; ++i) {

@@ -94,6 +94,7 @@ class BatchedCalls final : public PendingResults {
   };
 
   void BeginChain(Session& session, absl::Duration timeout, const View& prefix);
+  void WriteObject(const OperationsWriter& out, std::size_t at, const Session& session) const;
   void ReadChain(std::size_t i, const OutcomeReader& outcome);
   View ViewOf(std::size_t i) const;
   std::string PrintChain(std::size_t i) const;

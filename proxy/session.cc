@@ -238,11 +238,14 @@ std::string Session::Named(std::string printed) const {
   return printed;
 }
 
+void Session::Write(RequestWriter request, const CallSpec& call) const {
+  if (referent_ != nullptr) request.SetThread(CallingThread());
+  call.write(request.Operations(call.size));
+}
+
 void Session::Call(const CallSpec& call, ReadOutcome read) {
   if (channel_->listening_here()) return CallLocal(call, read);
-  const auto write = [&](RequestWriter request) {
-    call.write(request.Operations(call.size, thread()));
-  };
+  const auto write = [&](RequestWriter request) { Write(request, call); };
   try {
     const Deadline deadline = Deadline::After(TimeoutOf(call));
     if (call.while_listening) {
@@ -257,9 +260,7 @@ void Session::Call(const CallSpec& call, ReadOutcome read) {
 }
 
 std::unique_ptr<PendingCall> Session::Start(const CallSpec& call) {
-  const auto write = [&](RequestWriter request) {
-    call.write(request.Operations(call.size, thread()));
-  };
+  const auto write = [&](RequestWriter request) { Write(request, call); };
   if (channel_->listening_here()) {
     return StartDirectly(write, [this](const RequestReader& request, OutcomeWriter& outcome) {
       Handle(request, outcome);
@@ -274,9 +275,7 @@ std::unique_ptr<PendingCall> Session::Start(const CallSpec& call) {
 
 void Session::CallLocal(const CallSpec& call, ReadOutcome read) {
   CheckBound();
-  const auto write = [&](RequestWriter request) {
-    call.write(request.Operations(call.size, thread()));
-  };
+  const auto write = [&](RequestWriter request) { call.write(request.Operations(call.size)); };
   const auto handle = [this](const RequestReader& request, OutcomeWriter& outcome) {
     Handle(request, outcome);
   };
@@ -378,6 +377,18 @@ std::shared_ptr<Session> SessionOf(std::string_view type, const Reference& refer
 
 void ThrowIfError(const OutcomeReader& outcome) {
   if (outcome.kind() == OutcomeKind::kError) Rethrow(outcome.Error());
+}
+
+ValueReader ValueIn(const OutcomeReader& outcome) {
+  if (outcome.kind() == OutcomeKind::kValue) return outcome.Value();
+  ThrowIfError(outcome);
+  throw BadValue("the call returned the object itself, not a value");
+}
+
+void ThrowUnlessItself(const OutcomeReader& outcome) {
+  ThrowIfError(outcome);
+  if (outcome.kind() == OutcomeKind::kItself) return;
+  throw BadValue("the method returned another object than the one it was called on");
 }
 
 std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print) {

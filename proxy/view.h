@@ -70,11 +70,8 @@ class OperandsOf final : public Operands {
   std::size_t size() const override { return sizeof...(T); }
 
   void Write(const ListWriter& out, std::size_t from) const override {
-    std::size_t i = 0;
     std::apply(
-        [&](const T&... value) {
-          ((transport_internal::EncodeArgument<T>(value, out[from + i], i), ++i), ...);
-        },
+        [&](const T&... value) { transport_internal::EncodeArguments<T...>(out, from, value...); },
         values_);
   }
 

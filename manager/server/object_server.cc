@@ -50,10 +50,7 @@ class ServerAttachments final : public Attachments {
 // REQUIRES: the operation is on an object of that type.
 void CheckExposed(const RegisteredType& how, const OperationReader& operation) {
   if (!how.exposed) return;
-  const OperationKind kind = operation.kind();
-  const bool member = kind == OperationKind::kGetAttribute ||
-                      kind == OperationKind::kSetAttribute ||
-                      kind == OperationKind::kDeleteAttribute;
+  const bool member = NamesMember(operation.kind());
   if (member && how.exposed->contains(operation.name())) return;
   throw NotExposed(absl::StrCat(how.name, " does not expose ",
                                 member ? std::string(operation.name()) : "its bases and items"));
@@ -247,7 +244,6 @@ void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::
                          call.entry_->type()));
       }
       for (std::size_t at = begin; at < end; ++at) RefuseCode(request[at].kind());
-      if (begin != end) call.thread_ = request[end - 1].thread();
       proxy_internal::EvaluateChain(call.entry_->object(), *how.info, request, begin, end, one);
     } catch (const proxy_internal::LeftEvaluation&) {
       call.list_ = nullptr;
@@ -266,6 +262,7 @@ void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::
 bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_wait) {
   const Evaluating evaluating(call);
   call.may_wait_ = may_wait;
+  call.thread_ = request.thread();
   const transport_internal::Uninterrupted uninterrupted;
   call.outcome_.LimitTo(max_outcome_bytes_);
   OutcomeWriter outcome = Access::Outcome(call.outcome_);
@@ -281,7 +278,6 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
       EvaluateBatch(call, request, chains, outcome);
     } else {
       CheckRequest(*call.entry_, request);
-      if (request.size() != 0) call.thread_ = request[request.size() - 1].thread();
       // The results of calls may be the object again, or another of its type.
       const auto check_exposed = [&how](const proxy_internal::TypeInfo& type,
                                         const OperationReader& operation) {

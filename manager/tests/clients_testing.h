@@ -130,11 +130,13 @@ class TestClient {
                    const A&... arguments) {
     const Reference here = ReferenceTo(proxy.referent()->id());
     return Begun<R>(StartOf(here, [&](RequestWriter request) {
-      const OperationsWriter operations = request.Operations(2, thread);
+      request.SetThread(thread);
+      const OperationsWriter operations = request.Operations(2);
       operations.Set(0, OperationKind::kGetAttribute, method, 0);
       operations.Set(1, OperationKind::kCall, {}, 0);
       if constexpr (sizeof...(A) != 0) {
-        proxy_internal::EncodeAll<A...>(operations.Arguments(1, sizeof...(A)), 0, arguments...);
+        transport_internal::EncodeArguments<A...>(operations.Arguments(1, sizeof...(A)), 0,
+                                                  arguments...);
       }
     }));
   }

@@ -58,8 +58,9 @@ class HostileClient {
   kj::Promise<void> Call(schema::Object::Client object, std::string_view method,
                          std::uint64_t number) {
     HeapMessage message;
-    const OperationsWriter operations =
-        RequestOn(message, Deadline::Never()).Operations(2, /*thread=*/1);
+    const RequestWriter writer = RequestOn(message, Deadline::Never());
+    writer.SetThread(1);
+    const OperationsWriter operations = writer.Operations(2);
     operations.Set(0, OperationKind::kGetAttribute, method, 0);
     operations.Set(1, OperationKind::kCall, {}, 0);
     auto request = object.callRequest();

@@ -71,7 +71,8 @@ void RaiseFileLimit() {
 std::unique_ptr<PendingCall> StartGet(const Queue<int>& queue) {
   return queue.referent()->channel().Start(
       [](RequestWriter request) {
-        const OperationsWriter operations = request.Operations(2, /*thread=*/1);
+        request.SetThread(1);
+        const OperationsWriter operations = request.Operations(2);
         operations.Set(0, OperationKind::kGetAttribute, "get", 0);
         operations.Set(1, OperationKind::kCall, {}, 0);
         Encode<absl::Duration>(absl::InfiniteDuration(), operations.Arguments(1, 1)[0]);

@@ -216,7 +216,8 @@ std::unique_ptr<HeapMessage> NextRequest(Decisions& decide) {
   }
   // Mostly one call; else a batch of some, each on the object of the request or on another.
   const std::size_t chains = decide.Below(4) == 0 ? 1 + decide.Below(4) : 1;
-  const OperationsWriter operations = request.Operations(3 * chains - 1, decide.Below(3));
+  request.SetThread(decide.Below(3));
+  const OperationsWriter operations = request.Operations(3 * chains - 1);
   for (std::size_t chain = 0; chain < chains; ++chain) {
     const std::size_t at = 3 * chain;
     if (chain != 0) {

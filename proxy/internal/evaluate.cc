@@ -170,8 +170,7 @@ void Evaluation::Step(std::size_t i, const Cursor& cursor) {
     throw NotDescribed(absl::StrCat(cursor.type->name(), "::", std::string(cursor.method->name),
                                     " is a method: it can only be called"));
   }
-  if (check_ != nullptr && cursor.method == nullptr && kind != OperationKind::kGetAttribute &&
-      kind != OperationKind::kSetAttribute && kind != OperationKind::kDeleteAttribute) {
+  if (check_ != nullptr && cursor.method == nullptr && !NamesMember(kind)) {
     (*check_)(*cursor.type, operation);  // Attribute() checks what is behind a pointer instead.
   }
   switch (kind) {
@@ -349,22 +348,29 @@ void Evaluation::Finish(std::size_t i) {
 
 namespace {
 
-// REQUIRES: within a TracebackScope. `evaluating` is this process.
-void EvaluateOne(Identity evaluating, void* object, const TypeInfo& type,
-                 const RequestReader& request, std::size_t begin, std::size_t end,
-                 OutcomeWriter& outcome, const CheckOperation* check) {
+// The parts that all chains of a request share.
+struct Task {
+  void* object;
+  const TypeInfo& type;
+  const RequestReader& request;
+  const CheckOperation* check;
+  Identity evaluating = Self();
+};
+
+// REQUIRES: within a TracebackScope.
+void EvaluateOne(const Task& task, std::size_t begin, std::size_t end, OutcomeWriter& outcome) {
   try {
     if (end - begin > kMaxOperations) {
       throw BadValue(absl::StrCat("a chain of ", end - begin, " operations; at most ",
                                   kMaxOperations, " are evaluated"));
     }
-    Evaluation(request, end, outcome, check)
-        .Step(begin, {.object = object, .type = &type, .itself = begin == end});
+    Evaluation(task.request, end, outcome, task.check)
+        .Step(begin, {.object = task.object, .type = &task.type, .itself = begin == end});
   } catch (const LeftEvaluation&) {
     throw;
   } catch (...) {
     if (transport_internal::ThreadEnds()) throw;  // The channel tells the caller.
-    EndIfForked(evaluating);
+    EndIfForked(task.evaluating);
     outcome.Error(CaptureCurrentException());
   }
 }
@@ -374,17 +380,15 @@ void EvaluateOne(Identity evaluating, void* object, const TypeInfo& type,
 void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& request,
                    std::size_t begin, std::size_t end, OutcomeWriter& outcome) {
   const TracebackScope scope;
-  EvaluateOne(Self(), object, type, request, begin, end, outcome, /*check=*/nullptr);
+  EvaluateOne({object, type, request, /*check=*/nullptr}, begin, end, outcome);
 }
 
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
               OutcomeWriter& outcome, const CheckOperation* check) {
   const TracebackScope scope;
-  const Identity evaluating = Self();
+  const Task task{object, type, request, check};
   const std::size_t chains = request.chains();
-  if (chains == 1) {
-    return EvaluateOne(evaluating, object, type, request, 0, request.size(), outcome, check);
-  }
+  if (chains == 1) return EvaluateOne(task, 0, request.size(), outcome);
   if (chains > kMaxChains) {
     return outcome.Error({.type = "remoteobj::BadValue",
                           .message = absl::StrCat("a batch of ", chains, " operations; at most ",
@@ -394,9 +398,14 @@ void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
   for (std::size_t i = 0, begin = 0; i < chains; ++i) {
     const std::size_t end = request.EndOfChain(begin);
     OutcomeWriter one = outcomes[i];
-    EvaluateOne(evaluating, object, type, request, begin, end, one, check);
+    EvaluateOne(task, begin, end, one);
     begin = end + 1;
   }
+}
+
+void CheckPassed(const ListReader& arguments, std::size_t size, std::size_t captured_bytes) {
+  if (arguments.size() != 2 + size) throw BadValue("PassTo with the wrong arguments");
+  if (arguments[1].DataBytes() != captured_bytes) throw BadValue("PassTo with the wrong captures");
 }
 
 std::uint64_t RegisterPassedFunction(const PassedFunction* function) {

@@ -51,6 +51,10 @@ struct PassedFunction {
   void (*run)(void* object, const ListReader& arguments, CallResult& result);
 };
 
+// Throws BadValue unless these are the arguments of PassTo for a function with so many captured
+// bytes and `size` arguments of its own.
+void CheckPassed(const ListReader& arguments, std::size_t size, std::size_t captured_bytes);
+
 // Returns the number that names it in requests, which is the same in every fork of the program.
 std::uint64_t RegisterPassedFunction(const PassedFunction* function);
 

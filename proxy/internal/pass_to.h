@@ -31,13 +31,6 @@ class Proxy;
 
 namespace proxy_internal {
 
-// Writes the arguments of one operation, and keeps them for printing.
-template <typename... T>
-void EncodeAll(const ListWriter& out, std::size_t from, const T&... values) {
-  std::size_t i = 0;
-  ((transport_internal::EncodeArgument<T>(values, out[from + i], i), ++i), ...);
-}
-
 // A function is passed by its address, as it is with & in front of it.
 template <typename F>
 using Passable = std::conditional_t<std::is_function_v<F>, F*, F>;
@@ -51,15 +44,13 @@ struct Passed {
                 "pass the rest as further arguments.");
 
   static void Run(void* object, const ListReader& arguments, CallResult& result) {
-    if (arguments.size() != 2 + sizeof...(A)) throw BadValue("PassTo with the wrong arguments");
-    const ValueReader captured = arguments[1];
-    if (captured.DataBytes() != sizeof(F)) throw BadValue("PassTo with the wrong captures");
+    CheckPassed(arguments, sizeof...(A), sizeof(F));
     union Storage {
       Storage() {}
       ~Storage() {}
       F function;
     } storage;
-    captured.CopyData(std::as_writable_bytes(std::span(&storage.function, 1)));
+    arguments[1].CopyData(std::as_writable_bytes(std::span(&storage.function, 1)));
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       std::tuple<A...> received{Decode<A>(arguments[2 + I])...};
       GiveResult<std::invoke_result_t<F&, T&, A&...>>(result, [&]() -> decltype(auto) {
@@ -94,7 +85,7 @@ void WithPassed(const View& prefix, absl::Duration timeout, const Use& use, cons
     const ListWriter list = out.Arguments(i, 2 + sizeof...(A));
     list[0].UInt(Code::code);
     list[1].Data(std::as_bytes(std::span(&function, 1)));
-    EncodeAll<Stored<A>...>(list, 2, arguments...);
+    transport_internal::EncodeArguments<Stored<A>...>(list, 2, arguments...);
   };
   const auto print = [&] { return PassingTo(prefix).ToString(); };
   use(CallSpec{prefix.size() + 1, write, print, timeout});

@@ -30,11 +30,7 @@ R ReadAs(const OutcomeReader& outcome) {
         "of memory that something else owns, or is described and has no default constructor. If "
         "it is described, its members can still be reached: remote->it->member");
     if constexpr (kReceivable<R>) {
-      ThrowIfError(outcome);
-      if (outcome.kind() != OutcomeKind::kValue) {
-        throw BadValue("the call returned the object itself, not a value");
-      }
-      return Decode<R>(outcome.Value());
+      return Decode<R>(ValueIn(outcome));
     }
   }
 }

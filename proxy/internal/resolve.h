@@ -61,12 +61,7 @@ bool EndsWithCall(const View& view);
 View WithoutLastCalls(const View& view);
 
 inline void ReceiveItself(absl::FunctionRef<void(ReadOutcome)> deliver) {
-  deliver([](const OutcomeReader& outcome) {
-    ThrowIfError(outcome);
-    if (outcome.kind() != OutcomeKind::kItself) {
-      throw BadValue("the method returned another object than the one it was called on");
-    }
-  });
+  deliver([](const OutcomeReader& outcome) { ThrowUnlessItself(outcome); });
 }
 
 // Returns evaluate(), or fallback() if nobody listens.

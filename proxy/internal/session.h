@@ -123,7 +123,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Listener& listener();
   // The number of the calling thread, for objects of a manager; else 0.
-  std::uint32_t thread() const { return referent_ == nullptr ? 0 : CallingThread(); }
+  void Write(RequestWriter request, const CallSpec& call) const;
   void Handle(const RequestReader& request, OutcomeWriter& outcome, By by = By::kAnything);
   void CloseNow(Final final);
   absl::Duration TimeoutOf(const CallSpec& call) const;
@@ -149,6 +149,9 @@ std::shared_ptr<Session> SessionOf(std::string_view type, const Reference& refer
 
 // Throws the error of `outcome`, if it has one.
 void ThrowIfError(const OutcomeReader& outcome);
+// The outcome's value. Throws its error, and BadValue for one without a value.
+ValueReader ValueIn(const OutcomeReader& outcome);
+void ThrowUnlessItself(const OutcomeReader& outcome);
 
 // Returns print(), or "(?)" if that fails. Never throws: the text is a part of an error message.
 std::string PrintedOrUnknown(absl::FunctionRef<std::string()> print);

@@ -115,6 +115,13 @@ void EncodeArgument(const T& value, ValueWriter out, std::size_t index) {
   EncodePart<T>(value, out, [index](const BadValue& e) { ThrowInArgument(e, index); });
 }
 
+// Writes the arguments of one operation, the first at `from`.
+template <typename... T>
+void EncodeArguments(const ListWriter& out, std::size_t from, const T&... values) {
+  [[maybe_unused]] std::size_t i = 0;
+  ((EncodeArgument<T>(values, out[from + i], i), ++i), ...);
+}
+
 template <typename T>
 constexpr ElementType ElementOf() {
   if constexpr (std::is_same_v<T, bool>) {

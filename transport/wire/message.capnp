@@ -90,9 +90,6 @@ struct Operation {
   # nothing between images, so a channel between unrelated processes refuses it. Then what the
   # function has captured, as data.
   arguments @3 :List(Value);
-  # Of a call: which thread of the sender's process makes it, for objects that know their owner, as
-  # locks do; 0 if unknown. Unique in that process, and not reused.
-  thread @4 :UInt32;
 
   enum Kind {                  # name      arguments     gives
     getAttribute @0;           # member                  the member
@@ -123,6 +120,10 @@ struct Request {
   # machine; 0 if never. A request that is found late is not evaluated. On its way to another machine
   # what is left travels beside it (`left` in rpc.capnp), and becomes a deadline there.
   deadline @2 :Int64;
+
+  # The thread of the sender's process that makes the call, for objects that know their owner, as
+  # locks do; 0 if unknown. Unique in that process, and not reused.
+  thread @3 :UInt32;
 }
 
 struct Outcome {

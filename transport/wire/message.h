@@ -55,6 +55,12 @@ enum class OperationKind : std::uint16_t {
 inline constexpr std::uint16_t kLastOperationKind =
     static_cast<std::uint16_t>(OperationKind::kNext);
 
+// The operation's name is that of a member.
+constexpr bool NamesMember(OperationKind kind) {
+  return kind == OperationKind::kGetAttribute || kind == OperationKind::kSetAttribute ||
+         kind == OperationKind::kDeleteAttribute;
+}
+
 class OperationsWriter {
  public:
   // Sets the operation at `index`. `hint` is the member's place in the description, counted from
@@ -68,14 +74,14 @@ class OperationsWriter {
 
   transport_internal::Out* out_ = nullptr;
   transport_internal::Position at_ = 0;
-  std::uint32_t thread_ = 0;
 };
 
 class RequestWriter {
  public:
   void SetTarget(std::uint64_t id) const;
-  // `thread` is the calling one's number in its process, which its calls carry; 0 for none.
-  OperationsWriter Operations(std::size_t size, std::uint32_t thread = 0) const;
+  // The calling thread's number in its process; 0, the default, for none.
+  void SetThread(std::uint32_t thread) const;
+  OperationsWriter Operations(std::size_t size) const;
 
  private:
   friend transport_internal::Access;
@@ -91,7 +97,6 @@ class OperationReader {
   OperationKind kind() const;
   std::string_view name() const;
   std::uint16_t hint() const;
-  std::uint32_t thread() const;
   ListReader Arguments() const;
 
  private:
@@ -103,8 +108,9 @@ class OperationReader {
 
 class RequestReader {
  public:
-  std::uint64_t target() const { return target_; }
-  Deadline deadline() const { return deadline_; }
+  std::uint64_t target() const { return request_.Get<std::uint64_t>(0); }
+  std::uint32_t thread() const { return request_.Get<std::uint32_t>(16); }
+  Deadline deadline() const { return Deadline::FromNanos(request_.Get<std::int64_t>(8)); }
   // The number of operations.
   std::size_t size() const { return operations_.size; }
   // The number of chains: a batch has more than one.
@@ -118,9 +124,8 @@ class RequestReader {
   friend transport_internal::Access;
   RequestReader() = default;
 
+  transport_internal::StructIn request_;
   transport_internal::ListIn operations_;
-  std::uint64_t target_ = 0;
-  Deadline deadline_ = Deadline::Never();
 };
 
 // As the union of Outcome in message.capnp, in its order.
@@ -212,9 +217,8 @@ inline In& Access::InOf(const RequestReader& request) { return *request.operatio
 
 inline In& Access::InOf(const OutcomeReader& outcome) { return *outcome.outcome_.in; }
 
-inline OperationsWriter Access::Operations(Out& out, Position at, std::uint32_t thread) {
+inline OperationsWriter Access::Operations(Out& out, Position at) {
   OperationsWriter writer;
-  writer.thread_ = thread;
   writer.out_ = &out;
   writer.at_ = at;
   return writer;
@@ -222,9 +226,8 @@ inline OperationsWriter Access::Operations(Out& out, Position at, std::uint32_t 
 
 inline RequestReader Access::Request(const StructIn& request) {
   RequestReader in;
+  in.request_ = request;
   in.operations_ = request.GetList(0);
-  in.target_ = request.Get<std::uint64_t>(0);
-  in.deadline_ = Deadline::FromNanos(request.Get<std::int64_t>(8));
   return in;
 }
 
@@ -252,7 +255,6 @@ inline void OperationsWriter::Set(std::size_t index, OperationKind kind, std::st
       at_ + index * transport_internal::kOperationLayout.words());
   out_->Set(operation, 0, kind);
   out_->Set(operation, 2, hint);
-  if (kind == OperationKind::kCall) out_->Set(operation, 4, thread_);
   if (!name.empty()) {
     out_->NewText(operation + transport_internal::kOperationLayout.data, name);
   }
@@ -270,12 +272,13 @@ inline ListWriter OperationsWriter::Arguments(std::size_t index, std::size_t siz
 
 inline void RequestWriter::SetTarget(std::uint64_t id) const { out_->Set(at_, 0, id); }
 
-inline OperationsWriter RequestWriter::Operations(std::size_t size, std::uint32_t thread) const {
+inline void RequestWriter::SetThread(std::uint32_t thread) const { out_->Set(at_, 16, thread); }
+
+inline OperationsWriter RequestWriter::Operations(std::size_t size) const {
   return transport_internal::Access::Operations(
       *out_,
       out_->NewStructs(at_ + transport_internal::kRequestLayout.data,
-                       static_cast<std::uint32_t>(size), transport_internal::kOperationLayout),
-      thread);
+                       static_cast<std::uint32_t>(size), transport_internal::kOperationLayout));
 }
 
 inline OperationKind OperationReader::kind() const {
@@ -287,8 +290,6 @@ inline OperationKind OperationReader::kind() const {
 inline std::string_view OperationReader::name() const { return operation_.GetText(0); }
 
 inline std::uint16_t OperationReader::hint() const { return operation_.Get<std::uint16_t>(2); }
-
-inline std::uint32_t OperationReader::thread() const { return operation_.Get<std::uint32_t>(4); }
 
 inline ListReader OperationReader::Arguments() const {
   return transport_internal::Access::List(operation_.GetList(1), nullptr, "argument", 0);

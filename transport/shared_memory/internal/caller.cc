@@ -223,6 +223,11 @@ std::optional<Caller::Loss> Caller::AwaitOutcome(unsigned index, Deadline deadli
   thread_local Spinner spinner;
   const int peer = static_cast<int>(header().listener_cpu.load(std::memory_order_relaxed)) - 1;
   if (spinner.Spin(peer, [&] { return OutcomeIsAnnounced(index); })) return std::nullopt;
+  return SleepUntilOutcome(index, deadline, age);
+}
+
+// Not inlined: a call whose outcome comes while its caller spins does without its stack frame.
+std::optional<Caller::Loss> Caller::SleepUntilOutcome(unsigned index, Deadline deadline, Age age) {
   At(FaultPoint::kCallerBeforeSleep);
   auto& answered_number = slot(index).outcome.answered_number;
   while (!HasOutcome(index)) {

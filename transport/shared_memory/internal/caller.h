@@ -82,6 +82,8 @@ class Caller : public Channel {
   void SendOrFree(unsigned slot, WriteRequest write, Deadline deadline);
   std::uint32_t NewNumber(unsigned slot);
   std::optional<Loss> AwaitOutcome(unsigned slot, Deadline deadline, Age age);
+  [[gnu::noinline]] std::optional<Loss> SleepUntilOutcome(unsigned slot, Deadline deadline,
+                                                          Age age);
   std::optional<Loss> CheckListenerLives(unsigned slot, Age age);
   [[noreturn]] void ThrowLost(const Loss& loss);
   [[noreturn, gnu::noinline]] void ThrowNotListening(const char* why);

@@ -22,12 +22,6 @@
 #include "remoteobj/transport/interruption.h"
 
 namespace remoteobj::transport_internal {
-namespace {
-
-// The first slots, which asynchronous calls leave to synchronous ones.
-constexpr unsigned kSynchronousSlots = kSlots / 2;
-
-}  // namespace
 
 std::optional<unsigned> Slots::TryAcquire(unsigned begin, unsigned end) {
   // The slot that this thread had last is in this core's cache, and likely to be free.
@@ -109,11 +103,6 @@ unsigned Slots::Acquire(Deadline deadline) {
     FutexWait(header().freed, freed, SliceUntil(deadline));
     InterruptionPoint();
   }
-}
-
-std::optional<unsigned> Slots::TryAcquireAsynchronous() {
-  if (const auto slot = TryAcquire(kSynchronousSlots, kSlots)) return slot;
-  return TryReclaimOne(kSynchronousSlots, kSlots);
 }
 
 void Slots::Release(unsigned index) {

@@ -82,6 +82,8 @@ enum ListenerSleep : std::uint32_t { kAwake = 0, kAsleep = 1, kRung = 2 };
 // The doorbell's bits.
 inline constexpr std::uint64_t kOpen = std::uint64_t{1} << 63;
 inline constexpr std::uint64_t kAllSlots = (std::uint64_t{1} << kSlots) - 1;
+// Asynchronous calls use the slots from here on.
+inline constexpr unsigned kSynchronousSlots = kSlots / 2;
 constexpr std::uint64_t BitOf(unsigned slot) { return std::uint64_t{1} << slot; }
 
 // How long a thread sleeps before it checks deadlines, interruptions, and whether its peer lives.
@@ -109,7 +111,10 @@ class Slots {
   unsigned Acquire(Deadline deadline);
   // The same for an asynchronous call, without waiting. Asynchronous calls use half of the slots,
   // so a program that starts many of them and finishes none can still make synchronous calls.
-  std::optional<unsigned> TryAcquireAsynchronous();
+  std::optional<unsigned> TryAcquireAsynchronous() {
+    const std::optional<unsigned> slot = TryAcquire(kSynchronousSlots, kSlots);
+    return slot ? slot : TryReclaimOne(kSynchronousSlots, kSlots);
+  }
   // Gives a slot back. REQUIRES: it is this process's, and no listener has taken its request.
   virtual void Release(unsigned slot);
   // The listener frees a slot whose caller has given up. REQUIRES: the slot's state says that this

@@ -121,7 +121,7 @@ struct Access {
   static Out& OutOf(const RequestWriter& request);
   static In& InOf(const RequestReader& request);
   static In& InOf(const OutcomeReader& outcome);
-  static OperationsWriter Operations(Out& out, Position at, std::uint32_t thread = 0);
+  static OperationsWriter Operations(Out& out, Position at);
   static RequestReader Request(const StructIn& request);
   static OperationReader Operation(const StructIn& operation);
   static OutcomeWriter Outcome(Out& out);

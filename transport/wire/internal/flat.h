@@ -329,7 +329,7 @@ inline constexpr Layout kFieldLayout{0, 2};
 inline constexpr Layout kArrayLayout{1, 1};
 inline constexpr Layout kReferenceLayout{1, 1};
 inline constexpr Layout kOperationLayout{1, 2};
-inline constexpr Layout kRequestLayout{2, 1};
+inline constexpr Layout kRequestLayout{3, 1};
 inline constexpr Layout kOutcomeLayout{1, 1};
 inline constexpr Layout kErrorLayout{3, 9};
 
