@@ -76,6 +76,7 @@ class Serving {
         rpc_(service_, {.address = address,
                         .key = options.authkey,
                         .tls = options.tls,
+                        .plaintext = options.plaintext,
                         .other_users = options.other_users,
                         .shared_memory = options.shared_memory,
                         .max_message_bytes = options.max_message_bytes}) {
@@ -114,10 +115,12 @@ void BecomeManager() {
 }
 
 // The main function of a spawned manager. Yields its address once clients can connect.
-Generator<std::string> ServeSpawned(std::string address, std::string authkey, bool other_users,
-                                    bool shared_memory, std::uint64_t max_message_bytes) {
+Generator<std::string> ServeSpawned(std::string address, std::string authkey, bool plaintext,
+                                    bool other_users, bool shared_memory,
+                                    std::uint64_t max_message_bytes) {
   BecomeManager();
   const ManagerOptions options{.authkey = authkey,
+                               .plaintext = plaintext,
                                .other_users = other_users,
                                .shared_memory = shared_memory,
                                .max_message_bytes = max_message_bytes};
@@ -146,6 +149,7 @@ class Manager::Impl {
       throw std::invalid_argument(
           "ManagerOptions::max_message_bytes: between 1 MiB and kMaxRpcMessageBytes (1 GiB)");
     }
+    transport_internal::CheckPlaintext(options_.plaintext, options_.tls.get());
     if (connect_only_) return;
     transport_internal::CheckKey(address_, options_.authkey);
     manager_internal::AddBuiltInTypes(registry_);
@@ -295,6 +299,8 @@ class Manager::Impl {
     auto client = RpcClient::Connect({.address = address(),
                                       .key = options_.authkey,
                                       .tls = options_.tls,
+                                      .plaintext = options_.plaintext,
+                                      .other_users = options_.other_users,
                                       .connect_timeout = options_.connect_timeout,
                                       .max_message_bytes = options_.max_message_bytes,
                                       .shared_memory = options_.shared_memory,
@@ -344,7 +350,7 @@ class Manager::Impl {
     } else {
       CheckSpawnable();
       process_.emplace(run, ServeSpawned, address().ToString(), options_.authkey,
-                       options_.other_users, options_.shared_memory,
+                       options_.plaintext, options_.other_users, options_.shared_memory,
                        std::uint64_t{options_.max_message_bytes});
     }
     starter_ = getpid();

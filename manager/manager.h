@@ -94,7 +94,7 @@ const std::string& ProcessAuthkey();
 
 struct ManagerOptions {
   // Both sides prove to each other that they have it. It is never sent. Use 32 random bytes, not a
-  // password: an eavesdropper can try keys offline.
+  // password: an eavesdropper can try keys offline. TCP requires a key; unix sockets do not.
   std::string authkey = ProcessAuthkey();
   // Called in the manager's process: before it serves, and once clients can connect, with its
   // address.
@@ -107,9 +107,15 @@ struct ManagerOptions {
   // If nobody listens, Connect() tries again until connect_timeout, for a manager that is being
   // started. Otherwise it throws NotListening at once.
   bool wait_until_serving = false;
-  // For connections by TCP; see remoteobj/transport/rpc/tls.h. The key is proved within TLS.
+  // Connections by TCP are encrypted with keys that are derived from the shared key and from an
+  // exchange of their own. This replaces that by TLS with certificates, within which the key is
+  // proved as well; see remoteobj/transport/rpc/tls.h.
   std::shared_ptr<Tls> tls = {};
-  // Lets other users of this machine connect to a unix socket.
+  // Connections by TCP are not encrypted: an attacker who can read or change packets on their
+  // way reads the calls, or takes the connection over. Both sides must have the same.
+  bool plaintext = false;
+  // At a unix address. In a manager: other users of this machine may connect. In a client without a
+  // key: the manager may be another user's. (Otherwise it must be this user's or root's.)
   bool other_users = false;
   // Calls to a manager on this machine go through shared memory, unless they have to wait.
   bool shared_memory = true;
@@ -141,7 +147,7 @@ class Manager {
   explicit Manager(ManagerOptions options) : Manager("", std::move(options)) {}
   // At unix:PATH, unix-abstract:NAME or tcp:HOST:PORT; port 0 stands for any free one. A relative
   // path is made absolute here. A socket file at which nobody listens any more is replaced. Throws
-  // std::invalid_argument for another address, and for one beyond this machine without a key.
+  // std::invalid_argument for another address, and for TCP without a key of 16 bytes or more.
   explicit Manager(std::string_view address, ManagerOptions options = {});
   // Ends the manager if this object has started it.
   ~Manager();

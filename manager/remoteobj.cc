@@ -27,7 +27,12 @@
 
 ABSL_FLAG(std::string, key_file, "",
           "a file whose bytes are the key that both sides must have; without one there is no key, "
-          "and only this user's processes on this machine can connect");
+          "and the address must be a unix socket, to which only this user's processes can connect");
+ABSL_FLAG(bool, plaintext, false,
+          "connections by TCP are not encrypted; both sides must have the same");
+ABSL_FLAG(bool, other_users, false,
+          "serve: other users may connect to the unix socket; inspect: without a key, the manager "
+          "at a unix socket may be that of another user than this one and root");
 
 namespace {
 
@@ -35,7 +40,8 @@ constexpr char kUsage[] =
     "remoteobj serve ADDRESS     runs a manager there, of the built-in types\n"
     "remoteobj inspect ADDRESS   lists a manager's objects and clients\n"
     "\n"
-    "ADDRESS is unix:PATH, unix-abstract:NAME or tcp:HOST:PORT (port 0: one is chosen).";
+    "ADDRESS is unix:PATH, unix-abstract:NAME or tcp:HOST:PORT (port 0: one is chosen).\n"
+    "tcp: takes --key_file, a key of at least 16 bytes, and is encrypted with it.";
 
 std::string Key() {
   const std::string path = absl::GetFlag(FLAGS_key_file);
@@ -53,10 +59,13 @@ void Serve(const std::string& address) {
   sigaddset(&ends, SIGINT);
   sigaddset(&ends, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  remoteobj::Manager manager(address,
-                             {.authkey = Key(), .on_serving = [](const std::string& where) {
-                                std::cout << "listening at " << where << std::endl;
-                              }});
+  remoteobj::Manager manager(address, {.authkey = Key(),
+                                       .on_serving =
+                                           [](const std::string& where) {
+                                             std::cout << "listening at " << where << std::endl;
+                                           },
+                                       .plaintext = absl::GetFlag(FLAGS_plaintext),
+                                       .other_users = absl::GetFlag(FLAGS_other_users)});
   std::thread([&] {
     int signal = 0;
     sigwait(&ends, &signal);
@@ -66,7 +75,10 @@ void Serve(const std::string& address) {
 }
 
 void Inspect(const std::string& address) {
-  const auto manager = remoteobj::Manager::Connect(address, {.authkey = Key()});
+  const auto manager =
+      remoteobj::Manager::Connect(address, {.authkey = Key(),
+                                            .plaintext = absl::GetFlag(FLAGS_plaintext),
+                                            .other_users = absl::GetFlag(FLAGS_other_users)});
   const remoteobj::Inspection all = manager.Inspect();
   std::cout << all.objects.size() << " objects\n";
   if (!all.objects.empty()) {

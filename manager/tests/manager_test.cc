@@ -342,6 +342,13 @@ TEST(ManagerTest, AnotherKeyStaysOut) {
   EXPECT_THROW(Manager("here"), std::invalid_argument);
 }
 
+TEST(ManagerTest, OverTcpInPlainText) {
+  Manager manager("tcp:127.0.0.1:0", {.plaintext = true});
+  manager.Start();
+  EXPECT_EQ(Manager::Connect(manager.address(), {.plaintext = true}).object_count(), 0u);
+  EXPECT_THROW(Manager::Connect(manager.address()), ConnectionRefused);
+}
+
 TEST(ManagerTest, OverTcp) {
   Manager manager("tcp:127.0.0.1:0");
   manager.Register<Foo, int>("Foo");
@@ -444,13 +451,14 @@ TEST(ManagerTest, ConnectWaitsForAManagerThatIsBeingStarted) {
   rmdir(directory.c_str());
 }
 
-TEST(ManagerTest, WithoutAKeyOneBeyondThisMachineIsRefusedByTheConstructor) {
+// On loopback other users of the machine connected.
+TEST(ManagerTest, TcpWithoutAKeyIsRefusedByTheConstructor) {
   EXPECT_THROW(Manager("tcp:0.0.0.0:0", {.authkey = ""}), std::invalid_argument);
+  EXPECT_THROW(Manager("tcp:127.0.0.1:0", {.authkey = ""}), std::invalid_argument);
   // A short one can be found by trying.
   for (const char* address : {"tcp:0.0.0.0:0", "tcp:127.0.0.1:0"}) {
     EXPECT_THROW(Manager(address, {.authkey = "a key of 15 byt"}), std::invalid_argument);
   }
-  Manager only_here("tcp:127.0.0.1:0", {.authkey = ""});
 }
 
 TEST(ManagerTest, WhatIsTooLargeIsRefusedBeforeItIsSentAndTheConnectionGoesOn) {

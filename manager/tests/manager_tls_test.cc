@@ -64,12 +64,10 @@ TEST(ManagerTlsTest, AClientLooksAtTheCertificate) {
   const auto connect = [&](ManagerOptions options) {
     Manager::Connect(manager.address(), std::move(options));
   };
-  // Of nobody whom it trusts; of another name; and no TLS at all.
+  // Of nobody whom it trusts; of another name; and the key alone.
   EXPECT_THROW(connect(Trusting({.authorities = Pem("stranger")})), AuthenticationError);
   EXPECT_THROW(connect(Trusting({.server_name = "other.remoteobj.test"})), AuthenticationError);
-  EXPECT_THROW(
-      connect({.authkey = "a key for this test", .connect_timeout = absl::Milliseconds(200)}),
-      std::runtime_error);
+  EXPECT_THROW(connect({.authkey = "a key for this test"}), AuthenticationError);
   // The key is still asked for.
   EXPECT_THROW(connect(Trusting({}, "another key for this test")), AuthenticationError);
   connect(Trusting({}));
@@ -85,6 +83,10 @@ TEST(ManagerTlsTest, AServerLooksAtTheClientsCertificate) {
             0u);
   // With TLS 1.3 it may learn only afterwards that it is not wanted.
   EXPECT_THROW(Manager::Connect(manager.address(), Trusting({})), std::runtime_error);
+}
+
+TEST(ManagerTlsTest, IsNotPlaintext) {
+  EXPECT_THROW(Manager("", {.tls = NewTls({}), .plaintext = true}), std::invalid_argument);
 }
 
 TEST(ManagerTlsTest, RefusesWhatIsNoCertificate) {

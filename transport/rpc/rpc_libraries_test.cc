@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // That the libraries below the RPC transport are there and fit together: a capability goes through
-// a connection, and a TLS connection to nobody fails as one.
+// a connection.
 #include <capnp/capability.h>
 #include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>
-#include <kj/compat/tls.h>
-#include <kj/exception.h>
 #include <kj/memory.h>
 
 #include <cstdint>
@@ -32,17 +30,6 @@ TEST(RpcLibrariesTest, ACapabilityGoesThroughAConnection) {
   auto server = capnp::makeRpcServer(server_side, capnp::Capability::Client(kj::heap<Nothing>()));
   capnp::TwoPartyClient client(*pipe.ends[1]);
   client.bootstrap().whenResolved().wait(io.waitScope);
-}
-
-TEST(RpcLibrariesTest, TlsWithNobody) {
-  kj::AsyncIoContext io = kj::setupAsyncIo();
-  kj::TwoWayPipe pipe = io.provider->newTwoWayPipe();
-  kj::TlsContext::Options options;
-  options.useSystemTrustStore = false;
-  kj::TlsContext tls(kj::mv(options));
-  pipe.ends[0] = nullptr;
-  auto handshake = tls.wrapClient(kj::mv(pipe.ends[1]), "localhost");
-  EXPECT_ANY_THROW(handshake.wait(io.waitScope));
 }
 
 }  // namespace

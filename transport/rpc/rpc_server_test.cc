@@ -48,12 +48,12 @@
 #include "remoteobj/transport/rpc/internal/hello.h"
 #include "remoteobj/transport/rpc/internal/rpc_client.h"
 #include "remoteobj/transport/rpc/internal/socket.h"
+#include "remoteobj/transport/rpc/rpc_service_testing.h"
 #include "remoteobj/transport/shared_memory/internal/polled_channel.h"
 #include "remoteobj/transport/shared_memory/internal/region.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/internal/access.h"
 #include "remoteobj/transport/wire/internal/messages.h"
-#include "remoteobj/transport/wire/internal/walk_testing.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -63,130 +63,6 @@ constexpr std::size_t kMostMessageBytes = 1 << 20;
 const char kKey[] = "the key of this test";
 
 Deadline Watchdog() { return Deadline::After(kWatchdog); }
-
-// One object, which looks at all that it is sent, and says how much that was.
-class Target final : public Referent {
- public:
-  Target() : Referent(0, "Target") {}
-  Channel& channel() override { throw std::logic_error("it is the server's"); }
-};
-
-class TestAnswer final : public RpcAnswer {
- public:
-  TestAnswer(const RequestReader& request, std::atomic<int>& given_back) : given_back_(given_back) {
-    OutcomeWriter outcome = Access::Outcome(outcome_);
-    try {
-      outcome.Value().UInt(Walk(request));
-    } catch (const BadValue& e) {
-      outcome.Error({.type = "remoteobj::BadValue", .message = e.what()});
-    }
-  }
-  ~TestAnswer() override {
-    if (!received_) ++given_back_;
-  }
-  bool ready() override { return true; }
-  HeapMessage& outcome() override { return outcome_; }
-  const std::vector<std::shared_ptr<Referent>>& references() override { return none_; }
-  bool hands_over() override { return true; }
-  void Received() override { received_ = true; }
-
- private:
-  std::atomic<int>& given_back_;
-  bool received_ = false;
-  HeapMessage outcome_;
-  const std::vector<std::shared_ptr<Referent>> none_;
-};
-
-class TestSession final : public RpcSession {
- public:
-  TestSession(std::atomic<int>& sessions, std::atomic<int>& given_back)
-      : sessions_(sessions), given_back_(given_back) {
-    ++sessions_;
-  }
-  ~TestSession() override { --sessions_; }
-  std::shared_ptr<Referent> Find(std::uint64_t id) override {
-    if (id != 0) throw StaleReference(absl::StrCat("object ", id, " is gone"));
-    return std::make_shared<Target>();
-  }
-  std::unique_ptr<RpcAnswer> Begin(const std::shared_ptr<Referent>&,
-                                   std::unique_ptr<HeapMessage> request,
-                                   std::function<void()>) override {
-    In in = request->Read();
-    return std::make_unique<TestAnswer>(RequestIn(in), given_back_);
-  }
-  std::unique_ptr<RpcAnswer> TryNow(const RequestReader& request) override {
-    if (request.size() > 3) return nullptr;
-    return std::make_unique<TestAnswer>(request, given_back_);
-  }
-
- private:
-  std::atomic<int>& sessions_;
-  std::atomic<int>& given_back_;
-};
-
-class TestService final : public RpcService {
- public:
-  std::unique_ptr<RpcSession> Connected(const PeerInfo&) override {
-    return std::make_unique<TestSession>(sessions, given_back);
-  }
-  std::atomic<int> sessions{0};
-  std::atomic<int> given_back{0};
-};
-
-// A client that means well.
-class Witness {
- public:
-  Witness(const Address& address, bool shared_memory)
-      : client_(
-            RpcClient::Connect({.address = address, .key = kKey, .shared_memory = shared_memory})) {
-    thread_ = std::thread([this] {
-      while (!stop_) Call();
-    });
-  }
-  ~Witness() {
-    stop_ = true;
-    thread_.join();
-  }
-  // Returns when it has been answered again.
-  void AwaitAnswers() {
-    const int before = answered_;
-    remoteobj_testing::Eventually("others are served", [&] { return answered_ >= before + 3; });
-  }
-  int failures() const { return failures_; }
-  // Between two calls.
-  void Pause() {
-    pause_ = true;
-    remoteobj_testing::Eventually("it pauses", [&] { return paused_.load(); });
-  }
-  void GoOn() { pause_ = false; }
-
- private:
-  void Call() {
-    paused_ = pause_.load();
-    if (paused_) return absl::SleepFor(absl::Milliseconds(1));
-    try {
-      const auto object = client_->Object(0, "Target", Watchdog());
-      for (int i = 0; i < 10; ++i) {
-        object->channel().Call(
-            [](RequestWriter request) {
-              request.Operations(1).Set(0, OperationKind::kCall, "hello", 0);
-            },
-            [](const OutcomeReader& outcome) { Decode<std::uint64_t>(outcome.Value()); },
-            Watchdog());
-        ++answered_;
-      }
-    } catch (const std::exception& e) {
-      std::fprintf(stderr, "a call failed: %s\n", e.what());
-      ++failures_;
-    }
-    absl::SleepFor(absl::Microseconds(200));
-  }
-
-  const std::shared_ptr<RpcClient> client_;
-  std::atomic<bool> stop_{false}, pause_{false}, paused_{false};
-  std::atomic<int> answered_{0}, failures_{0};
-  std::thread thread_;
-};
 
 class RpcServerTest : public testing::Test {
  protected:
@@ -199,7 +75,8 @@ class RpcServerTest : public testing::Test {
                            .hello_timeout = hello_timeout}),
         thread_([this] { server_.Run(); }) {
     for (const bool shared_memory : {true, false}) {
-      witnesses_.push_back(std::make_unique<Witness>(server_.address(), shared_memory));
+      witnesses_.push_back(std::make_unique<Witness>(RpcClientOptions{
+          .address = server_.address(), .key = kKey, .shared_memory = shared_memory}));
     }
   }
   ~RpcServerTest() override {
@@ -658,6 +535,28 @@ TEST_F(HostileListenerTest, AStateThatNoCallHasMadeTheCallSpinInSpiteOfItsDeadli
     stop = true;
     attack.join();
   }
+}
+
+TEST(RpcServerKeysTest, AServerKnowsTheKeyAndTheUserOfAClient) {
+  TestService service;
+  RpcServer server(service, {.address = Address::Parse(absl::StrCat(
+                                 "unix-abstract:remoteobj-test-keys-", std::random_device()())),
+                             .key = kKey,
+                             .named_keys = {{"reader", "the key of readers"}}});
+  std::thread thread([&] { server.Run(); });
+  const auto peer_with = [&](const std::string& key) {
+    const auto client = RpcClient::Connect({.address = server.address(), .key = key});
+    client->Ping(Watchdog());
+    return service.last_peer;
+  };
+  EXPECT_EQ(peer_with(kKey).key_name, "");
+  const PeerInfo reader = peer_with("the key of readers");
+  EXPECT_EQ(reader.key_name, "reader");
+  EXPECT_EQ(reader.uid, geteuid());
+  EXPECT_EQ(reader.pid, getpid());
+  EXPECT_THROW(peer_with("the key of nobody"), AuthenticationError);
+  server.Stop();
+  thread.join();
 }
 
 // Answers as a server does, but with 40 descriptors instead of two, and then hangs up.

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// TLS for connections to other machines: encrypts and authenticates the messages, and checks that
-// the server is the one that its certificate names.
+// TLS by certificates, instead of that by the shared key which connections by TCP have otherwise: a
+// client also checks that the server is the one that its certificate names, and not merely one that
+// has the key.
 //
 //   // The options of a server:
 //   options.tls = remoteobj::NewTls({.certificate = pem, .private_key = key_pem});
 //   // The options of a client:
 //   options.tls = remoteobj::NewTls({.authorities = ca_pem, .server_name = "jobs.example"});
-//
-// A library of its own (//transport/rpc:tls), since it links OpenSSL or BoringSSL.
 //
 // Threads:  immutable once made.
 // Errors:   std::invalid_argument for a malformed certificate or key.
@@ -30,7 +29,8 @@ struct TlsOptions {
   std::string private_key = {};
   // The authorities that are trusted; empty: those that this system trusts.
   std::string authorities = {};
-  // The name that the server's certificate must have; empty: the host that is connected to.
+  // The host name or IP address that the server's certificate must have; empty: the host that is
+  // connected to.
   std::string server_name = {};
   // True: a server refuses clients that have no certificate of the authorities.
   bool verify_clients = false;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/rpc/internal/crypto.h"
 
@@ -34,6 +36,7 @@ constexpr std::string_view kReplyMagic = "robj:rep";
 
 constexpr std::uint32_t kHasKey = 1 << 0;
 constexpr std::uint32_t kSharedMemory = 1 << 1;
+constexpr std::uint32_t kEncryptsOnly = 1 << 2;
 
 // The places of the fields: see the header.
 constexpr std::size_t kMagicAt = 0;
@@ -110,8 +113,8 @@ std::string Versions(const HelloOptions& own) {
   return Versions(own.lowest_version, own.highest_version);
 }
 
-std::uint32_t FlagsOf(const HelloKey& key, const HelloOptions& options) {
-  return (key.empty() ? 0 : kHasKey) | (options.shared_memory ? kSharedMemory : 0);
+std::uint32_t FlagsOf(bool has_key, const HelloOptions& options) {
+  return (has_key ? kHasKey : 0) | (options.shared_memory ? kSharedMemory : 0);
 }
 
 template <std::size_t N>
@@ -122,27 +125,34 @@ void PutVersions(std::array<std::byte, N>& message, const HelloOptions& own) {
 
 // The common part of a greeting and an answer.
 template <std::size_t N>
-void Introduce(std::array<std::byte, N>& message, std::string_view magic, const HelloKey& key,
+void Introduce(std::array<std::byte, N>& message, std::string_view magic, bool has_key,
                const HelloOptions& own) {
   PutBytes(message, kMagicAt, AsBytes(magic));
   PutVersions(message, own);
-  Put(message, kFlagsAt, FlagsOf(key, own));
+  Put(message, kFlagsAt, FlagsOf(has_key, own));
   Put(message, kPidAt, own.pid);
   PutBytes(message, kIdAt, own.id);
   FillRandom(std::span(message).subspan(kNonceAt, kNonceBytes));
 }
 
 template <std::size_t N>
-HelloPeer PeerOf(const std::array<std::byte, N>& message, const HelloKey& key,
-                 const HelloOptions& own, std::uint16_t version) {
+HelloPeer PeerOf(const std::array<std::byte, N>& message, bool has_key, const HelloOptions& own,
+                 std::uint16_t version) {
   HelloPeer peer;
   peer.version = version;
-  peer.proved_key = !key.empty();
+  peer.proved_key = has_key;
   peer.shared_memory =
       own.shared_memory && (Take<std::uint32_t>(message, kFlagsAt) & kSharedMemory) != 0;
   peer.pid = Take<std::uint32_t>(message, kPidAt);
   std::copy_n(message.begin() + kIdAt, peer.id.size(), peer.id.begin());
   return peer;
+}
+
+std::shared_ptr<const HelloKeys> KeysOf(const std::string& key) {
+  NamedKey unnamed{.name = "", .key = key};
+  const auto keys = std::make_shared<const HelloKeys>(std::span(&unnamed, key.empty() ? 0 : 1));
+  OPENSSL_cleanse(unnamed.key.data(), unnamed.key.size());
+  return keys;
 }
 
 // In place first: to move a short string is to copy it.
@@ -224,33 +234,74 @@ HelloKey::HelloKey(std::string_view key)
 
 HelloKey::~HelloKey() { OPENSSL_cleanse(derived_.data(), derived_.size()); }
 
-HelloProof HelloKey::ClientProof(const HelloGreeting& greeting, const HelloAnswer& answer) const {
-  return HmacSha256(derived_,
-                    {AsBytes(kClientLabel), greeting, Bytes(answer).first(kAnswerProofAt)});
+HelloProof HelloKey::ClientProof(const HelloGreeting& greeting, const HelloAnswer& answer,
+                                 std::string_view channel) const {
+  return HmacSha256(derived_, {AsBytes(kClientLabel), AsBytes(channel), greeting,
+                               Bytes(answer).first(kAnswerProofAt)});
 }
 
 HelloProof HelloKey::ServerProof(const HelloGreeting& greeting, const HelloAnswer& answer,
-                                 const HelloReply& reply) const {
-  return HmacSha256(derived_,
-                    {AsBytes(kServerLabel), greeting, answer, Bytes(reply).first(kReplyProofAt)});
+                                 const HelloReply& reply, std::string_view channel) const {
+  return HmacSha256(derived_, {AsBytes(kServerLabel), AsBytes(channel), greeting, answer,
+                               Bytes(reply).first(kReplyProofAt)});
 }
 
-ServerHello::ServerHello(HelloOptions options) : key_(options.key), options_(WithoutKey(options)) {
-  Introduce(greeting_, kGreetingMagic, key_, options_);
+HelloGreeting EncryptionNotice() {
+  HelloGreeting notice = {};
+  PutBytes(notice, kMagicAt, AsBytes(kGreetingMagic));
+  Put(notice, kLowestAt, std::uint16_t{kProtocolVersion + 1});
+  Put(notice, kHighestAt, std::uint16_t{kProtocolVersion + 1});
+  Put(notice, kFlagsAt, kEncryptsOnly);
+  return notice;
 }
 
-HelloStatus ServerHello::Judge(const HelloAnswer& answer) const {
+HelloKeys::HelloKeys(std::span<const NamedKey> keys) {
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (keys[i].key.empty()) {
+      throw std::invalid_argument(absl::StrCat("the key \"", keys[i].name, "\" is empty"));
+    }
+    for (const NamedKey& other : keys.first(i)) {
+      if (other.name == keys[i].name || other.key == keys[i].key) {
+        throw std::invalid_argument(absl::StrCat("the keys \"", other.name, "\" and \"",
+                                                 keys[i].name, "\" have one name or are equal"));
+      }
+    }
+    keys_.emplace_back(keys[i].name, keys[i].key);
+  }
+  if (keys_.empty()) keys_.emplace_back("", "");
+}
+
+const HelloKeys::Named* HelloKeys::Find(const HelloGreeting& greeting, const HelloAnswer& answer,
+                                        std::string_view channel) const {
+  for (const Named& one : keys_) {
+    if (HasProof(answer, kAnswerProofAt, one.second.ClientProof(greeting, answer, channel))) {
+      return &one;
+    }
+  }
+  return nullptr;
+}
+
+ServerHello::ServerHello(HelloOptions options, std::shared_ptr<const HelloKeys> keys)
+    : keys_(std::move(keys)), options_(WithoutKey(options)) {
+  Introduce(greeting_, kGreetingMagic, !keys_->empty(), options_);
+}
+
+ServerHello::ServerHello(HelloOptions options)
+    : keys_(KeysOf(options.key)), options_(WithoutKey(options)) {
+  Introduce(greeting_, kGreetingMagic, !keys_->empty(), options_);
+}
+
+HelloStatus ServerHello::Judge(const HelloAnswer& answer) {
   if (!HasMagic(answer, kAnswerMagic)) return HelloStatus::kNotAHello;
   const std::uint16_t version = Take<std::uint16_t>(answer, kVersionAt);
   const std::uint16_t common = HighestCommonVersion(
       options_, Take<std::uint16_t>(answer, kLowestAt), Take<std::uint16_t>(answer, kHighestAt));
   if (common == 0 || version != common) return HelloStatus::kVersion;
   const bool has_key = (Take<std::uint32_t>(answer, kFlagsAt) & kHasKey) != 0;
-  if (has_key && key_.empty()) return HelloStatus::kServerNoKey;
-  if (!has_key && !key_.empty()) return HelloStatus::kKeyRequired;
-  if (!HasProof(answer, kAnswerProofAt, key_.ClientProof(greeting_, answer))) {
-    return key_.empty() ? HelloStatus::kDamaged : HelloStatus::kWrongKey;
-  }
+  if (has_key && keys_->empty()) return HelloStatus::kServerNoKey;
+  if (!has_key && !keys_->empty()) return HelloStatus::kKeyRequired;
+  key_ = keys_->Find(greeting_, answer, options_.channel);
+  if (key_ == nullptr) return keys_->empty() ? HelloStatus::kDamaged : HelloStatus::kWrongKey;
   return HelloStatus::kOk;
 }
 
@@ -262,7 +313,8 @@ ServerHello::Verdict ServerHello::Check(std::span<const std::byte, kAnswerBytes>
   Verdict verdict;
   verdict.status = Judge(answer);
   if (verdict.accepted()) {
-    verdict.client = PeerOf(answer, key_, options_, version);
+    verdict.client = PeerOf(answer, !keys_->empty(), options_, version);
+    verdict.client.key_name = key_->first;
     verdict.status = policy(verdict.client);
   }
   verdict.reason = Reason(verdict.status, answer, options_);
@@ -271,13 +323,14 @@ ServerHello::Verdict ServerHello::Check(std::span<const std::byte, kAnswerBytes>
   PutVersions(verdict.reply, options_);
   Put(verdict.reply, kStatusAt, static_cast<std::uint16_t>(verdict.status));
   if (verdict.accepted()) {
-    PutBytes(verdict.reply, kReplyProofAt, key_.ServerProof(greeting_, answer, verdict.reply));
+    PutBytes(verdict.reply, kReplyProofAt,
+             key_->second.ServerProof(greeting_, answer, verdict.reply, options_.channel));
   }
   return verdict;
 }
 
 ClientHello::ClientHello(HelloOptions options) : key_(options.key), options_(WithoutKey(options)) {
-  Introduce(answer_, kAnswerMagic, key_, options_);
+  Introduce(answer_, kAnswerMagic, !key_.empty(), options_);
 }
 
 std::string ClientHello::VersionsOf(std::uint16_t lowest, std::uint16_t highest) const {
@@ -290,6 +343,10 @@ const HelloAnswer& ClientHello::Answer(std::span<const std::byte, kGreetingBytes
   }
   greeting_ = Copy(greeting);
   if (!HasMagic(greeting_, kGreetingMagic)) ThrowRefused(HelloStatus::kNotAHello, "");
+  if ((Take<std::uint32_t>(greeting_, kFlagsAt) & kEncryptsOnly) != 0) {
+    throw ConnectionRefused(
+        "the server encrypts, and this side does not: ManagerOptions::plaintext is set here only");
+  }
   const std::uint16_t lowest = Take<std::uint16_t>(greeting_, kLowestAt);
   const std::uint16_t highest = Take<std::uint16_t>(greeting_, kHighestAt);
   const std::uint16_t version = HighestCommonVersion(options_, lowest, highest);
@@ -297,9 +354,9 @@ const HelloAnswer& ClientHello::Answer(std::span<const std::byte, kGreetingBytes
   const bool has_key = (Take<std::uint32_t>(greeting_, kFlagsAt) & kHasKey) != 0;
   if (has_key && key_.empty()) ThrowRefused(HelloStatus::kKeyRequired, "");
   if (!has_key && !key_.empty()) ThrowRefused(HelloStatus::kServerNoKey, "");
-  server_ = PeerOf(greeting_, key_, options_, version);
+  server_ = PeerOf(greeting_, !key_.empty(), options_, version);
   Put(answer_, kVersionAt, version);
-  PutBytes(answer_, kAnswerProofAt, key_.ClientProof(greeting_, answer_));
+  PutBytes(answer_, kAnswerProofAt, key_.ClientProof(greeting_, answer_, options_.channel));
   next_ = Next::kFinish;
   return answer_;
 }
@@ -315,7 +372,8 @@ HelloPeer ClientHello::Finish(std::span<const std::byte, kReplyBytes> bytes) {
     ThrowRefused(status, VersionsOf(Take<std::uint16_t>(reply, kLowestAt),
                                     Take<std::uint16_t>(reply, kHighestAt)));
   }
-  if (!HasProof(reply, kReplyProofAt, key_.ServerProof(greeting_, answer_, reply))) {
+  if (!HasProof(reply, kReplyProofAt,
+                key_.ServerProof(greeting_, answer_, reply, options_.channel))) {
     if (key_.empty()) ThrowRefused(HelloStatus::kDamaged, "");
     throw AuthenticationError("the server failed to prove that it has this side's key");
   }

@@ -26,18 +26,23 @@
 //   72  u64 _                    72  u64 purpose: _ until now
 //                                80  u8[32] proof
 //
-// Flags: 1 for a side that has a key, 2 for one that offers or wants shared memory.
+// Flags: 1 for a side that has a key, 2 for one that offers or wants shared memory, 4 for a server
+// that refuses a client which does not encrypt (EncryptionNotice).
 //
-// A proof is HMAC-SHA256 of a label of its direction and of all bytes of the connection before it,
-// in both directions. So it proves the key, and is valid for one connection and one direction only:
-// a proof that is replayed, or reflected to its sender, is refused, and a man in the middle cannot
-// lower the version or change a flag. The key of the HMAC is derived from the shared key. Without a
-// key the same computation detects damage, and proves nothing.
+// A proof is HMAC-SHA256 of a label of its direction, of a value that identifies the encrypted
+// connection (HelloOptions::channel), and of all bytes of the handshake before it, in both
+// directions. So it proves the key, and is valid for one connection and one direction only: a proof
+// that is replayed, reflected to its sender, or relayed into another encrypted connection is
+// refused, and a man in the middle cannot lower the version or change a flag. The key of the HMAC
+// is derived from the shared key. Without a key the same computation detects damage, and proves
+// nothing.
+//
+// A server may accept several keys, each with a name. The proof tells which one the client has.
 //
 // What it does not do:
-//   - It protects the handshake, not the messages after it. A man in the middle can relay the
-//     handshake of two honest sides and then take over the connection. Where that is a risk, use
-//     TLS and check the server's certificate, or use a Unix socket.
+//   - It protects the handshake, not the messages after it: those are protected by the encrypted
+//     connection within which the handshake is done, or by a Unix socket. Without either, a man in
+//     the middle can relay the handshake of two honest sides and take over the connection.
 //   - An eavesdropper on a handshake can try keys offline. A key must be random (32 bytes of
 //     getrandom), not a password.
 //   - All owners of the key are equal: a client that has it could pose as the server.
@@ -55,9 +60,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <list>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "remoteobj/transport/rpc/internal/crypto.h"
@@ -71,6 +79,12 @@ inline constexpr std::uint16_t kProtocolVersion = 2;
 using HelloId = std::array<std::byte, 16>;
 HelloId RandomHelloId();
 
+// A key, and the name by which a server knows the clients that have it.
+struct NamedKey {
+  std::string name;
+  std::string key;
+};
+
 struct HelloOptions {
   std::string key = {};        // Empty: none, and none is asked for.
   bool shared_memory = false;  // Offered by the server, wanted by the client.
@@ -79,6 +93,9 @@ struct HelloOptions {
   // The versions of this side. Others than the defaults are for tests.
   std::uint16_t lowest_version = kProtocolVersion;
   std::uint16_t highest_version = kProtocolVersion;
+  // Identifies the encrypted connection to both of its ends (RFC 5705); empty if it is not
+  // encrypted.
+  std::string channel = {};
 };
 
 // The status in a reply; never change a number.
@@ -98,6 +115,7 @@ enum class HelloStatus : std::uint16_t {
 struct HelloPeer {
   std::uint16_t version = 0;
   bool proved_key = false;
+  std::string key_name = {};   // Of the client's key, among the server's.
   bool shared_memory = false;  // Both sides would.
   std::uint32_t pid = 0;       // In the peer's pid namespace.
   HelloId id = {};
@@ -120,14 +138,37 @@ class HelloKey {
   ~HelloKey();
 
   bool empty() const { return empty_; }
-  HelloProof ClientProof(const HelloGreeting& greeting, const HelloAnswer& answer) const;
+  HelloProof ClientProof(const HelloGreeting& greeting, const HelloAnswer& answer,
+                         std::string_view channel = {}) const;
   HelloProof ServerProof(const HelloGreeting& greeting, const HelloAnswer& answer,
-                         const HelloReply& reply) const;
+                         const HelloReply& reply, std::string_view channel = {}) const;
 
  private:
   bool empty_;
   HelloProof derived_;
 };
+
+// The keys that a server accepts. Immutable; all connections of a server share it.
+class HelloKeys {
+ public:
+  using Named = std::pair<const std::string, HelloKey>;
+
+  // Throws std::invalid_argument for an empty key, and for two keys or two names that are equal.
+  explicit HelloKeys(std::span<const NamedKey> keys);
+
+  // Returns true if clients need no key.
+  bool empty() const { return keys_.front().second.empty(); }
+  // Returns the key by which the answer's proof was made, or null.
+  const Named* Find(const HelloGreeting& greeting, const HelloAnswer& answer,
+                    std::string_view channel) const;
+
+ private:
+  std::list<Named> keys_;  // Without keys, one that is empty.
+};
+
+// A greeting that no client answers, from a server that encrypts to a client that waits for it to
+// speak first. It has a version that clients without encryption do not have.
+HelloGreeting EncryptionNotice();
 
 class ServerHello {
  public:
@@ -141,7 +182,10 @@ class ServerHello {
   // kOk, or why a client stays out that has the key: kNotAllowed or kBusy.
   using Policy = absl::FunctionRef<HelloStatus(const HelloPeer&)>;
 
+  // With the key of the options.
   explicit ServerHello(HelloOptions options);
+  // With these keys instead.
+  ServerHello(HelloOptions options, std::shared_ptr<const HelloKeys> keys);
 
   // Send it at once; then read kAnswerBytes.
   const HelloGreeting& Greeting() const { return greeting_; }
@@ -153,10 +197,11 @@ class ServerHello {
   Verdict Check(std::span<const std::byte, kAnswerBytes> answer, Policy policy);
 
  private:
-  HelloStatus Judge(const HelloAnswer& answer) const;
+  HelloStatus Judge(const HelloAnswer& answer);
 
-  const HelloKey key_;
-  const HelloOptions options_;  // Without the key.
+  const std::shared_ptr<const HelloKeys> keys_;
+  const HelloKeys::Named* key_ = nullptr;  // The client's, once it is proved.
+  const HelloOptions options_;             // Without the key.
   HelloGreeting greeting_ = {};
   bool checked_ = false;
 };

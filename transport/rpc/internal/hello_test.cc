@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -100,6 +101,48 @@ TEST(HelloTest, BothAreIn) {
   check(kKey);
   check(std::string(1000, 'k'));
   check(std::string_view("\0", 1));
+}
+
+TEST(HelloTest, AServerKnowsWhichKeyAClientHas) {
+  const std::array<NamedKey, 3> keys = {NamedKey{"", "the first key"},
+                                        NamedKey{"reader", "another"},
+                                        NamedKey{"writer", "a third key"}};
+  const auto accepted = std::make_shared<const HelloKeys>(keys);
+  const auto meet = [&](std::string_view key) {
+    ServerHello server({}, accepted);
+    ClientHello client(With(key));
+    const ServerHello::Verdict verdict = server.Check(client.Answer(server.Greeting()));
+    if (verdict.accepted()) client.Finish(verdict.reply);
+    return verdict;
+  };
+  for (const NamedKey& key : keys) {
+    const ServerHello::Verdict verdict = meet(key.key);
+    EXPECT_TRUE(verdict.accepted()) << verdict.reason;
+    EXPECT_TRUE(verdict.client.proved_key);
+    EXPECT_EQ(verdict.client.key_name, key.name);
+  }
+  EXPECT_EQ(meet("a key of nobody").status, HelloStatus::kWrongKey);
+}
+
+TEST(HelloTest, KeysAndNamesOfAServerDiffer) {
+  const auto expect_refused = [](const NamedKey& a, const NamedKey& b) {
+    EXPECT_THROW(HelloKeys(std::array{a, b}), std::invalid_argument);
+  };
+  expect_refused({"a", "one"}, {"b", "one"});
+  expect_refused({"a", "one"}, {"a", "two"});
+  expect_refused({"a", "one"}, {"b", ""});
+}
+
+// As it was relayed by one who is a client of the server, and a server for the client.
+TEST(HelloTest, AProofThatIsRelayedIntoAnotherEncryptedConnectionIsRefused) {
+  HelloOptions server = With(kKey), client = With(kKey);
+  server.channel = std::string(32, 's');
+  client.channel = std::string(32, 'c');
+  EXPECT_EQ(Meet(server, client).kind, CallError::Kind::kAuthenticationError);
+  server.channel = "";
+  EXPECT_EQ(Meet(server, client).kind, CallError::Kind::kAuthenticationError);
+  server.channel = client.channel;
+  EXPECT_TRUE(Meet(server, client).client);
 }
 
 TEST(HelloTest, SharedMemoryIfBothWould) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -12,13 +13,27 @@
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/rpc/internal/remote_object.h"
 #include "remoteobj/transport/rpc/internal/rpc_connection.h"
+#include "remoteobj/transport/rpc/internal/rpc_server.h"
+#include "remoteobj/transport/rpc/internal/tls_session.h"
 #include "remoteobj/transport/wire/codec.h"
 
 namespace remoteobj::transport_internal {
 namespace {
 
-// How another process reaches an object: kSentKind, address, key, number, type, server process.
-using Sent = std::tuple<std::string, std::string, std::string, std::uint64_t, std::string, HelloId>;
+// How another process reaches an object: kSentKind, address, key, plaintext, other_users, number,
+// type, server process.
+using Sent = std::tuple<std::string, std::string, std::string, bool, bool, std::uint64_t,
+                        std::string, HelloId>;
+
+std::shared_ptr<const Tls> TlsOf(const RpcClientOptions& options) {
+  CheckPlaintext(options.plaintext, options.tls.get());
+  if (options.tls != nullptr) return options.tls;
+  if (options.address.kind() != Address::Kind::kTcp || options.plaintext || options.key.empty()) {
+    return nullptr;
+  }
+  const NamedKey key{.name = "", .key = options.key};
+  return NewPskTls(std::span(&key, 1));
+}
 
 }  // namespace
 
@@ -27,7 +42,8 @@ RpcClient::RpcClient(RpcClientOptions options)
         // It may connect again after the program has changed its directory.
         options.address = AbsoluteAddress(options.address);
         return std::move(options);
-      }()) {}
+      }()),
+      tls_(TlsOf(options_)) {}
 
 std::shared_ptr<RpcClient> RpcClient::Connect(RpcClientOptions options) {
   auto client = std::make_shared<RpcClient>(std::move(options));
@@ -41,7 +57,7 @@ std::shared_ptr<RpcConnection> RpcClient::Connection() {
     if (connection_ != nullptr && connection_->usable()) return connection_;
   }
   // If two threads come here at the same time, the connection of one of them is dropped.
-  auto connection = std::make_shared<RpcConnection>(options_);
+  auto connection = std::make_shared<RpcConnection>(options_, tls_.get());
   const std::scoped_lock lock(ForkSafeMutex<Connections>());
   if (connection_ == nullptr || !connection_->usable()) connection_.swap(connection);
   return connection_;
@@ -83,17 +99,22 @@ void RpcClient::SendToProcess(std::uint64_t id, const std::string& type, const H
   }
   // This process may release the object before the other one asks for it.
   Connection()->Keep(id, Deadline::After(options_.connect_timeout));
-  Codec<Sent>::Encode({kSentKind, options_.address.ToString(), options_.key, id, type, server},
+  Codec<Sent>::Encode({kSentKind, options_.address.ToString(), options_.key, options_.plaintext,
+                       options_.other_users, id, type, server},
                       out);
 }
 
 std::shared_ptr<Referent> RpcClient::ReceiveFromProcess(const ValueReader& in,
                                                         OfferObject offer_object) {
-  const auto [kind, address, key, id, type, server] = Codec<Sent>::Decode(in);
+  const auto [kind, address, key, plaintext, other_users, id, type, server] =
+      Codec<Sent>::Decode(in);
   // All objects of one server share a connection.
   auto& clients = MadeOnce([] { return new std::map<std::string, std::weak_ptr<RpcClient>>; });
-  auto client = std::make_shared<RpcClient>(RpcClientOptions{
-      .address = Address::Parse(address), .key = key, .offer_object = offer_object});
+  auto client = std::make_shared<RpcClient>(RpcClientOptions{.address = Address::Parse(address),
+                                                             .key = key,
+                                                             .plaintext = plaintext,
+                                                             .other_users = other_users,
+                                                             .offer_object = offer_object});
   {
     const std::scoped_lock lock(ForkSafeMutex<Connections>());
     std::weak_ptr<RpcClient>& known = clients[absl::StrCat(address, " ", key)];

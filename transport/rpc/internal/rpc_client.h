@@ -56,8 +56,11 @@ using OfferObject = std::shared_ptr<Referent> (*)(const std::shared_ptr<RpcClien
 struct RpcClientOptions {
   Address address;
   std::string key = {};
-  // Null: the connection is not encrypted.
+  // Null: a connection by TCP is encrypted with what is derived from the key, unless `plaintext`.
   std::shared_ptr<Tls> tls = {};
+  bool plaintext = false;
+  // Without a key, the listener at a unix address may belong to another user than this one or root.
+  bool other_users = false;
   // The limit for connecting, and for connecting again.
   absl::Duration connect_timeout = absl::Seconds(10);
   // The largest request. The server limits outcomes; both should have the same limit.
@@ -100,6 +103,7 @@ class RpcClient : public std::enable_shared_from_this<RpcClient> {
 
  private:
   const RpcClientOptions options_;
+  const std::shared_ptr<const Tls> tls_;       // Null: it is not encrypted.
   std::shared_ptr<RpcConnection> connection_;  // Guarded by ForkSafeMutex<Connections>().
 };
 

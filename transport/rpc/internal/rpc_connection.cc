@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <span>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -25,6 +27,7 @@
 #include "remoteobj/transport/rpc/internal/call_failure.h"
 #include "remoteobj/transport/rpc/internal/kj_socket_stream.h"
 #include "remoteobj/transport/rpc/internal/rpc_messages.h"
+#include "remoteobj/transport/rpc/internal/tls_session.h"
 #include "remoteobj/transport/rpc/internal/tls_stream.h"
 #include "remoteobj/transport/shared_memory/internal/polled_channel.h"
 #include "remoteobj/transport/wire/message.capnp.h"
@@ -45,30 +48,75 @@ std::int64_t LeftOf(Deadline deadline) {
   return std::max<std::int64_t>(1, absl::ToInt64Nanoseconds(deadline.left()));
 }
 
-// Runs the loop, which no other thread runs yet, until `work` is done. Throws AuthenticationError
-// for what TLS refuses, and DeadlineExceeded.
-void RunUntilDone(kj::EventLoop& loop, int fd, SocketStream& stream, kj::Promise<void> work,
-                  const std::string& address, Deadline deadline) {
-  bool done = false;
-  std::string failure;
-  const kj::Promise<void> running =
-      work.then([&] { done = true; }).eagerlyEvaluate([&](kj::Exception&& e) {
-        failure = e.getDescription().cStr();
-      });
-  for (;;) {
-    loop.run();
-    if (done) return;
-    if (!failure.empty()) {
-      throw AuthenticationError(absl::StrCat("no secure connection to ", address, ": ", failure));
+// A connection on its way: its first bytes, before it has an event loop.
+class Beginning {
+ public:
+  Beginning(int fd, Deadline deadline) : fd_(fd), deadline_(deadline) {}
+
+  // The handshake of TLS.
+  void Secure(std::unique_ptr<TlsSession> session) {
+    session_ = std::move(session);
+    for (;;) {
+      bool done = false;
+      try {
+        done = session_->Handshake();
+      } catch (const CallError&) {
+        TrySend();  // The reason, for the server.
+        throw;
+      }
+      WriteAll(fd_, session_->TakeOutput(), deadline_);
+      if (done) return;
+      Receive();
     }
-    pollfd wait{fd, stream.events(), 0};
-    const absl::Duration left = std::min(deadline.left(), absl::Milliseconds(20));
-    if (left <= absl::ZeroDuration()) throw DeadlineExceeded("the connection did not come about");
-    if (poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1) > 0) {
-      stream.Ready(wait.revents);
-    }
-    InterruptionPoint();
   }
+
+  // Descriptors that come along are added to `descriptors`, which may be null.
+  void Read(std::span<std::byte> out, std::vector<int>* descriptors) {
+    if (session_ == nullptr) return ReadAll(fd_, out, deadline_, descriptors);
+    while (!out.empty()) {
+      const std::size_t got = session_->Read(out);
+      out = out.subspan(got);
+      if (got == 0) Receive();
+    }
+  }
+  void Write(std::span<const std::byte> bytes) {
+    if (session_ == nullptr) return WriteAll(fd_, bytes, deadline_);
+    session_->Write(bytes);
+    WriteAll(fd_, session_->TakeOutput(), deadline_);
+  }
+
+  // Null if it is not encrypted.
+  std::unique_ptr<TlsSession> TakeSession() { return std::move(session_); }
+
+ private:
+  void Receive() {
+    if (session_->ended()) throw NotListening("the server hung up during the handshake");
+    std::array<std::byte, 4096> received;
+    const std::size_t got = ReadSome(fd_, received, deadline_);
+    session_->Receive(std::span(received).first(got));
+  }
+  void TrySend() {
+    try {
+      WriteAll(fd_, session_->TakeOutput(), Deadline::Passed());
+    } catch (const std::exception&) {
+    }
+  }
+
+  const int fd_;
+  const Deadline deadline_;
+  std::unique_ptr<TlsSession> session_;
+};
+
+// Without a key nothing else tells who listens at a unix address: anyone can have taken a name.
+void CheckListener(const RpcClientOptions& options, int fd) {
+  const std::optional<PeerCredentials> listener = CredentialsOf(fd);
+  if (!options.key.empty() || options.other_users || !listener) return;
+  if (listener->uid == geteuid() || listener->uid == 0) return;
+  throw AuthenticationError(
+      absl::StrCat("the process that listens at ", options.address.ToString(), " (pid ",
+                   listener->pid, ") belongs to another user (uid ", listener->uid,
+                   "), and there is no key that it could prove: if that is meant, set "
+                   "ManagerOptions::other_users on this side"));
 }
 
 }  // namespace
@@ -181,43 +229,39 @@ class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
   kj::TaskSet tasks_;  // Destroyed first: its promises refer to the rest.
 };
 
-RpcConnection::RpcConnection(const RpcClientOptions& options)
+RpcConnection::RpcConnection(const RpcClientOptions& options, const Tls* tls)
     : address_(options.address.ToString()) {
+  if (options.address.kind() == Address::Kind::kTcp && options.key.empty()) {
+    throw AuthenticationError(
+        absl::StrCat("a server at ", address_, " requires a key, and this side has none"));
+  }
   const Deadline deadline = Deadline::After(options.connect_timeout);
   socket_ = ConnectTo(options.address, deadline);
+  CheckListener(options, socket_.fd());
   wake_ = NewBell();
 
+  Beginning beginning(socket_.fd(), deadline);
+  std::string channel;
+  if (tls != nullptr) {
+    std::unique_ptr<TlsSession> session = ContextOf(*tls).Connect(options.address.host());
+    TlsSession& secured = *session;
+    beginning.Secure(std::move(session));
+    channel = secured.Channel();
+  }
   ClientHello hello({.key = options.key,
                      .shared_memory = options.shared_memory,
                      .pid = static_cast<std::uint32_t>(PidOf(Self())),
-                     .id = ClientId()});
+                     .id = ClientId(),
+                     .channel = std::move(channel)});
   HelloGreeting greeting;
   HelloReply reply;
   std::vector<int> descriptors;
   absl::Cleanup close_received = [&] {
     for (const int fd : descriptors) close(fd);
   };
-  loop_ = std::make_unique<kj::EventLoop>();
-  auto plain = std::make_unique<SocketStream>(socket_.fd());
-  kj::Own<kj::AsyncIoStream> secured;
-  if (options.tls == nullptr) {
-    ReadAll(socket_.fd(), greeting, deadline, nullptr);
-    WriteAll(socket_.fd(), hello.Answer(greeting), deadline);
-    ReadAll(socket_.fd(), reply, deadline, &descriptors);
-  } else {
-    const kj::WaitScope scope(*loop_);
-    const auto run = [&](kj::Promise<void> work) {
-      RunUntilDone(*loop_, socket_.fd(), *plain, kj::mv(work), address_, deadline);
-    };
-    run(StreamsOf(*options.tls)
-            .Connect(kj::Own<kj::AsyncIoStream>(plain.get(), kj::NullDisposer::instance),
-                     options.address.host())
-            .then([&](kj::Own<kj::AsyncIoStream>&& made) { secured = kj::mv(made); }));
-    run(secured->read(greeting.data(), greeting.size()));
-    const HelloAnswer& answer = hello.Answer(greeting);
-    run(secured->write(answer.data(), answer.size()));
-    run(secured->read(reply.data(), reply.size()));
-  }
+  beginning.Read(greeting, nullptr);
+  beginning.Write(hello.Answer(greeting));
+  beginning.Read(reply, &descriptors);
   if (descriptors.size() == 2) {
     std::move(close_received).Cancel();
     bell_ = Socket(descriptors[1]);
@@ -233,7 +277,14 @@ RpcConnection::RpcConnection(const RpcClientOptions& options)
   const auto credentials = CredentialsOf(socket_.fd());
   server_pid_ = credentials ? credentials->pid : static_cast<pid_t>(server_.pid);
 
+  loop_ = std::make_unique<kj::EventLoop>();
   const kj::WaitScope scope(*loop_);
+  auto plain = std::make_unique<SocketStream>(socket_.fd());
+  kj::Own<kj::AsyncIoStream> secured;
+  if (auto session = beginning.TakeSession()) {
+    secured = kj::heap<TlsStream>(
+        kj::Own<kj::AsyncIoStream>(plain.get(), kj::NullDisposer::instance), std::move(session));
+  }
   wire_ =
       std::make_unique<Wire>(std::move(plain), kj::mv(secured), options.max_message_bytes, *this);
   loop_->run();

@@ -43,6 +43,10 @@ namespace kj {
 class EventLoop;
 }
 
+namespace remoteobj {
+class Tls;
+}
+
 namespace remoteobj::transport_internal {
 
 // A number for a capability of one connection, by which other threads than the leader name it.
@@ -72,7 +76,8 @@ struct Exchange {
 
 class RpcConnection final : private SharedLoop {
  public:
-  explicit RpcConnection(const RpcClientOptions& options);
+  // Encrypted unless `tls` is null.
+  RpcConnection(const RpcClientOptions& options, const Tls* tls);
   ~RpcConnection();
   RpcConnection(const RpcConnection&) = delete;
   RpcConnection& operator=(const RpcConnection&) = delete;

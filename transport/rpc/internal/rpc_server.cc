@@ -19,6 +19,7 @@
 #include "kj/exception.h"
 #include "remoteobj/transport/internal/log_line.h"
 #include "remoteobj/transport/rpc/internal/rpc_server_impl.h"
+#include "remoteobj/transport/rpc/internal/tls_session.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -65,6 +66,20 @@ RpcServerOptions WithAbsolutePath(RpcServerOptions options) {
   return options;
 }
 
+std::vector<NamedKey> AcceptedKeys(const RpcServerOptions& options) {
+  std::vector<NamedKey> keys = options.named_keys;
+  if (!options.key.empty()) keys.insert(keys.begin(), {.name = "", .key = options.key});
+  return keys;
+}
+
+std::shared_ptr<const Tls> TlsOf(const RpcServerOptions& options) {
+  CheckPlaintext(options.plaintext, options.tls.get());
+  if (options.tls != nullptr) return options.tls;
+  const std::vector<NamedKey> keys = AcceptedKeys(options);
+  const bool encrypts = options.address.kind() == Address::Kind::kTcp && !options.plaintext;
+  return encrypts && !keys.empty() ? NewPskTls(keys) : nullptr;
+}
+
 }  // namespace
 
 kj::Duration ToKj(absl::Duration duration) {
@@ -79,15 +94,19 @@ RpcServer::Impl::Loop::Loop(Impl& server)
                   kj::UnixEventPort::FdObserver::OBSERVE_READ),
       accept_ready(io.unixEventPort, server.socket_.fd(),
                    kj::UnixEventPort::FdObserver::OBSERVE_READ),
+      handshakes(io.provider->getTimer()),
       tasks(server) {}
 
 RpcServer::Impl::Impl(RpcServer& self, RpcService& service, RpcServerOptions options)
     : self_(self),
       service_(service),
       options_(WithAbsolutePath(std::move(options))),
+      keys_(std::make_shared<const HelloKeys>(AcceptedKeys(options_))),
+      tls_(TlsOf(options_)),
       bound_(options_.address),
       event_(NewBell()) {
-  CheckKey(options_.address, options_.key);
+  if (keys_->empty()) CheckKey(options_.address, "");
+  for (const NamedKey& key : AcceptedKeys(options_)) CheckKey(options_.address, key.key);
   id_ = RandomHelloId();
   socket_ = ListenAt(options_.address, bound_, file_);
   // To connect takes the right to write, which the umask usually denies to others.
@@ -151,7 +170,7 @@ kj::Promise<void> RpcServer::Impl::Accept() {
         auto served = connection->Serve();
         return served.attach(kj::mv(connection));
       }));
-      if (in_handshake_.size() > options_.max_half_open) in_handshake_.front()->Drop();
+      if (in_handshake_.size() > options_.max_half_open) MakeRoom();
       continue;
     }
     if (errno == EAGAIN) break;
@@ -162,6 +181,27 @@ kj::Promise<void> RpcServer::Impl::Accept() {
     }
   }
   return loop_->accept_ready.whenBecomesReadable().then([this] { return Accept(); });
+}
+
+void RpcServer::Impl::MakeRoom() {
+  // The oldest. If half of all are of the newest one's machine, the oldest of those: a machine that
+  // opens many takes no place of another's.
+  const std::string& host = in_handshake_.back()->host();
+  auto oldest = in_handshake_.begin();
+  if ((*oldest)->host() != host) {
+    const auto is_of_host = [&](const Connection* one) { return one->host() == host; };
+    const auto of_host = std::count_if(in_handshake_.begin(), in_handshake_.end(), is_of_host);
+    if (static_cast<std::size_t>(of_host) * 2 > in_handshake_.size()) {
+      oldest = std::find_if(in_handshake_.begin(), in_handshake_.end(), is_of_host);
+    }
+  }
+  (*oldest)->Drop();
+}
+
+// Anyone can cause this line, so it is logged for one client in a hundred.
+void RpcServer::Impl::LogRefused(const std::string& address, const std::string& why) {
+  if (refused_++ % 100 != 0) return;
+  LogLine(LogSeverity::kWarning, absl::StrCat("a client (", address, ") was not let in: ", why));
 }
 
 void RpcServer::Impl::MakeHot(Connection& connection) {
@@ -272,10 +312,17 @@ void CheckKey(const Address& address, const std::string& key) {
                                              key.size(), " bytes: use at least ", kMinTcpKeyBytes,
                                              " random ones"));
   }
-  if (!key.empty() || address.IsLocalOnly()) return;
-  throw std::invalid_argument(absl::StrCat(
-      "to listen at ", address.ToString(),
-      ", which other machines can reach, needs a key: without one they could call everything"));
+  if (!key.empty() || address.kind() != Address::Kind::kTcp) return;
+  throw std::invalid_argument(
+      absl::StrCat("to listen at ", address.ToString(), ", which ",
+                   address.IsLocalOnly() ? "other users" : "other machines",
+                   " can reach, needs a key (ManagerOptions::authkey): without one they could call "
+                   "everything"));
+}
+
+void CheckPlaintext(bool plaintext, const Tls* tls) {
+  if (!plaintext || tls == nullptr) return;
+  throw std::invalid_argument("ManagerOptions: plaintext and tls exclude one another");
 }
 
 RpcServer::RpcServer(RpcService& service, RpcServerOptions options)

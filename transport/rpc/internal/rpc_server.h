@@ -7,13 +7,14 @@
 //   server.address();                                 // with the port that was chosen
 //
 // Nothing that a client sends is parsed before the handshake (hello.h) has proved that both sides
-// have the key. The handshake has a time limit of ten seconds. A client that fails it is dropped;
-// the others are not affected.
+// have the key. By TCP that is done within TLS, whose handshakes get a limited share of the loop's
+// time (handshake_budget.h). Both handshakes together have a time limit of ten seconds. A client
+// that fails is dropped; the others are not affected.
 //
 // Threads:  one thread calls Run(); any thread calls Post() and Stop(). The service is called in
 //           Run(), and calls `done` of its answers from any thread.
-// Errors:   std::system_error if it can't listen; std::invalid_argument for an address beyond this
-//           machine without a key.
+// Errors:   std::system_error if it can't listen; std::invalid_argument for TCP without a key, or
+//           with one that is too short.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_SERVER_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_SERVER_H_
 
@@ -21,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "remoteobj/transport/limits.h"
@@ -36,9 +38,13 @@ namespace remoteobj::transport_internal {
 
 struct RpcServerOptions {
   Address address;
+  // Clients must have this key, or one of `named_keys`, whose name PeerInfo::key_name then is.
+  // Without any they need none.
   std::string key = {};
-  // Null: connections are not encrypted.
+  std::vector<NamedKey> named_keys = {};
+  // Null: connections by TCP are encrypted with what is derived from the key, unless `plaintext`.
   std::shared_ptr<Tls> tls = {};
+  bool plaintext = false;
   // Other users may connect to a Unix socket.
   bool other_users = false;
   // Clients on this machine may use shared memory instead of the socket.
@@ -53,9 +59,11 @@ struct RpcServerOptions {
 // For TCP. A shorter key could be found by trying.
 inline constexpr std::size_t kMinTcpKeyBytes = 16;
 
-// Throws std::invalid_argument for an address where other machines can connect, without a key; and
-// for TCP with a key that is too short.
+// Throws std::invalid_argument for TCP without a key, which keeps neither other users of this
+// machine nor other machines out; and for TCP with a key that is too short.
 void CheckKey(const Address& address, const std::string& key);
+// Throws std::invalid_argument if both are set.
+void CheckPlaintext(bool plaintext, const Tls* tls);
 
 class RpcServer {
  public:

@@ -5,8 +5,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <span>
+#include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "kj/exception.h"
@@ -24,8 +30,14 @@ namespace {
 // to what the client has sent could destroy it on the way.
 constexpr kj::Duration kGoodbyeHere = 5 * kj::MILLISECONDS;
 constexpr kj::Duration kGoodbyeThere = 50 * kj::MILLISECONDS;
+// A client that is to speak first may be silent for this part of the time limit of the handshake.
+constexpr int kSilent = 3;
 // How long a client that was just let in may take to call closed().
 constexpr kj::Duration kAsk = 1 * kj::SECONDS;
+
+std::string HostOf(const std::string& host_and_port) {
+  return host_and_port.substr(0, host_and_port.rfind(':'));
+}
 
 }  // namespace
 
@@ -33,14 +45,10 @@ RpcServer::Impl::Connection::Connection(Impl& server, Socket socket)
     : server_(server),
       socket_(std::move(socket)),
       credentials_(CredentialsOf(socket_.fd())),
+      host_(credentials_ ? "" : HostOf(NameOfPeer(socket_.fd()))),
       stream_(kj::heap<PacedStream>(server.loop_->io.lowLevelProvider->wrapSocketFd(
           socket_.fd(), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
                             kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK))),
-      hello_({.key = server.options_.key,
-              .shared_memory = server.options_.shared_memory && server.options_.tls == nullptr &&
-                               credentials_.has_value(),
-              .pid = static_cast<std::uint32_t>(getpid()),
-              .id = server.id_}),
       link_(std::make_shared<Link>(server.self_)) {
   auto dropped = kj::newPromiseAndFulfiller<void>();
   dropped_ = kj::mv(dropped.promise);
@@ -91,17 +99,76 @@ kj::Promise<void> RpcServer::Impl::Connection::Goodbye() {
 }
 
 kj::Promise<void> RpcServer::Impl::Connection::Secure() {
-  if (server_.options_.tls == nullptr) return Greet();
-  return StreamsOf(*server_.options_.tls)
-      .Serve(kj::mv(stream_))
-      .then([this](kj::Own<kj::AsyncIoStream>&& stream) {
-        stream_ = kj::mv(stream);
-        return Greet();
+  if (server_.tls_ == nullptr) return Greet("");
+  // With TLS the client speaks first. One that does not is told why it waits in vain: it may be of
+  // a version without encryption.
+  kj::Timer& timer = server_.loop_->timer();
+  const absl::Duration patience = server_.options_.hello_timeout / kSilent;
+  return stream_->tryRead(received_.data(), 1, received_.size())
+      .then([](std::size_t got) { return std::optional<std::size_t>(got); })
+      .exclusiveJoin(
+          timer.afterDelay(ToKj(patience)).then([] { return std::optional<std::size_t>(); }))
+      .then([this](std::optional<std::size_t> heard) -> kj::Promise<void> {
+        if (heard) {
+          return server_.loop_->handshakes.Turn(host_).then(
+              [this, got = *heard] { return SecureOn(got); });
+        }
+        const HelloGreeting notice = EncryptionNotice();
+        return Refuse("it does not speak TLS", {notice.begin(), notice.end()});
       });
 }
 
-kj::Promise<void> RpcServer::Impl::Connection::Greet() {
-  const auto& greeting = hello_.Greeting();
+kj::Promise<void> RpcServer::Impl::Connection::SecureOn(std::size_t got) {
+  if (got == 0) {
+    Drop();
+    return kj::READY_NOW;
+  }
+  bool done = false;
+  std::string channel, failure;
+  server_.loop_->handshakes.Spend([&] {
+    try {
+      if (tls_ == nullptr) tls_ = ContextOf(*server_.tls_).Accept();
+      tls_->Receive(std::span(received_).first(got));
+      done = tls_->Handshake();
+      if (done) channel = tls_->Channel();
+    } catch (const std::exception& e) {
+      failure = e.what();
+    }
+  });
+  std::vector<std::byte> output = tls_ == nullptr ? std::vector<std::byte>() : tls_->TakeOutput();
+  if (!failure.empty()) return Refuse(failure, std::move(output));
+  kj::Promise<void> written = Write(std::move(output));
+  if (done) {
+    return written.then([this, channel] {
+      stream_ = kj::heap<TlsStream>(kj::mv(stream_), std::move(tls_));
+      return Greet(channel);
+    });
+  }
+  return written.then([this] { return stream_->tryRead(received_.data(), 1, received_.size()); })
+      .then([this](std::size_t more) { return SecureOn(more); });
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::Write(std::vector<std::byte> bytes) {
+  if (bytes.empty()) return kj::READY_NOW;
+  auto kept = kj::heap<std::vector<std::byte>>(std::move(bytes));
+  auto written = stream_->write(kept->data(), kept->size());
+  return written.attach(kj::mv(kept));
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::Refuse(const std::string& why,
+                                                      std::vector<std::byte> last_words) {
+  server_.LogRefused(NameOfPeer(socket_.fd()), why);
+  return Write(std::move(last_words)).then([this] { Drop(); });
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::Greet(std::string channel) {
+  hello_.emplace(HelloOptions{.shared_memory = server_.options_.shared_memory &&
+                                               server_.tls_ == nullptr && credentials_.has_value(),
+                              .pid = static_cast<std::uint32_t>(getpid()),
+                              .id = server_.id_,
+                              .channel = std::move(channel)},
+                 server_.keys_);
+  const auto& greeting = hello_->Greeting();
   return stream_->write(greeting.data(), greeting.size())
       .then([this] { return stream_->read(answer_.data(), answer_.size()); })
       .then([this] { return Reply(); });
@@ -114,22 +181,22 @@ kj::Promise<void> RpcServer::Impl::Connection::Reply() {
     return kj::READY_NOW;
   }
   PeerInfo peer{.address = NameOfPeer(socket_.fd())};
-  if (credentials_) peer.pid = credentials_->pid;
+  if (credentials_) {
+    peer.pid = credentials_->pid;
+    peer.uid = credentials_->uid;
+  }
   const bool allowed =
       !credentials_ || credentials_->uid == geteuid() || server_.options_.other_users;
-  const ServerHello::Verdict verdict = hello_.Check(answer_, [&](const HelloPeer&) {
+  const ServerHello::Verdict verdict = hello_->Check(answer_, [&](const HelloPeer&) {
     return allowed ? HelloStatus::kOk : HelloStatus::kNotAllowed;
   });
   reply_ = verdict.reply;
   if (!verdict.accepted()) {
-    // Anyone can cause this line, so it is logged for one client in a hundred.
-    if (server_.refused_++ % 100 == 0) {
-      LogLine(LogSeverity::kWarning,
-              absl::StrCat("a client (", peer.address, ") was not let in: ", verdict.reason));
-    }
+    server_.LogRefused(peer.address, verdict.reason);
     return stream_->write(reply_.data(), reply_.size()).then([this] { Drop(); });
   }
   peer.id = verdict.client.id;
+  peer.key_name = verdict.client.key_name;
   link_->session = server_.service_.Connected(peer);
   if (verdict.client.shared_memory && MakeSharedMemory()) return ShareMemory();
   return stream_->write(reply_.data(), reply_.size());

@@ -7,13 +7,16 @@
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_SERVER_IMPL_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_SERVER_IMPL_H_
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -25,11 +28,14 @@
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/rpc/address.h"
 #include "remoteobj/transport/rpc/internal/client_link.h"
+#include "remoteobj/transport/rpc/internal/handshake_budget.h"
 #include "remoteobj/transport/rpc/internal/hello.h"
 #include "remoteobj/transport/rpc/internal/polled_calls.h"
 #include "remoteobj/transport/rpc/internal/rpc_server.h"
 #include "remoteobj/transport/rpc/internal/rpc_service.h"
 #include "remoteobj/transport/rpc/internal/socket.h"
+#include "remoteobj/transport/rpc/internal/tls_session.h"
+#include "remoteobj/transport/rpc/tls_layer.h"
 #include "remoteobj/transport/shared_memory/internal/spin.h"
 
 namespace remoteobj::transport_internal {
@@ -53,6 +59,9 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   void StopListening();
   kj::Promise<void> ReadInbox();
   kj::Promise<void> Accept();
+  // Drops a client that has not finished its handshake. REQUIRES: there is one.
+  void MakeRoom();
+  void LogRefused(const std::string& address, const std::string& why);
   kj::Promise<void> SayGoodbye();
   // Polls the connection's shared memory until there have been no calls for a while.
   void MakeHot(Connection& connection);
@@ -65,6 +74,8 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   RpcServer& self_;
   RpcService& service_;
   const RpcServerOptions options_;
+  const std::shared_ptr<const HelloKeys> keys_;
+  const std::shared_ptr<const Tls> tls_;  // Null: connections are not encrypted.
   Address bound_;
   HelloId id_ = {};
   Socket event_;
@@ -96,6 +107,7 @@ struct RpcServer::Impl::Loop {
   kj::AsyncIoContext io;
   kj::UnixEventPort::FdObserver event_ready;
   kj::UnixEventPort::FdObserver accept_ready;
+  HandshakeBudget handshakes;
   kj::TaskSet tasks;
   kj::Promise<void> inbox = nullptr;
   kj::Promise<void> accept = nullptr;
@@ -113,6 +125,8 @@ class RpcServer::Impl::Connection {
   kj::Promise<void> Serve();
   // Has the connection destroyed in the loop's next turn.
   void Drop();
+  // The client's machine; empty for this one.
+  const std::string& host() const { return host_; }
   // Null if the client has no shared memory.
   PolledCalls* polled() { return polled_.get(); }
 
@@ -125,8 +139,13 @@ class RpcServer::Impl::Connection {
   enum class State { kHandshake, kLetIn, kDropped };
 
   void Become(State state);
+  // The handshake of TLS, if there is TLS.
   kj::Promise<void> Secure();
-  kj::Promise<void> Greet();
+  kj::Promise<void> SecureOn(std::size_t got);
+  kj::Promise<void> Refuse(const std::string& why, std::vector<std::byte> last_words);
+  kj::Promise<void> Write(std::vector<std::byte> bytes);
+  // The handshake of hello.h.
+  kj::Promise<void> Greet(std::string channel);
   kj::Promise<void> Reply();
   bool MakeSharedMemory();
   kj::Promise<void> ShareMemory();
@@ -136,8 +155,11 @@ class RpcServer::Impl::Connection {
   Impl& server_;
   Socket socket_;
   const std::optional<PeerCredentials> credentials_;  // Those of a client on this machine.
+  const std::string host_;
   kj::Own<kj::AsyncIoStream> stream_;
-  ServerHello hello_;
+  std::unique_ptr<TlsSession> tls_;       // During its handshake.
+  std::array<std::byte, 4096> received_;  // For that.
+  std::optional<ServerHello> hello_;
   HelloAnswer answer_ = {};
   HelloReply reply_ = {};
   const std::shared_ptr<Link> link_;

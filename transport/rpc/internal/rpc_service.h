@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,10 +31,14 @@ namespace remoteobj::transport_internal {
 // outcome.
 inline constexpr std::size_t kFrameBytes = 64 << 10;
 
-// A client: its pid and address as the kernel reports them, its id as it has sent it.
+// A client: its pid, uid and address as the kernel reports them, its id as it has sent it.
 struct PeerInfo {
-  pid_t pid = 0;  // 0 if it is on another machine.
+  pid_t pid = 0;                  // 0 if it is connected by TCP.
+  std::optional<uid_t> uid = {};  // Empty if it is connected by TCP.
   std::string address;
+  // The name of the key that it has proved: one of RpcServerOptions::named_keys; empty for
+  // RpcServerOptions::key, and for a server without keys.
+  std::string key_name = {};
   std::array<std::byte, 16> id = {};  // A random number of its process.
 };
 

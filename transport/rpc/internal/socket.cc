@@ -84,16 +84,18 @@ SocketAddress UnixAddress(const Address& address) {
   return to;
 }
 
-// For a TCP address without a host name.
+// For a TCP address without a host name, other than localhost.
 std::optional<SocketAddress> IpAddress(const Address& address) {
   SocketAddress to;
   auto* const v4 = reinterpret_cast<sockaddr_in*>(&to.storage);
   auto* const v6 = reinterpret_cast<sockaddr_in6*>(&to.storage);
-  if (inet_pton(AF_INET, address.host().c_str(), &v4->sin_addr) == 1) {
+  const bool is_localhost = address.host() == "localhost" || address.host() == "localhost.";
+  const std::string host = is_localhost ? "127.0.0.1" : address.host();
+  if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
     v4->sin_family = AF_INET;
     v4->sin_port = htons(address.port());
     to.size = sizeof *v4;
-  } else if (inet_pton(AF_INET6, address.host().c_str(), &v6->sin6_addr) == 1) {
+  } else if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
     v6->sin6_family = AF_INET6;
     v6->sin6_port = htons(address.port());
     to.size = sizeof *v6;
@@ -436,6 +438,17 @@ void ReadAll(int fd, std::span<std::byte> out, Deadline deadline, std::vector<in
       }
     }
     out = out.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+std::size_t ReadSome(int fd, std::span<std::byte> out, Deadline deadline) {
+  for (;;) {
+    const ssize_t got = recv(fd, out.data(), out.size(), 0);
+    if (got > 0) return static_cast<std::size_t>(got);
+    if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+      throw NotListening("the other side hung up before it had said who it is");
+    }
+    Await(fd, POLLIN, deadline);
   }
 }
 

@@ -71,9 +71,10 @@ Address AbsoluteAddress(const Address& address);
 // that the kernel chose; `file` that of a unix socket.
 Socket ListenAt(const Address& address, Address& bound, SocketFile& file);
 
-// If a host name has several addresses, the first that answers counts: each has a quarter of a
-// second before the next one is tried, too. Throws NotListening if no server listens there,
-// DeadlineExceeded if it does not come about in time.
+// "localhost" is 127.0.0.1, whatever else the system's files say: another user could listen at the
+// port of its other address, [::1]. If a host name has several addresses, the first that answers
+// counts: each has a quarter of a second before the next one is tried, too. Throws NotListening if
+// no server listens there, DeadlineExceeded if it does not come about in time.
 Socket ConnectTo(const Address& address, Deadline deadline);
 
 struct PeerCredentials {
@@ -89,6 +90,8 @@ std::string NameOfPeer(int fd);
 // the end of the stream. Descriptors that come along are added to `descriptors`.
 void ReadAll(int fd, std::span<std::byte> out, Deadline deadline, std::vector<int>* descriptors);
 void WriteAll(int fd, std::span<const std::byte> bytes, Deadline deadline);
+// Reads what there is, at least a byte. Throws as ReadAll().
+std::size_t ReadSome(int fd, std::span<std::byte> out, Deadline deadline);
 
 // An eventfd, by which one thread wakes another that polls: rung any number of times, it is
 // readable until it is heard. Throws std::system_error.

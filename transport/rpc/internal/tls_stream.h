@@ -1,30 +1,61 @@
 // SPDX-License-Identifier: MIT
 //
-// An interface that wraps a stream in TLS; hides the TLS library from its users.
+// A KJ stream that encrypts what is written to another stream, and decrypts what is read from it,
+// by a TLS session whose handshake is done.
+//
+// The end of the other stream is the end of this one: a message says how long it is, so that a
+// connection which is cut short is noticed without TLS's own message of the end.
 //
 // Threads: used in the loop of the stream.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
 
-#include <string>
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
 
 #include "kj/async-io.h"
 #include "kj/async.h"
+#include "kj/common.h"
 #include "kj/memory.h"
-#include "remoteobj/transport/rpc/tls_layer.h"
+#include "remoteobj/transport/rpc/internal/tls_session.h"
 
 namespace remoteobj::transport_internal {
 
-// Every Tls is one.
-class TlsStreams : public Tls {
+class TlsStream final : public kj::AsyncIoStream {
  public:
-  virtual kj::Promise<kj::Own<kj::AsyncIoStream>> Serve(kj::Own<kj::AsyncIoStream> stream) = 0;
-  // `host` is the host that the client has connected to.
-  virtual kj::Promise<kj::Own<kj::AsyncIoStream>> Connect(kj::Own<kj::AsyncIoStream> stream,
-                                                          const std::string& host) = 0;
-};
+  TlsStream(kj::Own<kj::AsyncIoStream> stream, std::unique_ptr<TlsSession> session)
+      : stream_(kj::mv(stream)), session_(std::move(session)) {}
 
-inline TlsStreams& StreamsOf(Tls& tls) { return static_cast<TlsStreams&>(tls); }
+  kj::Promise<std::size_t> tryRead(void* buffer, std::size_t least, std::size_t most) override;
+  // Each version of KJ declares one of these two, so that neither can be marked as an override.
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winconsistent-missing-override"
+#endif
+  kj::Promise<void> write(const void* buffer, std::size_t size);
+  kj::Promise<void> write(kj::ArrayPtr<const kj::byte> bytes);
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
+  kj::Promise<void> whenWriteDisconnected() override { return stream_->whenWriteDisconnected(); }
+  void shutdownWrite() override { stream_->shutdownWrite(); }
+  void abortRead() override { stream_->abortRead(); }
+
+ private:
+  using Pieces = kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>;
+
+  // Reads on, after `had` bytes.
+  kj::Promise<std::size_t> ReadOn(std::byte* buffer, std::size_t least, std::size_t most,
+                                  std::size_t had);
+  kj::Promise<void> WriteOn(std::span<const std::byte> now, Pieces later);
+
+  kj::Own<kj::AsyncIoStream> stream_;
+  const std::unique_ptr<TlsSession> session_;
+  std::array<std::byte, 17 << 10> received_;  // A record of the largest size.
+};
 
 }  // namespace remoteobj::transport_internal
 

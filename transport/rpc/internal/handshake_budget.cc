@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/transport/rpc/internal/handshake_budget.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "kj/exception.h"
+#include "kj/time.h"
+
+namespace remoteobj::transport_internal {
+namespace {
+
+// Handshakes get a fifth of the time, and a burst of them as much as they would get in 100 ms.
+constexpr std::int64_t kOneIn = 5;
+constexpr std::int64_t kMostCredit = HandshakeBudget::kMostNanos;
+
+}  // namespace
+
+std::int64_t HandshakeBudget::ProcessorNanos() {
+  timespec now = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+std::int64_t HandshakeBudget::Credit() {
+  const kj::TimePoint now = timer_.now();
+  const std::int64_t passed = (now - std::exchange(credited_, now)) / kj::NANOSECONDS;
+  credit_ = std::min(kMostCredit, credit_ + passed / kOneIn);
+  return credit_;
+}
+
+kj::Promise<void> HandshakeBudget::Turn(const std::string& address) {
+  auto turn = kj::newPromiseAndFulfiller<void>();
+  lines_[address].push_back(kj::mv(turn.fulfiller));
+  if (!std::exchange(admitting_, true)) {
+    admitting_on_ = AdmitOn().eagerlyEvaluate([this](kj::Exception&&) { admitting_ = false; });
+  }
+  return kj::mv(turn.promise);
+}
+
+// One handshake in a turn of the loop, which then looks at the sockets of others.
+kj::Promise<void> HandshakeBudget::AdmitOn() {
+  const std::int64_t missing = 1 - Credit();
+  bool admitted = false;
+  while (!admitted && missing <= 0 && !lines_.empty()) {
+    auto next = lines_.upper_bound(last_);
+    if (next == lines_.end()) next = lines_.begin();
+    last_ = next->first;
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller = kj::mv(next->second.front());
+    next->second.pop_front();
+    if (next->second.empty()) lines_.erase(next);
+    admitted = fulfiller->isWaiting();  // Otherwise its client is gone, or was dropped.
+    if (admitted) fulfiller->fulfill();
+  }
+  if (lines_.empty() && !admitted) {
+    admitting_ = false;
+    return kj::READY_NOW;
+  }
+  return timer_.afterDelay(std::max<std::int64_t>(0, missing * kOneIn) * kj::NANOSECONDS)
+      .then([this] { return AdmitOn(); });
+}
+
+}  // namespace remoteobj::transport_internal

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/transport/rpc/internal/tls_stream.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "kj/debug.h"
+#include "kj/exception.h"
+
+namespace remoteobj::transport_internal {
+namespace {
+
+std::span<const std::byte> BytesOf(kj::ArrayPtr<const kj::byte> bytes) {
+  return {reinterpret_cast<const std::byte*>(bytes.begin()), bytes.size()};
+}
+
+}  // namespace
+
+kj::Promise<std::size_t> TlsStream::tryRead(void* buffer, std::size_t least, std::size_t most) {
+  return ReadOn(static_cast<std::byte*>(buffer), least, most, 0);
+}
+
+kj::Promise<std::size_t> TlsStream::ReadOn(std::byte* buffer, std::size_t least, std::size_t most,
+                                           std::size_t had) {
+  try {
+    while (had < most) {
+      const std::size_t got = session_->Read({buffer + had, most - had});
+      had += got;
+      if (had >= least || session_->ended()) return had;
+      if (got == 0) break;
+    }
+  } catch (const std::exception& e) {
+    return KJ_EXCEPTION(DISCONNECTED, "the connection was lost", e.what());
+  }
+  return stream_->tryRead(received_.data(), 1, received_.size())
+      .then([=, this](std::size_t got) -> kj::Promise<std::size_t> {
+        if (got == 0) return had;
+        session_->Receive(std::span(received_).first(got));
+        return ReadOn(buffer, least, most, had);
+      });
+}
+
+kj::Promise<void> TlsStream::write(const void* buffer, std::size_t size) {
+  return WriteOn({static_cast<const std::byte*>(buffer), size}, {});
+}
+
+kj::Promise<void> TlsStream::write(kj::ArrayPtr<const kj::byte> bytes) {
+  return write(bytes.begin(), bytes.size());
+}
+
+kj::Promise<void> TlsStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {
+  return WriteOn({}, pieces);
+}
+
+// A part of it at a time, so that a large message does not need its size in memory again.
+kj::Promise<void> TlsStream::WriteOn(std::span<const std::byte> now, Pieces later) {
+  constexpr std::size_t kRecord = 16 << 10;
+  constexpr std::size_t kRecordsAtOnce = 8;
+  const auto more = [&] { return !now.empty() || later.size() != 0; };
+  try {
+    std::array<std::byte, kRecord> record;
+    for (std::size_t records = 0; records < kRecordsAtOnce && more(); ++records) {
+      std::size_t used = 0;
+      while (used < record.size() && more()) {
+        if (now.empty()) {
+          now = BytesOf(later.front());
+          later = later.slice(1, later.size());
+        }
+        const std::size_t size = std::min(now.size(), record.size() - used);
+        std::copy_n(now.begin(), size, record.begin() + used);
+        now = now.subspan(size);
+        used += size;
+      }
+      session_->Write(std::span(record).first(used));
+    }
+  } catch (const std::exception& e) {
+    return KJ_EXCEPTION(DISCONNECTED, "the connection was lost", e.what());
+  }
+  auto output = kj::heap<std::vector<std::byte>>(session_->TakeOutput());
+  kj::Promise<void> written = stream_->write(output->data(), output->size());
+  written = written.attach(kj::mv(output));
+  if (!more()) return written;
+  return written.then([=, this] { return WriteOn(now, later); });
+}
+
+}  // namespace remoteobj::transport_internal
