@@ -53,10 +53,12 @@ using remoteobj::Proxy;
 using remoteobj::Run;
 using remoteobj_testing::Forked;
 
-Manager NewManager(int cpu, const std::string& address, bool shared_memory) {
-  Manager manager(
-      address,
-      {.initializer = [cpu] { Pin(cpu); }, .shared_memory = shared_memory, .max_threads = 4});
+Manager NewManager(int cpu, const std::string& address, bool shared_memory,
+                   bool plaintext = false) {
+  Manager manager(address, {.initializer = [cpu] { Pin(cpu); },
+                            .plaintext = plaintext,
+                            .shared_memory = shared_memory,
+                            .max_threads = 4});
   manager.Register<bench::Counter>("Counter", {.run = Run::kInServer});
   manager.Register<bench::Counter>("ThreadedCounter", {.run = Run::kOnThread});
   manager.Register<bench::Hoard>("Hoard", {.run = Run::kInServer});
@@ -106,11 +108,11 @@ std::string Python(const std::string& operation) { return absl::StrCat(kPython, 
 
 // `where` is a part of the groups' names. Peers begin where the caller is when it comes here.
 void OverSocket(Bench& bench, BareRpc::Kind kind, const Placement& placement,
-                const std::string& where) {
+                const std::string& where, bool plaintext = false) {
   const std::string limit = "Cap'n Proto RPC";
   BareRpc bare(kind, placement.server);
   Manager manager = NewManager(placement.server, kind == BareRpc::kUnix ? "" : "tcp:127.0.0.1:0",
-                               /*shared_memory=*/false);
+                               /*shared_memory=*/false, plaintext);
   const Objects on(manager);
   // Theirs go by unix sockets.
   const std::string grpc = "gRPC: call";
@@ -141,6 +143,19 @@ void UnixSocket(Bench& bench) {
 
 void Tcp(Bench& bench) {
   OverSocket(bench, BareRpc::kTcp, bench.two_cores(), "over TCP, loopback");
+  OverSocket(bench, BareRpc::kTcp, bench.two_cores(), "over TCP, loopback, plaintext",
+             /*plaintext=*/true);
+  const int server = bench.two_cores().server;
+  Manager encrypted = NewManager(server, "tcp:127.0.0.1:0", /*shared_memory=*/false);
+  Manager plain = NewManager(server, "tcp:127.0.0.1:0", /*shared_memory=*/false,
+                             /*plaintext=*/true);
+  auto one = encrypted.Dict<int, std::string>();
+  auto other = plain.Dict<int, std::string>();
+  const std::string large(std::size_t{1} << 20, 'x');
+  Pin(bench.two_cores().client);
+  bench.Compare("1 MiB to a manager, over TCP, loopback",
+                {{"dict[1] = large", Each([&] { one[1] = large; }), "plaintext"}},
+                {{"plaintext", Each([&] { other[1] = large; })}});
 }
 
 // Where nobody waits for a wake-up across cores. Peers, too.

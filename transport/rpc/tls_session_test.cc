@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/transport/rpc/internal/tls_session.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <fstream>
 #include <functional>
@@ -11,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -178,6 +183,28 @@ TEST(TlsSessionTest, BytesThatAreSaidAgainAreAnError) {
   EXPECT_EQ(ReadAll(*meeting.server), "a call");
   meeting.server->Receive(bytes);
   EXPECT_THROW(ReadAll(*meeting.server), AuthenticationError);
+}
+
+// A child found locks of OpenSSL's taken for ever.
+TEST(TlsSessionTest, AForkDuringHandshakesOfAnotherThread) {
+  const auto context = Psk("a key for this test");
+  std::atomic<bool> stop{false};
+  std::atomic<int> met{0};
+  std::thread other([&] {
+    while (!stop) met += Meeting(*context, *context).Meet() ? 1 : 0;
+  });
+  for (int i = 0; i < 100; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(30);  // A watchdog.
+      _exit(Meeting(*context, *context).Meet() && Meeting(*Psk("x"), *Psk("x")).Meet() ? 0 : 1);
+    }
+    int status = -1;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0) << "child " << i << ", after " << met << " handshakes";
+  }
+  stop = true;
+  other.join();
 }
 
 TEST(TlsSessionTest, WhatIsNotTlsIsRefusedByName) {

@@ -362,10 +362,12 @@ void TlsSession::Write(std::span<const std::byte> bytes) {
 }
 
 std::vector<std::byte> TlsSession::TakeOutput() {
-  std::vector<std::byte> output(BIO_ctrl_pending(state_->out));
+  std::vector<std::byte> output(pending());
   if (!output.empty()) BIO_read(state_->out, output.data(), static_cast<int>(output.size()));
   return output;
 }
+
+std::size_t TlsSession::pending() const { return BIO_ctrl_pending(state_->out); }
 
 std::string TlsSession::Channel() const {
   constexpr std::string_view kLabel = "EXPORTER-remoteobj-channel";

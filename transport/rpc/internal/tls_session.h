@@ -60,8 +60,9 @@ class TlsSession {
 
   // Encrypts.
   void Write(std::span<const std::byte> bytes);
-  // Returns bytes to send to the peer.
+  // Returns bytes to send to the peer, of which there are pending().
   std::vector<std::byte> TakeOutput();
+  std::size_t pending() const;
 
   // A value that both ends of this connection have, and no other connection (RFC 5705).
   std::string Channel() const;

@@ -15,6 +15,8 @@
 namespace remoteobj::transport_internal {
 namespace {
 
+constexpr std::size_t kMostAnswers = 4096;
+
 std::span<const std::byte> BytesOf(kj::ArrayPtr<const kj::byte> bytes) {
   return {reinterpret_cast<const std::byte*>(bytes.begin()), bytes.size()};
 }
@@ -33,6 +35,10 @@ kj::Promise<std::size_t> TlsStream::ReadOn(std::byte* buffer, std::size_t least,
       had += got;
       if (had >= least || session_->ended()) return had;
       if (got == 0) break;
+    }
+    // Reading makes TLS answer what the peer asks for, which goes along with the next write.
+    if (session_->pending() > kMostAnswers) {
+      return KJ_EXCEPTION(DISCONNECTED, "the peer asks for more of TLS's answers than it reads");
     }
   } catch (const std::exception& e) {
     return KJ_EXCEPTION(DISCONNECTED, "the connection was lost", e.what());
