@@ -519,6 +519,23 @@ TEST_F(HostileListenerTest, AFullBellBlockedTheCallInSpiteOfItsDeadline) {
   ExpectLate();
 }
 
+// There was room when the caller looked, and none when it wrote.
+TEST_F(HostileListenerTest, ABellThatIsFilledBetweenTheLookAndTheWrite) {
+  std::atomic<bool> stop{false};
+  std::thread attack([&] {
+    std::uint64_t most = 0xfffffffffffffffe;
+    std::uint64_t count;
+    const iovec filled{&most, sizeof most}, drained{&count, sizeof count};
+    while (!stop) {
+      [[maybe_unused]] const ssize_t in = writev(bell_.fd(), &filled, 1);
+      [[maybe_unused]] const ssize_t out = preadv2(bell_.fd(), &drained, 1, -1, RWF_NOWAIT);
+    }
+  });
+  for (int i = 0; i < 20; ++i) ExpectLate();
+  stop = true;
+  attack.join();
+}
+
 TEST_F(HostileListenerTest, AStateThatNoCallHasMadeTheCallSpinInSpiteOfItsDeadline) {
   for (const Phase phase : {Phase::kIdle, Phase::kAbandoned, static_cast<Phase>(7)}) {
     std::atomic<bool> stop{false};

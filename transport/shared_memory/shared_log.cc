@@ -33,6 +33,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,6 +45,7 @@
 
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/identity.h"
+#include "remoteobj/transport/shared_memory/internal/bell.h"
 
 namespace remoteobj {
 namespace {
@@ -64,6 +66,19 @@ constexpr std::uint64_t kGiveBackBytes = 1 << 20;
 // A reader keeps a buffer of at most this size for the next large record.
 constexpr std::size_t kKeptBuffer = 16 << 20;
 
+// How long a writer waits for a lane, in nanoseconds: the first time, and after a wait that was in
+// vain. And how often it only yields before it sleeps.
+constexpr std::int64_t kLaneWait = 5'000'000'000;
+constexpr std::int64_t kShortWait = 50'000'000;
+constexpr unsigned kYields = 100;
+
+// Async-signal-safe, as all that a writer calls.
+std::int64_t NowNanoseconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
 constexpr std::uint64_t Align8(std::uint64_t n) { return (n + 7) & ~std::uint64_t{7}; }
 
 [[noreturn]] void ThrowErrno(int error, const char* what) {
@@ -74,7 +89,9 @@ constexpr std::uint64_t Align8(std::uint64_t n) { return (n + 7) & ~std::uint64_
   ThrowErrno(error,
              error == EFBIG
                  ? "remoteobj: a log has no room left, since there was a limit of file sizes "
-                   "(RLIMIT_FSIZE, ulimit -f) when it was made"
+                   "(RLIMIT_FSIZE, ulimit -f) or of its records when it was made"
+             : error == ETIMEDOUT
+                 ? "remoteobj: other processes hold all lanes of a log, and none of them writes"
                  : "remoteobj: write to a log");
 }
 
@@ -202,10 +219,14 @@ SharedLog::SharedLog(Options options) {
       transport_internal::NewMemoryFile("remoteobj-log", transport_internal::Sealing::kAllowed);
   // All that there may ever be; it takes memory only where something is written.
   const auto limit = static_cast<std::uint64_t>(transport_internal::FileSizeLimit());
-  const bool few = limit < kPage + (kLanes + 1) * kLaneBytes;
+  const bool bounded = options.max_record < kLaneBytes - kPage;
+  const bool few = bounded || limit < kPage + (kLanes + 1) * kLaneBytes;
   const unsigned lanes = few ? kFewLanes : kLanes;
-  const std::uint64_t lane_bytes =
+  const std::uint64_t allowed =
       few ? (std::max(limit, kPage) - kPage) / (lanes + 1) / kPage * kPage : kLaneBytes;
+  const std::uint64_t wanted =
+      bounded ? (options.max_record + sizeof(RecordHeader) + kPage) / kPage * kPage : kLaneBytes;
+  const std::uint64_t lane_bytes = std::min(allowed, wanted);
   transport_internal::ResizeMemoryFile(
       memory_fd_.get(), static_cast<off_t>(kPage + (lanes + 1) * lane_bytes), "a log");
   // No process can cut it short: an access to what is mapped would be a SIGBUS.
@@ -260,18 +281,22 @@ void* SharedLog::extra() const { return reinterpret_cast<char*>(header_) + kExtr
 
 std::uint64_t SharedLog::OffsetOf(unsigned lane) const { return kPage + lane * lane_bytes_; }
 
-// Null if no lane has so much room.
-SharedLog::Lane* SharedLog::TakeLane(std::uint64_t bytes, std::uint64_t* offset) noexcept {
+// Returns errno, or 0: EFBIG if no lane has so much room, ETIMEDOUT if the lanes that have it stay
+// taken. An owner holds a lane for one write; a process that claims all of them for longer, or
+// writes others' identities into them, must not block this one.
+int SharedLog::TakeLane(std::uint64_t bytes, Lane** taken, std::uint64_t* offset) noexcept {
   static constinit thread_local unsigned last = 0;
   const Identity self = transport_internal::Self();
-  const unsigned count = header_->lane_count;
+  const unsigned count = lane_count_;
+  std::int64_t end = 0;
   for (unsigned round = 0;; ++round) {
     bool room = false;
     for (unsigned i = 0; i < count; ++i) {
       const unsigned index = (last + i) % count;
       Lane& lane = header_->lanes[index];
       const auto full = [&] {
-        return lane.tail.load(std::memory_order_relaxed) + bytes > lane_bytes_;
+        const std::uint64_t tail = lane.tail.load(std::memory_order_relaxed);
+        return tail > lane_bytes_ || bytes > lane_bytes_ - tail;
       };
       if (full()) continue;
       room = true;
@@ -286,11 +311,43 @@ SharedLog::Lane* SharedLog::TakeLane(std::uint64_t bytes, std::uint64_t* offset)
         }
         last = index;
         *offset = OffsetOf(index);
-        return &lane;
+        *taken = &lane;
+        lanes_are_blocked_.store(false, std::memory_order_relaxed);
+        return 0;
       }
     }
-    if (!room) return nullptr;
-    if (round > 0) sched_yield();
+    if (!room) return EFBIG;
+    if (round == 0) continue;
+    const std::int64_t now = NowNanoseconds();
+    if (end == 0) {
+      end = now + (lanes_are_blocked_.load(std::memory_order_relaxed) ? kShortWait : kLaneWait);
+    }
+    if (now >= end) {
+      lanes_are_blocked_.store(true, std::memory_order_relaxed);
+      return ETIMEDOUT;
+    }
+    if (round < kYields) {
+      sched_yield();
+    } else {
+      const timespec pause{.tv_sec = 0, .tv_nsec = 1'000'000};
+      syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &pause, nullptr);
+    }
+  }
+}
+
+// The writer that makes a reader return from Wait(). It must not block: O_NONBLOCK is a flag of the
+// open file, which other processes have, too, and no call writes to an eventfd with a flag of its
+// own. So a full eventfd is left alone, and one that another process has made blocking is not
+// written to again by this one; readers poll then.
+void SharedLog::WakeReaders() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!wake_fd_.IsOurs() || wake_is_blocking_.load(std::memory_order_relaxed)) {
+    header_->silent.store(1, std::memory_order_relaxed);
+  } else if (header_->waiting.load(std::memory_order_relaxed) > 0) {
+    if (!transport_internal::AddWithoutBlocking(wake_fd_.get())) {
+      wake_is_blocking_.store(true, std::memory_order_relaxed);
+      header_->silent.store(1, std::memory_order_relaxed);
+    }
   }
 }
 
@@ -304,8 +361,8 @@ int SharedLog::Write(std::uint32_t kind, std::string_view data, std::uint64_t* s
   const std::uint64_t bytes = sizeof record + Align8(data.size());
 
   std::uint64_t offset = 0;
-  Lane* const lane = TakeLane(bytes, &offset);
-  if (lane == nullptr) return EFBIG;
+  Lane* lane = nullptr;
+  if (const int error = TakeLane(bytes, &lane, &offset)) return error;
   const std::uint64_t tail = lane->tail.load(std::memory_order_relaxed);
   static constexpr char kPadding[8] = {};
   const iovec parts[] = {{&record, sizeof record},
@@ -314,15 +371,7 @@ int SharedLog::Write(std::uint32_t kind, std::string_view data, std::uint64_t* s
   const int error = WriteAt(offset + tail, parts, std::size(parts));
   if (error == 0) lane->tail.store(tail + bytes, std::memory_order_release);
   lane->owner.store(0, std::memory_order_release);
-  if (error == 0 && wake_fd_.get() >= 0) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (!wake_fd_.IsOurs()) {
-      header_->silent.store(1, std::memory_order_relaxed);
-    } else if (header_->waiting.load(std::memory_order_relaxed) > 0) {
-      const std::uint64_t one = 1;
-      [[maybe_unused]] const long ignored = syscall(SYS_write, wake_fd_.get(), &one, sizeof one);
-    }
-  }
+  if (error == 0 && wake_fd_.get() >= 0) WakeReaders();
   return error;
 }
 

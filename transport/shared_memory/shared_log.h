@@ -20,17 +20,23 @@
 // Lifetime: the memory lives as long as any process has it. A process may close all descriptors: it
 //           can still read and write, but its records wake readers that wait only 50 times a
 //           second.
-// Errors:   std::system_error if there is no memory or no descriptor left, or if the log is full,
-//           which it only gets where a limit of file sizes (ulimit -f) was in force when it was
-//           made. A process that lowers the limit later writes on.
+// Trust:    other processes may write anything into the memory. That costs records, and never
+//           blocks or crashes this process: an Append() that finds no lane free for 5 seconds
+//           fails.
+// Errors:   std::system_error if there is no memory or no descriptor left, if all lanes stay taken
+//           (ETIMEDOUT), or if the log is full (EFBIG). It only gets full with Options::max_record,
+//           and where a limit of file sizes (ulimit -f) was in force when it was made. A process
+//           that lowers the limit later writes on.
 // Not here: what the records mean.
 #ifndef REMOTEOBJ_TRANSPORT_SHARED_MEMORY_SHARED_LOG_H_
 #define REMOTEOBJ_TRANSPORT_SHARED_MEMORY_SHARED_LOG_H_
 
 #include <sys/uio.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -52,6 +58,9 @@ class SharedLog {
   struct Options {
     // True if a reader may wait for records. Costs a descriptor.
     bool can_wait = false;
+    // The largest record, in bytes. Writers may append four times as much in the log's life, and
+    // what they do to its memory can't make it larger than about five times as much.
+    std::uint64_t max_record = std::numeric_limits<std::uint64_t>::max();
   };
 
   SharedLog() : SharedLog(Options{}) {}
@@ -102,7 +111,8 @@ class SharedLog {
   std::uint64_t OffsetOf(unsigned lane) const;
   std::uint64_t TailOf(unsigned lane) const;
   bool MayHave(std::uint64_t bytes) const;
-  Lane* TakeLane(std::uint64_t bytes, std::uint64_t* offset) noexcept;
+  int TakeLane(std::uint64_t bytes, Lane** lane, std::uint64_t* offset) noexcept;
+  void WakeReaders() noexcept;
   int WriteAt(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;
   int WriteMapped(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;
   bool Read(std::uint64_t offset, char* data, std::size_t size) const;
@@ -114,6 +124,9 @@ class SharedLog {
   // Copies of what the header says: other processes can change that.
   unsigned lane_count_ = 0;
   std::uint64_t lane_bytes_ = 0;
+  // Relaxed: they guard no other data.
+  std::atomic<bool> lanes_are_blocked_{false};
+  std::atomic<bool> wake_is_blocking_{false};
 };
 
 // Reads a log from its beginning. Any number may read; at most one may consume, and then the others

@@ -2,6 +2,7 @@
 #include "remoteobj/transport/shared_memory/shared_log.h"
 
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -31,6 +33,7 @@
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/internal/identity.h"
 
 namespace remoteobj {
 namespace {
@@ -615,6 +618,96 @@ TEST(SharedLogTest, AWriterMadeTheWakeBlocking) {
   count = 1;
   ASSERT_EQ(write(wake, &count, sizeof count), ssize_t{sizeof count});
   reading.join();
+}
+
+// The words of the header and of the lanes, written as in shared_log.cc.
+template <typename T>
+void Scribble(const SharedLog& log, off_t at, T value) {
+  ASSERT_EQ(pwrite(log.memory_fd(), &value, sizeof value, at), ssize_t{sizeof value});
+}
+constexpr off_t kWaitingAt = 24;
+constexpr off_t kLaneCountAt = 40;
+
+// The other way round: writers slept in their write() for ever.
+TEST(SharedLogTest, AReaderMadeTheWakeBlocking) {
+  constexpr int kRecords = 10'000;
+  const std::uint64_t most = 0xfffffffffffffffe;
+  for (const bool drains : {false, true}) {
+    SharedLog log({.can_wait = true});
+    Scribble<std::uint32_t>(log, kWaitingAt, 1);
+    ASSERT_EQ(fcntl(log.wake_fd(), F_SETFL, 0), 0);
+    ASSERT_EQ(write(log.wake_fd(), &most, sizeof most), ssize_t{sizeof most});
+    std::atomic<bool> stop{false};
+    std::thread attack([&] {
+      // So that there is room when a writer looks, and none when it writes. Full at the end.
+      const iovec part{const_cast<std::uint64_t*>(&most), sizeof most};
+      std::uint64_t count;
+      const iovec drained{&count, sizeof count};
+      while (drains && !stop) {
+        if (preadv2(log.wake_fd(), &drained, 1, -1, RWF_NOWAIT) < 0) continue;
+        [[maybe_unused]] const ssize_t filled = writev(log.wake_fd(), &part, 1);
+      }
+    });
+    Forked writer([&] {
+      for (int i = 0; i < kRecords; ++i) log.Append(1, "x");
+    });
+    SharedLog::Reader reader(log);
+    int count = 0;
+    EXPECT_TRUE(remoteobj_testing::TryEventually([&] {
+      while (reader.Next()) ++count;
+      return count == kRecords;
+    })) << count;
+    stop = true;
+    attack.join();
+    writer.Kill();
+  }
+}
+
+// All other writers waited for ever.
+TEST(SharedLogTest, AWriterTookAllLanes) {
+  SharedLog log;
+  log.Append(1, "before");
+  const auto claim = [&](std::uint64_t owner) {
+    for (off_t lane = 0; lane < 32; ++lane) Scribble(log, 64 + 64 * lane, owner);
+  };
+  claim(transport_internal::IdentityOf(1));
+  for (int i = 0; i < 3; ++i) {
+    try {
+      log.Append(2, "in between");
+      FAIL();
+    } catch (const std::system_error& e) {
+      EXPECT_EQ(e.code().value(), ETIMEDOUT);
+    }
+    EXPECT_FALSE(log.AppendInSignalHandler(2, "in between"));
+  }
+  claim(0);
+  log.Append(3, "after");
+  EXPECT_EQ(ReadAll(log), (std::vector<std::string>{"1:before", "3:after"}));
+}
+
+// The others died of a division by zero.
+TEST(SharedLogTest, AWriterChangedTheNumberOfLanes) {
+  SharedLog log;
+  for (const std::uint32_t lanes : {0u, 1u, 33u, ~0u}) {
+    Scribble(log, kLaneCountAt, lanes);
+    log.Append(lanes, "x");
+  }
+  EXPECT_EQ(ReadAll(log).size(), 4u);
+}
+
+TEST(SharedLogTest, TheLargestRecordAndTheMemoryOfABoundedLog) {
+  constexpr std::size_t kMost = 1 << 20;
+  SharedLog log({.max_record = kMost});
+  for (int i = 0; i < 4; ++i) log.Append(1, std::string(kMost, 'x'));
+  EXPECT_THROW(log.Append(1, std::string(kMost, 'x')), std::system_error);
+  EXPECT_EQ(ReadAll(log).size(), 4u);
+  // A hostile process can't make it larger.
+  struct stat status;
+  ASSERT_EQ(fstat(log.memory_fd(), &status), 0);
+  EXPECT_LT(status.st_size, off_t{6 * kMost});
+  EXPECT_NE(fallocate(log.memory_fd(), 0, status.st_size, 1 << 20), 0);
+  EXPECT_NE(fallocate(log.memory_fd(), FALLOC_FL_KEEP_SIZE, status.st_size, 1 << 20), 0)
+      << "memory behind the end";
 }
 
 }  // namespace

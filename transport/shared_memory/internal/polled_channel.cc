@@ -7,16 +7,14 @@
 // the caller is gone. It rests after Arm: a slot that is released later rings the bell.
 #include "remoteobj/transport/shared_memory/internal/polled_channel.h"
 
-#include <poll.h>
-#include <unistd.h>
-
-#include <cstdint>
+#include <atomic>
 #include <exception>
 
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/limits.h"
+#include "remoteobj/transport/shared_memory/internal/bell.h"
 #include "remoteobj/transport/shared_memory/internal/caller.h"
 #include "remoteobj/transport/shared_memory/internal/region.h"
 #include "remoteobj/transport/wire/internal/access.h"
@@ -108,15 +106,15 @@ class SlotsWithBell final : public Slots {
 
  private:
   void WakeListener() override {
-    // A listener that fills the bell and clears O_NONBLOCK, which it can, must not block a caller.
-    pollfd room{bell_, POLLOUT, 0};
-    if (poll(&room, 1, 0) <= 0) return;
-    const std::uint64_t one = 1;
-    // It can only fail if the bell has been rung already.
-    [[maybe_unused]] const ssize_t written = write(bell_, &one, sizeof one);
+    // A listener that has made the bell blocking means to block its callers, and is not called
+    // again: their calls end at their deadlines.
+    if (!hostile_.load(std::memory_order_relaxed) && !AddWithoutBlocking(bell_)) {
+      hostile_.store(true, std::memory_order_relaxed);
+    }
   }
 
   const int bell_;
+  std::atomic<bool> hostile_{false};
 };
 
 class PolledCaller final : public Caller {
