@@ -16,6 +16,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/except/except.h"
+#include "remoteobj/process/sandbox.h"
 
 namespace remoteobj {
 
@@ -39,6 +40,8 @@ enum class Output {
   kForward,  // To those of this process, each line with the name in front.
 };
 
+inline constexpr std::uint64_t kDefaultMaxOutput = std::uint64_t{64} << 20;
+
 struct ProcessOptions {
   // Also the name of its main thread, of which the kernel keeps 15 bytes. Empty: that of the
   // function and a number, "Add-1", or "process-1" for functions that have none.
@@ -61,6 +64,9 @@ struct ProcessOptions {
 
   Start start = Start::kFork;
   Output output = Output::kInherit;
+  // The bytes of captured stdout, and of stderr, that output() and error_output() return at most. A
+  // longer one is cut there, and a last line says so.
+  std::uint64_t max_output = kDefaultMaxOutput;
   // A function with more than this many bytes of unread yields blocks at its next yield, until some
   // are read or its owner joins. Without a limit, unread yields take memory.
   std::uint64_t max_backlog = std::numeric_limits<std::uint64_t>::max();
@@ -68,6 +74,9 @@ struct ProcessOptions {
   absl::Duration grace = absl::Seconds(2);
   // Records what the function throws. If empty, the process has an Except of its own.
   std::optional<Except> errors = {};
+  // For functions that handle what is not trusted: see remoteobj/process/sandbox.h.
+  ProcessLimits limits = {};
+  Sandbox sandbox = Sandbox::kNone;
 };
 
 // The options of a ProcessOptions that a thread has, too.
@@ -83,7 +92,8 @@ struct ThreadOptions {
   std::optional<Except> errors = {};
 };
 
-// The options of a ProcessOptions, and the choice. A thread ignores `daemon`, `start`, `output`.
+// The options of a ProcessOptions, and the choice. A thread ignores `daemon`, `start`, `output` and
+// `max_output`. It can't have limits and a sandbox: std::invalid_argument.
 struct JobOptions {
   std::string name = {};
   bool daemon = true;
@@ -93,9 +103,12 @@ struct JobOptions {
   std::function<void()> on_close = {};
   Start start = Start::kFork;
   Output output = Output::kInherit;
+  std::uint64_t max_output = kDefaultMaxOutput;
   std::uint64_t max_backlog = std::numeric_limits<std::uint64_t>::max();
   absl::Duration grace = absl::Seconds(2);
   std::optional<Except> errors = {};
+  ProcessLimits limits = {};
+  Sandbox sandbox = Sandbox::kNone;
   // Runs the function on a thread, not in a process.
   bool threaded = false;
 };
@@ -122,9 +135,12 @@ inline ProcessOptions AsProcessOptions(JobOptions options) {
           .on_close = std::move(options.on_close),
           .start = options.start,
           .output = options.output,
+          .max_output = options.max_output,
           .max_backlog = options.max_backlog,
           .grace = options.grace,
-          .errors = std::move(options.errors)};
+          .errors = std::move(options.errors),
+          .limits = options.limits,
+          .sandbox = options.sandbox};
 }
 
 }  // namespace process_internal

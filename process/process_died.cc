@@ -29,6 +29,7 @@ std::string TextOf(const std::string& name, const ProcessDied::End& end,
     absl::StrAppend(&text, "has ended, and something else has taken its exit code");
   }
   if (!traces.doing.empty()) absl::StrAppend(&text, ", ", traces.doing);
+  if (!traces.limit.empty()) absl::StrAppend(&text, ", by ", traces.limit);
   if (!traces.last_words.empty()) absl::StrAppend(&text, ": ", traces.last_words);
   if (!traces.stack.empty()) {
     absl::StrAppend(&text, "\nStack (innermost frame last):\n  ",
@@ -43,15 +44,16 @@ std::string TextOf(const std::string& name, const ProcessDied::End& end,
 std::string FieldsOf(const std::exception& e) {
   const auto& died = dynamic_cast<const ProcessDied&>(e);
   return Pack(std::tuple(died.name(), died.pid(), died.exit_code(), died.signal(), died.doing(),
-                         died.last_words(), died.stack(), died.error_output()));
+                         died.last_words(), died.stack(), died.error_output(), died.limit()));
 }
 
 [[noreturn]] void RethrowProcessDied(ErrorInfo info) {
   using Fields = std::tuple<std::string, pid_t, std::optional<int>, std::optional<int>, std::string,
-                            std::string, std::vector<std::string>, std::string>;
-  auto [name, pid, exit_code, signal, doing, last_words, stack, error_output] =
+                            std::string, std::vector<std::string>, std::string, std::string>;
+  auto [name, pid, exit_code, signal, doing, last_words, stack, error_output, limit] =
       Unpack<Fields>(info.fields);
-  ProcessDied error(name, {pid, exit_code, signal}, {doing, last_words, stack, error_output});
+  ProcessDied error(name, {pid, exit_code, signal},
+                    {doing, last_words, stack, error_output, limit});
   throw except_internal::Rethrown<ProcessDied>(std::move(error), std::move(info));
 }
 

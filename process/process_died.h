@@ -34,6 +34,9 @@ class ProcessDied : public CallErrorOf<ProcessDied, CallError::Kind::kProcessDie
     std::string last_words = {};          // The reason for std::terminate.
     std::vector<std::string> stack = {};  // The stack of the crash, innermost frame last.
     std::string error_output = {};        // The last lines of its stderr, if they are captured.
+    // The limit or the rule of its sandbox that ended it, where that is known: "a limit of 5s of
+    // processor time (ProcessOptions::limits.cpu)".
+    std::string limit = {};
   };
   ProcessDied(const std::string& name, End end, Traces traces);
 
@@ -45,6 +48,7 @@ class ProcessDied : public CallErrorOf<ProcessDied, CallError::Kind::kProcessDie
   const std::string& last_words() const { return traces_->last_words; }
   const std::vector<std::string>& stack() const { return traces_->stack; }
   const std::string& error_output() const { return traces_->error_output; }
+  const std::string& limit() const { return traces_->limit; }
 
  private:
   End end_;

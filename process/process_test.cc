@@ -29,6 +29,8 @@
 #include "glog/logging.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "remoteobj/process/crash_stack.h"
+#include "remoteobj/process/thread.h"
 #include "remoteobj/testing/descriptors.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/errors.h"
@@ -365,6 +367,26 @@ TEST(ProcessTest, TellsOfAStackThatOverflows) {
   EXPECT_THAT(error.stack().back(), HasSubstr("Recurse"));
 }
 
+// An alternate stack belongs to one thread: the others had none.
+TEST(ProcessTest, AStackThatOverflowsOnASecondThread) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer's own stack overflows first";
+#endif
+  const auto check = [](auto overflow) {
+    Process process(overflow);
+    const ProcessDied error = ErrorOf(process);
+    ASSERT_FALSE(error.stack().empty()) << error.what();
+    EXPECT_THAT(error.stack().back(), HasSubstr("Recurse"));
+  };
+  check([] { Thread([] { return Recurse(1'000'000'000); }).Join(); });
+  check([] {
+    std::thread([] {
+      const CrashStack stack;
+      Recurse(1'000'000'000);
+    }).join();
+  });
+}
+
 TEST(ProcessTest, YieldsAsItGoes) {
   Pipe pipe;
   Process process(
@@ -602,6 +624,29 @@ TEST(ProcessTest, CapturesItsOutput) {
   EXPECT_THAT(process.error_output(), HasSubstr("err\n"));
   EXPECT_THAT(error.error_output(), HasSubstr("err\n"));
   EXPECT_THAT(error.what(), HasSubstr("The end of its stderr:\nerr\n"));
+}
+
+// It took as much memory of this process as the child had claimed to have written.
+TEST(ProcessTest, AChildInflatedItsOutput) {
+  Process large({.output = Output::kCapture}, [] {
+    std::cout << "said" << std::flush;
+    if (ftruncate(1, off_t{1} << 40) != 0 || ftruncate(2, off_t{1} << 40) != 0) _exit(9);
+    _exit(3);
+  });
+  const ProcessDied error = ErrorOf(large);
+  EXPECT_EQ(error.exit_code(), 3);
+  EXPECT_LT(std::string(error.what()).size(), 10'000u);
+  for (const std::string& text : {large.output(), large.error_output()}) {
+    EXPECT_LT(text.size(), (64u << 20) + 200);
+    EXPECT_TRUE(text.ends_with(
+        "\n[remoteobj: cut here: 67108864 of 1099511627776 bytes (ProcessOptions::max_output)]\n"));
+  }
+  EXPECT_TRUE(large.output().starts_with("said"));
+  Process small({.output = Output::kCapture, .max_output = 5}, [] { std::cout << "12345678"; });
+  small.Join();
+  EXPECT_EQ(small.output(),
+            "12345\n[remoteobj: cut here: 5 of 8 bytes (ProcessOptions::max_output)]\n");
+  EXPECT_EQ(small.error_output(), "");
 }
 
 TEST(ProcessTest, ForwardsItsOutputWithItsName) {

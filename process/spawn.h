@@ -18,8 +18,8 @@
 //
 // Threads:  thread-safe.
 // Errors:   std::logic_error from starting a process if Init() was not called (main() would run in
-// the
-//           new process), or the function is not registered.
+//           the new process), or the function is not registered; std::system_error (EPERM) in a
+//           set-user-ID program, whose caller chooses its environment.
 #ifndef REMOTEOBJ_PROCESS_SPAWN_H_
 #define REMOTEOBJ_PROCESS_SPAWN_H_
 

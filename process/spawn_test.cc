@@ -8,11 +8,15 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <optional>
@@ -34,6 +38,7 @@
 #include "remoteobj/process/process.h"
 #include "remoteobj/testing/descriptors.h"
 #include "remoteobj/testing/eventually.h"
+#include "remoteobj/testing/forked.h"
 
 namespace app {
 
@@ -91,6 +96,7 @@ int Nested(int n) {
   inner.Join();
   return *inner.result();
 }
+int User() { return static_cast<int>(getuid()); }
 int NotRegistered() { return 1; }
 
 // At one line, as at the same line of a header and of a file that includes it.
@@ -109,6 +115,7 @@ REMOTEOBJ_REGISTER_FUNCTION(PrintAndDie)
 REMOTEOBJ_REGISTER_FUNCTION(Swallows)
 REMOTEOBJ_REGISTER_FUNCTION(Descriptors)
 REMOTEOBJ_REGISTER_FUNCTION(Nested)
+REMOTEOBJ_REGISTER_FUNCTION(User)
 
 }  // namespace app
 
@@ -374,6 +381,87 @@ TEST(ForkServerTest, ItsDeathIsSurvived) {
   Process second({.start = Start::kForkServer}, app::Add, 1, 2);
   second.Join();
   EXPECT_EQ(second.result(), 3);
+}
+
+// The socket of this process's fork server, or -1. Makes system calls only.
+int SocketOfForkServer() {
+  for (int fd = 3; fd < 1000; ++fd) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+        type == SOCK_SEQPACKET) {
+      return fd;
+    }
+  }
+  return -1;
+}
+
+// Forks had the socket: one that had dropped its privileges could have functions run with those of
+// the server.
+TEST(ForkServerTest, AWorkerThatDroppedItsPrivilegesUsedTheForkServer) {
+  const ProcessOptions by_server{.start = Start::kForkServer};
+  EXPECT_EQ(Process(by_server, app::Add, 1, 2).Get(), 3);
+  const int socket = SocketOfForkServer();
+  ASSERT_GE(socket, 0);
+  Process worker([] { return SocketOfForkServer(); });
+  EXPECT_EQ(worker.Get(), -1);
+  remoteobj_testing::Forked fork([] { _exit(SocketOfForkServer() < 0 ? 0 : 1); });
+  EXPECT_EQ(fork.Wait(), 0);
+  // One that is made past fork() has it, and is refused.
+  const auto copy = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+  ASSERT_GE(copy, 0);
+  if (copy == 0) {
+    std::int32_t message = 0;
+    std::int32_t answer = 0;
+    bool good = write(socket, &message, sizeof message) == sizeof message &&
+                read(socket, &answer, sizeof answer) == sizeof answer && answer == -EPERM;
+    syscall(SYS_setresgid, 65534, 65534, 65534);
+    syscall(SYS_setresuid, 65534, 65534, 65534);
+    good = good && write(socket, &message, sizeof message) == sizeof message &&
+           read(socket, &answer, sizeof answer) == sizeof answer && answer == -EPERM;
+    syscall(SYS_exit_group, good ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(copy, &status, 0), copy);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(Process(by_server, app::Add, 1, 2).Get(), 3) << "it serves its owner as before";
+}
+
+TEST(ForkServerTest, AnOwnerThatHasChangedItsUserStartsAnother) {
+  if (getuid() != 0) GTEST_SKIP() << "only root can become another user";
+  remoteobj_testing::Forked owner([] {
+    const ProcessOptions by_server{.start = Start::kForkServer};
+    if (Process(by_server, app::User).Get() != 0) _exit(2);
+    if (setresuid(65534, 65534, 65534) != 0) _exit(3);
+    if (Process(by_server, app::User).Get() != 65534) _exit(4);
+  });
+  EXPECT_EQ(owner.Wait(), 0);
+}
+
+// The caller of a set-user-ID program chose a function of it.
+TEST(SpawnTest, TheVariableOfASetUserIdProgram) {
+  if (getuid() != 0) GTEST_SKIP() << "only root can become another user";
+  remoteobj_testing::Forked caller([] {
+    // As if the program's file had the bit: its real user is not the effective one.
+    if (setresuid(65534, 0, 0) != 0) _exit(3);
+    setenv("REMOTEOBJ_DISPATCH", "97,98,99", 1);
+    execl("/proc/self/exe", "spawn_test", "--gtest_list_tests", nullptr);
+    _exit(4);
+  });
+  EXPECT_EQ(caller.Wait(), 0) << "it ran main(), not a function";
+  // So such a program can't spawn: main() would run in each process, and spawn again.
+  remoteobj_testing::Forked program([] {
+    if (setresuid(65534, 0, 0) != 0) _exit(3);
+    for (const Start start : {Start::kSpawn, Start::kForkServer}) {
+      try {
+        Process process({.start = start}, app::Add, 1, 2);
+        _exit(4);
+      } catch (const std::system_error& e) {
+        if (e.code().value() != EPERM) _exit(5);
+      }
+    }
+  });
+  EXPECT_EQ(program.Wait(), 0);
 }
 
 TEST(ForkServerTest, WhatCanNotBeStartedLeavesTheOthersAlone) {

@@ -46,6 +46,11 @@ struct Control {
   // A futex, for children of the fork server: 0 until the server has reaped the process, then its
   // exit code or signal as fork_server.cc encodes it.
   std::atomic<std::uint32_t> end;
+  // The processor time of such a child, in milliseconds, stored before `end`.
+  std::atomic<std::uint32_t> cpu_ms;
+
+  // A futex: 1 once the limits and the sandbox of the options are in force.
+  std::atomic<std::uint32_t> confined;
 };
 static_assert(sizeof(Control) <= SharedLog::kExtraBytes);
 

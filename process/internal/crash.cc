@@ -16,25 +16,24 @@
 #include <unistd.h>
 #include <unwind.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <iterator>
+#include <new>
 #include <string>
-#include <vector>
 
 #include "absl/debugging/symbolize.h"
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/process/crash_stack.h"
 #include "remoteobj/process/internal/control.h"
-#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::process_internal {
 namespace {
 
-constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
+constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT, SIGXCPU};
 constexpr std::size_t kSignalCount = std::size(kSignals);
 constexpr int kMaxFrames = 64;
 constexpr std::size_t kLongestName = 512;
@@ -106,7 +105,8 @@ void OnCrash(int signal, siginfo_t* info, void* context) {
   for (std::size_t i = 0; i < kSignalCount; ++i) {
     if (kSignals[i] == signal) sigaction(signal, &actions_before[i], nullptr);
   }
-  if (info->si_code <= 0 || signal == SIGABRT || signal == SIGTRAP || signal == SIGSYS) {
+  if (info->si_code <= 0 || signal == SIGABRT || signal == SIGTRAP || signal == SIGSYS ||
+      signal == SIGXCPU) {
     raise(signal);
   }
 }
@@ -131,13 +131,10 @@ void InstallCrashHandler(SharedLog& log) {
   crash_log = &log;
   crash_pid = getpid();
   crashing.store(false);
-  // An alternate stack, for stack overflows. The kernel saves the registers on it, which take more
-  // than MINSIGSTKSZ on some processors.
-  const std::size_t size =
-      (64 << 10) + static_cast<std::size_t>(std::max(0L, sysconf(_SC_MINSIGSTKSZ)));
-  auto& stack = transport_internal::MadeOnce([size] { return new std::vector<char>(size); });
-  const stack_t alternate{.ss_sp = stack.data(), .ss_flags = 0, .ss_size = size};
-  sigaltstack(&alternate, nullptr);
+  // For stack overflows. Never destroyed. A fork has that of the thread that forked, if there is
+  // one.
+  alignas(CrashStack) static unsigned char stack[sizeof(CrashStack)];
+  new (stack) CrashStack;
   struct sigaction action{};
   action.sa_sigaction = &OnCrash;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;

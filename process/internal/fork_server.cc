@@ -3,11 +3,18 @@
 // The protocol, over a SOCK_SEQPACKET socket: a request says if descriptors for stdout and stderr
 // come first, and carries the descriptors; a response is a pid, with a pidfd if the system has
 // pidfds, or a negative errno. One request at a time.
+//
+// Only the owner is served: a process that has dropped its privileges must not have the server run
+// a function with the owner's. A fork of the owner closes the socket, so it has a server of its
+// own, and the kernel tells with each request which process has sent it (SCM_CREDENTIALS), so that
+// a copy of the socket that was made past fork() is of no use. An owner that has changed its user
+// starts another server.
 #include "remoteobj/process/internal/fork_server.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,6 +33,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "remoteobj/process/internal/confine.h"
 #include "remoteobj/process/internal/control.h"
 #include "remoteobj/process/internal/lifeline.h"
 #include "remoteobj/process/internal/signals.h"
@@ -77,9 +85,13 @@ int SendMessage(int socket, std::int32_t value, const std::vector<int>& descript
   return n < 0 ? errno : 0;
 }
 
-int ReceiveMessage(int socket, std::int32_t* value, std::vector<int>* descriptors) {
+// Sets `sender`, if it is not null, to the process that has sent the message. REQUIRES: then the
+// socket has SO_PASSCRED.
+int ReceiveMessage(int socket, std::int32_t* value, std::vector<int>* descriptors,
+                   ucred* sender = nullptr) {
   iovec part{value, sizeof *value};
-  std::vector<char> ancillary(CMSG_SPACE((kMaxDescriptors + 3) * sizeof(int)));
+  std::vector<char> ancillary(CMSG_SPACE((kMaxDescriptors + 3) * sizeof(int)) +
+                              CMSG_SPACE(sizeof(ucred)));
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -92,7 +104,11 @@ int ReceiveMessage(int socket, std::int32_t* value, std::vector<int>* descriptor
   if (n < 0) return errno;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    if (header->cmsg_level != SOL_SOCKET) continue;
+    if (header->cmsg_type == SCM_CREDENTIALS && sender != nullptr) {
+      memcpy(sender, CMSG_DATA(header), sizeof *sender);
+    }
+    if (header->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     descriptors->resize(count);
     memcpy(descriptors->data(), CMSG_DATA(header), count * sizeof(int));
@@ -108,6 +124,7 @@ int ReceiveMessage(int socket, std::int32_t* value, std::vector<int>* descriptor
 
 struct Server {
   Identity owner = 0;  // The process that started it. A fork of that has none.
+  uid_t user = 0;      // Its user at that time.
   pid_t pid = 0;
   Identity identity = 0;
   transport_internal::OwnDescriptor socket;
@@ -119,6 +136,10 @@ Server& TheServer() {
   return transport_internal::MadeOnce([] { return new Server; });
 }
 
+// In a child; the mutex was free at the fork.
+[[maybe_unused]] const int closed_in_child =
+    pthread_atfork(nullptr, nullptr, [] { TheServer().socket.Close(); });
+
 void Begin(Server& server) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -126,20 +147,26 @@ void Begin(Server& server) {
   }
   transport_internal::OwnDescriptor here(ends[0]), there(ends[1]);
   if (here.get() < 0 || there.get() < 0) ThrowErrno(errno, "remoteobj: socket of the fork server");
+  const int on = 1;
+  if (setsockopt(there.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
+    ThrowErrno(errno, "remoteobj: SO_PASSCRED for the fork server");
+  }
   server.lifeline = std::make_unique<Lifeline>();
   server.pid = SpawnThisProgram(kForkServerVariable, {there.get(), server.lifeline->fd()}, -1, -1);
   server.socket = std::move(here);
   server.identity = transport_internal::IdentityOf(server.pid);
   server.owner = transport_internal::Self();
+  server.user = getuid();
 }
 
 void Forget(Server& server) {
   server.socket.Close();
+  // The kernel kills the server, also one that this process may not signal any more.
+  server.lifeline.reset();
   if (server.owner == transport_internal::Self()) {
     kill(server.pid, SIGKILL);
     ReapChild(server.pid);
   }
-  server.lifeline.reset();
   server.owner = 0;
 }
 
@@ -192,10 +219,12 @@ bool Runs(pid_t pid) {
 }
 
 void TellEnd(Child& child) {
+  const std::int64_t cpu_ms = absl::ToInt64Milliseconds(CpuTimeOf(child.pid));
   const ProcessEnd end = ReapChild(child.pid).value_or(ProcessEnd());
   std::uint32_t told = kExited | kSignalled;  // Both: not known.
   if (end.exit_code) told = kExited | static_cast<std::uint32_t>(*end.exit_code);
   if (end.signal) told = kSignalled | static_cast<std::uint32_t>(*end.signal);
+  ControlOf(*child.log).cpu_ms.store(static_cast<std::uint32_t>(cpu_ms), std::memory_order_relaxed);
   std::atomic<std::uint32_t>& word = ControlOf(*child.log).end;
   word.store(told, std::memory_order_release);
   transport_internal::FutexWakeAll(word);
@@ -213,7 +242,8 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
   const std::scoped_lock lock(transport_internal::ForkSafeMutex<ServerMutex>());
   Server& server = TheServer();
   for (bool again = false;; again = true) {
-    if (server.owner != transport_internal::Self() || !server.socket.IsOurs()) {
+    if (server.owner != transport_internal::Self() || server.user != getuid() ||
+        !server.socket.IsOurs()) {
       Forget(server);
       Begin(server);
     }
@@ -237,6 +267,7 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
 
 void RunForkServer(int socket, int lifeline) {
   EndWithParent(lifeline);
+  const pid_t owner = getppid();
   prctl(PR_SET_NAME, "fork server");
   // Ctrl-C goes to the whole process group; the owner decides when to end.
   struct sigaction ignore{};
@@ -272,8 +303,10 @@ void RunForkServer(int socket, int lifeline) {
     if (ppoll(&wait, 1, nullptr, &none) <= 0) continue;
     std::int32_t redirected = 0;
     std::vector<int> descriptors;
-    const int error = ReceiveMessage(socket, &redirected, &descriptors);
+    ucred sender{.pid = -1, .uid = static_cast<uid_t>(-1), .gid = static_cast<gid_t>(-1)};
+    int error = ReceiveMessage(socket, &redirected, &descriptors, &sender);
     if (error != 0 && error != EMFILE) _exit(EXIT_SUCCESS);
+    if (sender.pid != owner || sender.uid != getuid()) error = EPERM;
     const std::int32_t answer = error != 0 ? -error : Fork(redirected, descriptors, children);
     for (const int fd : descriptors) close(fd);
     const int pidfd = answer > 0 ? OpenPidfd(answer) : -1;

@@ -13,10 +13,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <string_view>
 #include <system_error>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "remoteobj/process/internal/close_all_but.h"
 #include "remoteobj/transport/deadline.h"
@@ -28,19 +30,35 @@ namespace {
 using transport_internal::OwnDescriptor;
 
 // The part of stderr in the text of a ProcessDied.
-constexpr std::size_t kEndBytes = 2048;
+constexpr std::uint64_t kEndBytes = 2048;
 
 [[noreturn]] void ThrowErrno(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
 
-std::string ReadFrom(const OwnDescriptor& file, off_t from) {
-  std::string text;
+// Returns the size of a file, or 0.
+std::uint64_t SizeOf(const OwnDescriptor& file) {
   struct stat status;
-  if (!file.IsOurs() || fstat(file.get(), &status) != 0 || status.st_size <= from) return text;
-  text.resize(static_cast<std::size_t>(status.st_size - from));
-  const ssize_t n = pread(file.get(), text.data(), text.size(), from);
+  return file.IsOurs() && fstat(file.get(), &status) == 0
+             ? static_cast<std::uint64_t>(status.st_size)
+             : 0;
+}
+
+// Returns bytes [from, to) of a file that has so many.
+std::string Read(const OwnDescriptor& file, std::uint64_t from, std::uint64_t to) {
+  std::string text(static_cast<std::size_t>(to - from), '\0');
+  const ssize_t n = pread(file.get(), text.data(), text.size(), static_cast<off_t>(from));
   text.resize(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  return text;
+}
+
+std::string ReadAtMost(const OwnDescriptor& file, std::uint64_t most) {
+  const std::uint64_t size = SizeOf(file);
+  std::string text = Read(file, 0, std::min(size, most));
+  if (size > most) {
+    absl::StrAppend(&text, "\n[remoteobj: cut here: ", most, " of ", size,
+                    " bytes (ProcessOptions::max_output)]\n");
+  }
   return text;
 }
 
@@ -98,7 +116,7 @@ void Forward(std::string_view text, const std::string& prefix, std::string& line
 
 }  // namespace
 
-OutputOf::OutputOf(Output where) : where_(where) {
+OutputOf::OutputOf(Output where, std::uint64_t most) : where_(where), most_(most) {
   for (int i = 0; i < 2 && where != Output::kInherit; ++i) {
     if (where == Output::kCapture) {
       write_[i] = transport_internal::NewMemoryFile("remoteobj-output");
@@ -151,18 +169,18 @@ bool OutputOf::Finish(absl::Duration timeout) {
 }
 
 std::string OutputOf::Out() const {
-  return where_ == Output::kCapture ? ReadFrom(write_[0], 0) : std::string();
+  return where_ == Output::kCapture ? ReadAtMost(write_[0], most_) : std::string();
 }
 
 std::string OutputOf::Err() const {
-  return where_ == Output::kCapture ? ReadFrom(write_[1], 0) : std::string();
+  return where_ == Output::kCapture ? ReadAtMost(write_[1], most_) : std::string();
 }
 
 std::string OutputOf::EndOfErr() const {
-  struct stat status{};
-  if (where_ != Output::kCapture || fstat(write_[1].get(), &status) != 0) return {};
-  const off_t from = std::max<off_t>(0, status.st_size - static_cast<off_t>(kEndBytes));
-  std::string text = ReadFrom(write_[1], from);
+  if (where_ != Output::kCapture) return {};
+  const std::uint64_t size = SizeOf(write_[1]);
+  const std::uint64_t from = size - std::min(size, kEndBytes);
+  std::string text = Read(write_[1], from, size);
   if (from > 0) text.erase(0, text.find('\n') + 1);
   return text;
 }

@@ -3,8 +3,9 @@
 // Redirects stdout and stderr of a process.
 //
 // Captured, they are files in memory: writing never blocks, and the output survives the process.
-// Forwarded, they are pipes to a small helper process, which puts the name in front of each line;
-// it ends with the process, even if other processes still hold the pipes.
+// The process may give them any size, so no more is read than is asked for. Forwarded, they are
+// pipes to a small helper process, which puts the name in front of each line; it ends with the
+// process, even if other processes still hold the pipes.
 //
 // Threads:  thread-compatible; reading the captured output is thread-safe.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_OUTPUT_H_
@@ -12,6 +13,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 
 #include "absl/time/time.h"
@@ -23,7 +25,8 @@ namespace remoteobj::process_internal {
 
 class OutputOf {
  public:
-  explicit OutputOf(Output where);
+  // Captured output is read up to `most` bytes of each stream.
+  OutputOf(Output where, std::uint64_t most);
   ~OutputOf();
   OutputOf(const OutputOf&) = delete;
   OutputOf& operator=(const OutputOf&) = delete;
@@ -40,13 +43,14 @@ class OutputOf {
   // Returns false if it is not within `timeout`. REQUIRES: the process has ended.
   bool Finish(absl::Duration timeout);
 
-  // The captured output so far: all of it, or its end in whole lines.
+  // The captured output so far, cut at `most` bytes, or its end in whole lines.
   std::string Out() const;
   std::string Err() const;
   std::string EndOfErr() const;
 
  private:
   const Output where_;
+  const std::uint64_t most_;
   transport_internal::OwnDescriptor write_[2];
   transport_internal::OwnDescriptor read_[2];  // The read ends of the pipes.
   pid_t forwarder_ = 0;

@@ -24,16 +24,21 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "remoteobj/except/remote_error.h"
 #include "remoteobj/except/traceback.h"
+#include "remoteobj/process/internal/confine.h"
 #include "remoteobj/process/internal/crash.h"
 #include "remoteobj/process/internal/fork_server.h"
 #include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/internal/spawned.h"
 #include "remoteobj/transport/internal/child_end.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
+#include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/log_line.h"
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
+#include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/wire/packed.h"
 
 namespace remoteobj::process_internal {
 namespace {
@@ -119,6 +124,16 @@ void RunAsProcess(SharedLog& log, const ProcessOptions& options, const std::stri
   // A terminal is line-buffered, too.
   if (options.output != Output::kInherit) std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   InstallCrashHandler(log);
+  if (IsConfined(options)) {
+    try {
+      Confine(options.limits, options.sandbox);
+    } catch (const std::exception&) {
+      log.Append(kThrew, PackError(CaptureCurrentException()));
+      _exit(EXIT_FAILURE);
+    }
+    ControlOf(log).confined.store(1, std::memory_order_release);
+    transport_internal::FutexWakeAll(ControlOf(log).confined);
+  }
   bool good;
   {
     Body body(log, errors, options.max_backlog, owner);
@@ -130,7 +145,8 @@ void RunAsProcess(SharedLog& log, const ProcessOptions& options, const std::stri
 }
 
 ProcessTask::ProcessTask(ProcessOptions options, std::string name)
-    : Task(std::move(options), std::move(name)), output_(Task::options().output) {
+    : Task(std::move(options), std::move(name)),
+      output_(Task::options().output, Task::options().max_output) {
   if (Task::options().daemon) lifeline_.emplace();
 }
 
@@ -192,11 +208,26 @@ void ProcessTask::Started(pid_t pid, int fd) {
     WaitForEnd(absl::InfiniteDuration());
     throw;
   }
+  if (IsConfined(options())) AwaitConfined();
   if (!options().daemon) {
     const std::scoped_lock lock(transport_internal::ForkSafeMutex<WaitedForAtExit>());
     static constinit bool waits_at_exit = false;
     if (!waits_at_exit) waits_at_exit = std::atexit(&WaitAtExit) == 0;
     waited_for_at_exit().emplace(this, std::pair(weak_from_this(), parent_));
+  }
+}
+
+// Returns when the limits and the sandbox are in force. Throws SandboxUnavailable, or ProcessDied.
+void ProcessTask::AwaitConfined() {
+  const transport_internal::Uninterrupted uninterrupted;
+  std::atomic<std::uint32_t>& confined = control().confined;
+  while (confined.load(std::memory_order_acquire) == 0) {
+    if (!alive()) {
+      // It may have done it before the end.
+      if (confined.load(std::memory_order_acquire) == 0) ThrowIfFailed();
+      return;
+    }
+    transport_internal::FutexWait(confined, 0, absl::Milliseconds(20));
   }
 }
 
@@ -255,6 +286,8 @@ ProcessEnd ProcessTask::Reap() {
   lifeline_.reset();
   if (server_ != 0) end_ = EndToldByServer(control().end, server_, pid_);
   // If this process is number 1 of a container, it inherits the children of a server that died.
+  cpu_time_ = server_ == 0 ? CpuTimeOf(pid_)
+                           : absl::Milliseconds(control().cpu_ms.load(std::memory_order_relaxed));
   if (!end_) end_ = ReapChild(pid_);
   if (!end_) end_ = ProcessEnd{.pid = pid_};
   reaped_.store(true, std::memory_order_relaxed);
@@ -273,6 +306,10 @@ std::optional<int> ProcessTask::exit_code() {
 ProcessDied ProcessTask::Died(ProcessDied::Traces traces) {
   const ProcessEnd end = Reap();
   traces.error_output = output_.EndOfErr();
+  {
+    const absl::MutexLock lock(&reap_mutex_);
+    traces.limit = LimitThatEnded(options(), end, cpu_time_, traces.last_words);
+  }
   return ProcessDied(name(), end, std::move(traces));
 }
 

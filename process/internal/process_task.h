@@ -55,6 +55,7 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
   ProcessDied Died(ProcessDied::Traces traces) override;
   ProcessEnd Reap() ABSL_LOCKS_EXCLUDED(reap_mutex_);
   void Started(pid_t pid, int fd);
+  void AwaitConfined();
   void Signal(int signal);
 
   const transport_internal::Identity parent_ = transport_internal::Self();
@@ -70,6 +71,7 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
   std::atomic<bool> reaped_{false};          // Relaxed: it publishes nothing.
   absl::Mutex reap_mutex_;
   std::optional<ProcessEnd> end_ ABSL_GUARDED_BY(reap_mutex_);
+  absl::Duration cpu_time_ ABSL_GUARDED_BY(reap_mutex_) = absl::ZeroDuration();
 };
 
 // The main function of a new process, however it was started. `owner` has the ProcessTask;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,12 +18,14 @@
 #include <mutex>
 #include <stdexcept>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "remoteobj/except/internal/access.h"
 #include "remoteobj/process/internal/close_all_but.h"
 #include "remoteobj/process/internal/fork_server.h"
@@ -81,8 +84,10 @@ struct Functions {
 
 // The job description, without the descriptors.
 struct Description {
+  // Memory, processor time in seconds (a double, since it may be infinite), files, size of files.
+  using Limits = std::tuple<std::uint64_t, double, std::uint64_t, std::uint64_t>;
   using Fields = std::tuple<std::string, std::string, std::string, bool, std::uint64_t, Output,
-                            transport_internal::Identity, bool>;
+                            transport_internal::Identity, bool, Limits, Sandbox>;
 
   std::string name = {};
   std::string function = {};   // As it is registered.
@@ -92,10 +97,12 @@ struct Description {
   Output output = Output::kInherit;
   transport_internal::Identity owner = 0;
   bool shares_errors = false;  // The last descriptor is that of an Except.
+  Limits limits = {};
+  Sandbox sandbox = Sandbox::kNone;
 
   std::string ToBytes() const {
-    return Pack(
-        Fields(name, function, arguments, daemon, max_backlog, output, owner, shares_errors));
+    return Pack(Fields(name, function, arguments, daemon, max_backlog, output, owner, shares_errors,
+                       limits, sandbox));
   }
   static Description FromBytes(std::string_view bytes) {
     return std::apply(
@@ -120,7 +127,8 @@ std::string ReadWhole(int fd) {
 // Returns the descriptors that a variable names, and unsets it; empty if there is no such variable.
 std::vector<int> TakeVariable(const char* variable) {
   std::vector<int> descriptors;
-  const char* const text = std::getenv(variable);
+  // Not of a program that gains privileges by being executed: its caller would choose the function.
+  const char* const text = secure_getenv(variable);
   if (text == nullptr) return descriptors;
   for (const auto part : absl::StrSplit(text, ',')) {
     int fd = -1;
@@ -157,13 +165,17 @@ Dispatch::Dispatch(const ProcessOptions& options, const std::string& name, const
                      " can't be spawned: call remoteobj::Init(&argc, &argv) first in main(); "
                      "otherwise main() would run in it instead of its function"));
   }
-  Description description{.name = name,
-                          .arguments = std::move(arguments),
-                          .daemon = options.daemon,
-                          .max_backlog = options.max_backlog,
-                          .output = options.output,
-                          .owner = transport_internal::Self(),
-                          .shares_errors = options.errors.has_value()};
+  Description description{
+      .name = name,
+      .arguments = std::move(arguments),
+      .daemon = options.daemon,
+      .max_backlog = options.max_backlog,
+      .output = options.output,
+      .owner = transport_internal::Self(),
+      .shares_errors = options.errors.has_value(),
+      .limits = {options.limits.memory, absl::ToDoubleSeconds(options.limits.cpu),
+                 options.limits.files, options.limits.file_size},
+      .sandbox = options.sandbox};
   {
     Functions& functions = Functions::Get();
     const std::scoped_lock lock(transport_internal::ForkSafeMutex<FunctionsMutex>());
@@ -204,6 +216,11 @@ void RunDispatched(const std::vector<int>& descriptors) {
   options.daemon = description.daemon;
   options.max_backlog = description.max_backlog;
   options.output = description.output;
+  double cpu;
+  std::tie(options.limits.memory, cpu, options.limits.files, options.limits.file_size) =
+      description.limits;
+  options.limits.cpu = absl::Seconds(cpu);
+  options.sandbox = description.sandbox;
   close(descriptors[0]);
   const std::size_t taken = options.daemon ? 4 : 3;
   if (descriptors.size() < taken) _exit(EXIT_FAILURE);
@@ -233,6 +250,13 @@ void RunDispatched(const std::vector<int>& descriptors) {
 
 pid_t SpawnThisProgram(const char* variable, const std::vector<int>& descriptors, int out,
                        int err) {
+  // The new process would ignore the variable (TakeVariable), and run main().
+  if (getauxval(AT_SECURE) != 0 || getuid() != geteuid() || getgid() != getegid()) {
+    throw std::system_error(EPERM, std::generic_category(),
+                            "remoteobj: a program that gains privileges by being executed "
+                            "(set-user-ID, capabilities), or whose effective user is not its real "
+                            "one, can't be spawned; use Start::kFork");
+  }
   std::vector<char*> environment;
   const std::string prefix = absl::StrCat(variable, "=");
   // environ is null after clearenv().

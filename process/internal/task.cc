@@ -16,6 +16,7 @@
 #include "remoteobj/except/internal/access.h"
 #include "remoteobj/except/internal/symbols.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/process/internal/confine.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/futex.h"
@@ -84,6 +85,7 @@ std::string NameFor(const void* function, const char* fallback) {
 
 Task::Task(ProcessOptions options, std::string name)
     : options_(std::move(options)), name_(std::move(name)) {
+  CheckLimits(options_.limits);
   control().without_results.store(options_.results ? 0 : 1, std::memory_order_relaxed);
 }
 
@@ -120,6 +122,9 @@ void Task::Absorb(const SharedLog::Record& record) {
       } catch (const BadValue& e) {
         thrown_.emplace().type = "remoteobj::BadValue";
         thrown_->message = absl::StrCat("the error that was thrown is damaged: ", e.what());
+      }
+      if (thrown_->type == "std::bad_alloc" && options_.limits.memory != ProcessLimits::kNone) {
+        absl::StrAppend(&thrown_->message, ": the process has ", MemoryLimitText(options_.limits));
       }
       break;
     case kStack:
@@ -234,6 +239,12 @@ std::shared_ptr<const std::string> Task::AwaitResult(absl::Duration timeout) {
         absl::StrCat(name_, " sends no results back: its options have results = false"));
   }
   return result_;
+}
+
+void Task::ThrowIfFailed() {
+  const absl::MutexLock lock(&mutex_);
+  AbsorbAll();
+  CheckEnd(true);
 }
 
 void Task::ThrowNotEnded(absl::Duration timeout) const {

@@ -85,6 +85,9 @@ class Task {
   // The user has seen how it ended, or has requested that: the destructor does not log it.
   void SetTaken() { taken_.store(true, std::memory_order_relaxed); }
   void Interrupt();
+  // Throws what a function's process said at its end: its error, or ProcessDied. REQUIRES: it has
+  // ended.
+  void ThrowIfFailed();
 
  private:
   virtual bool mine() const = 0;   // True if this process started it.
@@ -102,7 +105,7 @@ class Task {
 
   const ProcessOptions options_;
   const std::string name_;
-  SharedLog log_{{.can_wait = true}};
+  SharedLog log_{{.can_wait = true, .max_record = options_.limits.results}};
   // Relaxed: they guard no other data.
   std::atomic<bool> taken_{false};
   std::atomic<bool> closed_{false};

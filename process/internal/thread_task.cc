@@ -9,6 +9,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "remoteobj/process/crash_stack.h"
+#include "remoteobj/process/internal/confine.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/log_line.h"
@@ -21,10 +23,16 @@ ThreadTask::ThreadTask(ProcessOptions options, std::string name)
 
 std::shared_ptr<ThreadTask> ThreadTask::Begin(ProcessOptions options, std::string name,
                                               std::function<void(Body&)> call) {
+  if (IsConfined(options)) {
+    throw std::invalid_argument(absl::StrCat(
+        "remoteobj: thread ", name,
+        " can't have limits or a sandbox (ProcessOptions::limits, sandbox): only a process can"));
+  }
   std::shared_ptr<ThreadTask> task(new ThreadTask(std::move(options), std::move(name)));
   // Not shared with the thread: the destructor waits for it.
   task->thread_ = std::thread([&task = *task, call = std::move(call)]() mutable {
     prctl(PR_SET_NAME, task.name().c_str());
+    const CrashStack stack;
     // Also runs if the function calls pthread_exit().
     const absl::Cleanup notify = [&task] {
       task.ended_.store(1, std::memory_order_release);
