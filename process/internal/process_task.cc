@@ -308,13 +308,15 @@ ProcessDied ProcessTask::Died(ProcessDied::Traces traces) {
   traces.error_output = output_.EndOfErr();
   {
     const absl::MutexLock lock(&reap_mutex_);
-    traces.limit = LimitThatEnded(options(), end, cpu_time_, traces.last_words);
+    traces.limit = LimitThatEnded(options(), end, cpu_time_,
+                                  killed_.load(std::memory_order_relaxed), traces.last_words);
   }
   return ProcessDied(name(), end, std::move(traces));
 }
 
 void ProcessTask::Signal(int signal) {
   SetTaken();
+  if (signal == SIGKILL) killed_.store(true, std::memory_order_relaxed);
   if (const int fd = end_fd(); fd >= 0) {
     if (syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0) == 0 || errno == ESRCH) return;
   }

@@ -68,7 +68,9 @@ class ProcessTask final : public Task, public std::enable_shared_from_this<Proce
   // For processes that are not its parent, if there is no pidfd.
   transport_internal::Identity identity_ = 0;
   transport_internal::Identity server_ = 0;  // The fork server, if that is its parent and reaps it.
-  std::atomic<bool> reaped_{false};          // Relaxed: it publishes nothing.
+  // Relaxed: they publish nothing.
+  std::atomic<bool> reaped_{false};
+  std::atomic<bool> killed_{false};  // By this process.
   absl::Mutex reap_mutex_;
   std::optional<ProcessEnd> end_ ABSL_GUARDED_BY(reap_mutex_);
   absl::Duration cpu_time_ ABSL_GUARDED_BY(reap_mutex_) = absl::ZeroDuration();
