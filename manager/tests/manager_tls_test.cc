@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: MIT
 //
 // Managers over TLS. The certificates are of testdata/tls.
+#include <atomic>
+#include <cstddef>
+#include <cstdio>
+#include <deque>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/dict.h"
 #include "remoteobj/manager/manager.h"
+#include "remoteobj/testing/eventually.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/rpc/address.h"
+#include "remoteobj/transport/rpc/internal/socket.h"
+#include "remoteobj/transport/rpc/internal/tls_session.h"
 #include "remoteobj/transport/rpc/tls.h"
 
 namespace remoteobj {
@@ -83,6 +94,49 @@ TEST(ManagerTlsTest, AServerLooksAtTheClientsCertificate) {
             0u);
   // With TLS 1.3 it may learn only afterwards that it is not wanted.
   EXPECT_THROW(Manager::Connect(manager.address(), Trusting({})), std::runtime_error);
+}
+
+// A few hundred of them in a second, which need no key and no certificate, left no time for calls:
+// each had the manager sign.
+TEST(ManagerTlsTest, AFloodOfClientHellosDoesNotStopTheCallsOfOthers) {
+  using transport_internal::Socket;
+  Manager manager = StartWith(BothSides());
+  Manager there = Manager::Connect(manager.address(), Trusting({}));
+  auto value = there.Value<int>(1);
+  const auto session = transport_internal::NewCertificateTls({})->Connect("any.test");
+  session->Handshake();
+  const std::vector<std::byte> client_hello = session->TakeOutput();
+  const Address address = Address::Parse(manager.address());
+  std::atomic<bool> stop{false};
+  std::atomic<int> sent{0};
+  std::thread attacker([&] {
+    std::deque<Socket> sockets;
+    while (!stop) {
+      try {
+        const Deadline watchdog = Deadline::After(absl::Seconds(30));
+        sockets.push_back(transport_internal::ConnectTo(address, watchdog));
+        transport_internal::WriteAll(sockets.back().fd(), client_hello, watchdog);
+        ++sent;
+      } catch (const CallError&) {
+        // The manager has no place for it.
+      }
+      if (sockets.size() > 200) sockets.pop_front();
+    }
+  });
+  remoteobj_testing::Eventually("the flood has begun", [&] { return sent > 1000; });
+  const int before = sent;
+  const auto begin = Deadline::Now();
+  int answered = 0;
+  while (sent < before + 500 || answered < 200) {
+    EXPECT_EQ(*value, 1);
+    ++answered;
+  }
+  std::printf("%d calls in %d ms, beside %d requests for a handshake\n", answered,
+              static_cast<int>(-absl::ToInt64Milliseconds(begin.left())), sent - before);
+  stop = true;
+  attacker.join();
+  // Another client gets in although others ask for more handshakes than there is time for.
+  EXPECT_EQ(Manager::Connect(manager.address(), Trusting({})).object_count(), 1u);
 }
 
 TEST(ManagerTlsTest, IsNotPlaintext) {

@@ -87,6 +87,16 @@ TEST_F(HandshakeBudgetTest, AnAddressThatAsksForManyDelaysItsOwn) {
   EXPECT_TRUE(served_[0] == "honest" || served_[1] == "honest");
 }
 
+TEST_F(HandshakeBudgetTest, TheNewestOfAnAddressDoesNotWaitForThoseThatAFloodHasLeft) {
+  SpendMuch();
+  for (int i = 0; i < 100; ++i) Ask("10.0.0.1", "flood");
+  Ask("10.0.0.1", "honest");
+  now_ = now_ + 1 * kj::SECONDS;
+  RunTurns(1);
+  ASSERT_FALSE(served_.empty());
+  EXPECT_EQ(served_[0], "honest");
+}
+
 TEST_F(HandshakeBudgetTest, ClientsThatHaveGoneTakeNoTurn) {
   SpendMuch();
   for (int i = 0; i < 100; ++i) Ask("10.0.0.1", "gone");

@@ -131,6 +131,21 @@ TEST(TlsSessionTest, AnotherKeyIsRefused) {
   EXPECT_EQ(meeting.server_error, "the client failed to prove its key: it has another");
 }
 
+// Returns true for the version in the header of a record: type, version, length (RFC 5246, 6.2.1).
+// Nothing depends on it in a handshake.
+bool IsVersionOfRecord(const Bytes& records, std::size_t which) {
+  constexpr std::size_t kHeader = 5;
+  std::size_t begin = 0;
+  while (begin + kHeader <= which) {
+    const std::size_t next = begin + kHeader +
+                             std::to_integer<std::size_t>(records[begin + 3]) * 256 +
+                             std::to_integer<std::size_t>(records[begin + 4]);
+    if (next > which) return false;
+    begin = next;
+  }
+  return which == begin + 1 || which == begin + 2;
+}
+
 // Each byte of the handshake is changed, one at a time.
 TEST(TlsSessionTest, ATamperedHandshakeIsRefused) {
   const auto context = Psk("a key for this test");
@@ -140,18 +155,19 @@ TEST(TlsSessionTest, ATamperedHandshakeIsRefused) {
     meeting.change = [&](Bytes& bytes) { size += bytes.size(); };
     ASSERT_TRUE(meeting.Meet());
   }
-  // The version in the header of a record is not looked at everywhere.
-  int agreed = 0;
   for (std::size_t which = 0; which < size; ++which) {
     Meeting meeting(*context, *context);
     std::size_t before = 0;
+    bool matters = true;
     meeting.change = [&](Bytes& bytes) {
-      if (which >= before && which < before + bytes.size()) bytes[which - before] ^= std::byte{1};
+      if (which >= before && which < before + bytes.size()) {
+        matters = !IsVersionOfRecord(bytes, which - before);
+        bytes[which - before] ^= std::byte{1};
+      }
       before += bytes.size();
     };
-    agreed += meeting.Meet() ? 1 : 0;
+    EXPECT_FALSE(meeting.Meet() && matters) << which;
   }
-  EXPECT_LE(agreed, 4);
 }
 
 TEST(TlsSessionTest, TamperedBytesAreAnError) {

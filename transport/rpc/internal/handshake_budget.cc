@@ -35,7 +35,10 @@ std::int64_t HandshakeBudget::Credit() {
 
 kj::Promise<void> HandshakeBudget::Turn(const std::string& address) {
   auto turn = kj::newPromiseAndFulfiller<void>();
-  lines_[address].push_back(kj::mv(turn.fulfiller));
+  Stack& stack = stacks_[address];
+  // The oldest are those that were dropped.
+  while (!stack.empty() && !stack.front()->isWaiting()) stack.pop_front();
+  stack.push_back(kj::mv(turn.fulfiller));
   if (!std::exchange(admitting_, true)) {
     admitting_on_ = AdmitOn().eagerlyEvaluate([this](kj::Exception&&) { admitting_ = false; });
   }
@@ -46,17 +49,17 @@ kj::Promise<void> HandshakeBudget::Turn(const std::string& address) {
 kj::Promise<void> HandshakeBudget::AdmitOn() {
   const std::int64_t missing = 1 - Credit();
   bool admitted = false;
-  while (!admitted && missing <= 0 && !lines_.empty()) {
-    auto next = lines_.upper_bound(last_);
-    if (next == lines_.end()) next = lines_.begin();
+  while (!admitted && missing <= 0 && !stacks_.empty()) {
+    auto next = stacks_.upper_bound(last_);
+    if (next == stacks_.end()) next = stacks_.begin();
     last_ = next->first;
-    kj::Own<kj::PromiseFulfiller<void>> fulfiller = kj::mv(next->second.front());
-    next->second.pop_front();
-    if (next->second.empty()) lines_.erase(next);
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller = kj::mv(next->second.back());
+    next->second.pop_back();
+    if (next->second.empty()) stacks_.erase(next);
     admitted = fulfiller->isWaiting();  // Otherwise its client is gone, or was dropped.
     if (admitted) fulfiller->fulfill();
   }
-  if (lines_.empty() && !admitted) {
+  if (stacks_.empty() && !admitted) {
     admitting_ = false;
     return kj::READY_NOW;
   }

@@ -4,8 +4,9 @@
 // hundred times what a message that asks for one costs its sender, who need not have a key: without
 // a limit, a few hundred such messages a second would leave no time for the calls of others.
 //
-// Handshakes wait in a line for each address, and the lines take turns: an address that asks for
-// many delays its own. The time limit of a handshake covers the wait.
+// The handshakes of an address wait on a stack, and the stacks take turns: an address that asks for
+// many delays its own only. The newest goes first, since a flood leaves old ones behind whose
+// clients have gone. The time limit of a handshake covers the wait.
 //
 // Threads: used in the loop only.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_HANDSHAKE_BUDGET_H_
@@ -33,6 +34,8 @@ class HandshakeBudget {
 
   // Resolves when a client of that address may begin its handshake. Then call Spend().
   kj::Promise<void> Turn(const std::string& address);
+  // Returns true if there is time for one more now.
+  bool affordable() { return Credit() > 0; }
   // Calls `compute`, and takes the processor time that it needs from the budget.
   template <typename F>
   void Spend(F compute) {
@@ -42,7 +45,7 @@ class HandshakeBudget {
   }
 
  private:
-  using Line = std::deque<kj::Own<kj::PromiseFulfiller<void>>>;
+  using Stack = std::deque<kj::Own<kj::PromiseFulfiller<void>>>;
 
   static std::int64_t ProcessorNanos();
   // Adds the credit of the time that has passed, and returns what there is then.
@@ -50,8 +53,8 @@ class HandshakeBudget {
   kj::Promise<void> AdmitOn();
 
   kj::Timer& timer_;
-  std::map<std::string, Line> lines_;  // None is empty.
-  std::string last_;                   // The address that had the last turn.
+  std::map<std::string, Stack> stacks_;  // None is empty.
+  std::string last_;                     // The address that had the last turn.
   std::int64_t credit_ = kMostNanos;
   kj::TimePoint credited_ = timer_.now();  // When credit was added last.
   bool admitting_ = false;

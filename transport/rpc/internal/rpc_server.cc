@@ -94,6 +94,7 @@ RpcServer::Impl::Loop::Loop(Impl& server)
                   kj::UnixEventPort::FdObserver::OBSERVE_READ),
       accept_ready(io.unixEventPort, server.socket_.fd(),
                    kj::UnixEventPort::FdObserver::OBSERVE_READ),
+      accepts(io.provider->getTimer()),
       handshakes(io.provider->getTimer()),
       tasks(server) {}
 
@@ -156,20 +157,25 @@ kj::Promise<void> RpcServer::Impl::ReadInbox() {
 }
 
 kj::Promise<void> RpcServer::Impl::Accept() {
-  // After this many the loop serves the other clients.
-  constexpr int kAtOnce = 64;
+  // After this many the loop looks at the sockets of the other clients.
+  constexpr int kAtOnce = 4;
   for (int accepted = 0;; ++accepted) {
-    if (accepted == kAtOnce) {
-      return loop_->timer().afterDelay(0 * kj::NANOSECONDS).then([this] { return Accept(); });
+    const bool affordable = loop_->accepts.affordable();
+    if (accepted == kAtOnce || !affordable) {
+      return loop_->timer()
+          .afterDelay(affordable ? 0 * kj::MILLISECONDS : 1 * kj::MILLISECONDS)
+          .then([this] { return Accept(); });
     }
     const int fd = accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
       // The greeting fails if the client has hung up already, which must not end this loop.
-      loop_->tasks.add(kj::evalNow([&] {
-        auto connection = kj::heap<Connection>(*this, Socket(fd));
-        auto served = connection->Serve();
-        return served.attach(kj::mv(connection));
-      }));
+      loop_->accepts.Spend([&] {
+        loop_->tasks.add(kj::evalNow([&] {
+          auto connection = kj::heap<Connection>(*this, Socket(fd));
+          auto served = connection->Serve();
+          return served.attach(kj::mv(connection));
+        }));
+      });
       if (in_handshake_.size() > options_.max_half_open) MakeRoom();
       continue;
     }

@@ -107,6 +107,7 @@ struct RpcServer::Impl::Loop {
   kj::AsyncIoContext io;
   kj::UnixEventPort::FdObserver event_ready;
   kj::UnixEventPort::FdObserver accept_ready;
+  HandshakeBudget accepts;  // For what comes before the handshake: a flood of connections.
   HandshakeBudget handshakes;
   kj::TaskSet tasks;
   kj::Promise<void> inbox = nullptr;

@@ -16,6 +16,8 @@ namespace remoteobj::transport_internal {
 namespace {
 
 constexpr std::size_t kMostAnswers = 4096;
+constexpr std::size_t kLeastRoom = 4 << 10;
+constexpr std::size_t kMostRoom = 128 << 10;
 
 std::span<const std::byte> BytesOf(kj::ArrayPtr<const kj::byte> bytes) {
   return {reinterpret_cast<const std::byte*>(bytes.begin()), bytes.size()};
@@ -43,6 +45,10 @@ kj::Promise<std::size_t> TlsStream::ReadOn(std::byte* buffer, std::size_t least,
   } catch (const std::exception& e) {
     return KJ_EXCEPTION(DISCONNECTED, "the connection was lost", e.what());
   }
+  // Room for as much as is awaited: a large message takes few reads, and an idle connection costs
+  // little memory.
+  const std::size_t room = std::clamp(least - had, kLeastRoom, kMostRoom);
+  if (received_.size() != room) received_ = std::vector<std::byte>(room);
   return stream_->tryRead(received_.data(), 1, received_.size())
       .then([=, this](std::size_t got) -> kj::Promise<std::size_t> {
         if (got == 0) return had;

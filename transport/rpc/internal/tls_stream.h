@@ -10,10 +10,11 @@
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "kj/async-io.h"
 #include "kj/async.h"
@@ -54,7 +55,7 @@ class TlsStream final : public kj::AsyncIoStream {
 
   kj::Own<kj::AsyncIoStream> stream_;
   const std::unique_ptr<TlsSession> session_;
-  std::array<std::byte, 17 << 10> received_;  // A record of the largest size.
+  std::vector<std::byte> received_;
 };
 
 }  // namespace remoteobj::transport_internal
