@@ -153,6 +153,10 @@ class PoolWorkers::Impl {
       throw std::invalid_argument(
           "the processes of a pool are forks: that is how they know its functions");
     }
+    if ((options.sandbox & Sandbox::kNoNetwork) != Sandbox::kNone) {
+      throw std::invalid_argument(
+          "the processes of a pool connect to its manager: they can't have Sandbox::kNoNetwork");
+    }
     return {.name = options.name, .daemon = true, .raises = false};
   }
 

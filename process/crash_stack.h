@@ -9,7 +9,8 @@
 //   });
 //
 // An alternate stack belongs to one thread (sigaltstack(2)), so no handler can provide it for the
-// others. The first thread of a Process has one, and so have the threads of remoteobj::Thread. Any
+// others. The first thread of a Process has one, and so have the threads on which this library runs
+// functions and methods: of a Thread, of a proxy that listens in the background, of a manager. Any
 // other thread that may overflow its stack needs a CrashStack; without one the process still dies
 // by SIGSEGV, but its ProcessDied has no stack.
 //

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "remoteobj/process/crash_stack.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/thread_end.h"
@@ -32,6 +33,7 @@ Listening::Listening(std::shared_ptr<proxy_internal::Session> session, bool in_b
     // The thread may outlive this: see Close().
     background_->thread = std::thread([session = session_, background = background_] {
       pthread_setname_np(pthread_self(), "remoteobj");
+      const CrashStack stack;
       try {
         while (background->stop.load(std::memory_order_acquire) == Background::kNo) {
           session->Serve(Deadline::Never());

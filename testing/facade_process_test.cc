@@ -92,6 +92,36 @@ TEST(FacadeTest, Processes) {
   EXPECT_EQ(sum, 6);
 }
 
+struct Deep {
+  [[gnu::noinline]] int Recurse(int depth) {
+    volatile char buffer[64] = {};
+    return depth == 0 ? 0 : Recurse(depth - 1) + buffer[0];
+  }
+};
+REMOTEOBJ_DESCRIBE(Deep, Recurse)
+
+// On the thread that listens, which had no stack for the crash handler.
+TEST(FacadeTest, AStackThatOverflowsInACall) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer's own stack overflows first";
+#endif
+  Deep deep;
+  remoteobj::Proxy<Deep> remote(deep);
+  remoteobj::Process listener([&] {
+    const auto listening = remote.ListenInBackground();
+    remoteobj::SleepFor(absl::InfiniteDuration());
+  });
+  remote.WaitUntilListening(listener);
+  EXPECT_THROW(remote->Recurse(1'000'000'000), remoteobj::ListenerDied);
+  try {
+    listener.Join();
+    FAIL();
+  } catch (const remoteobj::ProcessDied& e) {
+    ASSERT_FALSE(e.stack().empty()) << e.what();
+    EXPECT_THAT(e.stack().back(), HasSubstr("Recurse"));
+  }
+}
+
 TEST(FacadeTest, ErrorsByGroup) {
   remoteobj::Except exc;  // shared with processes forked after this line
   remoteobj::Process p([&] {

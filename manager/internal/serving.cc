@@ -17,6 +17,7 @@
 #include "absl/time/clock.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/manager/server/root.h"
+#include "remoteobj/process/crash_stack.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -127,6 +128,7 @@ class Offers {
     try {
       std::thread([key, relay, channel] {
         pthread_setname_np(pthread_self(), "remoteobj-serve");
+        const CrashStack stack;
         while (!Serve(relay, *channel)) absl::SleepFor(absl::Milliseconds(100));
         Get().Forget(key, relay.referent());
       }).detach();

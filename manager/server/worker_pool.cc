@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include "remoteobj/process/crash_stack.h"
+
 namespace remoteobj::manager_internal {
 
 void WorkerPool::Stop() {
@@ -64,6 +66,7 @@ std::size_t WorkerPool::threads() {
 
 void WorkerPool::Work() {
   pthread_setname_np(pthread_self(), "remoteobj-work");
+  const CrashStack stack;
   const auto ready = [this]()
                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stop_ || !queue_.empty(); };
   for (;;) {

@@ -69,6 +69,14 @@ TEST(PoolTest, CallsFunctionsInItsProcesses) {
   EXPECT_TRUE(pool->apply_async(Square, 1).Get() == 1);
 }
 
+TEST(PoolTest, ItsProcessesAreConfined) {
+  Manager manager;
+  const Pool pool = manager.Pool(2, {.limits = {.cpu = absl::Seconds(100), .files = 50},
+                                     .sandbox = Sandbox::kNoNewPrivileges | Sandbox::kNoProcesses});
+  EXPECT_EQ(pool->apply([] { return fork() < 0 ? errno : 0; }), EPERM);
+  EXPECT_THROW(manager.Pool(1, {.sandbox = Sandbox::kNoNetwork}), std::invalid_argument);
+}
+
 TEST(PoolTest, MapsInOrder) {
   Manager manager;
   const Pool pool = manager.Pool(3);
