@@ -38,3 +38,22 @@ grep -q 'needs a key' seen || fail "$(cat seen)"
 kill -TERM $server
 wait $server || fail 'it does not end well'
 [[ ! -e socket ]] || fail 'its socket is left over'
+
+# By TCP it is encrypted, unless both sides are told otherwise.
+for plaintext in false true; do
+  "$remoteobj" serve tcp:127.0.0.1:0 --key_file=key --plaintext=$plaintext >out 2>err &
+  server=$!
+  for _ in $(seq 600); do
+    grep -q '^listening at tcp:' out && break
+    sleep 0.1
+  done
+  address=$(sed -n 's/^listening at //p' out)
+  "$remoteobj" inspect "$address" --key_file=key --plaintext=$plaintext >seen 2>&1 ||
+    fail "$(cat seen)"
+  other=$([[ $plaintext = true ]] && echo false || echo true)
+  ! "$remoteobj" inspect "$address" --key_file=key --plaintext=$other >seen 2>&1 ||
+    fail 'one side alone is in plain text'
+  grep -q 'ManagerOptions::plaintext' seen || fail "$(cat seen)"
+  kill -TERM $server
+  wait $server || fail 'it does not end well'
+done
