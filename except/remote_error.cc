@@ -127,6 +127,26 @@ std::string DeadlineExceededFields(const std::exception& e) {
   throw Rethrown<DeadlineExceeded>(std::move(error), std::move(info));
 }
 
+std::string NotAllowedFields(const std::exception& e) {
+  return Pack(dynamic_cast<const NotAllowed&>(e).policy());
+}
+
+[[noreturn]] void RethrowNotAllowed(ErrorInfo info) {
+  NotAllowed error(info.message, Unpack<std::string>(info.fields));
+  throw Rethrown<NotAllowed>(std::move(error), std::move(info));
+}
+
+std::string QuotaExceededFields(const std::exception& e) {
+  const auto& error = dynamic_cast<const QuotaExceeded&>(e);
+  return Pack(std::tuple(error.quota(), error.limit()));
+}
+
+[[noreturn]] void RethrowQuotaExceeded(ErrorInfo info) {
+  const auto [quota, limit] = Unpack<std::tuple<std::string, std::uint64_t>>(info.fields);
+  QuotaExceeded error(info.message, quota, limit);
+  throw Rethrown<QuotaExceeded>(std::move(error), std::move(info));
+}
+
 struct RegisteredTypes;
 
 class Registry {
@@ -169,6 +189,8 @@ class Registry {
     Add(typeid(absl::BadStatusOrAccess), {&StatusFields, &RethrowBadStatusOrAccess});
     Add(typeid(ListenerDied), {&ListenerDiedFields, &RethrowListenerDied});
     Add(typeid(DeadlineExceeded), {&DeadlineExceededFields, &RethrowDeadlineExceeded});
+    Add(typeid(NotAllowed), {&NotAllowedFields, &RethrowNotAllowed});
+    Add(typeid(QuotaExceeded), {&QuotaExceededFields, &RethrowQuotaExceeded});
   }
 
   std::map<std::string, ErrorType> types_;  // Guarded by ForkSafeMutex<RegisteredTypes>().

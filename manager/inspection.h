@@ -16,8 +16,10 @@ struct ClientInfo {
   std::uint64_t id = 0;
   std::int32_t pid = 0;  // 0 if it is on another machine.
   std::string address = {};
+  std::int64_t uid = -1;  // Negative if it is connected by TCP.
+  std::string key = {};   // The name of its key, if that is a restricted one.
 };
-REMOTEOBJ_DESCRIBE(ClientInfo, id, pid, address)
+REMOTEOBJ_DESCRIBE(ClientInfo, id, pid, address, uid, key)
 
 struct ObjectInfo {
   std::uint64_t id = 0;

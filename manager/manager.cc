@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -63,6 +64,22 @@ Address NewAddress() {
       absl::StrCat("unix-abstract:remoteobj-", absl::BytesToHexString(RandomBytes(16))));
 }
 
+std::map<std::string, Policy> PoliciesOf(const std::vector<RestrictedKey>& keys) {
+  std::map<std::string, Policy> policies;
+  for (const RestrictedKey& key : keys) policies.emplace(key.name, key.policy);
+  return policies;
+}
+std::vector<transport_internal::NamedKey> NamedKeysOf(const std::vector<RestrictedKey>& keys) {
+  std::vector<transport_internal::NamedKey> named;
+  for (const RestrictedKey& key : keys) named.push_back({.name = key.name, .key = key.key});
+  return named;
+}
+std::map<std::int64_t, Policy> PoliciesOf(const std::vector<UserPolicy>& users) {
+  std::map<std::int64_t, Policy> policies;
+  for (const UserPolicy& user : users) policies.emplace(user.uid, user.policy);
+  return policies;
+}
+
 // The server, in the process and on the thread that serves.
 class Serving {
  public:
@@ -71,10 +88,14 @@ class Serving {
       : options_(options),
         server_(std::move(registry),
                 {.max_threads = static_cast<std::size_t>(std::max(1, options.max_threads)),
-                 .max_outcome_bytes = options.max_message_bytes - transport_internal::kFrameBytes}),
+                 .max_outcome_bytes = options.max_message_bytes - transport_internal::kFrameBytes,
+                 .quotas = options.quotas,
+                 .keys = PoliciesOf(options.keys),
+                 .users = PoliciesOf(options.users)}),
         service_(server_),
         rpc_(service_, {.address = address,
                         .key = options.authkey,
+                        .named_keys = NamedKeysOf(options.keys),
                         .tls = options.tls,
                         .plaintext = options.plaintext,
                         .other_users = options.other_users,
@@ -117,13 +138,14 @@ void BecomeManager() {
 // The main function of a spawned manager. Yields its address once clients can connect.
 Generator<std::string> ServeSpawned(std::string address, std::string authkey, bool plaintext,
                                     bool other_users, bool shared_memory,
-                                    std::uint64_t max_message_bytes) {
+                                    std::uint64_t max_message_bytes, Quotas quotas) {
   BecomeManager();
   const ManagerOptions options{.authkey = authkey,
                                .plaintext = plaintext,
                                .other_users = other_users,
                                .shared_memory = shared_memory,
-                               .max_message_bytes = max_message_bytes};
+                               .max_message_bytes = max_message_bytes,
+                               .quotas = quotas};
   manager_internal::Registry registry;
   manager_internal::AddBuiltInTypes(registry);
   Serving serving(Address::Parse(address), options, std::move(registry));
@@ -152,6 +174,12 @@ class Manager::Impl {
     transport_internal::CheckPlaintext(options_.plaintext, options_.tls.get());
     if (connect_only_) return;
     transport_internal::CheckKey(address_, options_.authkey);
+    for (const RestrictedKey& key : options_.keys) {
+      if (key.name.empty() || key.key.empty()) {
+        throw std::invalid_argument("ManagerOptions::keys: each key has a name");
+      }
+      transport_internal::CheckKey(address_, key.key);
+    }
     manager_internal::AddBuiltInTypes(registry_);
   }
   ~Impl() {
@@ -351,7 +379,7 @@ class Manager::Impl {
       CheckSpawnable();
       process_.emplace(run, ServeSpawned, address().ToString(), options_.authkey,
                        options_.plaintext, options_.other_users, options_.shared_memory,
-                       std::uint64_t{options_.max_message_bytes});
+                       std::uint64_t{options_.max_message_bytes}, options_.quotas);
     }
     starter_ = getpid();
     try {
@@ -373,10 +401,11 @@ class Manager::Impl {
   }
 
   void CheckSpawnable() const {
-    const char* const what = options_.initializer  ? "an initializer"
-                             : options_.on_serving ? "on_serving"
-                             : options_.tls        ? "TLS"
-                                                   : nullptr;
+    const char* const what = options_.initializer                                ? "an initializer"
+                             : options_.on_serving                               ? "on_serving"
+                             : options_.tls                                      ? "TLS"
+                             : !options_.keys.empty() || !options_.users.empty() ? "policies"
+                                                                                 : nullptr;
     if (what == nullptr) return;
     throw std::logic_error(
         absl::StrCat("a manager with ", what,
@@ -442,8 +471,11 @@ Reference Manager::GetOrNew(const std::string& name, std::string_view type_id,
   const Proxy<Root>& root = impl_->StartedRoot();
   return root->get_or_create(name, std::string(type_id), type, impl_->Make(arguments));
 }
-void Manager::PublishReference(const std::string& name, const Reference& reference) {
-  impl_->StartedRoot()->publish(name, reference);
+void Manager::PublishReference(const std::string& name, const Reference& reference,
+                               const PublishOptions& options) {
+  const Proxy<Root>& root = impl_->StartedRoot();
+  options.allow.empty() ? root->publish(name, reference)
+                        : root->publish_for(name, reference, options.allow);
 }
 void Manager::Unpublish(const std::string& name) { impl_->StartedRoot()->unpublish(name); }
 std::vector<std::string> Manager::Names() const { return impl_->root()->names(); }
@@ -455,9 +487,20 @@ void Manager::AddType(std::string type_id, manager_internal::RegisteredType type
 
 namespace manager_internal {
 
+Caller CallerOf(const ClientInfo& info) {
+  return {.connection = info.id,
+          .pid = info.pid,
+          .uid = info.uid < 0 ? std::nullopt : std::optional(static_cast<uid_t>(info.uid)),
+          .address = info.address,
+          .key = info.key};
+}
+
 Reference ShareHere(const std::string& type, std::shared_ptr<void> object) {
   return {ObjectServer::Current().Share(type, std::move(object))};
 }
 
 }  // namespace manager_internal
+
+Caller CurrentCaller() { return manager_internal::CallerOf(ObjectServer::CurrentClient()); }
+
 }  // namespace remoteobj

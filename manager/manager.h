@@ -61,6 +61,7 @@
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/array.h"
 #include "remoteobj/manager/barrier.h"
+#include "remoteobj/manager/caller.h"  // IWYU pragma: export
 #include "remoteobj/manager/condition.h"
 #include "remoteobj/manager/dict.h"
 #include "remoteobj/manager/errors.h"
@@ -70,8 +71,10 @@
 #include "remoteobj/manager/list.h"
 #include "remoteobj/manager/lock.h"
 #include "remoteobj/manager/namespace.h"
+#include "remoteobj/manager/policy.h"
 #include "remoteobj/manager/pool.h"
 #include "remoteobj/manager/queue.h"
+#include "remoteobj/manager/quotas.h"
 #include "remoteobj/manager/run.h"
 #include "remoteobj/manager/semaphore.h"
 #include "remoteobj/manager/server/registry.h"
@@ -124,6 +127,12 @@ struct ManagerOptions {
   std::size_t max_message_bytes = kMaxRpcMessageBytes;
   // In the manager's process, for the types with Run::kOnThread.
   int max_threads = 64;
+  // How much of the manager one client may take.
+  Quotas quotas = {};
+  // Further keys, whose clients are restricted (policy.h). A key for TCP has at least 16 bytes.
+  std::vector<RestrictedKey> keys = {};
+  // For clients of these users by a unix socket that have no restricted key. See other_users.
+  std::vector<UserPolicy> users = {};
   // How Start() makes the process (remoteobj/process/spawn.h). A fork of a program with threads
   // inherits the locks that they hold. A manager by kSpawn or kForkServer does not, but has only
   // the built-in types, and neither initializer, on_serving nor TLS.
@@ -197,8 +206,8 @@ class Manager {
   // Publishes an object by name, and keeps it until Unpublish(). Throws std::invalid_argument if
   // another object has the name.
   template <typename P>
-  void Publish(const std::string& name, const P& proxy) {
-    PublishReference(name, {proxy.referent()});
+  void Publish(const std::string& name, const P& proxy, const PublishOptions& options = {}) {
+    PublishReference(name, {proxy.referent()}, options);
   }
   // Throws std::out_of_range if no object has the name.
   void Unpublish(const std::string& name);
@@ -315,7 +324,8 @@ class Manager {
   Reference GetReference(const std::string& name) const;
   Reference GetOrNew(const std::string& name, std::string_view type_id, const std::string& type,
                      MakeArguments arguments);
-  void PublishReference(const std::string& name, const Reference& reference);
+  void PublishReference(const std::string& name, const Reference& reference,
+                        const PublishOptions& options);
   void AddType(std::string type_id, manager_internal::RegisteredType type);
 
   template <typename... A>

@@ -10,8 +10,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <deque>
 #include <list>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -69,7 +72,7 @@ Generator<int> Supervise(RelayProxy relay, int count, ProcessOptions options) {
   sigemptyset(&signals);
   for (const int number : {SIGCHLD, kEnd}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  relay->keep.Timeout(RelayProxy::kSoon)();
+  relay->keep.Timeout(RelayProxy::kSoon)(ServingSecret());
   const auto work = [&relay] {
     WorkerChannel channel;
     return Serve(relay, channel);
@@ -170,17 +173,38 @@ PoolWorkers::PoolWorkers(RelayProxy relay, int count, ProcessOptions options)
     : impl_(std::make_unique<Impl>(std::move(relay), count, std::move(options))) {}
 PoolWorkers::~PoolWorkers() = default;
 
-transport_internal::Mac MacOf(std::string_view type, std::span<const std::byte> captures) {
+transport_internal::Mac MacOf(std::string_view type, std::span<const std::byte> captures,
+                              const CallNumber& number) {
   const transport_internal::Mac& key = transport_internal::MadeOnce([] {
     auto* drawn = new transport_internal::Mac;
     transport_internal::FillRandom(*drawn);
     return drawn;
   });
-  return transport_internal::HmacSha256(key, {std::as_bytes(std::span(type)), captures});
+  // The sizes come first, so that no part can be taken for another's end.
+  const std::array<std::uint64_t, 2> sizes = {type.size(), captures.size()};
+  return transport_internal::HmacSha256(
+      key, {std::as_bytes(std::span(sizes)), std::as_bytes(std::span(type)), captures, number});
+}
+
+CallNumber NewCallNumber() {
+  CallNumber number;
+  transport_internal::FillRandom(number);
+  return number;
+}
+
+void UseOnce(const CallNumber& number) {
+  constexpr std::size_t kMost = 1 << 16;
+  thread_local std::set<CallNumber> used;
+  thread_local std::deque<CallNumber> in_order;
+  if (!used.insert(number).second) throw BadValue("a pool evaluates each call once");
+  in_order.push_back(number);
+  if (in_order.size() <= kMost) return;
+  used.erase(in_order.front());
+  in_order.pop_front();
 }
 
 namespace {
-[[maybe_unused]] const transport_internal::Mac key_at_start = MacOf("", {});
+[[maybe_unused]] const transport_internal::Mac key_at_start = MacOf("", {}, {});
 }  // namespace
 
 }  // namespace manager_internal
@@ -188,7 +212,8 @@ namespace {
 AnyValue Pool::Arguments(int processes) {
   const unsigned size = processes > 0 ? static_cast<unsigned>(processes)
                                       : std::max(1u, std::thread::hardware_concurrency());
-  return AnyValue::Of(std::pair(TypeName<manager_internal::PoolWorker>(), std::uint64_t{size}));
+  return AnyValue::Of(std::tuple(TypeName<manager_internal::PoolWorker>(), std::uint64_t{size},
+                                 manager_internal::ServingSecret()));
 }
 
 void Pool::Start(ProcessOptions options) {

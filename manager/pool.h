@@ -24,6 +24,7 @@
 #define REMOTEOBJ_MANAGER_POOL_H_
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -65,9 +66,16 @@ struct PoolWorker {
 };
 REMOTEOBJ_DESCRIBE(PoolWorker, nothing)
 
-// A proof that this program, or a fork of it, sent a function of that type with these captures:
-// they are code, and other clients of the manager must not choose it.
-transport_internal::Mac MacOf(std::string_view type, std::span<const std::byte> captures);
+// A random number that tells a call from all others.
+using CallNumber = std::array<std::byte, 16>;
+CallNumber NewCallNumber();
+// Throws BadValue if this process has evaluated the call of that number, among its last 65,536.
+void UseOnce(const CallNumber& number);
+
+// A proof that this program, or a fork of it, sent a function of that type with these captures, as
+// the call of that number: they are code, and other clients of the manager must not choose it.
+transport_internal::Mac MacOf(std::string_view type, std::span<const std::byte> captures,
+                              const CallNumber& number);
 
 // A function on its way to a process of a pool.
 template <typename F>
@@ -87,15 +95,17 @@ class Signed {
       throw BadValue(
           "a pool evaluates only functions that a process of its own program has passed to it");
     }
+    UseOnce(number_);
     return std::invoke(function_, arguments...);
   }
 
  private:
   transport_internal::Mac Mac() const {
-    return MacOf(typeid(F).name(), std::as_bytes(std::span(&function_, 1)));
+    return MacOf(typeid(F).name(), std::as_bytes(std::span(&function_, 1)), number_);
   }
 
   F function_;
+  CallNumber number_ = NewCallNumber();
   transport_internal::Mac mac_;
 };
 

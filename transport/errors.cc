@@ -19,6 +19,7 @@ absl::StatusCode CallError::status_code() const {
     case Kind::kNotDescribed:
       return absl::StatusCode::kUnimplemented;
     case Kind::kNotExposed:
+    case Kind::kNotAllowed:
       return absl::StatusCode::kPermissionDenied;
     case Kind::kAuthenticationError:
       return absl::StatusCode::kUnauthenticated;
@@ -26,8 +27,21 @@ absl::StatusCode CallError::status_code() const {
       return absl::StatusCode::kFailedPrecondition;
     case Kind::kStaleReference:
       return absl::StatusCode::kNotFound;
+    case Kind::kQuotaExceeded:
+      return absl::StatusCode::kResourceExhausted;
   }
   return absl::StatusCode::kUnknown;
+}
+
+NotAllowed NotAllowed::By(const std::string& policy, const std::string& refused) {
+  return NotAllowed(absl::StrCat("the policy of ", policy, " does not allow this client ", refused),
+                    policy);
+}
+
+QuotaExceeded QuotaExceeded::Of(const std::string& quota, std::uint64_t limit) {
+  return QuotaExceeded(absl::StrCat("this client has reached its quota of ", quota, ": ", limit,
+                                    " (ManagerOptions::quotas.", quota, " of the manager)"),
+                       quota, limit);
 }
 
 BadValue BadValue::Within(std::string_view part, std::string_view root) const {

@@ -23,13 +23,16 @@
 //   BadValue             corrects the arguments                   kInvalidArgument
 //   NotDescribed         corrects the call                        kUnimplemented
 //   NotExposed           asks for the member to be exposed        kPermissionDenied
+//   NotAllowed           asks for a key with more rights          kPermissionDenied
+//   QuotaExceeded        uses less, or has the quota raised       kResourceExhausted
 //   AuthenticationError  corrects the key                         kUnauthenticated
 //   ConnectionRefused    corrects the address or a program        kFailedPrecondition
 //   StaleReference       obtains the object again                 kNotFound
 //
 // An object that calls others may fail with one of these itself. Its error also arrives as its own
 // type, and then RemoteErrorOf(e) (remoteobj/except/remote_error.h) is not null. The same is so for
-// what the receiver of a call refuses: BadValue, NotDescribed, NotExposed.
+// what the receiver of a call refuses: BadValue, NotDescribed, NotExposed, NotAllowed,
+// QuotaExceeded.
 //
 // Threads:  immutable values.
 // Not here: every other error of the object (remoteobj/except/remote_error.h), ProcessDied itself
@@ -46,6 +49,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -68,6 +72,8 @@ class CallError : public std::runtime_error {
     kAuthenticationError,
     kConnectionRefused,
     kStaleReference,
+    kNotAllowed,
+    kQuotaExceeded,
   };
 
   Kind kind() const { return kind_; }
@@ -195,6 +201,38 @@ class ConnectionRefused
 class StaleReference : public CallErrorOf<StaleReference, CallError::Kind::kStaleReference> {
  public:
   using CallErrorOf::CallErrorOf;
+};
+
+// The policy of the client's key or user does not allow this. The call had no effect.
+class NotAllowed : public CallErrorOf<NotAllowed, CallError::Kind::kNotAllowed> {
+ public:
+  explicit NotAllowed(const std::string& what, std::string policy = {})
+      : CallErrorOf(what), policy_(std::move(policy)) {}
+  // "the policy of …" and what it refuses.
+  static NotAllowed By(const std::string& policy, const std::string& refused);
+
+  // The name of the key whose policy refused it, or of the user: "uid 1000".
+  const std::string& policy() const { return policy_; }
+
+ private:
+  std::string policy_;
+};
+
+// The client has as much as a quota of the server allows it. The call had no effect.
+class QuotaExceeded : public CallErrorOf<QuotaExceeded, CallError::Kind::kQuotaExceeded> {
+ public:
+  explicit QuotaExceeded(const std::string& what, std::string quota = {}, std::uint64_t limit = 0)
+      : CallErrorOf(what), quota_(std::move(quota)), limit_(limit) {}
+  // With a text that names the quota, its value and the option that raises it.
+  static QuotaExceeded Of(const std::string& quota, std::uint64_t limit);
+
+  // The quota's name, as a member of remoteobj::Quotas; and its value.
+  const std::string& quota() const { return quota_; }
+  std::uint64_t limit() const { return limit_; }
+
+ private:
+  std::string quota_;
+  std::uint64_t limit_ = 0;
 };
 
 // An exception in a message. message.capnp has the meaning of each field.

@@ -41,6 +41,9 @@ enum class AnswerKind : std::uint8_t {
 };
 
 // A relay, as the processes that evaluate its calls use it.
+//
+// `secret` is what the client that made the relay has given to it. Other clients do not have it:
+// they throw NotAllowed, so that they neither see the calls nor answer them.
 class RelayInterface {
  public:
   virtual ~RelayInterface() = default;
@@ -50,12 +53,12 @@ class RelayInterface {
   // The intended number of serving processes.
   virtual std::uint64_t size() const = 0;
   // The relay ends when all clients that called this have disconnected.
-  virtual void keep() = 0;
+  virtual void keep(const std::string& secret) = 0;
   // Waits for a call. Returns nothing once the relay has ended.
-  virtual std::optional<RelayedCall> take() = 0;
+  virtual std::optional<RelayedCall> take(const std::string& secret) = 0;
   // Answers a call that was taken, and takes another if there is one.
-  virtual std::optional<RelayedCall> answer(std::uint64_t number, AnswerKind kind,
-                                            const AnyValue& value) = 0;
+  virtual std::optional<RelayedCall> answer(const std::string& secret, std::uint64_t number,
+                                            AnswerKind kind, const AnyValue& value) = 0;
 
   // The relay takes no more calls, and ends when the pending ones are answered.
   virtual void close() = 0;

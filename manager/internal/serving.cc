@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <tuple>
@@ -23,6 +24,7 @@
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/made_once.h"
+#include "remoteobj/transport/rpc/internal/crypto.h"
 #include "remoteobj/transport/rpc/internal/rpc_client.h"
 #include "remoteobj/transport/wire/internal/access.h"
 #include "remoteobj/transport/wire/message.h"
@@ -118,11 +120,11 @@ class Offers {
     const Proxy<Root> root(Reference{
         client->Object(0, TypeName<Root>(), Deadline::After(client->options().connect_timeout))});
     const absl::Duration soon = client->options().connect_timeout;
-    const Reference made =
-        root->create.Timeout(soon)(std::string("Relay"), std::string(kType),
-                                   AnyValue::Of(std::pair(std::string(type), std::uint64_t{1})));
+    const Reference made = root->create.Timeout(soon)(
+        std::string("Relay"), std::string(kType),
+        AnyValue::Of(std::tuple(std::string(type), std::uint64_t{1}, ServingSecret())));
     const RelayProxy relay(made, kType);
-    relay->keep.Timeout(RelayProxy::kSoon)();
+    relay->keep.Timeout(RelayProxy::kSoon)(ServingSecret());
     std::shared_ptr<Referent> relayed = relay->relayed.Timeout(RelayProxy::kSoon)().referent;
     Remember(key, made.referent);
     try {
@@ -169,7 +171,18 @@ class Offers {
     RpcClient::kSentKind,
     [](const ValueReader& in) { return RpcClient::ReceiveFromProcess(in, &OfferToManager); });
 
+// Drawn before main, so that all forks of the program have the same.
+[[maybe_unused]] const std::string& secret_at_start = ServingSecret();
+
 }  // namespace
+
+const std::string& ServingSecret() {
+  return transport_internal::MadeOnce([] {
+    auto* drawn = new std::string(32, '\0');
+    transport_internal::FillRandom(std::as_writable_bytes(std::span(*drawn)));
+    return drawn;
+  });
+}
 
 std::shared_ptr<Referent> OfferToManager(const std::shared_ptr<RpcClient>& client,
                                          std::string_view type,
@@ -181,16 +194,16 @@ bool Serve(const RelayProxy& relay, Channel& channel) {
   try {
     std::optional<RelayedCall> call;
     for (;;) {
-      if (!call) call = relay->take();
+      if (!call) call = relay->take(ServingSecret());
       if (!call) return true;
       Answer answer = Evaluate(*call, channel);
       const std::uint64_t number = call->number;
       try {
-        call = relay->answer(number, answer.kind, answer.value);
+        call = relay->answer(ServingSecret(), number, answer.kind, answer.value);
       } catch (const BadValue&) {
         // The result can't be sent there: it refers to an object of another manager, say.
         answer = CurrentErrorAsAnswer();
-        call = relay->answer(number, answer.kind, answer.value);
+        call = relay->answer(ServingSecret(), number, answer.kind, answer.value);
       }
     }
   } catch (const NotListening&) {

@@ -38,6 +38,9 @@ class RelayProxy final : public SharedProxy<RelayProxy, RelayInterface> {
   static constexpr absl::Duration kSoon = absl::Seconds(10);
 };
 
+// The secret of the relays that this program makes; its forks have it, too.
+const std::string& ServingSecret();
+
 // Makes an object of this process callable by the manager of `client`: an OfferObject.
 std::shared_ptr<Referent> OfferToManager(
     const std::shared_ptr<transport_internal::RpcClient>& client, std::string_view type,

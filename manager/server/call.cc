@@ -79,6 +79,9 @@ CurrentCall::CurrentCall() : call_(*current_call) {}
 
 ClientId CurrentCall::client() const { return call_.client_; }
 std::uint32_t CurrentCall::thread() const { return call_.thread_; }
+const Rights* CurrentCall::rights() const {
+  return call_.session_ == nullptr ? nullptr : call_.session_->rights.get();
+}
 
 void CurrentCall::ContinueAt(Place place) {
   if (std::exchange(call_.place_, place) != place) throw proxy_internal::LeftEvaluation();

@@ -16,7 +16,10 @@
 #include <optional>
 #include <vector>
 
+#include "remoteobj/manager/inspection.h"
+#include "remoteobj/manager/server/account.h"
 #include "remoteobj/manager/server/current_call.h"
+#include "remoteobj/manager/server/rights.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/wire/internal/heap_message.h"
 #include "remoteobj/transport/wire/references.h"
@@ -27,6 +30,14 @@ using transport_internal::HeapMessage;
 
 class Entry;
 class ObjectServer;
+
+// What the server knows of a connected client.
+struct Session {
+  ClientInfo info;
+  std::shared_ptr<Account> account;
+  std::shared_ptr<Rights> rights;  // Null: it may do everything.
+  Charge connection;
+};
 
 class Call final : public std::enable_shared_from_this<Call> {
  public:
@@ -58,6 +69,11 @@ class Call final : public std::enable_shared_from_this<Call> {
 
   ObjectServer& server_;
   const ClientId client_;
+  // Null for a call of an object of the server, and for one that TryNow() evaluates for a client
+  // without restrictions.
+  std::shared_ptr<const Session> session_;
+  Charge charge_;
+  Charge bytes_;
   std::shared_ptr<Entry> entry_;  // In a batch, of the operation that is being evaluated.
   std::uint32_t thread_ = 0;
   Place place_ = Place::kUnderLock;

@@ -35,6 +35,7 @@ namespace remoteobj::manager_internal {
 
 class Call;
 class Entry;
+class Rights;
 
 // Calls that wait for one thing, first come, first served. A call that is woken and has to wait
 // again keeps its place.
@@ -88,6 +89,8 @@ class CurrentCall {
   ClientId client() const;
   // The calling thread's number in its process.
   std::uint32_t thread() const;
+  // Null if the client may do everything.
+  const Rights* rights() const;
 
   // Returns if the method is evaluated at that place. Otherwise leaves the method, which is called
   // again there. REQUIRES: nothing was changed, and the call has not waited.

@@ -11,7 +11,8 @@
 namespace remoteobj::manager_internal {
 
 Entry::Entry(ObjectServer& server, std::uint64_t id, std::string type_id, std::string type,
-             const RegisteredType& how, std::shared_ptr<void> object, std::shared_ptr<Entry> owner)
+             const RegisteredType& how, std::shared_ptr<void> object, std::shared_ptr<Entry> owner,
+             Charge charge)
     : Referent(id, std::move(type)),
       server_(server),
       type_id_(std::move(type_id)),
@@ -19,17 +20,18 @@ Entry::Entry(ObjectServer& server, std::uint64_t id, std::string type_id, std::s
       object_(std::move(object)),
       channel_(NewLocalChannel(server, *this)),
       owner_(std::move(owner)),
-      strand_(server.NewStrand()) {}
+      strand_(server.NewStrand()),
+      charge_(std::move(charge)) {}
 
 Entry::~Entry() { server_.Forget(*this); }
 
 std::shared_ptr<Entry> ObjectTable::Add(ObjectServer& server, std::string type_id, std::string type,
                                         const RegisteredType& how, std::shared_ptr<void> object,
-                                        std::shared_ptr<Entry> owner) {
+                                        std::shared_ptr<Entry> owner, Charge charge) {
   const absl::MutexLock lock(&mutex_);
   const std::uint64_t id = ++last_id_;
   auto entry = std::make_shared<Entry>(server, id, std::move(type_id), std::move(type), how,
-                                       std::move(object), std::move(owner));
+                                       std::move(object), std::move(owner), std::move(charge));
   entries_.emplace(id, entry);
   return entry;
 }

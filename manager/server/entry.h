@@ -20,6 +20,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "remoteobj/manager/server/account.h"
 #include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/manager/server/strand.h"
@@ -34,7 +35,8 @@ class Entry final : public Referent, public std::enable_shared_from_this<Entry> 
  public:
   // `owner` is null for most; see ObjectServer::Adopt.
   Entry(ObjectServer& server, std::uint64_t id, std::string type_id, std::string type,
-        const RegisteredType& how, std::shared_ptr<void> object, std::shared_ptr<Entry> owner);
+        const RegisteredType& how, std::shared_ptr<void> object, std::shared_ptr<Entry> owner,
+        Charge charge);
   // Tells the server, which destroys the object.
   ~Entry() override;
 
@@ -63,6 +65,7 @@ class Entry final : public Referent, public std::enable_shared_from_this<Entry> 
   const std::unique_ptr<Channel> channel_;
   const std::shared_ptr<Entry> owner_;
   Strand strand_;
+  const Charge charge_;  // To the client that has made it.
 };
 
 class ObjectTable {
@@ -70,7 +73,7 @@ class ObjectTable {
   // With the next number.
   std::shared_ptr<Entry> Add(ObjectServer& server, std::string type_id, std::string type,
                              const RegisteredType& how, std::shared_ptr<void> object,
-                             std::shared_ptr<Entry> owner);
+                             std::shared_ptr<Entry> owner, Charge charge);
   // Throws StaleReference.
   std::shared_ptr<Entry> Find(std::uint64_t id);
   void Erase(std::uint64_t id);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/server/manager_service.h"
 
+#include <cstdint>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -30,13 +31,23 @@ class Answer final : public RpcAnswer {
   const std::shared_ptr<Call> call_;
 };
 
-class Session final : public RpcSession {
- public:
-  Session(ObjectServer& server, const PeerInfo& peer)
-      : server_(server), client_(server.AddClient({.pid = peer.pid, .address = peer.address})) {}
-  ~Session() override { server_.RemoveClient(client_); }
+ClientInfo InfoOf(const PeerInfo& peer) {
+  return {.pid = peer.pid,
+          .address = peer.address,
+          .uid = peer.uid ? std::int64_t{*peer.uid} : -1,
+          .key = peer.key_name};
+}
 
-  std::shared_ptr<Referent> Find(std::uint64_t id) override { return server_.Find(id); }
+class ManagerSession final : public RpcSession {
+ public:
+  ManagerSession(ObjectServer& server, const PeerInfo& peer)
+      : server_(server), client_(server.AddClient(InfoOf(peer))) {}
+  ~ManagerSession() override { server_.RemoveClient(client_); }
+
+  std::shared_ptr<Referent> Find(std::uint64_t id) override { return server_.FindFor(client_, id); }
+  std::shared_ptr<void> ChargeKept() override {
+    return std::make_shared<Charge>(server_.ChargeTo(client_, &Account::kept));
+  }
   std::unique_ptr<RpcAnswer> Begin(const std::shared_ptr<Referent>& object,
                                    std::unique_ptr<HeapMessage> request,
                                    std::function<void()> done) override {
@@ -56,7 +67,9 @@ class Session final : public RpcSession {
 }  // namespace
 
 std::unique_ptr<RpcSession> ManagerService::Connected(const PeerInfo& peer) {
-  return std::make_unique<Session>(server_, peer);
+  return std::make_unique<ManagerSession>(server_, peer);
 }
+
+bool ManagerService::MayConnect(const PeerInfo& peer) { return server_.MayConnect(InfoOf(peer)); }
 
 }  // namespace remoteobj::manager_internal

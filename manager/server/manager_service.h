@@ -19,6 +19,7 @@ class ManagerService final : public transport_internal::RpcService {
 
   std::unique_ptr<transport_internal::RpcSession> Connected(
       const transport_internal::PeerInfo& peer) override;
+  bool MayConnect(const transport_internal::PeerInfo& peer) override;
   Deadline NextTimeout() override { return server_.NextTimeout(); }
   void RunTimeouts() override { server_.RunTimeouts(); }
 

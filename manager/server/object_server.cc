@@ -28,8 +28,9 @@ using transport_internal::RequestIn;
 // The references of a request and its outcome.
 class ServerAttachments final : public Attachments {
  public:
-  ServerAttachments(ObjectServer& server, std::vector<std::shared_ptr<Referent>>& sent)
-      : server_(server), sent_(sent) {}
+  ServerAttachments(ObjectServer& server, const Session* session,
+                    std::vector<std::shared_ptr<Referent>>& sent)
+      : server_(server), session_(session), sent_(sent) {}
 
   void Send(std::shared_ptr<Referent> referent) override {
     auto entry = std::dynamic_pointer_cast<Entry>(std::move(referent));
@@ -39,11 +40,12 @@ class ServerAttachments final : public Attachments {
     sent_.push_back(std::move(entry));
   }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
-    return server_.Find(id);
+    return server_.FindFor(session_, id);
   }
 
  private:
   ObjectServer& server_;
+  const Session* const session_;
   std::vector<std::shared_ptr<Referent>>& sent_;
 };
 
@@ -77,10 +79,22 @@ ObjectServer::ObjectServer(Registry registry, Options options)
         return std::move(registry);
       }()),
       max_outcome_bytes_(options.max_outcome_bytes),
+      quotas_([&] {
+        if (options.quotas.threads == 0) {
+          options.quotas.threads = std::max<std::uint64_t>(1, options.max_threads / 2);
+        }
+        return options.quotas;
+      }()),
       pool_(options.max_threads) {
+  for (const auto& [name, policy] : options.keys) {
+    rights_of_keys_.emplace(name, std::make_shared<Rights>(name, policy));
+  }
+  for (const auto& [uid, policy] : options.users) {
+    rights_of_users_.emplace(uid, std::make_shared<Rights>(absl::StrCat("uid ", uid), policy));
+  }
   const RegisteredType& how = registry_.Find("");
-  root_ =
-      std::make_shared<Entry>(*this, 0, "", how.name, how, std::make_shared<Root>(*this), nullptr);
+  root_ = std::make_shared<Entry>(*this, 0, "", how.name, how, std::make_shared<Root>(*this),
+                                  nullptr, Charge());
   ends_.BeginThread();
 }
 
@@ -89,16 +103,82 @@ ObjectServer::~ObjectServer() {
   // Neither runs anything from here on, though what is destroyed below may have work for them.
   pool_.Stop();
   ends_.Stop();
+  {
+    // Calls that wait for a thread keep the accounts in which they wait.
+    std::vector<std::deque<std::function<void()>>> waiting;
+    const absl::MutexLock lock(&sessions_mutex_);
+    for (const auto& [name, weak] : accounts_) {
+      const auto account = weak.lock();
+      if (account != nullptr) waiting.push_back(std::exchange(account->threads->waiting, {}));
+    }
+  }
   // Objects that refer to one another keep each other: they are destroyed here.
   for (const std::shared_ptr<Entry>& entry : table_.entries()) Destroy(entry->TakeObject());
 }
 
+std::string ObjectServer::AccountName(const ClientInfo& info) {
+  if (info.pid != 0) return absl::StrCat("pid ", info.pid);
+  if (info.uid >= 0) return absl::StrCat("uid ", info.uid);
+  // tcp:HOST:PORT
+  return info.address.substr(0, info.address.rfind(':'));
+}
+
+bool ObjectServer::MayConnect(const ClientInfo& info) {
+  const absl::MutexLock lock(&sessions_mutex_);
+  const auto at = accounts_.find(AccountName(info));
+  const auto account = at == accounts_.end() ? nullptr : at->second.lock();
+  return account == nullptr || account->connections.used.load() < quotas_.connections;
+}
+
 ClientId ObjectServer::AddClient(ClientInfo info) {
+  const auto session = std::make_shared<Session>();
   const absl::MutexLock lock(&mutex_);
   info.id = ++last_client_;
+  {
+    const absl::MutexLock sessions_lock(&sessions_mutex_);
+    const std::string name = AccountName(info);
+    // One that the server knows nothing of is a client of its own.
+    std::weak_ptr<Account> none;
+    std::weak_ptr<Account>& account = name.empty() ? none : accounts_[name];
+    session->account = account.lock();
+    if (session->account == nullptr) {
+      session->account = std::make_shared<Account>(quotas_, quotas_.threads);
+      account = session->account;
+      if (accounts_.size() >= most_accounts_) {
+        std::erase_if(accounts_, [](const auto& one) { return one.second.expired(); });
+        most_accounts_ = 2 * accounts_.size() + 64;
+      }
+    }
+    session->connection = Charge(session->account, &Account::connections);
+    const auto of_key = rights_of_keys_.find(info.key);
+    const auto of_user = rights_of_users_.find(info.uid);
+    if (of_key != rights_of_keys_.end()) {
+      session->rights = of_key->second;
+    } else if (of_user != rights_of_users_.end()) {
+      session->rights = of_user->second;
+    }
+    session->info = info;
+    sessions_.emplace(info.id, session);
+  }
   const ClientId id = info.id;
   clients_.emplace(id, Client{.info = std::move(info)});
   return id;
+}
+
+std::shared_ptr<const Session> ObjectServer::SessionOf(ClientId client) {
+  const absl::MutexLock lock(&sessions_mutex_);
+  const auto at = sessions_.find(client);
+  return at == sessions_.end() ? nullptr : at->second;
+}
+
+Charge ObjectServer::ChargeTo(ClientId client, Account::Meter Account::* meter) {
+  const auto session = SessionOf(client);
+  return session == nullptr ? Charge() : Charge(session->account, meter);
+}
+
+Charge ObjectServer::ChargeToCaller(Account::Meter Account::* meter) {
+  const Call* const call = Evaluating::call();
+  return call == nullptr ? Charge() : call->server_.ChargeTo(call->client_, meter);
 }
 
 void ObjectServer::RemoveClient(ClientId client) {
@@ -114,6 +194,10 @@ void ObjectServer::RemoveClient(ClientId client) {
     }
   }
   clients_.erase(at);
+  {
+    const absl::MutexLock sessions_lock(&sessions_mutex_);
+    sessions_.erase(client);
+  }
   RunWoken();
 }
 
@@ -131,6 +215,15 @@ void ObjectServer::LeavesSomething(ClientId client, const std::shared_ptr<Entry>
 
 std::shared_ptr<Entry> ObjectServer::Find(std::uint64_t id) {
   return id == 0 ? root_ : table_.Find(id);
+}
+
+std::shared_ptr<Entry> ObjectServer::FindFor(const Session* session, std::uint64_t id) {
+  if (session != nullptr && session->rights != nullptr) session->rights->CheckObject(id);
+  return Find(id);
+}
+
+std::shared_ptr<Entry> ObjectServer::FindFor(ClientId client, std::uint64_t id) {
+  return FindFor(restricts() ? SessionOf(client).get() : nullptr, id);
 }
 
 std::shared_ptr<Entry> ObjectServer::Make(std::string_view type_id, std::string_view type,
@@ -168,6 +261,13 @@ std::shared_ptr<Entry> ObjectServer::CurrentEntry() {
   return Evaluating::call()->entry_;
 }
 
+ClientInfo ObjectServer::CurrentClient() {
+  if (!IsEvaluating()) throw std::logic_error("call this in a method of a manager's object");
+  const Call& call = *Evaluating::call();
+  const auto session = call.server_.SessionOf(call.client_);
+  return session == nullptr ? ClientInfo{.id = call.client_} : session->info;
+}
+
 void ObjectServer::OnShutdown(std::function<void()> on_shutdown) {
   static_cast<Root*>(root_->object())->set_on_shutdown(std::move(on_shutdown));
 }
@@ -176,7 +276,7 @@ std::shared_ptr<Entry> ObjectServer::Adopt(const RegisteredType& how, std::strin
                                            std::string_view type, std::shared_ptr<void> object,
                                            std::shared_ptr<Entry> owner) {
   return table_.Add(*this, std::string(type_id), how.built_in ? std::string(type) : how.name, how,
-                    std::move(object), std::move(owner));
+                    std::move(object), std::move(owner), ChargeToCaller(&Account::objects));
 }
 
 void ObjectServer::Forget(Entry& entry) {
@@ -223,6 +323,17 @@ void ObjectServer::CheckRequest(const Entry& entry, const RequestReader& request
   }
 }
 
+void ObjectServer::CheckRights(const Rights* rights, const Entry& entry,
+                               const RequestReader& request) {
+  if (rights == nullptr) return;
+  for (std::size_t begin = 0;;) {
+    const std::size_t end = request.EndOfChain(begin);
+    rights->CheckChain(entry, request, begin, end);
+    if (end >= request.size()) return;
+    begin = end + 1;
+  }
+}
+
 // A chain that would have to wait fails with WouldWait: the request can't be evaluated again from
 // its start, since the chains before it are done.
 void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::size_t chains,
@@ -236,7 +347,9 @@ void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::
     OutcomeWriter one = outcomes[i];
     try {
       const bool another = i != 0 && request[begin - 1].Arguments().size() != 0;
-      call.entry_ = another ? Find(request[begin - 1].Arguments()[0].AsObject()) : first;
+      const Session* const session = call.session_.get();
+      call.entry_ =
+          another ? FindFor(session, request[begin - 1].Arguments()[0].AsObject()) : first;
       const RegisteredType& how = call.entry_->how();
       if (!how.built_in || how.relay != nullptr || call.entry_->id() == 0) {
         throw BadValue(
@@ -244,7 +357,11 @@ void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::
                          call.entry_->type()));
       }
       for (std::size_t at = begin; at < end; ++at) RefuseCode(request[at].kind());
-      proxy_internal::EvaluateChain(call.entry_->object(), *how.info, request, begin, end, one);
+      const Rights* const rights = session == nullptr ? nullptr : session->rights.get();
+      if (rights != nullptr) rights->CheckChain(*call.entry_, request, begin, end);
+      proxy_internal::EvaluateChain(
+          call.entry_->object(), *how.info, request, begin, end, one,
+          {.read_only = rights == nullptr ? nullptr : rights->read_only()});
     } catch (const proxy_internal::LeftEvaluation&) {
       call.list_ = nullptr;
       one.Error({.type = "remoteobj::WouldWait",
@@ -267,28 +384,11 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
   call.outcome_.LimitTo(max_outcome_bytes_);
   OutcomeWriter outcome = Access::Outcome(call.outcome_);
   call.references_.clear();
-  ServerAttachments attachments(*this, call.references_);
+  ServerAttachments attachments(*this, call.session_.get(), call.references_);
   const transport_internal::Attaching attaching(call.outcome_, attachments);
   Access::InOf(request).attachments = &attachments;
   try {
-    const RegisteredType& how = call.entry_->how();
-    if (how.relay != nullptr) {
-      how.relay(call.entry_->object(), request, outcome);
-    } else if (const std::size_t chains = how.built_in ? request.chains() : 1; chains > 1) {
-      EvaluateBatch(call, request, chains, outcome);
-    } else {
-      CheckRequest(*call.entry_, request);
-      // The results of calls may be the object again, or another of its type.
-      const auto check_exposed = [&how](const proxy_internal::TypeInfo& type,
-                                        const OperationReader& operation) {
-        if (IsOrDerives(type, *how.info) || IsOrDerives(*how.info, type)) {
-          CheckExposed(how, operation);
-        }
-      };
-      const proxy_internal::CheckOperation check = check_exposed;
-      proxy_internal::Evaluate(call.entry_->object(), *how.info, request, outcome,
-                               how.exposed ? &check : nullptr);
-    }
+    EvaluateRequest(call, request, outcome);
   } catch (const proxy_internal::LeftEvaluation&) {
     if (may_wait) return false;
     call.list_ = nullptr;
@@ -297,7 +397,36 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
     outcome.Error(CaptureCurrentException());
   }
   if (call.outcome_.used() == 0) outcome.Value().Null();
+  if (call.session_ != nullptr && call.session_->rights != nullptr) {
+    const bool made =
+        call.entry_->id() == 0 && request.size() != 0 && request[0].name() == "create";
+    for (const auto& reference : call.references_) call.session_->rights->Give(reference, made);
+  }
   return true;
+}
+
+void ObjectServer::EvaluateRequest(Call& call, const RequestReader& request,
+                                   OutcomeWriter& outcome) {
+  const RegisteredType& how = call.entry_->how();
+  const Rights* const rights = call.session_ == nullptr ? nullptr : call.session_->rights.get();
+  const std::size_t chains = how.built_in && how.relay == nullptr ? request.chains() : 1;
+  if (chains > 1) return EvaluateBatch(call, request, chains, outcome);
+  CheckRights(rights, *call.entry_, request);
+  if (how.relay != nullptr) return how.relay(call.entry_->object(), request, outcome);
+  CheckRequest(*call.entry_, request);
+  // The results of calls may be the object again, or another of its type.
+  const auto check_exposed = [&how](const proxy_internal::TypeInfo& type,
+                                    const OperationReader& operation) {
+    if (IsOrDerives(type, *how.info) || IsOrDerives(*how.info, type)) {
+      CheckExposed(how, operation);
+    }
+  };
+  const proxy_internal::CheckOperation check = check_exposed;
+  // What the root may be asked for by this client was checked.
+  const bool read_only = rights != nullptr && call.entry_->id() != 0;
+  proxy_internal::Evaluate(call.entry_->object(), *how.info, request, outcome,
+                           {.check = how.exposed ? &check : nullptr,
+                            .read_only = read_only ? rights->read_only() : nullptr});
 }
 
 std::shared_ptr<Call> ObjectServer::Failed(std::shared_ptr<Call> call) {
@@ -321,7 +450,7 @@ void ObjectServer::EvaluateOnThread(Call& call) {
     Finish(*kept);
   };
   try {
-    call.entry_->strand().Run(call.entry_, evaluate);
+    call.entry_->strand().Run(call.entry_, evaluate, ThreadsOf(call));
   } catch (const std::system_error&) {
     Failed(call.shared_from_this());
   }
@@ -339,7 +468,8 @@ void ObjectServer::RunWoken() {
 std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::unique_ptr<HeapMessage> request,
                                           Call::Done done) {
   In in = request->Read();
-  return Begin(client, Find(RequestIn(in).target()), std::move(request), std::move(done));
+  return Begin(client, FindFor(client, RequestIn(in).target()), std::move(request),
+               std::move(done));
 }
 
 std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry> entry,
@@ -347,6 +477,7 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
   const auto call = std::make_shared<Call>(*this, client, std::move(entry), std::move(done));
   call->request_ = std::move(message);
   call->place_ = call->entry_->how().place();
+  call->session_ = SessionOf(client);
   try {
     In in = call->request_->Read();
     if (RequestIn(in).deadline().expired()) throw DeadlineExceeded("the request came too late");
@@ -358,9 +489,13 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
     Call::Done later = std::exchange(call->done_, nullptr);  // See the header.
     EvaluateLocked(*call);
     RunWoken();
+    if (call->finished_ ? call->hands_over() : call->place_ == Place::kUnderLock) {
+      // It waits, or its outcome does, for the acknowledgement.
+      if (!ChargeCall(*call)) return call;
+    }
     if (call->finished_) return call;
     call->done_ = std::move(later);
-    if (call->place_ == Place::kUnderLock) return call;  // It waits.
+    if (call->place_ == Place::kUnderLock) return call;
   }
   if (call->place_ == Place::kInServer) {
     const ServingAll serving_all;
@@ -370,14 +505,35 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
     return call;
   }
   const absl::MutexLock lock(&mutex_);
-  EvaluateOnThread(*call);
+  if (ChargeCall(*call)) EvaluateOnThread(*call);
   return call;
+}
+
+bool ObjectServer::ChargeCall(Call& call) {
+  if (call.session_ == nullptr) return true;
+  try {
+    const std::shared_ptr<Account>& account = call.session_->account;
+    call.charge_ = Charge(account, &Account::calls);
+    call.bytes_ = Charge(account, &Account::call_bytes, call.request_->words().size_bytes(),
+                         /*at_least_one=*/true);
+    return true;
+  } catch (const QuotaExceeded&) {
+    if (call.list_ != nullptr) waiting_.Remove(call);
+    call.references_.clear();
+    // What it would have got goes to another.
+    for (auto& give_back : std::exchange(call.give_back_, {})) give_back();
+    Failed(call.shared_from_this());
+  }
+  RunWoken();
+  return false;
 }
 
 std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader& request) {
   std::shared_ptr<Call> call;
   try {
-    call = std::make_shared<Call>(*this, client, Find(request.target()), nullptr);
+    const auto session = restricts() ? SessionOf(client) : nullptr;
+    call = std::make_shared<Call>(*this, client, FindFor(session.get(), request.target()), nullptr);
+    call->session_ = session;
   } catch (...) {
     return Failed(std::make_shared<Call>(*this, client, root_, nullptr));
   }
@@ -409,11 +565,13 @@ void ObjectServer::Do(std::function<void()> work) {
 void ObjectServer::DoForOwner(std::shared_ptr<Entry> part, std::function<void()> work) {
   mutex_.AssertHeld();
   const std::shared_ptr<Entry>& owner = part->owner();
-  owner->strand().Run(owner, [this, part, work = std::move(work)] {
+  const Call* const caller = Evaluating::call();
+  const auto run = [this, part, work = std::move(work)] {
     Call call(*this, /*client=*/0, part->owner(), nullptr);
     const Evaluating evaluating(call);
     work();
-  });
+  };
+  owner->strand().Run(owner, run, caller == nullptr ? nullptr : ThreadsOf(*caller));
 }
 
 void ObjectServer::RunTimeouts() {

@@ -23,6 +23,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -31,10 +32,14 @@
 #include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "remoteobj/manager/inspection.h"
+#include "remoteobj/manager/policy.h"
+#include "remoteobj/manager/quotas.h"
+#include "remoteobj/manager/server/account.h"
 #include "remoteobj/manager/server/call.h"
 #include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/manager/server/entry.h"
 #include "remoteobj/manager/server/registry.h"
+#include "remoteobj/manager/server/rights.h"
 #include "remoteobj/manager/server/strand.h"
 #include "remoteobj/manager/server/waiting_calls.h"
 #include "remoteobj/manager/server/worker_pool.h"
@@ -52,6 +57,10 @@ class ObjectServer {
     // Of users' types that run on threads.
     std::size_t max_threads = 64;
     std::size_t max_outcome_bytes = kMaxRpcMessageBytes;
+    Quotas quotas = {};
+    // Of clients by the name of their key, or else by their uid. Others are not restricted.
+    std::map<std::string, Policy> keys = {};
+    std::map<std::int64_t, Policy> users = {};
   };
 
   explicit ObjectServer(Registry registry) : ObjectServer(std::move(registry), Options()) {}
@@ -62,7 +71,10 @@ class ObjectServer {
 
   // Clients
 
+  // Throws QuotaExceeded if it has as many connections as it may have.
   ClientId AddClient(ClientInfo info);
+  // Returns false if AddClient would throw.
+  bool MayConnect(const ClientInfo& info);
   // Tells the objects in which the client has left something. Cancel its calls first.
   void RemoveClient(ClientId client);
   // Has the ClientGone of `object` called when the client is removed. REQUIRES: the lock is held.
@@ -73,6 +85,13 @@ class ObjectServer {
   const Registry& registry() const { return registry_; }
   // The object of that number; 0 is the root, by which all others are made. Throws StaleReference.
   std::shared_ptr<Entry> Find(std::uint64_t id);
+  // The same for a client, which may be restricted to objects that it was given: NotAllowed.
+  std::shared_ptr<Entry> FindFor(ClientId client, std::uint64_t id);
+  std::shared_ptr<Entry> FindFor(const Session* session, std::uint64_t id);
+  // Charges a client.
+  Charge ChargeTo(ClientId client, Account::Meter Account::* meter);
+  // Charges the client whose call the thread evaluates, if it evaluates one.
+  static Charge ChargeToCaller(Account::Meter Account::* meter);
   std::shared_ptr<Entry> Make(std::string_view type_id, std::string_view type,
                               const ListReader& arguments);
   // An existing object, of the registered type of that name.
@@ -89,6 +108,8 @@ class ObjectServer {
   static bool IsEvaluating();
   // That object.
   static std::shared_ptr<Entry> CurrentEntry();
+  // The client whose call that is. Its id is 0 if it is an object of the server.
+  static ClientInfo CurrentClient();
   // Returns true if the server is being destroyed.
   bool closing() const { return closing_.load(); }
   // Called when a client asks the manager to end.
@@ -139,14 +160,28 @@ class ObjectServer {
   static void CheckBatchSize(std::size_t chains);
   // Checks the operations on the object itself, so that a batch is refused as a whole.
   static void CheckRequest(const Entry& entry, const RequestReader& request);
+  // Checks the rights of the client for all chains of the request, which begin at `entry`.
+  static void CheckRights(const Rights* rights, const Entry& entry, const RequestReader& request);
   void EvaluateBatch(Call& call, const RequestReader& request, std::size_t chains,
                      OutcomeWriter& outcome);
+  void EvaluateRequest(Call& call, const RequestReader& request, OutcomeWriter& outcome);
+  static std::string AccountName(const ClientInfo& info);
+  std::shared_ptr<const Session> SessionOf(ClientId client);
+  // The client's part of the threads; null if the call is the server's own.
+  std::shared_ptr<ThreadShare> ThreadsOf(const Call& call) {
+    const auto session = call.session_ != nullptr ? call.session_ : SessionOf(call.client_);
+    return session == nullptr ? nullptr : session->account->threads;
+  }
+  // Returns true if any client is restricted.
+  bool restricts() const { return !rights_of_keys_.empty() || !rights_of_users_.empty(); }
   // Returns true if it is finished. Otherwise it waits, or continues at another place. Under the
   // lock for built-in types.
   bool Evaluate(Call& call, const RequestReader& request, bool may_wait);
   // Ends a new call with the current exception.
   static std::shared_ptr<Call> Failed(std::shared_ptr<Call> call);
   void EvaluateLocked(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Charges a call that is not over to its client. Returns false if it has failed instead.
+  bool ChargeCall(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EvaluateOnThread(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunWoken() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -156,7 +191,18 @@ class ObjectServer {
 
   const Registry registry_;
   const std::size_t max_outcome_bytes_;
+  const Quotas quotas_;
   ObjectTable table_;
+
+  // Taken last.
+  absl::Mutex sessions_mutex_;
+  std::unordered_map<ClientId, std::shared_ptr<const Session>> sessions_
+      ABSL_GUARDED_BY(sessions_mutex_);
+  std::map<std::string, std::weak_ptr<Account>> accounts_ ABSL_GUARDED_BY(sessions_mutex_);
+  std::size_t most_accounts_ ABSL_GUARDED_BY(sessions_mutex_) = 64;  // Then ended ones are dropped.
+  // Empty if no client is restricted.
+  std::map<std::string, std::shared_ptr<Rights>> rights_of_keys_;
+  std::map<std::int64_t, std::shared_ptr<Rights>> rights_of_users_;
 
   // Guards all that waits, and built-in objects.
   absl::Mutex mutex_;

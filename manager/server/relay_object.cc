@@ -245,10 +245,12 @@ void Relay::Unreferenced() { End(absl::StrCat("no process refers to ", what_)); 
 
 // RelayObject
 
-RelayObject::RelayObject(ObjectServer& server, Kind kind, std::string type, std::uint64_t size)
+RelayObject::RelayObject(ObjectServer& server, Kind kind, std::string type, std::uint64_t size,
+                         std::string secret)
     : server_(server),
       kind_(kind),
       size_(size),
+      secret_(std::move(secret)),
       relay_(std::make_shared<Relay>(kind == Kind::kPool ? "the pool" : absl::StrCat("the ", type),
                                      /*takes_code=*/kind == Kind::kPool)) {
   kept_ =
@@ -267,8 +269,19 @@ Reference RelayObject::relayed() {
   return {std::move(relayed)};
 }
 
-std::optional<RelayedCall> RelayObject::answer(std::uint64_t number, AnswerKind kind,
-                                               const AnyValue& value) {
+void RelayObject::CheckServes(std::string_view secret) const {
+  // In a time that does not tell where they differ.
+  unsigned different = secret.size() == secret_.size() ? 0 : 1;
+  for (std::size_t i = 0; i < std::min(secret.size(), secret_.size()); ++i) {
+    different |= static_cast<unsigned>(secret[i] ^ secret_[i]);
+  }
+  if (different == 0) return;
+  throw NotAllowed("only the program that serves this object may take and answer its calls");
+}
+
+std::optional<RelayedCall> RelayObject::answer(const std::string& secret, std::uint64_t number,
+                                               AnswerKind kind, const AnyValue& value) {
+  CheckServes(secret);
   relay_->Answer(number, kind, value);
   return relay_->Take();
 }
@@ -278,11 +291,12 @@ void RelayObject::terminate() { relay_->End("the pool was terminated"); }
 void AddRelayTypes(Registry& registry) {
   for (const auto& [type_id, kind] : {std::pair("Relay", RelayObject::Kind::kObject),
                                       std::pair("Pool", RelayObject::Kind::kPool)}) {
-    registry.Add(
-        type_id, WaitingType<RelayObject, RelayInterface>([k = kind](const ListReader& in) {
-          return std::make_shared<RelayObject>(
-              ObjectServer::Current(), k, Decode<std::string>(in[0]), Decode<std::uint64_t>(in[1]));
-        }));
+    registry.Add(type_id,
+                 WaitingType<RelayObject, RelayInterface>([k = kind](const ListReader& in) {
+                   return std::make_shared<RelayObject>(
+                       ObjectServer::Current(), k, Decode<std::string>(in[0]),
+                       Decode<std::uint64_t>(in[1]), Decode<std::string>(in[2]));
+                 }));
   }
 }
 

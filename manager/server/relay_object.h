@@ -24,6 +24,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -107,15 +108,22 @@ class RelayObject final : public SharedObject, public RelayInterface {
  public:
   enum class Kind { kObject, kPool };
   // `type` is the type of the object whose calls are relayed. A pool keeps that object.
-  RelayObject(ObjectServer& server, Kind kind, std::string type, std::uint64_t size);
+  RelayObject(ObjectServer& server, Kind kind, std::string type, std::uint64_t size,
+              std::string secret);
   ~RelayObject() override;
 
   Reference relayed() override;
   std::uint64_t size() const override { return size_; }
-  void keep() override { relay_->Keep(); }
-  std::optional<RelayedCall> take() override { return relay_->AwaitCall(); }
-  std::optional<RelayedCall> answer(std::uint64_t number, AnswerKind kind,
-                                    const AnyValue& value) override;
+  void keep(const std::string& secret) override {
+    CheckServes(secret);
+    relay_->Keep();
+  }
+  std::optional<RelayedCall> take(const std::string& secret) override {
+    CheckServes(secret);
+    return relay_->AwaitCall();
+  }
+  std::optional<RelayedCall> answer(const std::string& secret, std::uint64_t number,
+                                    AnswerKind kind, const AnyValue& value) override;
 
   void close() override { relay_->Close(); }
   void terminate() override;
@@ -125,9 +133,13 @@ class RelayObject final : public SharedObject, public RelayInterface {
   std::size_t waiting() const override { return relay_->pending(); }
 
  private:
+  // Throws NotAllowed unless the caller has the relay's secret.
+  void CheckServes(std::string_view secret) const;
+
   ObjectServer& server_;
   const Kind kind_;
   const std::uint64_t size_;
+  const std::string secret_;
   const std::shared_ptr<Relay> relay_;
   std::weak_ptr<Referent> relayed_;
   std::shared_ptr<Referent> kept_;  // Kept by a pool; otherwise released by the first relayed().

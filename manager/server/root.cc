@@ -22,39 +22,62 @@ Reference Root::create(const std::string& type_id, const std::string& type,
   return made;
 }
 
-void Root::publish(const std::string& name, const Reference& object) {
+const Rights* Root::CallerRights() {
+  return ObjectServer::IsEvaluating() ? CurrentCall().rights() : nullptr;
+}
+
+void Root::publish_for(const std::string& name, const Reference& object,
+                       const std::vector<std::string>& allow) {
   const absl::MutexLock lock(&mutex_);
-  const auto [at, added] = names_.try_emplace(name, object.referent);
-  if (!added && at->second != object.referent) {
+  const auto at = names_.find(name);
+  if (at == names_.end()) {
+    names_.emplace(
+        name, Published{object.referent, allow, ObjectServer::ChargeToCaller(&Account::names)});
+  } else if (at->second.object != object.referent) {
     throw std::invalid_argument(absl::StrCat("another object is published as \"", name, "\""));
+  } else {
+    at->second.allow = allow;
   }
 }
 
 Reference Root::get(const std::string& name) const {
+  const Rights* const rights = CallerRights();
   const absl::MutexLock lock(&mutex_);
   const auto at = names_.find(name);
+  if (rights != nullptr) {
+    // Before it says if there is such a name.
+    rights->CheckName(name, at == names_.end() ? std::vector<std::string>() : at->second.allow);
+  }
   if (at == names_.end()) {
     throw std::out_of_range(absl::StrCat("no object is published as \"", name, "\""));
   }
-  return {at->second};
+  return {at->second.object};
 }
 
 Reference Root::get_or_create(const std::string& name, const std::string& type_id,
                               const std::string& type, const AnyValue& arguments) {
+  const Rights* const rights = CallerRights();
   {
     const absl::MutexLock lock(&mutex_);
     const auto at = names_.find(name);
-    if (at != names_.end()) return {at->second};
+    if (rights != nullptr) {
+      if (at == names_.end()) rights->Refuse("to publish an object");
+      rights->CheckName(name, at->second.allow);
+    }
+    if (at != names_.end()) return {at->second.object};
   }
   // Without the lock: it may run a user's constructor. If two calls race, the first one's object is
   // published.
   Reference made = create(type_id, type, arguments);
   const absl::MutexLock lock(&mutex_);
-  return {names_.try_emplace(name, made.referent).first->second};
+  const auto at = names_.find(name);
+  if (at != names_.end()) return {at->second.object};
+  names_.emplace(name, Published{made.referent, {}, ObjectServer::ChargeToCaller(&Account::names)});
+  return made;
 }
 
 void Root::unpublish(const std::string& name) {
-  std::shared_ptr<Referent> last;
+  Published last;
   const absl::MutexLock lock(&mutex_);
   const auto at = names_.find(name);
   if (at == names_.end()) {
@@ -65,16 +88,19 @@ void Root::unpublish(const std::string& name) {
 }
 
 std::vector<std::string> Root::names() const {
+  const Rights* const rights = CallerRights();
   const absl::MutexLock lock(&mutex_);
   std::vector<std::string> names;
-  for (const auto& [name, object] : names_) names.push_back(name);
+  for (const auto& [name, published] : names_) {
+    if (rights == nullptr || rights->MayGet(name, published.allow)) names.push_back(name);
+  }
   return names;
 }
 
 std::map<std::uint64_t, std::string> Root::ids() const {
   const absl::MutexLock lock(&mutex_);
   std::map<std::uint64_t, std::string> ids;
-  for (const auto& [name, object] : names_) ids.emplace(object->id(), name);
+  for (const auto& [name, published] : names_) ids.emplace(published.object->id(), name);
   return ids;
 }
 

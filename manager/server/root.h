@@ -14,7 +14,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "remoteobj/manager/inspection.h"
+#include "remoteobj/manager/server/account.h"
 #include "remoteobj/manager/server/registry.h"
+#include "remoteobj/manager/server/rights.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/references.h"
@@ -31,7 +33,10 @@ class Root {
   Reference create(const std::string& type_id, const std::string& type, const AnyValue& arguments);
 
   // Throws std::invalid_argument if another object has the name.
-  void publish(const std::string& name, const Reference& object);
+  void publish(const std::string& name, const Reference& object) { publish_for(name, object, {}); }
+  // `allow`: PublishOptions::allow.
+  void publish_for(const std::string& name, const Reference& object,
+                   const std::vector<std::string>& allow);
   // Throws std::out_of_range if no object has the name, as does unpublish.
   Reference get(const std::string& name) const;
   Reference get_or_create(const std::string& name, const std::string& type_id,
@@ -54,11 +59,18 @@ class Root {
  private:
   ObjectServer& server_;
   std::function<void()> on_shutdown_;
+  struct Published {
+    std::shared_ptr<Referent> object;
+    std::vector<std::string> allow;
+    Charge charge;
+  };
+  static const Rights* CallerRights();
+
   mutable absl::Mutex mutex_;
-  std::map<std::string, std::shared_ptr<Referent>> names_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Published> names_ ABSL_GUARDED_BY(mutex_);
 };
-REMOTEOBJ_DESCRIBE(Root, create, publish, get, get_or_create, unpublish, names, inspect,
-                   object_count, ping, shutdown)
+REMOTEOBJ_DESCRIBE(Root, create, publish, publish_for, get, get_or_create, unpublish, names,
+                   inspect, object_count, ping, shutdown)
 
 RegisteredType RootType();
 

@@ -18,6 +18,14 @@
 
 namespace remoteobj::manager_internal {
 
+// One client's part of the threads. Guarded by the mutex of the strands.
+struct ThreadShare {
+  const std::size_t limit;
+  std::size_t running = 0;
+  // What waits for one of its threads. The functions of other clients do not wait behind it.
+  std::deque<std::function<void()>> waiting = {};
+};
+
 class Strand {
  public:
   Strand(absl::Mutex& mutex, WorkerPool& pool) : mutex_(mutex), pool_(pool) {}
@@ -26,20 +34,31 @@ class Strand {
 
   // Throws std::system_error if there is no thread for it and none can be started; `work` does not
   // run then.
-  void Run(std::shared_ptr<void> owner, std::function<void()> work);
+  void Run(std::shared_ptr<void> owner, std::function<void()> work,
+           std::shared_ptr<ThreadShare> share = nullptr);
   // Runs `work` later if there is no thread for it.
   void RunSometime(std::shared_ptr<void> owner, std::function<void()> work);
   // The functions that have not ended.
   std::size_t size() const { return line_.size(); }
 
  private:
-  // Returns true if no other function is under way.
-  bool Push(std::function<void()> work);
-  void RunAll();
+  struct Function {
+    std::function<void()> work;
+    std::shared_ptr<ThreadShare> share;
+    bool admitted = false;  // It may run, and counts among those that run of its share.
+  };
+
+  // Returns true if no other function is under way, and this one may run.
+  bool Push(const std::shared_ptr<void>& owner, Function function);
+  // Removes functions whose share has its threads, up to the first one that may run. Returns false
+  // if there is none.
+  bool Next(const std::shared_ptr<void>& owner);
+  static void Release(const std::shared_ptr<ThreadShare>& share);
+  void RunAll(const std::shared_ptr<void>& owner);
 
   absl::Mutex& mutex_;
   WorkerPool& pool_;
-  std::deque<std::function<void()>> line_;  // The first one is under way.
+  std::deque<Function> line_;  // The first one is under way. Admitted ones come first.
 };
 
 }  // namespace remoteobj::manager_internal

@@ -108,8 +108,7 @@ Reference TestServer::Create(std::string_view type_id, std::string_view type,
 
 // TestClient
 
-TestClient::TestClient(TestServer& server)
-    : server_(server), id_(server.objects().AddClient({.pid = getpid()})) {}
+TestClient::TestClient(TestServer& server) : server_(server), id_(server.objects().AddClient({})) {}
 
 Reference TestClient::ReferenceTo(std::uint64_t id) {
   return {std::make_shared<ClientReferent>(*this, server_.objects().Find(id))};

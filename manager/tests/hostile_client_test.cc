@@ -2,17 +2,29 @@
 //
 // A client that has the key and speaks the protocol by itself, against its rules. The manager and
 // its other clients are not affected.
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "capnp/message.h"
 #include "capnp/rpc-twoparty.h"
+#include "capnp/rpc.capnp.h"
+#include "capnp/serialize.h"
 #include "gtest/gtest.h"
 #include "kj/async-io.h"
 #include "kj/exception.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/tests/manager_testing.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/rpc/address.h"
 #include "remoteobj/transport/rpc/internal/hello.h"
@@ -32,15 +44,21 @@ constexpr char kKey[] = "the key of this test, of 32 bytes";
 
 class HostileClient {
  public:
-  explicit HostileClient(const Manager& manager)
-      : socket_(transport_internal::ConnectTo(Address::Parse(manager.address()), Watchdog())) {
-    transport_internal::ClientHello hello({.key = kKey});
+  // Does the handshake.
+  static transport_internal::Socket Connect(const Manager& manager, const char* key = kKey) {
+    auto socket = transport_internal::ConnectTo(Address::Parse(manager.address()), Watchdog());
+    transport_internal::ClientHello hello({.key = key});
     transport_internal::HelloGreeting greeting;
-    transport_internal::ReadAll(socket_.fd(), greeting, Watchdog(), nullptr);
-    transport_internal::WriteAll(socket_.fd(), hello.Answer(greeting), Watchdog());
+    transport_internal::ReadAll(socket.fd(), greeting, Watchdog(), nullptr);
+    transport_internal::WriteAll(socket.fd(), hello.Answer(greeting), Watchdog());
     transport_internal::HelloReply reply;
-    transport_internal::ReadAll(socket_.fd(), reply, Watchdog(), nullptr);
+    transport_internal::ReadAll(socket.fd(), reply, Watchdog(), nullptr);
     hello.Finish(reply);
+    return socket;
+  }
+
+  explicit HostileClient(const Manager& manager, const char* key = kKey)
+      : socket_(Connect(manager, key)) {
     stream_ = io_.lowLevelProvider->wrapSocketFd(socket_.fd());
     client_ = kj::heap<capnp::TwoPartyClient>(*stream_);
   }
@@ -128,6 +146,126 @@ TEST(HostileClientTest, ObjectsThatAreKeptForNobodyDoNotKeepOthersFromTheirs) {
     Manager::Connect(manager.address(), {.authkey = kKey}).Get<Queue<int>>("queue")->put(1);
   }).join();
   EXPECT_EQ(queue->get(), 1);
+}
+
+// A number is no right to use its object.
+TEST(HostileClientTest, AClientThatGuessesTheNumbersOfObjects) {
+  constexpr char kOther[] = "the key of a restricted client";
+  Manager manager("", {.authkey = kKey,
+                       .keys = {{.name = "other", .key = kOther, .policy = {.names = {"jobs"}}}}});
+  const auto queue = manager.Queue<int>();
+  HostileClient hostile(manager, kOther);
+  for (std::uint64_t id = 1; id < 5; ++id) {
+    auto find = hostile.Session().objectRequest();
+    find.setId(id);
+    const auto found = find.send().wait(hostile.scope());
+    ASSERT_TRUE(found.isFailure());
+    EXPECT_EQ(found.getFailure().getKind(), schema::Failure::Kind::NOT_ALLOWED);
+    EXPECT_EQ(found.getFailure().getName(), "other");
+    auto keep = hostile.Session().keepRequest();
+    keep.setId(id);
+    EXPECT_TRUE(keep.send().wait(hostile.scope()).isFailure());
+  }
+}
+
+TEST(HostileClientTest, ARestrictedClientThatEndsTheManager) {
+  constexpr char kOther[] = "the key of a restricted client";
+  Manager manager("", {.authkey = kKey, .keys = {{.name = "other", .key = kOther}}});
+  manager.Start();
+  {
+    HostileClient hostile(manager, kOther);
+    hostile.Call(hostile.Object(0), "shutdown", 1).wait(hostile.scope());
+  }
+  EXPECT_EQ(manager.List<int>()->size(), 0u);
+}
+
+// Sends pings without end, and without waiting for their answers.
+class Flood {
+ public:
+  explicit Flood(transport_internal::Socket socket) : socket_(std::move(socket)) {
+    Write(Pings(/*bootstrap=*/true));
+    reader_ = std::thread([this] {
+      std::vector<char> bytes(1 << 16);
+      while (recv(socket_.fd(), bytes.data(), bytes.size(), 0) > 0) {
+      }
+    });
+    writer_ = std::thread([this] {
+      const std::string pings = Pings(/*bootstrap=*/false);
+      while (Write(pings)) sent_.fetch_add(kAtOnce);
+    });
+  }
+  ~Flood() {
+    shutdown(socket_.fd(), SHUT_RDWR);
+    writer_.join();
+    reader_.join();
+  }
+  Flood(const Flood&) = delete;
+  Flood& operator=(const Flood&) = delete;
+
+  std::int64_t sent() const { return sent_.load(); }
+
+ private:
+  static constexpr int kAtOnce = 100;
+
+  static void Append(std::string& bytes, capnp::MessageBuilder& message) {
+    const auto words = capnp::messageToFlatArray(message);
+    bytes.append(words.asBytes().asChars().begin(), words.asBytes().size());
+  }
+  // The bootstrap has the question's number 0; the numbers of pings are used again.
+  static std::string Pings(bool bootstrap) {
+    std::string bytes;
+    if (bootstrap) {
+      capnp::MallocMessageBuilder message;
+      message.initRoot<capnp::rpc::Message>().initBootstrap().setQuestionId(0);
+      Append(bytes, message);
+      return bytes;
+    }
+    for (int i = 1; i <= kAtOnce; ++i) {
+      capnp::MallocMessageBuilder message;
+      auto call = message.initRoot<capnp::rpc::Message>().initCall();
+      call.setQuestionId(i);
+      call.initTarget().initPromisedAnswer().setQuestionId(0);
+      call.setInterfaceId(capnp::typeId<schema::Session>());
+      call.setMethodId(3);
+      Append(bytes, message);
+      capnp::MallocMessageBuilder finish;
+      finish.initRoot<capnp::rpc::Message>().initFinish().setQuestionId(i);
+      Append(bytes, finish);
+    }
+    return bytes;
+  }
+  bool Write(const std::string& bytes) {
+    for (std::size_t at = 0; at < bytes.size();) {
+      const ssize_t sent = send(socket_.fd(), bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
+      if (sent <= 0) return false;
+      at += static_cast<std::size_t>(sent);
+    }
+    return true;
+  }
+
+  const transport_internal::Socket socket_;
+  std::atomic<std::int64_t> sent_{0};
+  std::thread reader_;
+  std::thread writer_;
+};
+
+// The manager looked at other sockets only when one had nothing more to read.
+TEST(HostileClientTest, AFloodOfPingsDoesNotStarveOthers) {
+  constexpr int kCalls = 100;
+  constexpr std::int64_t kPingsForEach = 2000;
+  Manager manager("", {.authkey = kKey});
+  manager.Publish("queue", manager.Queue<int>());
+  for (const bool shared_memory : {false, true}) {
+    const auto other =
+        Manager::Connect(manager.address(), {.authkey = kKey, .shared_memory = shared_memory});
+    const auto queue = other.Get<Queue<int>>("queue");
+    const Flood flood(HostileClient::Connect(manager));
+    // It is under way.
+    remoteobj_testing::Eventually("pings were sent", [&] { return flood.sent() > 1000; });
+    const std::int64_t before = flood.sent();
+    for (int i = 0; i < kCalls; ++i) EXPECT_EQ(queue->size(), 0u);
+    EXPECT_LT(flood.sent() - before, kCalls * kPingsForEach);
+  }
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ TEST(ManagerLoadTest, ManyWaitAndAllAreServed) {
   RaiseFileLimit();
   const int connections = ConnectionsPerProcess();
   const int gets = kProcesses * connections * kGetsPerConnection;
-  Manager manager;
+  Manager manager({.quotas = {.connections = 100'000}});
   const auto jobs = manager.GetOrCreate<Queue<int>>("jobs");
   const auto results = manager.GetOrCreate<Queue<std::vector<int>>>("results");
   const std::int64_t threads = StatusOf(manager.pid(), "Threads");

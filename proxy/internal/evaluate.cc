@@ -75,6 +75,26 @@ struct Cursor {
   const TypeInfo* callee_type = nullptr;
 };
 
+// Limits::read_only of the thread's current evaluation.
+constinit thread_local const std::string* read_only_by = nullptr;
+
+class ReadOnlyBy {
+ public:
+  explicit ReadOnlyBy(const std::string* policy) : before_(std::exchange(read_only_by, policy)) {}
+  ~ReadOnlyBy() { read_only_by = before_; }
+  ReadOnlyBy(const ReadOnlyBy&) = delete;
+  ReadOnlyBy& operator=(const ReadOnlyBy&) = delete;
+
+ private:
+  const std::string* const before_;
+};
+
+// Throws NotAllowed if a policy makes everything const. REQUIRES: an operation on something const
+// is refused.
+void RefuseByPolicy() {
+  if (read_only_by != nullptr) throw NotAllowed::By(*read_only_by, "to change anything");
+}
+
 // Ends a child that a method has forked and that returns from the method. The caller waits for the
 // parent, which still evaluates the call.
 void EndIfForked(Identity evaluating) {
@@ -85,8 +105,12 @@ class Evaluation {
  public:
   // Evaluates the chain that ends before the operation `end`.
   Evaluation(const RequestReader& request, std::size_t end, OutcomeWriter& outcome,
-             const CheckOperation* check)
-      : request_(request), end_(end), outcome_(outcome), check_(check) {}
+             const Limits& limits)
+      : request_(request),
+        end_(end),
+        outcome_(outcome),
+        check_(limits.check),
+        read_only_(limits.read_only != nullptr) {}
 
   // Does the operations from `i` on, on the cursor.
   void Step(std::size_t i, const Cursor& cursor);
@@ -124,6 +148,7 @@ class Evaluation {
   const std::size_t end_;
   OutcomeWriter& outcome_;
   const CheckOperation* const check_;
+  const bool read_only_;
 };
 
 // Continues the chain with the result of a call.
@@ -163,6 +188,11 @@ class Evaluation::Result final : public CallResult {
 };
 
 void Evaluation::Step(std::size_t i, const Cursor& cursor) {
+  if (read_only_ && !cursor.read_only) {
+    Cursor as_const = cursor;
+    as_const.read_only = true;
+    return Step(i, as_const);
+  }
   if (i == end_) return Done(cursor);
   const OperationReader operation = request_[i];
   const OperationKind kind = operation.kind();
@@ -187,7 +217,8 @@ void Evaluation::Step(std::size_t i, const Cursor& cursor) {
       }
       return cursor.type->target(
           cursor.object, cursor.read_only, [&](void* object, const TypeInfo& type, bool read_only) {
-            Attribute(i, operation, {.object = object, .type = &type, .read_only = read_only});
+            Attribute(i, operation,
+                      {.object = object, .type = &type, .read_only = read_only_ || read_only});
           });
     case OperationKind::kGetItem:
       return Need(cursor.type->item, cursor, "items")(
@@ -273,6 +304,7 @@ void Evaluation::Attribute(std::size_t i, const OperationReader& operation, cons
                                     " is a method: it can only be called"));
   }
   if (member.read_only) {
+    RefuseByPolicy();
     throw NotDescribed(absl::StrCat(cursor.type->name(), "::", std::string(operation.name()),
                                     " can't be changed: it is const"));
   }
@@ -291,6 +323,7 @@ void Evaluation::CheckLast(std::size_t i) const {
 
 void Evaluation::CheckWritable(const Cursor& cursor) const {
   if (!cursor.read_only) return;
+  RefuseByPolicy();
   throw NotDescribed(absl::StrCat("this ", cursor.type->name(), " can't be changed: it is const"));
 }
 
@@ -353,18 +386,19 @@ struct Task {
   void* object;
   const TypeInfo& type;
   const RequestReader& request;
-  const CheckOperation* check;
+  Limits limits;
   Identity evaluating = Self();
 };
 
 // REQUIRES: within a TracebackScope.
 void EvaluateOne(const Task& task, std::size_t begin, std::size_t end, OutcomeWriter& outcome) {
+  const ReadOnlyBy read_only(task.limits.read_only);
   try {
     if (end - begin > kMaxOperations) {
       throw BadValue(absl::StrCat("a chain of ", end - begin, " operations; at most ",
                                   kMaxOperations, " are evaluated"));
     }
-    Evaluation(task.request, end, outcome, task.check)
+    Evaluation(task.request, end, outcome, task.limits)
         .Step(begin, {.object = task.object, .type = &task.type, .itself = begin == end});
   } catch (const LeftEvaluation&) {
     throw;
@@ -378,15 +412,15 @@ void EvaluateOne(const Task& task, std::size_t begin, std::size_t end, OutcomeWr
 }  // namespace
 
 void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& request,
-                   std::size_t begin, std::size_t end, OutcomeWriter& outcome) {
+                   std::size_t begin, std::size_t end, OutcomeWriter& outcome, Limits limits) {
   const TracebackScope scope;
-  EvaluateOne({object, type, request, /*check=*/nullptr}, begin, end, outcome);
+  EvaluateOne({object, type, request, limits}, begin, end, outcome);
 }
 
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
-              OutcomeWriter& outcome, const CheckOperation* check) {
+              OutcomeWriter& outcome, Limits limits) {
   const TracebackScope scope;
-  const Task task{object, type, request, check};
+  const Task task{object, type, request, limits};
   const std::size_t chains = request.chains();
   if (chains == 1) return EvaluateOne(task, 0, request.size(), outcome);
   if (chains > kMaxChains) {
@@ -466,6 +500,7 @@ void ThrowArgumentCount(std::string_view method, std::size_t got, std::size_t mo
 }
 
 void ThrowReadOnly(std::string_view method) {
+  RefuseByPolicy();
   throw NotDescribed(absl::StrCat(std::string(method),
                                   " is not a const method, and what it was called on is const"));
 }

@@ -38,11 +38,19 @@ struct LeftEvaluation {};
 using CheckOperation =
     absl::FunctionRef<void(const TypeInfo& type, const OperationReader& operation)>;
 
+// How a request is limited. What it refers to outlives the evaluation.
+struct Limits {
+  const CheckOperation* check = nullptr;
+  // The name of a policy by which everything that a chain comes to is const: another operation is
+  // NotAllowed.
+  const std::string* read_only = nullptr;
+};
+
 void Evaluate(void* object, const TypeInfo& type, const RequestReader& request,
-              OutcomeWriter& outcome, const CheckOperation* check = nullptr);
+              OutcomeWriter& outcome, Limits limits = {});
 // One chain of a batch: the operations from `begin` to `end`.
 void EvaluateChain(void* object, const TypeInfo& type, const RequestReader& request,
-                   std::size_t begin, std::size_t end, OutcomeWriter& outcome);
+                   std::size_t begin, std::size_t end, OutcomeWriter& outcome, Limits limits = {});
 
 // A function of this program that PassTo may name. Only what was registered when the program
 // started can be run, so a damaged request can't run anything else.

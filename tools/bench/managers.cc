@@ -55,10 +55,12 @@ using remoteobj_testing::Forked;
 
 Manager NewManager(int cpu, const std::string& address, bool shared_memory,
                    bool plaintext = false) {
-  Manager manager(address, {.initializer = [cpu] { Pin(cpu); },
-                            .plaintext = plaintext,
-                            .shared_memory = shared_memory,
-                            .max_threads = 4});
+  Manager manager(address,
+                  {.initializer = [cpu] { Pin(cpu); },
+                   .plaintext = plaintext,
+                   .shared_memory = shared_memory,
+                   .max_threads = 4,
+                   .quotas = {.connections = 10'000, .calls = 1'000'000, .objects = 2'000'000}});
   manager.Register<bench::Counter>("Counter", {.run = Run::kInServer});
   manager.Register<bench::Counter>("ThreadedCounter", {.run = Run::kOnThread});
   manager.Register<bench::Hoard>("Hoard", {.run = Run::kInServer});

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -552,6 +553,45 @@ TEST_F(HostileListenerTest, AStateThatNoCallHasMadeTheCallSpinInSpiteOfItsDeadli
     stop = true;
     attack.join();
   }
+}
+
+// A client that is not trusted, with a listener.
+class HostileCallerTest : public testing::Test, protected PolledHandler {
+ protected:
+  HostileCallerTest() { listener_.Open(); }
+
+  void Took(unsigned) override {}
+  HeapMessage* Evaluate(unsigned, const RequestReader&) override {
+    ++evaluated_;
+    return nullptr;
+  }
+  void Answered(unsigned, bool) override {}
+  blkcnt_t Blocks() {
+    struct stat file = {};
+    EXPECT_EQ(fstat(listener_.fd(), &file), 0);
+    return file.st_blocks;
+  }
+
+  PolledListener listener_;
+  int evaluated_ = 0;
+};
+
+// They cost the client nothing, and the server 1 GiB each.
+TEST_F(HostileCallerTest, RequestsThatAreHolesAreNotRead) {
+  Socket bell{eventfd(0, EFD_CLOEXEC)};
+  const auto channel = AttachPolled(dup(listener_.fd()), bell.fd());
+  Region region(dup(listener_.fd()), Origin::kStranger);
+  const auto call = channel->Start(
+      [](RequestWriter request) { request.Operations(1).Set(0, OperationKind::kCall, "hello", 0); },
+      Watchdog());
+  for (unsigned slot = 0; slot < kSlots; ++slot) {
+    if (region.slot(slot).request.size.load() != 0) region.slot(slot).request.size = 1 << 27;
+  }
+  const blkcnt_t before = Blocks();
+  EXPECT_TRUE(listener_.Poll(*this));
+  EXPECT_EQ(evaluated_, 0);
+  EXPECT_LE(Blocks(), before + 64);
+  EXPECT_THROW(call->Finish([](const OutcomeReader&) {}, Watchdog()), GoAnotherWay);
 }
 
 TEST(RpcServerKeysTest, AServerKnowsTheKeyAndTheUserOfAClient) {

@@ -22,11 +22,16 @@ using import "message.capnp".Outcome;
 struct Failure {
   kind @0 :Kind;
   text @1 :Text;
+  # The name of the policy or of the quota, for those kinds; and the quota's value.
+  name @2 :Text;
+  limit @3 :UInt64;
 
   enum Kind {
     stale @0;     # The object is gone.
     refused @1;   # The server closes. The call was not evaluated.
     noMemory @2;  # The server has no memory for the call or for its result.
+    notAllowed @3;
+    quotaExceeded @4;
   }
 }
 
@@ -37,7 +42,7 @@ interface Session {
   closed @0 () -> ();
 
   # Returns an object by its number; 0 is the one by which all others are found. An object of another
-  # client is returned too: all clients that pass the handshake trust one another.
+  # client is returned too, unless the server restricts this client to objects that it was given.
   object @1 (id :UInt64) -> FindResult;
 
   # Cancels a call whose outcome is no longer wanted. It is no error if the call has ended.

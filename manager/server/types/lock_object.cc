@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "remoteobj/manager/server/rights.h"
+
 namespace remoteobj::manager_internal {
 
 bool LockObject::acquire(WaitTime timeout) {
@@ -27,6 +29,10 @@ void LockObject::release() {
   if (!locked()) throw std::runtime_error("release of a lock that is not locked");
   if (kind_ == Kind::kRLock && !IsOwner(CurrentCall())) {
     throw std::runtime_error("release of an RLock that another thread owns");
+  }
+  if (const Rights* const rights = CurrentCall().rights();
+      rights != nullptr && client_ != CurrentCall().client()) {
+    rights->Refuse("to release a Lock that another client has acquired");
   }
   if (depth_ == 1) abandoned_ = false;
   Leave(1);

@@ -42,6 +42,11 @@ std::exception_ptr ErrorOf(const schema::Failure::Reader& failure, const std::st
       return std::make_exception_ptr(NotListening("the listener closed, and refused the call"));
     case schema::Failure::Kind::NO_MEMORY:
       return NoMemoryError(address, text);
+    case schema::Failure::Kind::NOT_ALLOWED:
+      return std::make_exception_ptr(NotAllowed(text, failure.getName().cStr()));
+    case schema::Failure::Kind::QUOTA_EXCEEDED:
+      return std::make_exception_ptr(
+          QuotaExceeded(text, failure.getName().cStr(), failure.getLimit()));
   }
   return BadCallError(text);  // A kind of a later version.
 }

@@ -58,7 +58,8 @@ struct Link {
 
   RpcServer& server;
   std::function<void()> after_call;
-  std::function<void(std::shared_ptr<Referent>)> keep;
+  // With what RpcSession::ChargeKept() returned.
+  std::function<void(std::shared_ptr<Referent>, std::shared_ptr<void> charge)> keep;
   std::shared_ptr<Kept> kept;
   std::unique_ptr<RpcSession> session;  // Null before the handshake, and when the client has gone.
   // By the client's number. Ordered, since a client could choose numbers whose hashes collide.

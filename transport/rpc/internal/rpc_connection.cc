@@ -24,6 +24,7 @@
 #include "remoteobj/transport/internal/identity.h"
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/interruption.h"
+#include "remoteobj/transport/rpc/internal/bounded_message_stream.h"
 #include "remoteobj/transport/rpc/internal/call_failure.h"
 #include "remoteobj/transport/rpc/internal/kj_socket_stream.h"
 #include "remoteobj/transport/rpc/internal/rpc_messages.h"
@@ -130,8 +131,8 @@ class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
       : connection_(connection),
         plain_(std::move(plain)),
         secured_(kj::mv(secured)),
-        network_(secured_.get() == nullptr ? *plain_ : *secured_,
-                 capnp::rpc::twoparty::Side::CLIENT,
+        messages_(secured_.get() == nullptr ? *plain_ : *secured_),
+        network_(messages_, capnp::rpc::twoparty::Side::CLIENT,
                  ReaderLimits(max_message_bytes / sizeof(Word))),
         rpc_(capnp::makeRpcClient(network_)),
         session(Bootstrap(rpc_)),
@@ -214,6 +215,7 @@ class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
   RpcConnection& connection_;
   const std::unique_ptr<SocketStream> plain_;
   kj::Own<kj::AsyncIoStream> secured_;
+  BoundedMessageStream messages_;
   capnp::TwoPartyVatNetwork network_;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc_;
 

@@ -255,19 +255,23 @@ void RpcServer::Impl::RearmTimer() {
   const Deadline next = service_.NextTimeout();
   if (next >= armed_) return;
   armed_ = next;
-  loop_->tasks.add(loop_->timer().afterDelay(ToKj(next.left())).then([this, next] {
-    // Otherwise an earlier timer was armed since, which replaces this one.
-    if (armed_ != next) return;
-    armed_ = Deadline::Never();
-    service_.RunTimeouts();
-    RearmTimer();
-  }));
+  // Replaces the timer before it: calls that were given up leave none behind.
+  loop_->timeout = AwaitTimeout().eagerlyEvaluate([](kj::Exception&&) {});
 }
 
-void RpcServer::Impl::Keep(std::shared_ptr<Referent> object) {
+kj::Promise<void> RpcServer::Impl::AwaitTimeout() {
+  return loop_->timer().afterDelay(ToKj(armed_.left())).then([this]() -> kj::Promise<void> {
+    service_.RunTimeouts();
+    armed_ = service_.NextTimeout();
+    if (armed_ == Deadline::Never()) return kj::READY_NOW;
+    return AwaitTimeout();
+  });
+}
+
+void RpcServer::Impl::Keep(std::shared_ptr<Referent> object, std::shared_ptr<void> charge) {
   const Kept::Key key = kept_->Keep(std::move(object));
-  loop_->tasks.add(
-      loop_->timer().afterDelay(kKept).then([kept = kept_, key] { kept->Forget(key); }));
+  loop_->tasks.add(loop_->timer().afterDelay(kKept).then(
+      [kept = kept_, key, charge = std::move(charge)] { kept->Forget(key); }));
 }
 
 void RpcServer::Impl::Run() {

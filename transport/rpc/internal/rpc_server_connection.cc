@@ -54,7 +54,9 @@ RpcServer::Impl::Connection::Connection(Impl& server, Socket socket)
   dropped_ = kj::mv(dropped.promise);
   drop_ = kj::mv(dropped.fulfiller);
   link_->after_call = [&server] { server.RearmTimer(); };
-  link_->keep = [&server](std::shared_ptr<Referent> object) { server.Keep(std::move(object)); };
+  link_->keep = [&server](std::shared_ptr<Referent> object, std::shared_ptr<void> charge) {
+    server.Keep(std::move(object), std::move(charge));
+  };
   link_->kept = server.kept_;
   place_ = server_.in_handshake_.insert(server_.in_handshake_.end(), this);
 }
@@ -188,7 +190,8 @@ kj::Promise<void> RpcServer::Impl::Connection::Reply() {
   const bool allowed =
       !credentials_ || credentials_->uid == geteuid() || server_.options_.other_users;
   const ServerHello::Verdict verdict = hello_->Check(answer_, [&](const HelloPeer&) {
-    return allowed ? HelloStatus::kOk : HelloStatus::kNotAllowed;
+    if (!allowed) return HelloStatus::kNotAllowed;
+    return server_.service_.MayConnect(peer) ? HelloStatus::kOk : HelloStatus::kBusy;
   });
   reply_ = verdict.reply;
   if (!verdict.accepted()) {
@@ -240,8 +243,12 @@ kj::Promise<void> RpcServer::Impl::Connection::AwaitBell() {
 kj::Promise<void> RpcServer::Impl::Connection::Speak() {
   Become(State::kLetIn);
   if (link_->session == nullptr) return kj::READY_NOW;
+  // The loop polls its sockets before a timer fires.
+  messages_ = kj::heap<BoundedMessageStream>(*stream_, [&server = server_] {
+    return server.loop_->timer().afterDelay(0 * kj::NANOSECONDS);
+  });
   network_ = kj::heap<capnp::TwoPartyVatNetwork>(
-      *stream_, capnp::rpc::twoparty::Side::SERVER,
+      *messages_, capnp::rpc::twoparty::Side::SERVER,
       ReaderLimits(server_.options_.max_message_bytes / sizeof(Word)));
   rpc_ = kj::heap<capnp::RpcSystem<capnp::rpc::twoparty::VatId>>(
       capnp::makeRpcServer(*network_, MakeSession(link_)));

@@ -27,6 +27,7 @@
 #include "kj/async.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/rpc/address.h"
+#include "remoteobj/transport/rpc/internal/bounded_message_stream.h"
 #include "remoteobj/transport/rpc/internal/client_link.h"
 #include "remoteobj/transport/rpc/internal/handshake_budget.h"
 #include "remoteobj/transport/rpc/internal/hello.h"
@@ -67,7 +68,9 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   void MakeHot(Connection& connection);
   void PollHot();
   void RearmTimer();
-  void Keep(std::shared_ptr<Referent> object);
+  kj::Promise<void> AwaitTimeout();
+  // The charge lasts until the timer fires, even if the object is asked for before.
+  void Keep(std::shared_ptr<Referent> object, std::shared_ptr<void> charge);
   // A client that hangs up or sends garbage concerns no one else.
   void taskFailed(kj::Exception&&) override {}
 
@@ -112,6 +115,7 @@ struct RpcServer::Impl::Loop {
   kj::TaskSet tasks;
   kj::Promise<void> inbox = nullptr;
   kj::Promise<void> accept = nullptr;
+  kj::Promise<void> timeout = nullptr;  // Of the next call.
 
   kj::Timer& timer() { return io.provider->getTimer(); }
 };
@@ -171,6 +175,7 @@ class RpcServer::Impl::Connection {
   std::unique_ptr<PolledCalls> polled_;
   kj::Own<kj::UnixEventPort::FdObserver> bell_ready_;
   kj::Promise<void> bell_rung_ = nullptr;
+  kj::Own<BoundedMessageStream> messages_;
   kj::Own<capnp::TwoPartyVatNetwork> network_;
   kj::Own<capnp::RpcSystem<capnp::rpc::twoparty::VatId>> rpc_;
 };

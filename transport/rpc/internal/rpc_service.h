@@ -64,6 +64,9 @@ class RpcSession {
   virtual ~RpcSession() = default;
   // Returns the object with that number. Throws StaleReference.
   virtual std::shared_ptr<Referent> Find(std::uint64_t id) = 0;
+  // Called for each object that the client has the server keep for another process. The server
+  // holds what this returns for as long as it would keep the object. Throws QuotaExceeded.
+  virtual std::shared_ptr<void> ChargeKept() { return nullptr; }
   // Begins to evaluate a request. `done` is called once when the answer is ready, by any thread;
   // but not if the answer is ready on return, nor after it was destroyed. `done` is short and takes
   // only locks of the server's own, since it may be called with other locks held.
@@ -78,6 +81,8 @@ class RpcService {
  public:
   virtual ~RpcService() = default;
   virtual std::unique_ptr<RpcSession> Connected(const PeerInfo& peer) = 0;
+  // Returns false if the peer has as many connections as it may have.
+  virtual bool MayConnect(const PeerInfo&) { return true; }
   // Returns when RunTimeouts() must be called next.
   virtual Deadline NextTimeout() { return Deadline::Never(); }
   virtual void RunTimeouts() {}

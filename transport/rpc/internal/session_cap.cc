@@ -19,10 +19,13 @@ namespace remoteobj::transport_internal {
 namespace {
 
 template <typename Context>
-void SetFailure(Context& context, schema::Failure::Kind kind, const char* text) {
+void SetFailure(Context& context, schema::Failure::Kind kind, const char* text,
+                const char* name = "", std::uint64_t limit = 0) {
   auto failure = context.getResults().initFailure();
   failure.setKind(kind);
   failure.setText(text);
+  failure.setName(name);
+  failure.setLimit(limit);
 }
 
 // Calls `work`. Returns true, or reports in the results of `context` that it failed.
@@ -35,6 +38,11 @@ bool OrFailure(Context& context, Work&& work) {
     SetFailure(context, schema::Failure::Kind::STALE, e.what());
   } catch (const std::bad_alloc& e) {
     SetFailure(context, schema::Failure::Kind::NO_MEMORY, e.what());
+  } catch (const NotAllowed& e) {
+    SetFailure(context, schema::Failure::Kind::NOT_ALLOWED, e.what(), e.policy().c_str());
+  } catch (const QuotaExceeded& e) {
+    SetFailure(context, schema::Failure::Kind::QUOTA_EXCEEDED, e.what(), e.quota().c_str(),
+               e.limit());
   }
   return false;
 }
@@ -172,7 +180,8 @@ class SessionCap final : public schema::Session::Server {
   kj::Promise<void> keep(KeepContext context) override {
     if (link_->session == nullptr) KJ_FAIL_REQUIRE("the client has gone");
     OrFailure(context, [&] {
-      link_->keep(link_->session->Find(context.getParams().getId()));
+      auto object = link_->session->Find(context.getParams().getId());
+      link_->keep(std::move(object), link_->session->ChargeKept());
       context.getResults().setKept();
     });
     return kj::READY_NOW;

@@ -31,6 +31,23 @@ void PolledListener::Close() {
   listener_.Close(Final::kRefuse, [](const RequestReader&, OutcomeWriter&) {});
 }
 
+bool PolledListener::CopyRequest(unsigned slot, HeapMessage& request) {
+  constexpr std::uint64_t kMostMapped = std::uint64_t{64} << 10;
+  Region& region = slots_.region();
+  const std::uint32_t words =
+      slots_.slot(slot).size(Direction::kRequest).load(std::memory_order_relaxed);
+  const std::uint64_t bytes = words * std::uint64_t{sizeof(Word)};
+  if (bytes > kMaxRpcMessageBytes) throw BadValue("a request of more than 1 GiB");
+  if (bytes <= kMostMapped) {
+    SlotReader message(region, slot, Direction::kRequest, words);
+    request.Append({message.in().base, message.in().words});
+    return true;
+  }
+  if (!region.Backed(slot, Direction::kRequest, bytes)) return false;
+  region.CopyWindow(slot, Direction::kRequest, request.Prepare(words));
+  return true;
+}
+
 bool PolledListener::Poll(PolledHandler& handler) {
   const std::optional<unsigned> slot = listener_.TakeNext();
   if (!slot) return false;
@@ -48,18 +65,16 @@ bool PolledListener::Poll(PolledHandler& handler) {
   bool refused = false;
   bool failed = false;
   try {
-    SlotReader message(slots_.region(), *slot, Direction::kRequest);
-    const In& shared = message.in();
-    if (shared.words * sizeof(Word) > kMaxRpcMessageBytes) {
-      throw BadValue("a request of more than 1 GiB");
-    }
     // A copy: the caller may write to the memory while the request is read.
     HeapMessage request;
-    request.Append({shared.base, shared.words});
-    In in = request.Read();
-    HeapMessage* const outcome = handler.Evaluate(*slot, RequestIn(in));
-    refused = outcome == nullptr;
-    if (!refused) put(*outcome);
+    if (CopyRequest(*slot, request)) {
+      In in = request.Read();
+      HeapMessage* const outcome = handler.Evaluate(*slot, RequestIn(in));
+      refused = outcome == nullptr;
+      if (!refused) put(*outcome);
+    } else {
+      refused = true;
+    }
   } catch (...) {
     HeapMessage outcome;
     OutcomeWriter writer = Access::Outcome(outcome);

@@ -97,6 +97,10 @@ class PolledListener {
   std::optional<bool> Received(unsigned slot, bool gone);
 
  private:
+  // Returns false for a large request that the caller has not written: it costs the caller no
+  // memory, and must cost the listener none.
+  bool CopyRequest(unsigned slot, HeapMessage& request);
+
   Slots slots_;
   SlotListener listener_;
 };

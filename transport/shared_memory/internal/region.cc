@@ -145,6 +145,27 @@ std::uint64_t Region::OffsetOf(unsigned slot, Direction direction) const {
   return kBaseBytes + (2 * slot + static_cast<unsigned>(direction)) * window_bytes_;
 }
 
+bool Region::Backed(unsigned slot, Direction direction, std::uint64_t bytes) const {
+  const auto offset = static_cast<off_t>(OffsetOf(slot, direction));
+  const off_t hole = lseek(fd(), offset, SEEK_HOLE);
+  return hole >= 0 && hole - offset >= static_cast<off_t>(bytes);
+}
+
+void Region::CopyWindow(unsigned slot, Direction direction, std::span<Word> to) const {
+  const std::span<std::byte> bytes = std::as_writable_bytes(to);
+  const std::uint64_t offset = OffsetOf(slot, direction);
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t read =
+        pread(fd(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    if (read > 0) {
+      done += static_cast<std::size_t>(read);
+    } else if (read == 0 || errno != EINTR) {
+      throw std::system_error(read == 0 ? EIO : errno, std::generic_category(),
+                              "can't read a message from shared memory");
+    }
+  }
+}
+
 void* Region::TryMap(std::uint64_t offset, std::uint64_t bytes) noexcept {
   return MapPart(fd_, memory_, static_cast<off_t>(offset), bytes);
 }
@@ -331,10 +352,10 @@ void SlotMessage::Finish() {
   size_.store(static_cast<std::uint32_t>(used_), std::memory_order_relaxed);
 }
 
-SlotReader::SlotReader(Region& region, unsigned slot, Direction direction) : in_(nullptr, 0) {
+SlotReader::SlotReader(Region& region, unsigned slot, Direction direction, std::uint32_t size)
+    : in_(nullptr, 0) {
   Slot& from = region.slot(slot);
-  // Read once: a broken peer may change it at any time.
-  const std::uint32_t size = from.size(direction).load(std::memory_order_relaxed);
+  // The size was read once: a broken peer may change it at any time.
   if (size <= kSlotWords) {
     in_ = In(from.words(direction), size);
     return;

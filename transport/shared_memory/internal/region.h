@@ -33,6 +33,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "remoteobj/transport/internal/identity.h"
@@ -158,6 +159,13 @@ class Region {
   // The size of a window: the largest message.
   std::uint64_t window_bytes() const { return window_bytes_; }
 
+  // Returns true if the file has pages for that much of a window. The rest is holes: to
+  // read them through a mapping would allocate their pages.
+  bool Backed(unsigned slot, Direction direction, std::uint64_t bytes) const;
+  // Copies the beginning of a window without mapping it: holes stay holes. Throws
+  // std::system_error.
+  void CopyWindow(unsigned slot, Direction direction, std::span<Word> to) const;
+
   // Frees the pages that a window need not keep, after a call. The message is gone then.
   void Trim(unsigned slot, Direction direction) noexcept;
 
@@ -271,7 +279,11 @@ inline void ExpectToRead(const RequestSlot& request) {
 // Reads the message in a slot. Throws BadValue if it can't be mapped.
 class SlotReader {
  public:
-  SlotReader(Region& region, unsigned slot, Direction direction);
+  SlotReader(Region& region, unsigned slot, Direction direction)
+      : SlotReader(region, slot, direction,
+                   region.slot(slot).size(direction).load(std::memory_order_relaxed)) {}
+  // With the size that the caller has read from the slot.
+  SlotReader(Region& region, unsigned slot, Direction direction, std::uint32_t size);
   SlotReader(const SlotReader&) = delete;
   SlotReader& operator=(const SlotReader&) = delete;
 

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+//
+// What a client may do that has a key of its own, or is of another user.
+//
+//   Manager manager("tcp:0.0.0.0:7000",
+//                   {.authkey = key,                                   // may do everything
+//                    .keys = {{.name = "dashboard", .key = other, .policy = ReadOnly()},
+//                             {.name = "worker", .key = third, .policy = {.names = {"jobs"}}}}});
+//   manager.Publish("jobs", jobs);
+//   manager.Publish("audit", log, {.allow = {"dashboard"}});           // and nobody else
+//
+// A restricted client may use the objects that it was given: by a name that it may get, or in the
+// result of a call that it may make. The number of another object is of no use to it. What one
+// connection with a key was given, all of them may use.
+//
+// A restricted client never may: end the manager, publish or unpublish, take or answer the calls of
+// a pool or of another client's object, close or terminate a pool that it has not made, pass code,
+// or release a Lock that another client has acquired. Operations that belong to nobody are not
+// restricted: release() of a Semaphore, notify() of a Condition, abort() of a Barrier.
+//
+// The policy holds at every step of a chain. What it does not allow throws NotAllowed
+// (remoteobj/transport/errors.h), which names the policy, and has no effect.
+//
+// Not here: what a method of a user's class does. It runs with the rights of the manager, for
+//           every client; CurrentCaller() (caller.h) tells it which client that is.
+#ifndef REMOTEOBJ_MANAGER_POLICY_H_
+#define REMOTEOBJ_MANAGER_POLICY_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "remoteobj/proxy/describe.h"
+
+namespace remoteobj {
+
+struct Policy {
+  // Everything is const: const methods and reads only. get() of a Queue is no const method, since
+  // it takes the item. Objects of other clients and pools can't be called.
+  bool read_only = false;
+  // May make objects. Not with read_only.
+  bool create = false;
+  // The names of published objects that it may get. Empty: all of them, and Inspect() besides.
+  std::vector<std::string> names = {};
+  // The members that it may use, of any class: "size", "put". Empty: all of them.
+  std::vector<std::string> members = {};
+};
+REMOTEOBJ_DESCRIBE(Policy, read_only, create, names, members)
+
+inline Policy ReadOnly(std::vector<std::string> names = {}) {
+  return {.read_only = true, .names = std::move(names)};
+}
+
+// A further key of a manager. Clients that have it are restricted.
+struct RestrictedKey {
+  std::string name = {};  // Not empty.
+  std::string key = {};
+  Policy policy = {};
+};
+REMOTEOBJ_DESCRIBE(RestrictedKey, name, key, policy)
+
+// For clients of that user by a unix socket, if they have no restricted key. A policy for the
+// manager's own user restricts the program that starts it, too.
+struct UserPolicy {
+  std::uint32_t uid = 0;
+  Policy policy = {};
+};
+REMOTEOBJ_DESCRIBE(UserPolicy, uid, policy)
+
+struct PublishOptions {
+  // The names of the restricted keys whose clients may get it, in place of what their policies say
+  // of names. Empty: as the policies say. Clients without restrictions may always get it.
+  std::vector<std::string> allow = {};
+};
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_MANAGER_POLICY_H_

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// How much of a manager one client may take.
+//
+//   Manager manager({.quotas = {.objects = 1'000'000}});
+//
+// A client is a process of this machine (all of its connections together), or, by TCP, the machine
+// that it is on. A process whose pid the manager can't see, in another pid namespace, counts as
+// one with all processes of its user.
+//
+// A call that exceeds a quota throws QuotaExceeded (remoteobj/transport/errors.h), which names the
+// quota, and has no effect. Other clients are not affected. A connection that exceeds its quota is
+// refused: NotListening, "the server is busy".
+//
+// Not here: what the values in objects take. It belongs to nobody once it is stored; bound the
+//           manager's process as a whole, by a cgroup or RLIMIT_AS.
+#ifndef REMOTEOBJ_MANAGER_QUOTAS_H_
+#define REMOTEOBJ_MANAGER_QUOTAS_H_
+
+#include <cstdint>
+
+#include "remoteobj/proxy/describe.h"
+
+namespace remoteobj {
+
+struct Quotas {
+  std::uint64_t connections = 1000;
+  // Calls that wait, that run on a thread or wait for one, or whose outcome hands something over
+  // which the client has not acknowledged. Other calls are answered at once, and do not count.
+  std::uint64_t calls = 32'768;
+  // Of the requests of these calls. One call may exceed it if the client has no other.
+  std::uint64_t call_bytes = std::uint64_t{256} << 20;
+  // Objects that exist and that a call of the client has made, for itself or for others. They count
+  // until they are destroyed, also after the client has ended.
+  std::uint64_t objects = 100'000;
+  // Names that the client has published.
+  std::uint64_t names = 10'000;
+  // Objects that the client has sent to another process within the last minute.
+  std::uint64_t kept = 100'000;
+  // Threads that run its calls at the same time, to objects with Run::kOnThread. Further ones wait.
+  // 0: half of ManagerOptions::max_threads.
+  std::uint64_t threads = 0;
+};
+REMOTEOBJ_DESCRIBE(Quotas, connections, calls, call_bytes, objects, names, kept, threads)
+
+}  // namespace remoteobj
+
+#endif  // REMOTEOBJ_MANAGER_QUOTAS_H_

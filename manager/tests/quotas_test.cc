@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+//
+// Clients that take of a manager as much as they can get. Each test has a second client, which is
+// served as before.
+#include "remoteobj/manager/quotas.h"
+
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cinttypes>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "remoteobj/manager/manager.h"
+#include "remoteobj/manager/tests/manager_testing.h"
+#include "remoteobj/process/process.h"
+#include "remoteobj/proxy/future.h"
+#include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/eventually.h"
+#include "remoteobj/transport/errors.h"
+
+namespace remoteobj {
+namespace {
+
+using manager_internal::AwaitObjects;
+using manager_internal::AwaitWaiting;
+using manager_internal::Elsewhere;
+
+// The name and the value of the quota that f() exceeds.
+template <typename F>
+std::string ExceededBy(F f) {
+  try {
+    f();
+    return "none";
+  } catch (const QuotaExceeded& e) {
+    EXPECT_EQ(e.status_code(), absl::StatusCode::kResourceExhausted);
+    return e.quota() + " " + std::to_string(e.limit());
+  }
+}
+
+TEST(QuotasTest, AClientThatMakesObjectsWithoutEnd) {
+  Manager manager({.quotas = {.objects = 10}});
+  manager.Start();
+  EXPECT_EQ(Elsewhere([&] {
+              std::vector<List<int>> lists;
+              return ExceededBy([&] {
+                for (int i = 0; i < 11; ++i) lists.push_back(manager.List<int>());
+              });
+            }),
+            "objects 10");
+  AwaitObjects(manager, 0);
+  const auto dict = manager.Dict<int, int>();
+  dict[1] = 2;
+  EXPECT_EQ(*dict[1], 2);
+}
+
+TEST(QuotasTest, CyclesThatOutliveTheirClientAreBounded) {
+  Manager manager({.quotas = {.objects = 10}});
+  manager.Start();
+  EXPECT_EQ(Elsewhere([&] {
+              return ExceededBy([&] {
+                for (int i = 0; i < 100; ++i) {
+                  const auto a = manager.Namespace();
+                  const auto b = manager.Namespace();
+                  a.Set("other", b);
+                  b.Set("other", a);
+                }
+              });
+            }),
+            "objects 10");
+  EXPECT_LE(manager.object_count(), 10u);
+  EXPECT_EQ(manager.List<int>()->size(), 0u);
+}
+
+TEST(QuotasTest, ParkedCallsWithoutEnd) {
+  Manager manager({.quotas = {.calls = 5}});
+  const auto queue = manager.Queue<int>();
+  Elsewhere([&] {
+    std::vector<Future<int>> waiting;
+    for (int i = 0; i < 5; ++i) waiting.push_back(queue->get.Async());
+    AwaitWaiting(manager, 5);
+    if (ExceededBy([&] { queue->get(); }) != "calls 5") throw std::logic_error("no quota");
+  });
+  AwaitWaiting(manager, 0);
+  Future<int> item = queue->get.Async();
+  AwaitWaiting(manager, 1);
+  queue->put(7);
+  EXPECT_EQ(item.Get(), 7);
+}
+
+TEST(QuotasTest, ParkedCallsWithBallast) {
+  Manager manager({.quotas = {.call_bytes = std::uint64_t{1} << 20}});
+  const auto queue = manager.Queue<std::string>(1);
+  queue->put("full");
+  EXPECT_EQ(Elsewhere([&] {
+              std::vector<Future<void>> waiting;
+              const std::string ballast(300'000, 'x');
+              for (int i = 0; i < 3; ++i) waiting.push_back(queue->put.Async(ballast));
+              AwaitWaiting(manager, 3);
+              return ExceededBy([&] { queue->put(ballast); });
+            }),
+            "call_bytes 1048576");
+  AwaitWaiting(manager, 0);
+  // One call may be larger than the quota.
+  Future<void> large = queue->put.Async(std::string(2'000'000, 'y'));
+  AwaitWaiting(manager, 1);
+  EXPECT_EQ(queue->get(), "full");
+  large.Get();
+}
+
+TEST(QuotasTest, AClientThatPublishesWithoutEnd) {
+  Manager manager({.quotas = {.names = 3}});
+  const auto event = manager.Event();
+  EXPECT_EQ(Elsewhere([&] {
+              return ExceededBy([&] {
+                for (int i = 0; i < 4; ++i) manager.Publish(std::to_string(i), event);
+              });
+            }),
+            "names 3");
+  manager.Publish("mine", event);
+  EXPECT_EQ(manager.Names().size(), 4u);
+  // A name that is free again counts no more.
+  for (int i = 0; i < 3; ++i) manager.Unpublish(std::to_string(i));
+  manager.Publish("second", event);
+  manager.Publish("third", event);
+}
+
+TEST(QuotasTest, AClientThatConnectsWithoutEnd) {
+  Manager manager({.quotas = {.connections = 3}});
+  manager.Start();
+  EXPECT_EQ(Elsewhere([&] {
+              std::vector<Manager> connections;
+              try {
+                for (int i = 0; i < 10; ++i) {
+                  connections.push_back(Manager::Connect(manager.address()));
+                }
+              } catch (const NotListening&) {
+              }
+              return connections.size();
+            }),
+            3u);
+  EXPECT_EQ(Manager::Connect(manager.address()).Names().size(), 0u);
+}
+
+// Shared with the manager's process, which is a fork.
+std::atomic<bool>& Released() {
+  static auto* const released =
+      new (mmap(nullptr, sizeof(std::atomic<bool>), PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS, -1, 0)) std::atomic<bool>(false);
+  return *released;
+}
+
+class Slow {
+ public:
+  void hold() {
+    remoteobj_testing::Eventually("it is released", [] { return Released().load(); });
+  }
+  int answer() const { return 42; }
+};
+REMOTEOBJ_DESCRIBE(Slow, hold, answer)
+
+// 70 calls that did not return took all threads.
+TEST(QuotasTest, CallsThatNeverReturnLeaveThreadsForOthers) {
+  Released() = false;
+  Manager manager({.max_threads = 4});
+  manager.Register<Slow>("Slow");
+  manager.Start();
+  const Proxy<Slow> mine = manager.Create<Slow>("Slow");
+  Process hostile([&] {
+    std::vector<Proxy<Slow>> objects;
+    for (int i = 0; i < 8; ++i) objects.push_back(manager.Create<Slow>("Slow"));
+    std::vector<Future<void>> held;
+    for (const Proxy<Slow>& object : objects) held.push_back(object->hold.Async());
+    // These would wait for a thread in the line of the other client's object.
+    for (int i = 0; i < 5; ++i) held.push_back(mine->hold.Async());
+    for (Future<void>& one : held) one.Get();
+  });
+  remoteobj_testing::Eventually("threads are held", [&] { return manager.Inspect().threads >= 2; });
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(mine->answer(), 42);
+  EXPECT_EQ(manager.Create<Slow>("Slow")->answer(), 42);
+  Released() = true;
+  hostile.Join();
+}
+
+// What waits for a thread of a client goes on, in order, when it has one.
+TEST(QuotasTest, CallsBeyondTheThreadsOfAClientAreEvaluatedInOrder) {
+  Released() = true;
+  Manager manager({.max_threads = 2});
+  manager.Register<Slow>("Slow");
+  std::vector<Proxy<Slow>> objects;
+  for (int i = 0; i < 5; ++i) objects.push_back(manager.Create<Slow>("Slow"));
+  std::vector<Future<int>> answers;
+  for (int i = 0; i < 1000; ++i) answers.push_back(objects[i % 5]->answer.Async());
+  for (Future<int>& answer : answers) EXPECT_EQ(answer.Get(), 42);
+}
+
+// The memory of the manager's process, in bytes.
+std::int64_t Memory(const Manager& manager) {
+  std::ifstream status("/proc/" + std::to_string(manager.pid()) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    std::int64_t kibibytes = 0;
+    if (std::sscanf(line.c_str(), "VmRSS: %" SCNd64, &kibibytes) == 1) return kibibytes << 10;
+  }
+  return 0;
+}
+
+// manager/README.md has the products of these and the quotas.
+TEST(QuotasTest, WhatEachThingCostsTheManager) {
+  constexpr std::int64_t kMany = 2000;
+  Manager manager;
+  const auto event = manager.Event();
+  manager.Publish("event", event);
+  const auto check = [&](const char* what, std::int64_t count, std::int64_t most, auto take) {
+    const std::int64_t before = Memory(manager);
+    auto taken = take(count);
+    const std::int64_t each = (Memory(manager) - before) / count;
+    std::cout << what << ": " << each << " bytes\n";
+    EXPECT_LT(each, most) << what;
+    return taken;
+  };
+  std::vector<Event> objects;
+  check("object", 50'000, 4 << 10, [&](std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) objects.push_back(manager.Event());
+    return 0;
+  });
+  check("name", 9'000, 2 << 10, [&](std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) manager.Publish(std::to_string(i), event);
+    return 0;
+  });
+  const auto calls = check("call", kMany, 32 << 10, [&](std::int64_t count) {
+    std::vector<Future<bool>> waiting;
+    for (std::int64_t i = 0; i < count; ++i) waiting.push_back(event->wait.Async());
+    AwaitWaiting(manager, static_cast<std::uint64_t>(count));
+    return waiting;
+  });
+  check("connection", 100, 1 << 20, [&](std::int64_t count) {
+    std::vector<Manager> connections;
+    for (std::int64_t i = 0; i < count; ++i) {
+      connections.push_back(Manager::Connect(manager.address()));
+      connections.back().Get<Event>("event")->is_set();
+    }
+    return connections;
+  });
+  event->set();
+}
+
+}  // namespace
+}  // namespace remoteobj
