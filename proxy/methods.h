@@ -10,8 +10,7 @@
 //
 // Threads:  thread-safe, as their proxy is.
 // Lifetime: remote->Inc itself lives to the end of the statement; the results of Timeout() and
-// Lazy()
-//           can be kept.
+//           Lazy() can be kept.
 // Errors:   as those of views.h.
 #ifndef REMOTEOBJ_PROXY_METHODS_H_
 #define REMOTEOBJ_PROXY_METHODS_H_
@@ -19,6 +18,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -29,6 +29,7 @@
 #include "absl/time/time.h"
 #include "remoteobj/proxy/internal/arrow.h"
 #include "remoteobj/proxy/internal/by_value.h"
+#include "remoteobj/proxy/internal/calls.h"
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/resolve.h"
 #include "remoteobj/proxy/internal/session.h"
@@ -158,7 +159,7 @@ class Callable
                                   Prefix().Extend(CallOperation(std::forward<A>(arguments)...)),
                                   self().timeout());
     } else {
-      CallLimit limit{self().timeout()};
+      MethodCall limit{.hint = 0, .timeout = self().timeout()};
       Limit<A...>(limit, arguments...);
       return CallView<R>(self().session().shared_from_this(), Prefix(),
                          CallOperation(std::forward<A>(arguments)...),
@@ -191,11 +192,10 @@ class Callable
                                     Prefix().Extend(CallOperation(std::forward<A>(arguments)...)),
                                     self().timeout());
       }
-      ReceiveItselfOrDefault(session, [&](ReadOutcome read) { CallNow(read, arguments...); });
+      CallNow(&ReceiveItselfOfCall, arguments...);
       return ProxyAccess::Make<C>(session.shared_from_this(), self().prefix(), self().timeout());
     } else {
-      return ReceiveOrDefault<R>(self().session(),
-                                 [&](ReadOutcome read) { CallNow(read, arguments...); });
+      return CallNow(&ReceiveCall<R>, arguments...);
     }
   }
 
@@ -250,63 +250,35 @@ class Callable
     }(std::index_sequence_for<A...>());
   }
 
-  template <typename... A>
-  void CallNow(ReadOutcome read, A&... arguments) const {
+  template <typename R, typename... A>
+  R CallNow(R (*receive)(const ViewParts&, const MethodCall&, std::initializer_list<Argument>),
+            A&... arguments) const {
     using Parts = PartsFor<A&...>;
     CheckCount<Parts, A...>();
-    const View& prefix = self().prefix();
-    const auto write = [&](const OperationsWriter& out) {
-      prefix.Write(out);
-      const std::size_t i = prefix.size();
-      WriteOperation(out, i, self().step(), self().operands());
-      out.Set(i + 1, OperationKind::kCall, {}, Overload<A&...>() + 1);
-      if constexpr (sizeof...(A) != 0) {
-        [&]<std::size_t... I>(std::index_sequence<I...>, const ListWriter& list) {
-          (transport_internal::EncodeArgument<Stored<typename Parts::Arguments::template At<I>>>(
-               Converted<typename Parts::Arguments::template At<I>>(arguments), list[I], I),
-           ...);
-        }(std::index_sequence_for<A...>(), out.Arguments(i + 1, sizeof...(A)));
-      }
-    };
-    const auto print = [&] {
-      std::string text = Prefix().ToString();
-      text.back() = '(';
-      [&]<std::size_t... I>(std::index_sequence<I...>) {
-        ((text += I == 0 ? "" : ", ",
-          PrintValue<Stored<typename Parts::Arguments::template At<I>>>(
-              text, Converted<typename Parts::Arguments::template At<I>>(arguments))),
-         ...);
-      }(std::index_sequence_for<A...>());
-      return text + "))";
-    };
-    CallLimit limit{self().timeout()};
-    Limit<A&...>(limit, arguments...);
-    const CallSpec call{prefix.size() + 2, write, print, limit.timeout, limit.while_listening};
-    if constexpr (NeverInterrupted<C, E>()) {
-      const transport_internal::Uninterrupted uninterrupted;
-      self().session().Call(call, read);
-    } else {
-      self().session().Call(call, read);
-    }
+    MethodCall call{.hint = Overload<A&...>() + 1,
+                    .timeout = self().timeout(),
+                    .uninterrupted = NeverInterrupted<C, E>()};
+    Limit<A&...>(call, arguments...);
+    return [&]<std::size_t... I>(std::index_sequence<I...>) -> R {
+      return receive(
+          {self().session(), self().prefix(), self().step(), self().operands(), self().timeout()},
+          call, {Argument(Converted<typename Parts::Arguments::template At<I>>(arguments))...});
+    }(std::index_sequence_for<A...>());
   }
 
-  struct CallLimit {
-    absl::Duration timeout;
-    bool while_listening = false;
-  };
   // Limits the call's time by the arguments that are limits themselves.
   template <typename... A>
-  static void Limit(CallLimit& limit, const std::remove_reference_t<A>&... arguments) {
+  static void Limit(MethodCall& call, const std::remove_reference_t<A>&... arguments) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (LimitBy<typename PartsFor<A...>::Arguments::template At<I>>(limit, arguments), ...);
+      (LimitBy<typename PartsFor<A...>::Arguments::template At<I>>(call, arguments), ...);
     }(std::index_sequence_for<A...>());
   }
   template <typename P, typename A>
-  static void LimitBy(CallLimit& limit, const A& argument) {
+  static void LimitBy(MethodCall& call, const A& argument) {
     if constexpr (LimitsItsCall<Stored<P>>) {
       const Stored<P> parameter = argument;
-      limit.timeout = std::min(limit.timeout, parameter.CallLimit());
-      limit.while_listening = Stored<P>::kWhileListening;
+      call.timeout = std::min(call.timeout, parameter.CallLimit());
+      call.while_listening = Stored<P>::kWhileListening;
     }
   }
 };

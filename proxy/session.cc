@@ -53,10 +53,18 @@ SessionMutex::~SessionMutex() = default;
 
 std::recursive_mutex& SessionMutex::Here() {
   State& state = *state_;
+  // A process is never 0.
+  if (state.process.load(std::memory_order_acquire) == transport_internal::KnownSelf()) {
+    return state.get();
+  }
+  return HereAfterFork();
+}
+
+// The first thread to come makes a new mutex: the old one may be held for ever.
+std::recursive_mutex& SessionMutex::HereAfterFork() {
+  State& state = *state_;
   const Identity self = Self();
   Identity process = state.process.load(std::memory_order_acquire);
-  if (process == self) return state.get();
-  // The first to come in a forked child makes a new one: the old one may be held for ever.
   while (process != self) {
     if (process != State::kMaking &&
         state.process.compare_exchange_strong(process, State::kMaking, std::memory_order_acquire)) {

@@ -29,6 +29,7 @@
 #include "absl/time/time.h"
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/internal/arrow.h"
+#include "remoteobj/proxy/internal/calls.h"
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/pass_to.h"
 #include "remoteobj/proxy/internal/pending_results.h"
@@ -57,7 +58,7 @@ class Readable {
   using value_type = M;
 
   // Gets the value: a copy.
-  M Get() const { return Evaluated(); }
+  M Get() const { return ReceiveView<M>(parts()); }
   // The same. It is const, so that `*remote->count = 5`, which would change only the copy, does not
   // compile.
   const M operator*() const { return Get(); }
@@ -69,30 +70,28 @@ class Readable {
   }
   template <typename F>
   M GetOrElse(F&& fallback) const {
-    return OrElse([&]() -> M { return Receive<M>([&](ReadOutcome read) { Call(read); }); },
-                  std::forward<F>(fallback));
+    const auto get = [&](ReadOutcome read) { parts().Get(read); };
+    return OrElse([&]() -> M { return Receive<M>(get); }, std::forward<F>(fallback));
   }
   // The value that this process's own object has, if no process listens.
   M GetOrLocal() const {
-    return GetOrElse([&]() -> M {
-      return Receive<M>([&](ReadOutcome read) {
-        WithCall([&](const CallSpec& call) { self().session().CallLocal(call, read); });
-      });
-    });
+    const auto get = [&](ReadOutcome read) { parts().GetLocal(read); };
+    return GetOrElse([&]() -> M { return Receive<M>(get); });
   }
 
   // Never throws; see CurrentExceptionToStatus for the codes.
   auto TryGet() const {
-    return Try<M>([&] { return Evaluated(); });
+    return Try<M>([&] { return Get(); });
   }
 
   // Sends the request, and returns at once.
   Future<M> Async() const {
     std::shared_ptr<PendingResult<M>> pending;
-    WithCall([&](const CallSpec& call) {
+    const auto begin = [&](const CallSpec& call) {
       pending =
           std::make_shared<PendingResult<M>>(self().session().shared_from_this(), call, view());
-    });
+    };
+    parts().WithGet(begin);
     return Future<M>(pending, &pending->result());
   }
 
@@ -106,24 +105,8 @@ class Readable {
  protected:
   const D& self() const { return static_cast<const D&>(*this); }
 
-  M Evaluated() const {
-    return ReceiveOrDefault<M>(self().session(), [&](ReadOutcome read) { Call(read); });
-  }
-
-  void Call(ReadOutcome read) const {
-    WithCall([&](const CallSpec& call) { self().session().Call(call, read); });
-  }
-
-  // Calls use(CallSpec) with this view's operations.
-  template <typename Use>
-  void WithCall(Use&& use) const {
-    const View& prefix = self().prefix();
-    const auto write = [&](const OperationsWriter& out) {
-      prefix.Write(out);
-      WriteOperation(out, prefix.size(), self().step(), self().operands());
-    };
-    const auto print = [&] { return view().ToString(); };
-    use(CallSpec{prefix.size() + 1, write, print, self().timeout()});
+  ViewParts parts() const {
+    return {self().session(), self().prefix(), self().step(), self().operands(), self().timeout()};
   }
 };
 
@@ -150,7 +133,7 @@ class Settable : public Readable<D, M> {
   // Empties an optional or a pointer, or removes an item.
   void Delete() const {
     CheckDeletable();
-    Change<void>(DeleteKind(), nullptr);
+    ReceiveChange(this->parts(), DeleteKind(), nullptr);
   }
   // The same, with a status. Never throws.
   [[nodiscard]] absl::Status TryDelete() const {
@@ -159,13 +142,8 @@ class Settable : public Readable<D, M> {
 
   // Returns true if the item is there, or the optional or pointer has a value.
   bool Exists() const {
-    const View view = is_item()
-                          ? this->self().prefix().Extend({.kind = OperationKind::kContains,
-                                                          .operands = this->self().last().operands})
-                          : this->view().Exists();
-    return ReceiveOrDefault<bool>(this->self().session(), [&](ReadOutcome read) {
-      CallWhole(this->self().session(), view, this->self().timeout(), read);
-    });
+    return ReceiveOrDefault<bool>(this->self().session(),
+                                  [&](ReadOutcome read) { this->parts().Exists(read); });
   }
 
   // A view that can be kept, and that waits no longer than `timeout`.
@@ -207,7 +185,10 @@ class Settable : public Readable<D, M> {
   }
 
  protected:
-  void SetTo(const M& value) const { Change(SetKind(), &value); }
+  void SetTo(const M& value) const {
+    const Argument argument(value);
+    ReceiveChange(this->parts(), SetKind(), &argument);
+  }
 
  private:
   friend Batch;
@@ -251,39 +232,6 @@ class Settable : public Readable<D, M> {
   ValueView<M> Keep(absl::Duration timeout) const {
     return ValueView<M>(this->self().session().shared_from_this(), this->self().prefix(),
                         this->self().last(), timeout);
-  }
-
-  // Does `kind` in place of the last operation, with `value` as its last argument: an M, or void
-  // for none.
-  template <typename V>
-  void Change(OperationKind kind, const V* value) const {
-    constexpr bool kHasValue = !std::is_void_v<V>;
-    const View& prefix = this->self().prefix();
-    const auto write = [&](const OperationsWriter& out) {
-      prefix.Write(out);
-      const std::size_t i = prefix.size();
-      const Step step = this->self().step();
-      const Operands* const operands = this->self().operands();
-      const std::size_t keys = operands == nullptr ? 0 : operands->size();
-      out.Set(i, kind, step.name, step.hint);
-      const ListWriter list = out.Arguments(i, keys + (kHasValue ? 1 : 0));
-      if (keys != 0) operands->Write(list, 0);
-      if constexpr (kHasValue) Encode<M>(*value, list[keys]);
-    };
-    const auto print = [&] {
-      std::string text = this->view().ToString();
-      if constexpr (kHasValue) {
-        text.back() = ' ';
-        text += "= ";
-        PrintValue(text, *value);
-        return text + ")";
-      } else {
-        return "(del " + text.substr(1);
-      }
-    };
-    const CallSpec call{prefix.size() + 1, write, print, this->self().timeout()};
-    Session& session = this->self().session();
-    ReceiveOrDefault<void>(session, [&](ReadOutcome read) { session.Call(call, read); });
   }
 };
 

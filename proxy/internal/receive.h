@@ -4,6 +4,7 @@
 #ifndef REMOTEOBJ_PROXY_INTERNAL_RECEIVE_H_
 #define REMOTEOBJ_PROXY_INTERNAL_RECEIVE_H_
 
+#include <concepts>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -36,8 +37,8 @@ R ReadAs(const OutcomeReader& outcome) {
 }
 
 // `deliver` is called with a reader of the outcome; its value is returned.
-template <typename R>
-R Receive(absl::FunctionRef<void(ReadOutcome)> deliver) {
+template <typename R, std::invocable<ReadOutcome> F>
+R Receive(const F& deliver) {
   if constexpr (std::is_void_v<R>) {
     deliver([](const OutcomeReader& outcome) { ReadAs<R>(outcome); });
   } else if constexpr (!kReceivable<R>) {

@@ -87,8 +87,8 @@ R OrDefault(const Session& session, F&& evaluate) {
   return evaluate();
 }
 
-template <typename R>
-R ReceiveOrDefault(const Session& session, absl::FunctionRef<void(ReadOutcome)> deliver) {
+template <typename R, std::invocable<ReadOutcome> F>
+R ReceiveOrDefault(const Session& session, const F& deliver) {
   return OrDefault<R>(session, [&]() -> R { return Receive<R>(deliver); });
 }
 

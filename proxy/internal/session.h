@@ -39,6 +39,7 @@ class SessionMutex {
 
  private:
   std::recursive_mutex& Here();
+  [[gnu::noinline]] std::recursive_mutex& HereAfterFork();
 
   struct State;
   std::unique_ptr<State> state_;

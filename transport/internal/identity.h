@@ -36,11 +36,16 @@ inline constexpr Identity kHasToken = Identity{1} << 63;
 inline std::atomic<std::atomic<Identity>*> self_cache{nullptr};
 Identity FindSelf();
 
+// This process, or 0 before the first call of Self() in it.
+inline Identity KnownSelf() {
+  const std::atomic<Identity>* const cache = self_cache.load(std::memory_order_acquire);
+  return cache == nullptr ? 0 : cache->load(std::memory_order_relaxed);
+}
+
 // This process. Cheap: two loads, also after a fork. The first call in a process takes one or two
 // microseconds.
 inline Identity Self() {
-  const std::atomic<Identity>* const cache = self_cache.load(std::memory_order_acquire);
-  const Identity self = cache == nullptr ? 0 : cache->load(std::memory_order_relaxed);
+  const Identity self = KnownSelf();
   return self != 0 ? self : FindSelf();
 }
 
