@@ -183,8 +183,8 @@ std::string ErrorOf(const RpcClientOptions& options) {
   }
 }
 
-// Who made a client connect to him passed the handshake on, hung up on the client, and was a client
-// with all rights.
+// An attacker to whom a client was made to connect passed the handshake on, hung up on the client,
+// and was a client with all rights.
 TEST(EncryptionTest, RelayAndTakeOver) {
   const Served served(OnLoopback());
   Relay relay(served.address());

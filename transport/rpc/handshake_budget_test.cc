@@ -31,7 +31,7 @@ class HandshakeBudgetTest : public testing::Test {
       kj::evalLast([] {}).wait(scope_);
     }
   }
-  // What a handshake costs that takes the whole budget, and twice that time besides.
+  // As a handshake that takes three times the whole budget.
   void SpendMuch() {
     budget_.Spend([] { Burn(3 * HandshakeBudget::kMostNanos); });
   }

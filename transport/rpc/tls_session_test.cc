@@ -96,7 +96,7 @@ TEST(TlsSessionTest, BothSendAndReceive) {
   }
 }
 
-// What was recorded stays secret when the key becomes known.
+// A recording stays secret when the key becomes known.
 TEST(TlsSessionTest, TheKeyExchangeIsEphemeral) {
   const auto context = Psk("a key for this test");
   Meeting meeting(*context, *context);

@@ -193,7 +193,7 @@ Owned<SSL_CTX> NewContext() {
   // An idle connection then costs no buffers.
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
   Require(SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) == 1, "TLS 1.2");
-  // Of all groups, those by which no client can make a server compute for long.
+  // The other groups would let a client make a server compute for long.
   Require(SSL_CTX_set1_curves_list(context.get(), "X25519:P-256") == 1, "X25519");
   return context;
 }
@@ -432,7 +432,7 @@ std::shared_ptr<TlsContext> NewPskTls(std::span<const NamedKey> keys) {
   state->context = NewContext();
   state->secrets = std::move(secrets);
   SSL_CTX* const context = state->context.get();
-  // BoringSSL has external keys for TLS 1.2 only. Of its suites this alone is an AEAD.
+  // BoringSSL has external keys for TLS 1.2 only, and no other suite for them that is an AEAD.
   Require(SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION) == 1, "TLS 1.2");
   Require(SSL_CTX_set_cipher_list(context, "ECDHE-PSK-CHACHA20-POLY1305") == 1,
           "ECDHE-PSK-CHACHA20-POLY1305");
@@ -448,7 +448,7 @@ std::shared_ptr<TlsContext> NewCertificateTls(const TlsOptions& options) {
   state->context = NewContext();
   state->server_name = options.server_name;
   SSL_CTX* const context = state->context.get();
-  // Those of TLS 1.3 are as good, and need not be named.
+  // For TLS 1.2. The suites of TLS 1.3 are as good, and need not be named.
   Require(SSL_CTX_set_cipher_list(context,
                                   "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
                                   "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
