@@ -50,14 +50,16 @@ void BatchedCalls::Send(absl::Duration timeout) {
   const auto write = [this](const OperationsWriter& out) {
     const bool several = sessions_.size() > 1;
     std::size_t at = 0;
-    for (std::size_t chain = 0; chain < chains_.size(); ++chain) {
-      if (chain != 0) {
+    const Operation* operation = operations_.data();
+    for (const Chain& chain : chains_) {
+      if (&chain != &chains_.front()) {
         out.Set(at, OperationKind::kNext, {}, 0);
-        if (several) WriteObject(out, at, *chains_[chain].session);
+        if (several) WriteObject(out, at, *chain.session);
         ++at;
       }
-      for (std::size_t i = BeginOf(chain); i < chains_[chain].end; ++i) {
-        WriteOperation(out, at++, operations_[i].step(), operations_[i].operands.get());
+      for (const Operation* const end = operations_.data() + chain.end; operation != end;
+           ++operation) {
+        WriteOperation(out, at++, operation->step(), operation->operands.get());
       }
     }
   };

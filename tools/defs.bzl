@@ -9,6 +9,10 @@ load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
 # They are errors with --config=ci.
 WARNINGS = ["-Wall", "-Wextra"]
 
+# Also in a project that depends on this one: an index out of bounds ends the process. SECURITY.md
+# has the cost.
+HARDENING = ["-D_GLIBCXX_ASSERTIONS"]
+
 def remoteobj_cc_library(name, copts = [], **kwargs):
     """A cc_library whose headers are included as "remoteobj/PACKAGE/HEADER.h".
 
@@ -18,13 +22,13 @@ def remoteobj_cc_library(name, copts = [], **kwargs):
 
     Args:
       name: as of a cc_library.
-      copts: added to the project's warnings.
+      copts: added to the project's flags.
       **kwargs: passed to cc_library.
     """
     package = native.package_name()
     cc_library(
         name = name,
-        copts = WARNINGS + copts,
+        copts = WARNINGS + HARDENING + copts,
         include_prefix = "remoteobj/" + package if package else "remoteobj",
         **kwargs
     )
@@ -39,9 +43,9 @@ def remoteobj_cc_test(name, copts = [], size = "small", **kwargs):
     )
 
 def remoteobj_cc_binary(name, copts = [], **kwargs):
-    """A cc_binary with the project's warnings."""
+    """A cc_binary with the project's flags."""
     cc_binary(
         name = name,
-        copts = WARNINGS + copts,
+        copts = WARNINGS + HARDENING + copts,
         **kwargs
     )
