@@ -28,14 +28,15 @@ struct Account {
     std::atomic<std::uint64_t> used{0};
   };
 
-  Account(const Quotas& quotas, std::size_t max_threads)
+  explicit Account(const Quotas& quotas)
       : connections{"connections", quotas.connections},
         calls{"calls", quotas.calls},
         call_bytes{"call_bytes", quotas.call_bytes},
         objects{"objects", quotas.objects},
         names{"names", quotas.names},
         kept{"kept", quotas.kept},
-        threads(std::make_shared<ThreadShare>(ThreadShare{max_threads})) {}
+        threads(
+            std::make_shared<ThreadShare>(ThreadShare{static_cast<std::size_t>(quotas.threads)})) {}
 
   Meter connections;
   Meter calls;

@@ -16,10 +16,9 @@
 #include <optional>
 #include <vector>
 
-#include "remoteobj/manager/inspection.h"
 #include "remoteobj/manager/server/account.h"
 #include "remoteobj/manager/server/current_call.h"
-#include "remoteobj/manager/server/rights.h"
+#include "remoteobj/manager/server/sessions.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/wire/internal/heap_message.h"
 #include "remoteobj/transport/wire/references.h"
@@ -30,14 +29,6 @@ using transport_internal::HeapMessage;
 
 class Entry;
 class ObjectServer;
-
-// What the server knows of a connected client.
-struct Session {
-  ClientInfo info;
-  std::shared_ptr<Account> account;
-  std::shared_ptr<Rights> rights;  // Null: it may do everything.
-  Charge connection;
-};
 
 class Call final : public std::enable_shared_from_this<Call> {
  public:

@@ -71,6 +71,11 @@ void RefuseCode(OperationKind kind) {
       "PassTo can't reach an object of a manager: code travels only between forks of one process");
 }
 
+Quotas WithThreads(Quotas quotas, std::size_t max_threads) {
+  if (quotas.threads == 0) quotas.threads = std::max<std::uint64_t>(1, max_threads / 2);
+  return quotas;
+}
+
 }  // namespace
 
 ObjectServer::ObjectServer(Registry registry, Options options)
@@ -79,19 +84,8 @@ ObjectServer::ObjectServer(Registry registry, Options options)
         return std::move(registry);
       }()),
       max_outcome_bytes_(options.max_outcome_bytes),
-      quotas_([&] {
-        if (options.quotas.threads == 0) {
-          options.quotas.threads = std::max<std::uint64_t>(1, options.max_threads / 2);
-        }
-        return options.quotas;
-      }()),
+      sessions_(WithThreads(options.quotas, options.max_threads), options.keys, options.users),
       pool_(options.max_threads) {
-  for (const auto& [name, policy] : options.keys) {
-    rights_of_keys_.emplace(name, std::make_shared<Rights>(name, policy));
-  }
-  for (const auto& [uid, policy] : options.users) {
-    rights_of_users_.emplace(uid, std::make_shared<Rights>(absl::StrCat("uid ", uid), policy));
-  }
   const RegisteredType& how = registry_.Find("");
   root_ = std::make_shared<Entry>(*this, 0, "", how.name, how, std::make_shared<Root>(*this),
                                   nullptr, Charge());
@@ -103,76 +97,22 @@ ObjectServer::~ObjectServer() {
   // Neither runs anything from here on, though what is destroyed below may have work for them.
   pool_.Stop();
   ends_.Stop();
-  {
-    // Calls that wait for a thread keep the accounts in which they wait.
-    std::vector<std::deque<std::function<void()>>> waiting;
-    const absl::MutexLock lock(&sessions_mutex_);
-    for (const auto& [name, weak] : accounts_) {
-      const auto account = weak.lock();
-      if (account != nullptr) waiting.push_back(std::exchange(account->threads->waiting, {}));
-    }
-  }
+  sessions_.DropWaiting();
   // Objects that refer to one another keep each other: they are destroyed here.
   for (const std::shared_ptr<Entry>& entry : table_.entries()) Destroy(entry->TakeObject());
 }
 
-std::string ObjectServer::AccountName(const ClientInfo& info) {
-  if (info.pid != 0) return absl::StrCat("pid ", info.pid);
-  if (info.uid >= 0) return absl::StrCat("uid ", info.uid);
-  // tcp:HOST:PORT
-  return info.address.substr(0, info.address.rfind(':'));
-}
-
-bool ObjectServer::MayConnect(const ClientInfo& info) {
-  const absl::MutexLock lock(&sessions_mutex_);
-  const auto at = accounts_.find(AccountName(info));
-  const auto account = at == accounts_.end() ? nullptr : at->second.lock();
-  return account == nullptr || account->connections.used.load() < quotas_.connections;
-}
-
 ClientId ObjectServer::AddClient(ClientInfo info) {
-  const auto session = std::make_shared<Session>();
   const absl::MutexLock lock(&mutex_);
   info.id = ++last_client_;
-  {
-    const absl::MutexLock sessions_lock(&sessions_mutex_);
-    const std::string name = AccountName(info);
-    // One that the server knows nothing of is a client of its own.
-    std::weak_ptr<Account> none;
-    std::weak_ptr<Account>& account = name.empty() ? none : accounts_[name];
-    session->account = account.lock();
-    if (session->account == nullptr) {
-      session->account = std::make_shared<Account>(quotas_, quotas_.threads);
-      account = session->account;
-      if (accounts_.size() >= most_accounts_) {
-        std::erase_if(accounts_, [](const auto& one) { return one.second.expired(); });
-        most_accounts_ = 2 * accounts_.size() + 64;
-      }
-    }
-    session->connection = Charge(session->account, &Account::connections);
-    const auto of_key = rights_of_keys_.find(info.key);
-    const auto of_user = rights_of_users_.find(info.uid);
-    if (of_key != rights_of_keys_.end()) {
-      session->rights = of_key->second;
-    } else if (of_user != rights_of_users_.end()) {
-      session->rights = of_user->second;
-    }
-    session->info = info;
-    sessions_.emplace(info.id, session);
-  }
+  sessions_.Add(info);
   const ClientId id = info.id;
   clients_.emplace(id, Client{.info = std::move(info)});
   return id;
 }
 
-std::shared_ptr<const Session> ObjectServer::SessionOf(ClientId client) {
-  const absl::MutexLock lock(&sessions_mutex_);
-  const auto at = sessions_.find(client);
-  return at == sessions_.end() ? nullptr : at->second;
-}
-
 Charge ObjectServer::ChargeTo(ClientId client, Account::Meter Account::* meter) {
-  const auto session = SessionOf(client);
+  const auto session = sessions_.Of(client);
   return session == nullptr ? Charge() : Charge(session->account, meter);
 }
 
@@ -194,10 +134,7 @@ void ObjectServer::RemoveClient(ClientId client) {
     }
   }
   clients_.erase(at);
-  {
-    const absl::MutexLock sessions_lock(&sessions_mutex_);
-    sessions_.erase(client);
-  }
+  sessions_.Remove(client);
   RunWoken();
 }
 
@@ -223,7 +160,7 @@ std::shared_ptr<Entry> ObjectServer::FindFor(const Session* session, std::uint64
 }
 
 std::shared_ptr<Entry> ObjectServer::FindFor(ClientId client, std::uint64_t id) {
-  return FindFor(restricts() ? SessionOf(client).get() : nullptr, id);
+  return FindFor(sessions_.restricts() ? sessions_.Of(client).get() : nullptr, id);
 }
 
 std::shared_ptr<Entry> ObjectServer::Make(std::string_view type_id, std::string_view type,
@@ -264,7 +201,7 @@ std::shared_ptr<Entry> ObjectServer::CurrentEntry() {
 ClientInfo ObjectServer::CurrentClient() {
   if (!IsEvaluating()) throw std::logic_error("call this in a method of a manager's object");
   const Call& call = *Evaluating::call();
-  const auto session = call.server_.SessionOf(call.client_);
+  const auto session = call.server_.sessions_.Of(call.client_);
   return session == nullptr ? ClientInfo{.id = call.client_} : session->info;
 }
 
@@ -477,7 +414,7 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
   const auto call = std::make_shared<Call>(*this, client, std::move(entry), std::move(done));
   call->request_ = std::move(message);
   call->place_ = call->entry_->how().place();
-  call->session_ = SessionOf(client);
+  call->session_ = sessions_.Of(client);
   try {
     In in = call->request_->Read();
     if (RequestIn(in).deadline().expired()) throw DeadlineExceeded("the request came too late");
@@ -531,7 +468,7 @@ bool ObjectServer::ChargeCall(Call& call) {
 std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader& request) {
   std::shared_ptr<Call> call;
   try {
-    const auto session = restricts() ? SessionOf(client) : nullptr;
+    const auto session = sessions_.restricts() ? sessions_.Of(client) : nullptr;
     call = std::make_shared<Call>(*this, client, FindFor(session.get(), request.target()), nullptr);
     call->session_ = session;
   } catch (...) {

@@ -40,6 +40,7 @@
 #include "remoteobj/manager/server/entry.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/manager/server/rights.h"
+#include "remoteobj/manager/server/sessions.h"
 #include "remoteobj/manager/server/strand.h"
 #include "remoteobj/manager/server/waiting_calls.h"
 #include "remoteobj/manager/server/worker_pool.h"
@@ -74,7 +75,7 @@ class ObjectServer {
   // Throws QuotaExceeded if it has as many connections as it may have.
   ClientId AddClient(ClientInfo info);
   // Returns false if AddClient would throw.
-  bool MayConnect(const ClientInfo& info);
+  bool MayConnect(const ClientInfo& info) { return sessions_.MayAdd(info); }
   // Tells the objects in which the client has left something. Cancel its calls first.
   void RemoveClient(ClientId client);
   // Has the ClientGone of `object` called when the client is removed. REQUIRES: the lock is held.
@@ -165,15 +166,11 @@ class ObjectServer {
   void EvaluateBatch(Call& call, const RequestReader& request, std::size_t chains,
                      OutcomeWriter& outcome);
   void EvaluateRequest(Call& call, const RequestReader& request, OutcomeWriter& outcome);
-  static std::string AccountName(const ClientInfo& info);
-  std::shared_ptr<const Session> SessionOf(ClientId client);
   // The client's part of the threads; null if the call is the server's own.
   std::shared_ptr<ThreadShare> ThreadsOf(const Call& call) {
-    const auto session = call.session_ != nullptr ? call.session_ : SessionOf(call.client_);
+    const auto session = call.session_ != nullptr ? call.session_ : sessions_.Of(call.client_);
     return session == nullptr ? nullptr : session->account->threads;
   }
-  // Returns true if any client is restricted.
-  bool restricts() const { return !rights_of_keys_.empty() || !rights_of_users_.empty(); }
   // Returns true if it is finished. Otherwise it waits, or continues at another place. Under the
   // lock for built-in types.
   bool Evaluate(Call& call, const RequestReader& request, bool may_wait);
@@ -191,18 +188,9 @@ class ObjectServer {
 
   const Registry registry_;
   const std::size_t max_outcome_bytes_;
-  const Quotas quotas_;
   ObjectTable table_;
 
-  // Taken last.
-  absl::Mutex sessions_mutex_;
-  std::unordered_map<ClientId, std::shared_ptr<const Session>> sessions_
-      ABSL_GUARDED_BY(sessions_mutex_);
-  std::map<std::string, std::weak_ptr<Account>> accounts_ ABSL_GUARDED_BY(sessions_mutex_);
-  std::size_t most_accounts_ ABSL_GUARDED_BY(sessions_mutex_) = 64;  // Then ended ones are dropped.
-  // Empty if no client is restricted.
-  std::map<std::string, std::shared_ptr<Rights>> rights_of_keys_;
-  std::map<std::int64_t, std::shared_ptr<Rights>> rights_of_users_;
+  Sessions sessions_;
 
   // Guards all that waits, and built-in objects.
   absl::Mutex mutex_;

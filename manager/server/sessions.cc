@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/server/sessions.h"
+
+#include <deque>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace remoteobj::manager_internal {
+namespace {
+
+// Empty for a client of which nothing is known: it is one of its own.
+std::string AccountName(const ClientInfo& info) {
+  if (info.pid != 0) return absl::StrCat("pid ", info.pid);
+  if (info.uid >= 0) return absl::StrCat("uid ", info.uid);
+  // tcp:HOST:PORT
+  return info.address.substr(0, info.address.rfind(':'));
+}
+
+}  // namespace
+
+Sessions::Sessions(const Quotas& quotas, const std::map<std::string, Policy>& keys,
+                   const std::map<std::int64_t, Policy>& users)
+    : quotas_(quotas) {
+  for (const auto& [name, policy] : keys) {
+    rights_of_keys_.emplace(name, std::make_shared<Rights>(name, policy));
+  }
+  for (const auto& [uid, policy] : users) {
+    rights_of_users_.emplace(uid, std::make_shared<Rights>(absl::StrCat("uid ", uid), policy));
+  }
+}
+
+void Sessions::DropWaiting() {
+  std::vector<std::deque<std::function<void()>>> waiting;
+  const absl::MutexLock lock(&mutex_);
+  for (const auto& [name, weak] : accounts_) {
+    const auto account = weak.lock();
+    if (account != nullptr) waiting.push_back(std::exchange(account->threads->waiting, {}));
+  }
+}
+
+bool Sessions::MayAdd(const ClientInfo& info) {
+  const absl::MutexLock lock(&mutex_);
+  const auto at = accounts_.find(AccountName(info));
+  const auto account = at == accounts_.end() ? nullptr : at->second.lock();
+  return account == nullptr || account->connections.used.load() < quotas_.connections;
+}
+
+void Sessions::Add(const ClientInfo& info) {
+  const auto session = std::make_shared<Session>();
+  session->info = info;
+  session->rights = RightsOf(info);
+  const absl::MutexLock lock(&mutex_);
+  session->account = AccountOf(info);
+  session->connection = Charge(session->account, &Account::connections);
+  sessions_.emplace(info.id, session);
+}
+
+std::shared_ptr<Account> Sessions::AccountOf(const ClientInfo& info) {
+  const std::string name = AccountName(info);
+  if (name.empty()) return std::make_shared<Account>(quotas_);
+  if (auto account = accounts_[name].lock()) return account;
+  const auto account = std::make_shared<Account>(quotas_);
+  accounts_[name] = account;
+  if (accounts_.size() >= most_accounts_) {
+    std::erase_if(accounts_, [](const auto& one) { return one.second.expired(); });
+    most_accounts_ = 2 * accounts_.size() + 64;
+  }
+  return account;
+}
+
+std::shared_ptr<Rights> Sessions::RightsOf(const ClientInfo& info) const {
+  const auto of_key = rights_of_keys_.find(info.key);
+  if (of_key != rights_of_keys_.end()) return of_key->second;
+  const auto of_user = rights_of_users_.find(info.uid);
+  return of_user == rights_of_users_.end() ? nullptr : of_user->second;
+}
+
+void Sessions::Remove(ClientId client) {
+  const absl::MutexLock lock(&mutex_);
+  sessions_.erase(client);
+}
+
+std::shared_ptr<const Session> Sessions::Of(ClientId client) {
+  const absl::MutexLock lock(&mutex_);
+  const auto at = sessions_.find(client);
+  return at == sessions_.end() ? nullptr : at->second;
+}
+
+}  // namespace remoteobj::manager_internal

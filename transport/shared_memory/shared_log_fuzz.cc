@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+//
+// The log of a hostile child: honest records, any bytes written over its words and its lanes, and
+// reads in between. Nothing but records may come out of it, and every read returns.
+//
+// The input is a list of steps, each of a few bytes; see Step().
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+
+#include "remoteobj/transport/shared_memory/shared_log.h"
+
+namespace remoteobj {
+namespace {
+
+constexpr std::uint64_t kPage = 4096;
+
+class Fuzz {
+ public:
+  explicit Fuzz(std::span<const std::uint8_t> input) : input_(input) {}
+
+  void Run() {
+    SharedLog log({.max_record = Byte() % 2 == 0 ? kPage : std::uint64_t{1} << 40});
+    SharedLog::Reader reader(log, /*consume=*/Byte() % 2 == 0);
+    for (int steps = 0; !input_.empty() && steps < 200; ++steps) Step(log, reader);
+    // A reader that has just begun sees the same log.
+    SharedLog::Reader other(log);
+    for (int i = 0; i < 1000 && other.Next(); ++i) {
+    }
+  }
+
+ private:
+  std::uint8_t Byte() {
+    if (input_.empty()) return 0;
+    const std::uint8_t byte = input_.front();
+    input_ = input_.subspan(1);
+    return byte;
+  }
+  std::uint64_t Word() {
+    std::uint64_t word = 0;
+    const std::size_t size = std::min(sizeof word, input_.size());
+    if (size != 0) std::memcpy(&word, input_.data(), size);
+    input_ = input_.subspan(size);
+    return word;
+  }
+
+  void Step(SharedLog& log, SharedLog::Reader& reader) {
+    const std::uint8_t what = Byte();
+    switch (what % 6) {
+      case 0:
+        // An owner that lives, and which a hostile child may name, is waited for 5 seconds.
+        if (!spoilt_) log.Append(what, std::string(Byte() * std::size_t{16}, 'x'));
+        return;
+      case 1: {
+        // A word of the header: counters, owners and tails of lanes.
+        Write(log, Byte() * sizeof(std::uint64_t), Word());
+        return;
+      }
+      case 2: {
+        struct stat file = {};
+        fstat(log.memory_fd(), &file);
+        const std::uint64_t lanes = static_cast<std::uint64_t>(file.st_size) - kPage;
+        const std::uint64_t lane_bytes = what < 128 ? lanes / 5 : lanes / 33;
+        Write(log, kPage + (Byte() % 33) * lane_bytes + Byte() * sizeof(std::uint64_t), Word());
+        return;
+      }
+      case 3:
+        static_cast<void>(log.Backlog());
+        static_cast<void>(log.cleared());
+        return;
+      case 4:
+        if (what > 240) return log.Clear();
+        [[fallthrough]];
+      default:
+        reader.Next();
+    }
+  }
+
+  void Write(const SharedLog& log, std::uint64_t offset, std::uint64_t word) {
+    spoilt_ = true;
+    [[maybe_unused]] const ssize_t ignored =
+        pwrite(log.memory_fd(), &word, sizeof word, static_cast<off_t>(offset));
+  }
+
+  std::span<const std::uint8_t> input_;
+  bool spoilt_ = false;
+};
+
+}  // namespace
+}  // namespace remoteobj
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  remoteobj::Fuzz({data, size}).Run();
+  return 0;
+}
