@@ -307,6 +307,29 @@ TEST(EncryptionTest, WhatSpeaksNoTlsIsHungUpOn) {
   EXPECT_EQ(witness.failures(), 0);
 }
 
+// A ClientHello in records of one byte each: it took the time of a thousand handshakes, and what it
+// had taken was missing to those of others.
+TEST(EncryptionTest, AHandshakeWithoutEndIsHungUpOn) {
+  const Served served(OnLoopback());
+  Witness witness({.address = served.address(), .key = kKey});
+  // It says that it has 131,300 bytes.
+  std::string said = {'\x01', '\x02', '\x00', '\xe4'};
+  said.resize(20'000);
+  std::string records;
+  for (const char byte : said) records += std::string("\x16\x03\x01\x00\x01", 5) + byte;
+  const Socket socket = ConnectTo(served.address(), Watchdog());
+  std::thread attack([&] {
+    try {
+      WriteAll(socket.fd(), std::as_bytes(std::span(records)), Watchdog());
+    } catch (const NotListening&) {
+    }
+  });
+  EXPECT_TRUE(IsHungUp(socket.fd()));
+  attack.join();
+  witness.AwaitAnswers();
+  EXPECT_EQ(witness.failures(), 0);
+}
+
 TEST(EncryptionTest, AWebServerIsNoServerOfThisLibrary) {
   Address bound = Address::Parse("tcp:127.0.0.1:0");
   SocketFile file;

@@ -67,6 +67,7 @@ kj::Promise<Maybe> BoundedMessageStream::Read(capnp::ReaderOptions options) {
         if (!more) return false;
         std::uint64_t words = 0;
         for (std::uint32_t i = 0; i < in.count(); ++i) words += in.size(i);
+        KJ_REQUIRE(words != 0, "a message without content");
         KJ_REQUIRE(words <= options.traversalLimitInWords, "a message that is too large");
         in.words = kj::heapArray<capnp::word>(words);
         ++messages_;

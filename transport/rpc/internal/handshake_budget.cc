@@ -33,9 +33,9 @@ std::int64_t HandshakeBudget::Credit() {
   return credit_;
 }
 
-kj::Promise<void> HandshakeBudget::Turn(const std::string& address) {
+kj::Promise<void> HandshakeBudget::Turn(const std::string& network) {
   auto turn = kj::newPromiseAndFulfiller<void>();
-  Stack& stack = stacks_[address];
+  Stack& stack = stacks_[network];
   // The oldest are those that were dropped.
   while (!stack.empty() && !stack.front()->isWaiting()) stack.pop_front();
   stack.push_back(kj::mv(turn.fulfiller));
@@ -45,7 +45,7 @@ kj::Promise<void> HandshakeBudget::Turn(const std::string& address) {
   return kj::mv(turn.promise);
 }
 
-// One handshake in a turn of the loop, which then looks at the sockets of others.
+// One step in a turn of the loop, which then looks at the sockets of others.
 kj::Promise<void> HandshakeBudget::AdmitOn() {
   const std::int64_t missing = 1 - Credit();
   bool admitted = false;

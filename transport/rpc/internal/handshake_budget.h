@@ -4,9 +4,9 @@
 // hundred times what a message that asks for one costs its sender, who need not have a key: without
 // a limit, a few hundred such messages a second would leave no time for the calls of others.
 //
-// The handshakes of an address wait on a stack, and the stacks take turns: an address that asks for
-// many delays its own only. The newest goes first, since a flood leaves old ones behind whose
-// clients have gone. The time limit of a handshake covers the wait.
+// The steps of the handshakes of a network wait on a stack, and the stacks take turns: a network
+// that asks for many delays its own only. The newest goes first, since a flood leaves old ones
+// behind whose clients have gone. The time limit of a handshake covers the wait.
 //
 // Threads: used in the loop only.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_HANDSHAKE_BUDGET_H_
@@ -32,8 +32,8 @@ class HandshakeBudget {
 
   explicit HandshakeBudget(kj::Timer& timer) : timer_(timer) {}
 
-  // Resolves when a client of that address may begin its handshake. Then call Spend().
-  kj::Promise<void> Turn(const std::string& address);
+  // Resolves when a client of that network may do a step of its handshake. Then call Spend().
+  kj::Promise<void> Turn(const std::string& network);
   // Returns true if there is time for one more now.
   bool affordable() { return Credit() > 0; }
   // Calls `compute`, and takes the processor time that it needs from the budget.
@@ -54,7 +54,7 @@ class HandshakeBudget {
 
   kj::Timer& timer_;
   std::map<std::string, Stack> stacks_;  // None is empty.
-  std::string last_;                     // The address that had the last turn.
+  std::string last_;                     // The network that had the last turn.
   std::int64_t credit_ = kMostNanos;
   kj::TimePoint credited_ = timer_.now();  // When credit was added last.
   bool admitting_ = false;

@@ -108,8 +108,9 @@ std::shared_ptr<Referent> RpcClient::ReceiveFromProcess(const ValueReader& in,
                                                         OfferObject offer_object) {
   const auto [kind, address, key, plaintext, other_users, id, type, server] =
       Codec<Sent>::Decode(in);
-  // All objects of one server share a connection.
-  auto& clients = MadeOnce([] { return new std::map<std::string, std::weak_ptr<RpcClient>>; });
+  // All objects of one server that is reached in the same way share a connection.
+  using Same = std::tuple<std::string, bool, bool, std::string>;
+  auto& clients = MadeOnce([] { return new std::map<Same, std::weak_ptr<RpcClient>>; });
   auto client = std::make_shared<RpcClient>(RpcClientOptions{.address = Address::Parse(address),
                                                              .key = key,
                                                              .plaintext = plaintext,
@@ -117,7 +118,7 @@ std::shared_ptr<Referent> RpcClient::ReceiveFromProcess(const ValueReader& in,
                                                              .offer_object = offer_object});
   {
     const std::scoped_lock lock(ForkSafeMutex<Connections>());
-    std::weak_ptr<RpcClient>& known = clients[absl::StrCat(address, " ", key)];
+    std::weak_ptr<RpcClient>& known = clients[{address, plaintext, other_users, key}];
     if (std::shared_ptr<RpcClient> there = known.lock()) {
       client.swap(there);
     } else {

@@ -27,6 +27,8 @@ namespace {
 // How long an object is kept that is on its way to another process.
 constexpr kj::Duration kKept = 60 * kj::SECONDS;
 
+constexpr unsigned kEventsPerPoll = 64;
+
 constinit thread_local RpcServer* this_loop = nullptr;
 
 // Blocks SIGPIPE on the calling thread: a write to a closed socket fails instead.
@@ -190,18 +192,11 @@ kj::Promise<void> RpcServer::Impl::Accept() {
 }
 
 void RpcServer::Impl::MakeRoom() {
-  // The oldest. If half of all are of the newest one's machine, the oldest of those: a machine that
-  // opens many takes no place of another's.
-  const std::string& host = in_handshake_.back()->host();
-  auto oldest = in_handshake_.begin();
-  if ((*oldest)->host() != host) {
-    const auto is_of_host = [&](const Connection* one) { return one->host() == host; };
-    const auto of_host = std::count_if(in_handshake_.begin(), in_handshake_.end(), is_of_host);
-    if (static_cast<std::size_t>(of_host) * 2 > in_handshake_.size()) {
-      oldest = std::find_if(in_handshake_.begin(), in_handshake_.end(), is_of_host);
-    }
-  }
-  (*oldest)->Drop();
+  // The oldest of the network that has the most: others lose no place to it.
+  const auto most = std::max_element(half_open_.begin(), half_open_.end(),
+                                     [](auto& a, auto& b) { return a.second < b.second; });
+  const auto is_of_host = [&](const Connection* one) { return one->host() == most->first; };
+  (*std::find_if(in_handshake_.begin(), in_handshake_.end(), is_of_host))->Drop();
 }
 
 // Anyone can cause this line, so it is logged for one client in a hundred.
@@ -280,6 +275,8 @@ void RpcServer::Impl::Run() {
   {
     Loop loop(*this);
     loop_ = &loop;
+    // Without it KJ polls the sockets only when no event is left, which a client can prevent.
+    loop.io.waitScope.setBusyPollInterval(kEventsPerPoll);
     const auto failed = [](kj::Exception&& e) {
       LogLine(LogSeverity::kError,
               absl::StrCat("a server accepts no further connections: ", e.getDescription().cStr()));

@@ -32,12 +32,11 @@ constexpr kj::Duration kGoodbyeHere = 5 * kj::MILLISECONDS;
 constexpr kj::Duration kGoodbyeThere = 50 * kj::MILLISECONDS;
 // A client that is to speak first may be silent for this part of the time limit of the handshake.
 constexpr int kSilent = 3;
+// A handshake by keys takes less than 2 KiB; one in which the client has a chain of certificates
+// may take more.
+constexpr std::size_t kMostHandshakeBytes = 64 << 10;
 // How long a client that was just let in may take to call closed().
 constexpr kj::Duration kAsk = 1 * kj::SECONDS;
-
-std::string HostOf(const std::string& host_and_port) {
-  return host_and_port.substr(0, host_and_port.rfind(':'));
-}
 
 }  // namespace
 
@@ -45,7 +44,7 @@ RpcServer::Impl::Connection::Connection(Impl& server, Socket socket)
     : server_(server),
       socket_(std::move(socket)),
       credentials_(CredentialsOf(socket_.fd())),
-      host_(credentials_ ? "" : HostOf(NameOfPeer(socket_.fd()))),
+      host_(credentials_ ? "" : NetworkOfPeer(socket_.fd())),
       stream_(kj::heap<PacedStream>(server.loop_->io.lowLevelProvider->wrapSocketFd(
           socket_.fd(), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
                             kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK))),
@@ -59,10 +58,12 @@ RpcServer::Impl::Connection::Connection(Impl& server, Socket socket)
   };
   link_->kept = server.kept_;
   place_ = server_.in_handshake_.insert(server_.in_handshake_.end(), this);
+  ++server_.half_open_[host_];
 }
 
 RpcServer::Impl::Connection::~Connection() {
-  (state_ == State::kHandshake ? server_.in_handshake_ : server_.past_handshake_).erase(place_);
+  Become(State::kDropped);
+  server_.past_handshake_.erase(place_);
   server_.hot_.remove(this);
   bell_rung_ = nullptr;
   bell_ready_ = nullptr;
@@ -73,6 +74,8 @@ RpcServer::Impl::Connection::~Connection() {
 void RpcServer::Impl::Connection::Become(State state) {
   if (state_ == State::kHandshake) {
     server_.past_handshake_.splice(server_.past_handshake_.end(), server_.in_handshake_, place_);
+    const auto at = server_.half_open_.find(host_);
+    if (--at->second == 0) server_.half_open_.erase(at);
   }
   if (state_ != State::kDropped) state_ = state;
 }
@@ -111,10 +114,7 @@ kj::Promise<void> RpcServer::Impl::Connection::Secure() {
       .exclusiveJoin(
           timer.afterDelay(ToKj(patience)).then([] { return std::optional<std::size_t>(); }))
       .then([this](std::optional<std::size_t> heard) -> kj::Promise<void> {
-        if (heard) {
-          return server_.loop_->handshakes.Turn(host_).then(
-              [this, got = *heard] { return SecureOn(got); });
-        }
+        if (heard) return SecureInTurn(*heard);
         const HelloGreeting notice = EncryptionNotice();
         return Refuse("it does not speak TLS", {notice.begin(), notice.end()});
       });
@@ -142,12 +142,19 @@ kj::Promise<void> RpcServer::Impl::Connection::SecureOn(std::size_t got) {
   kj::Promise<void> written = Write(std::move(output));
   if (done) {
     return written.then([this, channel] {
-      stream_ = kj::heap<TlsStream>(kj::mv(stream_), std::move(tls_));
+      stream_ = kj::heap<TlsStream>(kj::mv(stream_), std::move(tls_), NextTurn());
       return Greet(channel);
     });
   }
   return written.then([this] { return stream_->tryRead(received_.data(), 1, received_.size()); })
-      .then([this](std::size_t more) { return SecureOn(more); });
+      .then([this](std::size_t more) { return SecureInTurn(more); });
+}
+
+kj::Promise<void> RpcServer::Impl::Connection::SecureInTurn(std::size_t got) {
+  handshake_bytes_ += got;
+  if (handshake_bytes_ > kMostHandshakeBytes) return Refuse("its handshake is too long", {});
+  if (got == 0) return SecureOn(0);
+  return server_.loop_->handshakes.Turn(host_).then([this, got] { return SecureOn(got); });
 }
 
 kj::Promise<void> RpcServer::Impl::Connection::Write(std::vector<std::byte> bytes) {
@@ -240,13 +247,15 @@ kj::Promise<void> RpcServer::Impl::Connection::AwaitBell() {
   });
 }
 
+// The loop polls its sockets before a timer fires.
+std::function<kj::Promise<void>()> RpcServer::Impl::Connection::NextTurn() {
+  return [&server = server_] { return server.loop_->timer().afterDelay(0 * kj::NANOSECONDS); };
+}
+
 kj::Promise<void> RpcServer::Impl::Connection::Speak() {
   Become(State::kLetIn);
   if (link_->session == nullptr) return kj::READY_NOW;
-  // The loop polls its sockets before a timer fires.
-  messages_ = kj::heap<BoundedMessageStream>(*stream_, [&server = server_] {
-    return server.loop_->timer().afterDelay(0 * kj::NANOSECONDS);
-  });
+  messages_ = kj::heap<BoundedMessageStream>(*stream_, NextTurn());
   network_ = kj::heap<capnp::TwoPartyVatNetwork>(
       *messages_, capnp::rpc::twoparty::Side::SERVER,
       ReaderLimits(server_.options_.max_message_bytes / sizeof(Word)));

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -93,6 +94,7 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   // Each connection is in one of these two, in the order in which it came there.
   std::list<Connection*> in_handshake_;
   std::list<Connection*> past_handshake_;
+  std::map<std::string, std::size_t> half_open_;  // The number of those in_handshake_, by host().
   std::list<Connection*> hot_;
   Spinner spinner_;
   std::uint64_t refused_ = 0;         // How many clients were not let in.
@@ -130,7 +132,7 @@ class RpcServer::Impl::Connection {
   kj::Promise<void> Serve();
   // Has the connection destroyed in the loop's next turn.
   void Drop();
-  // The client's machine; empty for this one.
+  // The network of the client's machine; empty for this one.
   const std::string& host() const { return host_; }
   // Null if the client has no shared memory.
   PolledCalls* polled() { return polled_.get(); }
@@ -146,6 +148,8 @@ class RpcServer::Impl::Connection {
   void Become(State state);
   // The handshake of TLS, if there is TLS.
   kj::Promise<void> Secure();
+  // Goes on with bytes that were received, as soon as the client has a turn.
+  kj::Promise<void> SecureInTurn(std::size_t got);
   kj::Promise<void> SecureOn(std::size_t got);
   kj::Promise<void> Refuse(const std::string& why, std::vector<std::byte> last_words);
   kj::Promise<void> Write(std::vector<std::byte> bytes);
@@ -156,6 +160,7 @@ class RpcServer::Impl::Connection {
   kj::Promise<void> ShareMemory();
   kj::Promise<void> AwaitBell();
   kj::Promise<void> Speak();
+  std::function<kj::Promise<void>()> NextTurn();
 
   Impl& server_;
   Socket socket_;
@@ -164,6 +169,7 @@ class RpcServer::Impl::Connection {
   kj::Own<kj::AsyncIoStream> stream_;
   std::unique_ptr<TlsSession> tls_;       // During its handshake.
   std::array<std::byte, 4096> received_;  // For that.
+  std::size_t handshake_bytes_ = 0;       // All that it has received.
   std::optional<ServerHello> hello_;
   HelloAnswer answer_ = {};
   HelloReply reply_ = {};

@@ -395,18 +395,45 @@ std::optional<PeerCredentials> CredentialsOf(int fd) {
   return PeerCredentials{credentials.pid, credentials.uid};
 }
 
+namespace {
+
+std::string HostOf(const SocketAddress& at) {
+  char host[INET6_ADDRSTRLEN] = "?";
+  const bool v6 = at.storage.ss_family == AF_INET6;
+  inet_ntop(
+      at.storage.ss_family,
+      v6 ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in6*>(&at.storage)->sin6_addr)
+         : &reinterpret_cast<const sockaddr_in*>(&at.storage)->sin_addr,
+      host, sizeof host);
+  return host;
+}
+
+// Returns false for a peer that has hung up.
+bool FindPeer(int fd, SocketAddress& at) {
+  at.size = sizeof at.storage;
+  return getpeername(fd, reinterpret_cast<sockaddr*>(&at.storage), &at.size) == 0;
+}
+
+}  // namespace
+
 std::string NameOfPeer(int fd) {
   if (const auto credentials = CredentialsOf(fd)) return absl::StrCat("pid ", credentials->pid);
   SocketAddress at;
-  at.size = sizeof at.storage;
-  char host[INET6_ADDRSTRLEN] = "?";
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&at.storage), &at.size) != 0) return host;
-  const bool v6 = at.storage.ss_family == AF_INET6;
-  inet_ntop(at.storage.ss_family,
-            v6 ? static_cast<const void*>(&reinterpret_cast<sockaddr_in6*>(&at.storage)->sin6_addr)
-               : &reinterpret_cast<sockaddr_in*>(&at.storage)->sin_addr,
-            host, sizeof host);
-  return absl::StrCat(host, ":", PortOf(at));
+  if (!FindPeer(fd, at)) return "?";
+  return absl::StrCat(HostOf(at), ":", PortOf(at));
+}
+
+std::string NetworkOfPeer(int fd) {
+  SocketAddress at;
+  if (!FindPeer(fd, at)) return "?";
+  if (at.storage.ss_family == AF_INET6) {
+    in6_addr& address = reinterpret_cast<sockaddr_in6*>(&at.storage)->sin6_addr;
+    constexpr std::size_t kNetworkBytes = 8;
+    if (!IN6_IS_ADDR_V4MAPPED(&address)) {
+      std::fill(std::begin(address.s6_addr) + kNetworkBytes, std::end(address.s6_addr), 0);
+    }
+  }
+  return HostOf(at);
 }
 
 void ReadAll(int fd, std::span<std::byte> out, Deadline deadline, std::vector<int>* descriptors) {

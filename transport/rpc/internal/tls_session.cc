@@ -38,7 +38,7 @@ namespace {
 
 // Handshakes, and the creation and destruction of objects, take locks of OpenSSL's, which a child
 // would find taken that was forked meanwhile. So they are done with this mutex held, for which
-// fork() waits. The encryption of messages takes none.
+// fork() waits. So does reading with TLS 1.3; the encryption of messages takes no lock otherwise.
 struct OpenSsl;
 using OpenSslLock = std::scoped_lock<std::mutex>;
 
@@ -339,6 +339,9 @@ void TlsSession::Receive(std::span<const std::byte> bytes) {
 std::size_t TlsSession::Read(std::span<std::byte> out) {
   Begin();
   SSL* const ssl = state_->ssl.get();
+  // TLS 1.3 derives further keys when the peer asks for it.
+  std::unique_lock<std::mutex> lock;
+  if (SSL_version(ssl) > TLS1_2_VERSION) lock = std::unique_lock(ForkSafeMutex<OpenSsl>());
   const int got =
       SSL_read(ssl, out.data(), static_cast<int>(std::min<std::size_t>(out.size(), INT_MAX)));
   if (got > 0) return static_cast<std::size_t>(got);

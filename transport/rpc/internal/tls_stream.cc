@@ -16,6 +16,10 @@ namespace remoteobj::transport_internal {
 namespace {
 
 constexpr std::size_t kMostAnswers = 4096;
+// Two of the largest records. A peer may send records without data as long as it likes, and TLS
+// would read them.
+constexpr std::size_t kMostWithoutData = 2 * (std::size_t{17} << 10);
+constexpr std::size_t kBytesPerTurn = 64 << 10;
 constexpr std::size_t kLeastRoom = 4 << 10;
 constexpr std::size_t kMostRoom = 128 << 10;
 
@@ -31,16 +35,21 @@ kj::Promise<std::size_t> TlsStream::tryRead(void* buffer, std::size_t least, std
 
 kj::Promise<std::size_t> TlsStream::ReadOn(std::byte* buffer, std::size_t least, std::size_t most,
                                            std::size_t had) {
+  if (had >= most) return had;  // Nothing was asked for.
   try {
     while (had < most) {
       const std::size_t got = session_->Read({buffer + had, most - had});
       had += got;
+      if (got != 0) without_data_ = 0;
       if (had >= least || session_->ended()) return had;
       if (got == 0) break;
     }
     // Reading makes TLS answer what the peer asks for, which goes along with the next write.
     if (session_->pending() > kMostAnswers) {
       return KJ_EXCEPTION(DISCONNECTED, "the peer asks for more of TLS's answers than it reads");
+    }
+    if (without_data_ > kMostWithoutData) {
+      return KJ_EXCEPTION(DISCONNECTED, "the peer sends records without data");
     }
   } catch (const std::exception& e) {
     return KJ_EXCEPTION(DISCONNECTED, "the connection was lost", e.what());
@@ -53,7 +62,14 @@ kj::Promise<std::size_t> TlsStream::ReadOn(std::byte* buffer, std::size_t least,
       .then([=, this](std::size_t got) -> kj::Promise<std::size_t> {
         if (got == 0) return had;
         session_->Receive(std::span(received_).first(got));
-        return ReadOn(buffer, least, most, had);
+        in_turn_ += got;
+        without_data_ += got;
+        // KJ reads from a socket that has data without a look at other sockets.
+        if (next_turn_ == nullptr || in_turn_ < kBytesPerTurn) {
+          return ReadOn(buffer, least, most, had);
+        }
+        in_turn_ = 0;
+        return next_turn_().then([=, this] { return ReadOn(buffer, least, most, had); });
       });
 }
 

@@ -11,6 +11,7 @@
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -26,8 +27,13 @@ namespace remoteobj::transport_internal {
 
 class TlsStream final : public kj::AsyncIoStream {
  public:
-  TlsStream(kj::Own<kj::AsyncIoStream> stream, std::unique_ptr<TlsSession> session)
-      : stream_(kj::mv(stream)), session_(std::move(session)) {}
+  // A promise that is fulfilled after the loop has polled all sockets.
+  using NextTurn = std::function<kj::Promise<void>()>;
+
+  // Without `next_turn` the connection has the loop for itself.
+  TlsStream(kj::Own<kj::AsyncIoStream> stream, std::unique_ptr<TlsSession> session,
+            NextTurn next_turn = nullptr)
+      : stream_(kj::mv(stream)), session_(std::move(session)), next_turn_(std::move(next_turn)) {}
 
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t least, std::size_t most) override;
   // Each version of KJ declares one of these two, so that neither can be marked as an override.
@@ -55,7 +61,11 @@ class TlsStream final : public kj::AsyncIoStream {
 
   kj::Own<kj::AsyncIoStream> stream_;
   const std::unique_ptr<TlsSession> session_;
+  const NextTurn next_turn_;
   std::vector<std::byte> received_;
+  // Bytes that were received: in this turn, and since the last byte of a message among them.
+  std::size_t in_turn_ = 0;
+  std::size_t without_data_ = 0;
 };
 
 }  // namespace remoteobj::transport_internal
