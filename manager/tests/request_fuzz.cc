@@ -280,9 +280,10 @@ std::vector<std::shared_ptr<Call>> MakePool(ObjectServer& server, ClientId clien
   auto made = call(0, "create", 3, [](const ListWriter& list) {
     list[0].Text("Pool");
     list[1].Text("Pool");
-    const ListWriter pool = list[2].List(2);
+    const ListWriter pool = list[2].List(3);
     pool[0].Text("Worker");
     pool[1].UInt(2);
+    pool[2].Text("Pool");  // The secret is a text that requests may have.
   });
   Require(made->references().size() == 1);
   auto relayed = call(made->references()[0]->id(), "relayed", 0, [](const ListWriter&) {});
