@@ -66,6 +66,7 @@ class Charge {
   ~Charge() {
     if (account_ != nullptr) ((*account_).*meter_).used.fetch_sub(amount_);
   }
+  bool charged() const { return account_ != nullptr; }
   Charge(Charge&& other) noexcept { *this = std::move(other); }
   Charge& operator=(Charge&& other) noexcept {
     std::swap(account_, other.account_);

@@ -55,6 +55,7 @@ void Call::Received() { give_back_.clear(); }
 void Call::Cancel() {
   const absl::MutexLock lock(&server_.mutex_);
   done_ = nullptr;
+  cancelled_ = true;
   if (list_ == nullptr) return;
   server_.waiting_.Remove(*this);
   finished_ = true;
@@ -90,6 +91,7 @@ void CurrentCall::ContinueAt(Place place) {
 void CurrentCall::WillWait() {
   ServingAll::CheckMayBlock();
   if (!call_.may_wait_) throw proxy_internal::LeftEvaluation();
+  ObjectServer::ChargeOnce(call_);  // Before the method does anything.
 }
 
 void CurrentCall::Wait(WaitList& list, absl::Duration timeout) {
@@ -99,6 +101,7 @@ void CurrentCall::Wait(WaitList& list, absl::Duration timeout) {
 
 void CurrentCall::Wait(WaitList& list, Deadline deadline) {
   ServingAll::CheckMayBlock();
+  if (call_.may_wait_) ObjectServer::ChargeOnce(call_);
   call_.list_ = &list;
   call_.until_ = deadline;
   throw proxy_internal::LeftEvaluation();

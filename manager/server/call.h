@@ -78,6 +78,7 @@ class Call final : public std::enable_shared_from_this<Call> {
   // Guarded by the server's mutex:
   Done done_;  // Null once it is called.
   bool finished_ = false;
+  bool cancelled_ = false;
   bool waited_ = false;
   bool timed_out_ = false;
   bool may_wait_ = false;

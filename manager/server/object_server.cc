@@ -118,7 +118,18 @@ Charge ObjectServer::ChargeTo(ClientId client, Account::Meter Account::* meter) 
 
 Charge ObjectServer::ChargeToCaller(Account::Meter Account::* meter) {
   const Call* const call = Evaluating::call();
-  return call == nullptr ? Charge() : call->server_.ChargeTo(call->client_, meter);
+  const auto session = call == nullptr ? nullptr : call->server_.SessionOf(*call);
+  return session == nullptr ? Charge() : Charge(session->account, meter);
+}
+
+// A call that runs after its client has gone has its session still.
+std::shared_ptr<const Session> ObjectServer::SessionOf(const Call& call) {
+  return call.session_ != nullptr ? call.session_ : sessions_.Of(call.client_);
+}
+
+std::shared_ptr<ThreadShare> ObjectServer::ThreadsOf(const Call& call) {
+  const auto session = SessionOf(call);
+  return session == nullptr ? nullptr : session->account->threads;
 }
 
 void ObjectServer::RemoveClient(ClientId client) {
@@ -201,7 +212,7 @@ std::shared_ptr<Entry> ObjectServer::CurrentEntry() {
 ClientInfo ObjectServer::CurrentClient() {
   if (!IsEvaluating()) throw std::logic_error("call this in a method of a manager's object");
   const Call& call = *Evaluating::call();
-  const auto session = call.server_.sessions_.Of(call.client_);
+  const auto session = call.server_.SessionOf(call);
   return session == nullptr ? ClientInfo{.id = call.client_} : session->info;
 }
 
@@ -335,8 +346,8 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
   }
   if (call.outcome_.used() == 0) outcome.Value().Null();
   if (call.session_ != nullptr && call.session_->rights != nullptr) {
-    const bool made =
-        call.entry_->id() == 0 && request.size() != 0 && request[0].name() == "create";
+    const bool made = call.entry_->id() == 0 && request.size() != 0 && request.chains() == 1 &&
+                      request[0].name() == "create";
     for (const auto& reference : call.references_) call.session_->rights->Give(reference, made);
   }
   return true;
@@ -381,6 +392,10 @@ void ObjectServer::EvaluateLocked(Call& call) {
 
 void ObjectServer::EvaluateOnThread(Call& call) {
   const auto evaluate = [this, kept = call.shared_from_this()] {
+    {
+      const absl::MutexLock lock(&mutex_);
+      if (kept->cancelled_) return Finish(*kept);
+    }
     In in = kept->request_->Read();
     Evaluate(*kept, RequestIn(in), /*may_wait=*/false);
     const absl::MutexLock lock(&mutex_);
@@ -446,13 +461,18 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
   return call;
 }
 
+void ObjectServer::ChargeOnce(Call& call) {
+  if (call.session_ == nullptr || call.request_ == nullptr || call.charge_.charged()) return;
+  const std::shared_ptr<Account>& account = call.session_->account;
+  Charge one(account, &Account::calls);
+  call.bytes_ = Charge(account, &Account::call_bytes, call.request_->words().size_bytes(),
+                       /*at_least_one=*/true);
+  call.charge_ = std::move(one);
+}
+
 bool ObjectServer::ChargeCall(Call& call) {
-  if (call.session_ == nullptr) return true;
   try {
-    const std::shared_ptr<Account>& account = call.session_->account;
-    call.charge_ = Charge(account, &Account::calls);
-    call.bytes_ = Charge(account, &Account::call_bytes, call.request_->words().size_bytes(),
-                         /*at_least_one=*/true);
+    ChargeOnce(call);
     return true;
   } catch (const QuotaExceeded&) {
     if (call.list_ != nullptr) waiting_.Remove(call);
@@ -502,9 +522,12 @@ void ObjectServer::Do(std::function<void()> work) {
 void ObjectServer::DoForOwner(std::shared_ptr<Entry> part, std::function<void()> work) {
   mutex_.AssertHeld();
   const std::shared_ptr<Entry>& owner = part->owner();
+  // The work is the client's whose call asks for it.
   const Call* const caller = Evaluating::call();
-  const auto run = [this, part, work = std::move(work)] {
-    Call call(*this, /*client=*/0, part->owner(), nullptr);
+  const auto session = caller == nullptr ? nullptr : SessionOf(*caller);
+  const auto run = [this, part, session, work = std::move(work)] {
+    Call call(*this, session == nullptr ? 0 : session->info.id, part->owner(), nullptr);
+    call.session_ = session;
     const Evaluating evaluating(call);
     work();
   };

@@ -148,6 +148,7 @@ class ObjectServer {
 
  private:
   friend class Call;
+  friend class CurrentCall;
   friend class Entry;
   friend class WaitList;
 
@@ -166,18 +167,18 @@ class ObjectServer {
   void EvaluateBatch(Call& call, const RequestReader& request, std::size_t chains,
                      OutcomeWriter& outcome);
   void EvaluateRequest(Call& call, const RequestReader& request, OutcomeWriter& outcome);
-  // The client's part of the threads; null if the call is the server's own.
-  std::shared_ptr<ThreadShare> ThreadsOf(const Call& call) {
-    const auto session = call.session_ != nullptr ? call.session_ : sessions_.Of(call.client_);
-    return session == nullptr ? nullptr : session->account->threads;
-  }
+  // Null if the call is the server's own.
+  std::shared_ptr<const Session> SessionOf(const Call& call);
+  std::shared_ptr<ThreadShare> ThreadsOf(const Call& call);
   // Returns true if it is finished. Otherwise it waits, or continues at another place. Under the
   // lock for built-in types.
   bool Evaluate(Call& call, const RequestReader& request, bool may_wait);
   // Ends a new call with the current exception.
   static std::shared_ptr<Call> Failed(std::shared_ptr<Call> call);
   void EvaluateLocked(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Charges a call that is not over to its client. Returns false if it has failed instead.
+  // Charges a call that is not over to its client, once. Throws QuotaExceeded.
+  static void ChargeOnce(Call& call);
+  // The same, but ends the call with the error. Returns false if it did.
   bool ChargeCall(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EvaluateOnThread(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunWoken() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

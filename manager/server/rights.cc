@@ -43,7 +43,13 @@ void Rights::CheckChain(const Entry& object, const RequestReader& request, std::
     const OperationReader operation = request[i];
     const OperationKind kind = operation.kind();
     if (kind == OperationKind::kPassTo) Refuse("to pass code");
-    if (!NamesMember(kind)) continue;
+    if (!NamesMember(kind)) {
+      const bool changes = kind == OperationKind::kSetItem || kind == OperationKind::kDeleteItem;
+      if (!members_.empty() && (changes || kind == OperationKind::kSuper)) {
+        Refuse("to change items, or to use bases: it may use some members only");
+      }
+      continue;
+    }
     const std::string_view name = operation.name();
     if (object.id() == 0) {
       if (i == begin) CheckRoot(name);

@@ -35,8 +35,8 @@ void Root::publish_for(const std::string& name, const Reference& object,
         name, Published{object.referent, allow, ObjectServer::ChargeToCaller(&Account::names)});
   } else if (at->second.object != object.referent) {
     throw std::invalid_argument(absl::StrCat("another object is published as \"", name, "\""));
-  } else {
-    at->second.allow = allow;
+  } else if (!allow.empty()) {
+    at->second.allow = allow;  // Otherwise as before: to publish it again does not open it.
   }
 }
 

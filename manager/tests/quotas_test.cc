@@ -164,8 +164,12 @@ class Slow {
     remoteobj_testing::Eventually("it is released", [] { return Released().load(); });
   }
   int answer() const { return 42; }
+  int count() { return ++count_; }
+
+ private:
+  int count_ = 0;
 };
-REMOTEOBJ_DESCRIBE(Slow, hold, answer)
+REMOTEOBJ_DESCRIBE(Slow, hold, answer, count)
 
 // 70 calls that did not return took all threads.
 TEST(QuotasTest, CallsThatNeverReturnLeaveThreadsForOthers) {
@@ -188,6 +192,32 @@ TEST(QuotasTest, CallsThatNeverReturnLeaveThreadsForOthers) {
   EXPECT_EQ(manager.Create<Slow>("Slow")->answer(), 42);
   Released() = true;
   hostile.Join();
+}
+
+// They were evaluated one after the other, without their client's quotas and its name.
+TEST(QuotasTest, CallsOfADeadClientLeaveTheLineOfAnObject) {
+  Released() = false;
+  Manager manager({.max_threads = 4});
+  manager.Register<Slow>("Slow");
+  manager.Start();
+  const Proxy<Slow> mine = manager.Create<Slow>("Slow");
+  Process hostile([&] {
+    std::vector<Future<int>> counts;
+    const Future<void> held = mine->hold.Async();
+    for (int i = 0; i < 100; ++i) counts.push_back(mine->count.Async());
+    remoteobj_testing::Eventually("they are in the line", [&] {
+      for (const auto& object : manager.Inspect().objects) {
+        if (object.waiting >= 100) return true;
+      }
+      return false;
+    });
+    _exit(0);
+  });
+  EXPECT_THROW(hostile.Join(), ProcessDied);
+  remoteobj_testing::Eventually("the client is gone",
+                                [&] { return manager.Inspect().clients.size() == 1; });
+  Released() = true;
+  EXPECT_EQ(mine->count(), 1);
 }
 
 // What waits for a thread of a client goes on, in order, when it has one.

@@ -4,18 +4,25 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/internal/serving.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/proxy/view.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/wire/codec.h"
+#include "remoteobj/transport/wire/message.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 namespace {
@@ -51,10 +58,16 @@ class Loose {
 };
 REMOTEOBJ_DESCRIBE(Loose, itself, part, number, set, clear, key, pid, connection)
 
+struct Shelf {
+  std::map<std::string, int> size = {{"a", 1}};
+};
+REMOTEOBJ_DESCRIBE(Shelf, size)
+
 class RightsTest : public testing::Test {
  protected:
   RightsTest() {
     manager_.Register<Loose>("Loose");
+    manager_.Register<Shelf>("Shelf");
     manager_.Start();
   }
 
@@ -148,11 +161,30 @@ TEST_F(RightsTest, AnObjectCanBePublishedForOneKey) {
   ExpectNotAllowed("sizes", [&] { Connect(kSizes).Get<List<int>>("audit"); });
 }
 
+// An honest client that publishes it as before made it everybody's.
+TEST_F(RightsTest, ToPublishAnObjectAgainDoesNotOpenIt) {
+  const auto audit = manager_.List<int>();
+  manager_.Publish("audit", audit, {.allow = {"dashboard"}});
+  manager_.Publish("audit", audit);
+  ExpectNotAllowed("sizes", [&] { Connect(kSizes).Get<List<int>>("audit"); });
+}
+
 TEST_F(RightsTest, AClientUsesTheMembersOfItsPolicyOnly) {
   manager_.Publish("jobs", manager_.Queue<int>());
   const auto there = Connect(kSizes).Get<Queue<int>>("jobs");
   EXPECT_EQ(there->size(), 0u);
   ExpectNotAllowed("sizes", [&] { there->put(1); });
+}
+
+// Items have no names.
+TEST_F(RightsTest, AClientWithMembersChangesNoItems) {
+  const auto shelf = manager_.Create<Shelf>("Shelf");
+  manager_.Publish("shelf", shelf);
+  const auto there = Connect(kSizes).Get<Proxy<Shelf>>("shelf");
+  EXPECT_EQ(*there->size["a"], 1);
+  ExpectNotAllowed("sizes", [&] { there->size["a"] = 2; });
+  ExpectNotAllowed("sizes", [&] { there->size["a"].Delete(); });
+  EXPECT_EQ(*shelf->size["a"], 1);
 }
 
 TEST_F(RightsTest, AClientUsesTheObjectsThatItMakesAndIsGiven) {
@@ -194,6 +226,32 @@ TEST_F(RightsTest, TheCallsOfAPoolAreTakenByItsProcessesOnly) {
   ExpectNotAllowed("maker", [&] { there->close(); });
   ExpectNotAllowed("maker", [&] { there->terminate(); });
   ExpectNotAllowed("maker", [&] { there->apply(Twice, 3); });
+  EXPECT_EQ(pool->apply(Twice, 4), 8);
+}
+
+// A batch whose first chain names "create", and fails, made its results objects of its own.
+TEST_F(RightsTest, ABatchDoesNotMakeAForeignPoolOneOfItsOwn) {
+  const auto pool = manager_.Pool(1);
+  const auto dict = manager_.Dict<std::string, Pool>();
+  dict->insert("pool", pool);
+  manager_.Publish("dict", dict);
+  manager_.Publish("pool", pool);
+  const auto there = Connect(kMaker);
+  const auto d = there.Get<Dict<std::string, Pool>>("dict");
+  const auto channel = [&]() -> Channel& { return d.referent()->channel(); };
+  channel().Call(
+      [&](RequestWriter request) {
+        request.SetTarget(0);
+        const OperationsWriter operations = request.Operations(4);
+        operations.Set(0, OperationKind::kGetAttribute, "create", 0);
+        operations.Set(1, OperationKind::kNext, {}, 0);
+        Codec<Reference>::Encode({d.referent()}, operations.Arguments(1, 1)[0]);
+        operations.Set(2, OperationKind::kGetAttribute, "at", 0);
+        operations.Set(3, OperationKind::kCall, {}, 0);
+        Encode<std::string>("pool", operations.Arguments(3, 1)[0]);
+      },
+      [](const OutcomeReader&) {}, Deadline::After(absl::Minutes(1)));
+  ExpectNotAllowed("maker", [&] { there.Get<Pool>("pool")->terminate(); });
   EXPECT_EQ(pool->apply(Twice, 4), 8);
 }
 
