@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/process/process.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -239,6 +240,70 @@ TEST(ProcessTest, ADamagedErrorWasForgottenByTheSecondJoin) {
     _exit(0);
   });
   for (int i = 0; i < 3; ++i) EXPECT_THROW(process.Join(), BadValue);
+}
+
+// In a fork of a process: keeps the log of that process full, and appends faster than it can be
+// read. Writes a line when it has begun.
+void AppendForEver(Pipe& begun) {
+  alarm(100);
+  std::vector<int> files;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    const std::string file = std::filesystem::read_symlink(entry.path(), error).string();
+    if (file.find("remoteobj-log") == file.npos) continue;
+    files.push_back(std::stoi(entry.path().filename().string()));
+  }
+  std::vector<std::unique_ptr<SharedLog>> logs;
+  for (const int file : files) {
+    logs.push_back(std::make_unique<SharedLog>(dup(file), /*wake_fd=*/-1));
+  }
+  constexpr std::uint32_t kStack = 5;  // See process/internal/control.h.
+  constexpr std::uint64_t kFull = 1 << 20;
+  const std::string lines(1 << 16, '\n');
+  for (bool first = true;; first = false) {
+    bool appended = false;
+    for (const auto& log : logs) {
+      for (; log->Backlog() < kFull; appended = true) log->Append(kStack, lines);
+    }
+    if (first) begun.Write(std::to_string(getpid()) + "\n");
+    if (!appended) sched_yield();
+  }
+}
+
+// Join() read for ever, with the lock held.
+TEST(ProcessTest, AChildThatKeepsAppending) {
+  Pipe begun;
+  pid_t attacker = 0;
+  Process process([&] {
+    if (fork() == 0) AppendForEver(begun);
+    remoteobj::SleepFor(absl::InfiniteDuration());
+  });
+  ASSERT_EQ(std::sscanf(ReadLine(begun).c_str(), "%d", &attacker), 1);
+  EXPECT_EQ(process.errors().size(), 0u);
+  process.RequestStop();
+  EXPECT_TRUE(process.Join());
+  EXPECT_EQ(kill(attacker, SIGKILL), 0);
+}
+
+// The reader could not be interrupted, since there was always a next record.
+TEST(ProcessTest, AChildThatKeepsAppendingWhatIsNoYield) {
+  Pipe begun;
+  pid_t attacker = 0;
+  Process process(
+      [](Pipe* next) -> Generator<int> {
+        if (fork() == 0) AppendForEver(*next);
+        remoteobj::SleepFor(absl::InfiniteDuration());
+        co_yield 1;
+      },
+      &begun);
+  ASSERT_EQ(std::sscanf(ReadLine(begun).c_str(), "%d", &attacker), 1);
+  Thread reader([&] {
+    for (const int i : process.result()) FAIL() << i;
+  });
+  reader.RequestStop();
+  EXPECT_TRUE(reader.Join(absl::Seconds(40)));
+  EXPECT_EQ(kill(attacker, SIGKILL), 0);
+  process.Kill();
 }
 
 TEST(ProcessTest, ThrowsWhatTheFunctionThrew) {

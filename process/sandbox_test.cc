@@ -7,21 +7,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
@@ -36,6 +44,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "remoteobj/process/internal/confine.h"
 #include "remoteobj/process/job.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/testing/denied_call.h"
@@ -77,13 +86,56 @@ Errors Network() {
     errors[name] = ErrorOfCall(SYS_socket, family, SOCK_DGRAM, 0);
   }
   int pair[2];
-  errors["socketpair"] = ErrorOfCall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, pair);
+  const auto pair_of = [&](int family, int type) {
+    return ErrorOfCall(SYS_socketpair, family, type, 0, pair);
+  };
+  errors["datagram pair"] = pair_of(AF_UNIX, SOCK_DGRAM);
+  errors["raw pair"] = pair_of(AF_UNIX, SOCK_RAW);
+  errors["datagram pair with flags"] = pair_of(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK);
+  errors["pair of another family"] = pair_of(AF_TIPC, SOCK_SEQPACKET);
+  errors["packet pair"] = pair_of(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK);
+  errors["socketpair"] = pair_of(AF_UNIX, SOCK_STREAM);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   errors["connect"] = ErrorOfCall(SYS_connect, pair[0], &address, sizeof address);
   errors["bind"] = ErrorOfCall(SYS_bind, pair[0], &address, sizeof address);
   errors["listen"] = ErrorOfCall(SYS_listen, pair[0], 1);
-  errors["send"] = write(pair[0], "x", 1) == 1 ? 0 : errno;
+  errors["write"] = write(pair[0], "x", 1) == 1 ? 0 : errno;
+  errors["send"] = send(pair[0], "x", 1, MSG_NOSIGNAL) == 1 ? 0 : errno;
+  return errors;
+}
+
+// Sends to a name in the abstract namespace.
+int SendByPair(std::string name) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0) return errno;
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  std::copy(name.begin(), name.end(), to.sun_path + 1);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  return sendto(pair[0], "x", 1, 0, reinterpret_cast<sockaddr*>(&to), size) < 0 ? errno : 0;
+}
+
+// Uses memory, a queue and a semaphore of another program.
+Errors SystemV(int memory, int queue, int semaphore) {
+  Errors errors;
+  struct {
+    long type = 1;
+    char text[8] = {};
+  } message;
+  sembuf add{.sem_num = 0, .sem_op = 1, .sem_flg = 0};
+  errors["shmat"] = ErrorOfCall(SYS_shmat, memory, nullptr, 0);
+  errors["shmctl"] = ErrorOfCall(SYS_shmctl, memory, IPC_RMID, nullptr);
+  errors["shmget"] = ErrorOfCall(SYS_shmget, IPC_PRIVATE, 4096, 0600);
+  errors["msgsnd"] = ErrorOfCall(SYS_msgsnd, queue, &message, 1, IPC_NOWAIT);
+  errors["msgrcv"] = ErrorOfCall(SYS_msgrcv, queue, &message, 1, 0, IPC_NOWAIT);
+  errors["msgctl"] = ErrorOfCall(SYS_msgctl, queue, IPC_RMID, nullptr);
+  errors["msgget"] = ErrorOfCall(SYS_msgget, IPC_PRIVATE, 0600);
+  errors["semop"] = ErrorOfCall(SYS_semop, semaphore, &add, 1);
+  errors["semtimedop"] = ErrorOfCall(SYS_semtimedop, semaphore, &add, 1, nullptr);
+  errors["semctl"] = ErrorOfCall(SYS_semctl, semaphore, 0, IPC_RMID, 0);
+  errors["semget"] = ErrorOfCall(SYS_semget, IPC_PRIVATE, 1, 0600);
+  errors["mq_unlink"] = ErrorOfCall(SYS_mq_unlink, "sandbox_test");
   return errors;
 }
 
@@ -209,6 +261,8 @@ REMOTEOBJ_REGISTER_FUNCTION(WriteNowhere)
 REMOTEOBJ_REGISTER_FUNCTION(Record)
 REMOTEOBJ_REGISTER_FUNCTION(NewPrivileges)
 REMOTEOBJ_REGISTER_FUNCTION(Network)
+REMOTEOBJ_REGISTER_FUNCTION(SendByPair)
+REMOTEOBJ_REGISTER_FUNCTION(SystemV)
 REMOTEOBJ_REGISTER_FUNCTION(WaysAround)
 REMOTEOBJ_REGISTER_FUNCTION(Files)
 REMOTEOBJ_REGISTER_FUNCTION(Processes)
@@ -311,11 +365,49 @@ TEST_P(SandboxTest, NoNewPrivileges) {
 
 TEST_P(SandboxTest, NoNetwork) {
   app::Errors errors = Process(With(Sandbox::kNoNetwork), app::Network).Get();
-  EXPECT_EQ(errors.extract("socketpair").mapped(), 0);
-  EXPECT_EQ(errors.extract("send").mapped(), 0);
+  for (const char* const allowed : {"socketpair", "packet pair", "write", "send"}) {
+    EXPECT_EQ(errors.extract(allowed).mapped(), 0) << allowed;
+  }
   EXPECT_THAT(errors, Each(Pair(testing::_, EACCES)));
   // Files are not its affair.
   EXPECT_EQ(Process(With(Sandbox::kNoNetwork), app::OpenMany, 3).Get(), 3);
+}
+
+// It could send to every datagram socket with a name, and be answered.
+TEST_P(SandboxTest, ADatagramPairTalkedToOtherPrograms) {
+  const int other = socket(AF_UNIX, SOCK_DGRAM, 0);
+  ASSERT_GE(other, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socklen_t size = sizeof address;
+  // The kernel chooses the name.
+  ASSERT_EQ(bind(other, reinterpret_cast<sockaddr*>(&address), sizeof address.sun_family), 0);
+  ASSERT_EQ(getsockname(other, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string name(address.sun_path + 1, size - offsetof(sockaddr_un, sun_path) - 1);
+  const auto received = [&] {
+    char text[8];
+    return recv(other, text, sizeof text, MSG_DONTWAIT);
+  };
+  EXPECT_EQ(Process(With(Sandbox::kNone), app::SendByPair, name).Get(), 0);
+  EXPECT_EQ(received(), 1);
+  EXPECT_EQ(Process(With(Sandbox::kNoNetwork), app::SendByPair, name).Get(), EACCES);
+  EXPECT_EQ(received(), -1);
+  close(other);
+}
+
+// Memory, queues and semaphores of others were open to it.
+TEST_P(SandboxTest, SystemVMemoryOfAnotherProgram) {
+  const int memory = shmget(IPC_PRIVATE, 4096, 0600);
+  const int queue = msgget(IPC_PRIVATE, 0600);
+  const int semaphore = semget(IPC_PRIVATE, 1, 0600);
+  if (memory < 0 || queue < 0 || semaphore < 0) GTEST_SKIP() << "no System V memory here";
+  const app::Errors errors =
+      Process(With(Sandbox::kNoFiles), app::SystemV, memory, queue, semaphore).Get();
+  EXPECT_THAT(errors, Each(Pair(testing::_, EACCES)));
+  EXPECT_EQ(semctl(semaphore, 0, GETVAL), 0);
+  EXPECT_EQ(shmctl(memory, IPC_RMID, nullptr), 0);
+  EXPECT_EQ(msgctl(queue, IPC_RMID, nullptr), 0);
+  EXPECT_EQ(semctl(semaphore, 0, IPC_RMID), 0);
 }
 
 TEST_P(SandboxTest, NoWayAround) {
@@ -468,6 +560,69 @@ TEST(SandboxForkTest, ASocketThatIsOpenAlready) {
   });
   EXPECT_EQ(process.Get(), EACCES);
   close(udp);
+}
+
+// MSG_FASTOPEN connects a socket, and so do the calls that have it.
+TEST(SandboxForkTest, ASocketThatIsOpenAlreadyWasConnectedBySending) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  const int tcp = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  Process process({.sandbox = Sandbox::kNoNetwork}, [&] {
+    char byte = 'x';
+    iovec part{&byte, 1};
+    mmsghdr messages[1] = {};
+    msghdr& message = messages[0].msg_hdr;
+    message.msg_name = &address;
+    message.msg_namelen = size;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    app::Errors errors;
+    errors["sendto"] = app::ErrorOfCall(SYS_sendto, tcp, &byte, 1, MSG_FASTOPEN, &address, size);
+    errors["sendmsg"] = app::ErrorOfCall(SYS_sendmsg, tcp, &message, MSG_FASTOPEN);
+    errors["sendmmsg"] = app::ErrorOfCall(SYS_sendmmsg, tcp, messages, 1, MSG_FASTOPEN);
+    return errors;
+  });
+  EXPECT_THAT(process.Get(), Each(Pair(testing::_, EACCES)));
+  pollfd connection{listener, POLLIN, 0};
+  EXPECT_EQ(poll(&connection, 1, 0), 0);
+  close(tcp);
+  close(listener);
+}
+
+// Landlock of Linux 5.13 to 6.1 lets a file that may be read be truncated: the program's libraries.
+TEST(SandboxFilterTest, ALibraryWasTruncatedOnAnOlderKernel) {
+  char path[] = "/tmp/sandbox_test.XXXXXX";
+  const int file = mkstemp(path);
+  ASSERT_GE(file, 0);
+  ASSERT_EQ(write(file, "code", 4), 4);
+  for (const long version : {1, 2, 3}) {
+    SCOPED_TRACE(version);
+    Forked child([&] {
+      if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) _exit(2);
+      process_internal::RefuseCalls(Sandbox::kNoFiles, version);
+      if (app::ErrorOfCall(SYS_openat, AT_FDCWD, path, O_RDONLY) != 0) _exit(3);
+      if (version > 2) return;
+      if (app::ErrorOfCall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_TRUNC) != EACCES) _exit(4);
+      const std::uint64_t how[3] = {O_RDONLY | O_TRUNC, 0, 0};
+      if (app::ErrorOfCall(437, AT_FDCWD, path, how, sizeof how) != ENOSYS) _exit(5);
+#ifdef SYS_open
+      if (app::ErrorOfCall(SYS_open, path, O_RDONLY) != 0) _exit(6);
+      if (app::ErrorOfCall(SYS_open, path, O_RDONLY | O_TRUNC) != EACCES) _exit(7);
+#endif
+    });
+    EXPECT_EQ(child.Wait(), 0);
+  }
+  struct stat status;
+  ASSERT_EQ(fstat(file, &status), 0);
+  EXPECT_EQ(status.st_size, 4);
+  close(file);
+  unlink(path);
 }
 
 TEST(SandboxForkTest, OfAProgramWithManyDescriptors) {

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -35,10 +36,12 @@
 #include "remoteobj/except/except.h"
 #include "remoteobj/except/generator.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/process/internal/control.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/testing/descriptors.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
+#include "remoteobj/transport/shared_memory/shared_log.h"
 
 namespace app {
 
@@ -90,6 +93,37 @@ std::vector<std::string> Descriptors() {
   closedir(dir);
   return all;
 }
+// Has a fork stop the owner until the fork server has told how this process ended, and the fork has
+// erased it.
+void EraseItsEnd(std::stop_token stop, int owner) {
+  while (!stop.stop_requested()) remoteobj::SleepFor(absl::Hours(1));
+  int fd = 3;
+  for (char target[256] = {}; std::string(target).find("remoteobj-log") == std::string::npos;
+       ++fd) {
+    const ssize_t size =
+        readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target, sizeof target - 1);
+    target[size > 0 ? size : 0] = 0;
+  }
+  const remoteobj::SharedLog log(dup(fd - 1), /*wake_fd=*/-1);
+  int stopped[2];
+  if (pipe(stopped) != 0) _exit(9);
+  if (fork() == 0) {
+    alarm(100);
+    kill(owner, SIGSTOP);
+    close(stopped[0]);
+    close(stopped[1]);
+    std::atomic<std::uint32_t>& end = remoteobj::process_internal::ControlOf(log).end;
+    while (end == 0) absl::SleepFor(absl::Milliseconds(1));
+    end = 0;
+    kill(owner, SIGCONT);
+    _exit(0);
+  }
+  close(stopped[1]);
+  char none;
+  while (read(stopped[0], &none, 1) > 0) {
+  }
+  _exit(7);
+}
 int Nested(int n) {
   if (n == 0) return 0;
   remoteobj::Process inner({.start = remoteobj::Start::kSpawn}, Add, n, 1);
@@ -114,6 +148,7 @@ REMOTEOBJ_REGISTER_FUNCTION(Print)
 REMOTEOBJ_REGISTER_FUNCTION(PrintAndDie)
 REMOTEOBJ_REGISTER_FUNCTION(Swallows)
 REMOTEOBJ_REGISTER_FUNCTION(Descriptors)
+REMOTEOBJ_REGISTER_FUNCTION(EraseItsEnd)
 REMOTEOBJ_REGISTER_FUNCTION(Nested)
 REMOTEOBJ_REGISTER_FUNCTION(User)
 
@@ -434,6 +469,21 @@ TEST(ForkServerTest, AnOwnerThatHasChangedItsUserStartsAnother) {
     if (Process(by_server, app::User).Get() != 0) _exit(2);
     if (setresuid(65534, 65534, 65534) != 0) _exit(3);
     if (Process(by_server, app::User).Get() != 65534) _exit(4);
+  });
+  EXPECT_EQ(owner.Wait(), 0);
+}
+
+// The owner waited for ever for the server to tell it.
+TEST(ForkServerTest, AGrandchildErasedTheEnd) {
+  remoteobj_testing::Forked owner([] {
+    Process process({.start = Start::kForkServer}, app::EraseItsEnd, static_cast<int>(getpid()));
+    process.RequestStop();
+    try {
+      process.Join();
+      _exit(2);
+    } catch (const ProcessDied& e) {
+      if (e.exit_code() || e.signal()) _exit(3);
+    }
   });
   EXPECT_EQ(owner.Wait(), 0);
 }

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,11 +116,13 @@ struct __attribute__((packed)) LandlockPath {
   std::int32_t parent_fd;
 };
 
+constexpr long kLandlockWithTruncate = 3;
+
 // All rights of a version: refer came with 2, truncate with 3, ioctl of devices with 5.
 std::uint64_t LandlockRightsOf(long version) {
   std::uint64_t rights = (1 << 13) - 1;
   if (version >= 2) rights |= 1 << 13;
-  if (version >= 3) rights |= 1 << 14;
+  if (version >= kLandlockWithTruncate) rights |= 1 << 14;
   if (version >= 5) rights |= 1 << 15;
   return rights;
 }
@@ -132,7 +135,8 @@ int AllowToRead(int ruleset, std::string_view path) {
   return static_cast<int>(syscall(kLandlockAddRule, ruleset, kLandlockPathBeneath, &rule, 0));
 }
 
-void DenyFiles() {
+// Returns the version of Landlock.
+long DenyFiles() {
   constexpr char kOption[] = "Sandbox::kNoFiles";
   const long version = syscall(kLandlockCreateRuleset, nullptr, 0, kLandlockVersion);
   if (version < 1) {
@@ -159,6 +163,7 @@ void DenyFiles() {
   if (syscall(kLandlockRestrictSelf, ruleset.get(), 0) != 0) {
     Unavailable(kOption, "landlock_restrict_self");
   }
+  return version;
 }
 
 // seccomp
@@ -178,6 +183,7 @@ enum Newer : long {
   kIoUringEnter = 426,
   kIoUringRegister = 427,
   kClone3 = 435,
+  kOpenat2 = 437,
   kPidfdGetfd = 438,
   kMemfdSecret = 447,
   kFchmodat2 = 452,
@@ -207,6 +213,22 @@ class Filter {
       Return(SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error));
     }
   }
+  void RefuseIfHas(long call, int argument, std::uint32_t bits, int error) {
+    code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 4));
+    Load(Low(argument));
+    code_.push_back(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1));
+    Return(SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error));
+    Load(offsetof(seccomp_data, nr));
+  }
+  // For an argument of 32 bits.
+  void RefuseUnlessIs(long call, int argument, std::uint32_t value, int error) {
+    code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 4));
+    Load(Low(argument));
+    code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0));
+    Return(SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error));
+    Load(offsetof(seccomp_data, nr));
+  }
+  // No later rule applies to this call.
   void RefuseUnlessHas(long call, int argument, std::uint32_t bits, int error) {
     code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 4));
     Load(Low(argument));
@@ -214,6 +236,7 @@ class Filter {
     Return(SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error));
     Return(SECCOMP_RET_ALLOW);
   }
+  // No later rule applies to this call.
   void RefuseUnlessNull(long call, int argument, int error) {
     code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 6));
     Load(Low(argument));
@@ -245,7 +268,9 @@ class Filter {
   std::vector<sock_filter> code_;
 };
 
-void RefuseCalls(Sandbox sandbox) {
+}  // namespace
+
+void RefuseCalls(Sandbox sandbox, long landlock_version) {
   const char* const option = Has(sandbox, Sandbox::kNoFiles)     ? "Sandbox::kNoFiles"
                              : Has(sandbox, Sandbox::kNoNetwork) ? "Sandbox::kNoNetwork"
                                                                  : "Sandbox::kNoProcesses";
@@ -257,17 +282,38 @@ void RefuseCalls(Sandbox sandbox) {
   filter.RefuseUnlessNull(SYS_prlimit64, 2, EPERM);
   if (Has(sandbox, Sandbox::kNoNetwork)) {
     filter.Refuse({SYS_socket, SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4}, EACCES);
+    // A datagram socket sends to any address, also one of a pair. The bit is in SOCK_DGRAM and
+    // SOCK_RAW, which is the same for AF_UNIX, and in neither SOCK_STREAM nor SOCK_SEQPACKET.
+    constexpr std::uint32_t kDatagrams = SOCK_DGRAM & SOCK_RAW;
+    static_assert(kDatagrams != 0 && ((SOCK_STREAM | SOCK_SEQPACKET) & kDatagrams) == 0);
+    filter.RefuseUnlessIs(SYS_socketpair, 0, AF_UNIX, EACCES);
+    filter.RefuseIfHas(SYS_socketpair, 1, kDatagrams, EACCES);
+    // A connect() by another name.
+    filter.RefuseIfHas(SYS_sendto, 3, MSG_FASTOPEN, EACCES);
+    filter.RefuseIfHas(SYS_sendmsg, 2, MSG_FASTOPEN, EACCES);
+    filter.RefuseIfHas(SYS_sendmmsg, 3, MSG_FASTOPEN, EACCES);
   }
   if (Has(sandbox, Sandbox::kNoFiles)) {
-    // Changes that Landlock does not know, and files that are in no directory.
+    // Changes that Landlock does not know, and files and memory that are in no directory.
     filter.Refuse(
         {SYS_fchmodat, kFchmodat2, SYS_fchownat, SYS_utimensat, SYS_truncate, SYS_setxattr,
          SYS_lsetxattr, SYS_removexattr, SYS_lremovexattr, kSetxattrat, kRemovexattrat, SYS_chroot,
-         SYS_open_by_handle_at, SYS_memfd_create, kMemfdSecret, SYS_shmget, SYS_mq_open},
+         SYS_open_by_handle_at, SYS_memfd_create, kMemfdSecret, SYS_mq_open, SYS_mq_unlink},
         EACCES);
+    filter.Refuse({SYS_shmget, SYS_shmat, SYS_shmctl, SYS_msgget, SYS_msgsnd, SYS_msgrcv,
+                   SYS_msgctl, SYS_semget, SYS_semop, SYS_semtimedop, SYS_semctl},
+                  EACCES);
 #if defined(__x86_64__)
     filter.Refuse({SYS_chmod, SYS_chown, SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat}, EACCES);
 #endif
+    if (landlock_version < kLandlockWithTruncate) {
+      // A right to read lets a file be truncated. openat2 has its flags in memory.
+      filter.RefuseIfHas(SYS_openat, 2, O_TRUNC, EACCES);
+      filter.Refuse({kOpenat2}, ENOSYS);
+#if defined(__x86_64__)
+      filter.RefuseIfHas(SYS_open, 1, O_TRUNC, EACCES);
+#endif
+    }
   }
   if (Has(sandbox, Sandbox::kNoProcesses)) {
     // The flags of clone3 are in memory, where a filter can't see them. Without it the C library
@@ -281,8 +327,6 @@ void RefuseCalls(Sandbox sandbox) {
   }
   if (!filter.Install()) Unavailable(option, "a seccomp filter can't be installed, seccomp");
 }
-
-}  // namespace
 
 bool IsConfined(const ProcessOptions& options) {
   ProcessLimits applied = options.limits;
@@ -303,7 +347,7 @@ void Confine(const ProcessLimits& limits, Sandbox sandbox) {
   }
   // What has to be read is read before files are denied; the descriptors are counted after that.
   if (Limited(limits.memory)) LimitMemory(limits.memory);
-  if (Has(sandbox, Sandbox::kNoFiles)) DenyFiles();
+  const long landlock_version = Has(sandbox, Sandbox::kNoFiles) ? DenyFiles() : 0;
   if (Limited(limits.files)) LimitFiles(limits.files);
   if (Limited(limits.file_size)) {
     Limit(RLIMIT_FSIZE, limits.file_size, limits.file_size, "ProcessOptions::limits.file_size");
@@ -312,7 +356,7 @@ void Confine(const ProcessLimits& limits, Sandbox sandbox) {
     const rlim_t seconds = SecondsOf(limits.cpu);
     Limit(RLIMIT_CPU, seconds, seconds + 1, "ProcessOptions::limits.cpu");
   }
-  if (Has(sandbox, kFiltered)) RefuseCalls(sandbox);
+  if (Has(sandbox, kFiltered)) RefuseCalls(sandbox, landlock_version);
 }
 
 std::string MemoryLimitText(const ProcessLimits& limits) {

@@ -28,6 +28,10 @@ void CheckLimits(const ProcessLimits& limits);
 
 void Confine(const ProcessLimits& limits, Sandbox sandbox);
 
+// The part of Confine() that installs a seccomp filter. `landlock_version` is the kernel's, for
+// kNoFiles: the filter refuses what Landlock does not know there. REQUIRES: no_new_privs is set.
+void RefuseCalls(Sandbox sandbox, long landlock_version);
+
 // Returns the limit or rule that has ended a process with these options, for a ProcessDied; empty
 // if that is not known. `cpu_time` is the processor time that it has used, as far as is known;
 // `killed` is true if its owner has sent it SIGKILL.

@@ -38,6 +38,7 @@
 #include "remoteobj/process/internal/lifeline.h"
 #include "remoteobj/process/internal/signals.h"
 #include "remoteobj/process/internal/spawned.h"
+#include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/child_end.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/futex.h"
@@ -317,10 +318,12 @@ void RunForkServer(int socket, int lifeline) {
 
 std::optional<ProcessEnd> EndToldByServer(std::atomic<std::uint32_t>& end, Identity server,
                                           pid_t pid) {
+  const Deadline deadline = Deadline::After(absl::Seconds(5));
   std::uint32_t told;
   while ((told = end.load(std::memory_order_acquire)) == 0) {
     // The server may have written it between the two loads.
-    if (!transport_internal::Alive(server) && end.load(std::memory_order_acquire) == 0) {
+    if ((deadline.expired() || !transport_internal::Alive(server)) &&
+        end.load(std::memory_order_acquire) == 0) {
       return std::nullopt;
     }
     transport_internal::FutexWait(end, 0, absl::Milliseconds(20));

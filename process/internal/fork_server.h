@@ -45,7 +45,8 @@ inline int OpenPidfd(pid_t pid) {
 }
 
 // How `pid`, a child of the server, has ended: the server writes it into Control::end. Waits for
-// that, since the end itself may be seen before. Empty if the server has died, or does not know.
+// that, since the end itself may be seen before. Empty if the server has died, does not know, or
+// tells nothing for 5 seconds: a process that the child has started may have cleared the word.
 std::optional<ProcessEnd> EndToldByServer(std::atomic<std::uint32_t>& end,
                                           transport_internal::Identity server, pid_t pid);
 

@@ -515,13 +515,14 @@ SharedLog::Reader::Reader(SharedLog& log, bool consume)
 
 SharedLog::Reader::~Reader() = default;
 
-// Finds the lane's next record, if it is there.
+// Finds the lane's next record, if it is there. The tail is read once, so that a writer that keeps
+// moving it does not hold the reader.
 bool SharedLog::Reader::FindHead(unsigned index) {
   Cursor& cursor = cursors_[index];
   const Lane& lane = log_.header_->lanes[index];
+  const std::uint64_t tail = log_.TailOf(index);
   while (!cursor.head) {
     cursor.next = std::max(cursor.next, lane.begin.load(std::memory_order_acquire));
-    const std::uint64_t tail = log_.TailOf(index);
     if (cursor.next >= tail) return false;
     if (cursor.next < cursor.at || cursor.next + sizeof(RecordHeader) > cursor.at + cursor.size) {
       if (cursor.buffer == nullptr) {
@@ -566,7 +567,10 @@ bool SharedLog::Reader::FindHeads() {
 }
 
 std::optional<SharedLog::Record> SharedLog::Reader::Next() {
-  while (FindHeads()) {
+  // A Clear() costs one record of each lane at most. Another process can write what only looks like
+  // a record without end, and must not hold this one.
+  constexpr int kMostInVain = 1000;
+  for (int vain = 0; vain < kMostInVain && FindHeads(); ++vain) {
     std::size_t first = cursors_.size();
     for (unsigned i = 0; i < cursors_.size(); ++i) {
       if (!cursors_[i].head) continue;

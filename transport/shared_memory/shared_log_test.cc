@@ -584,6 +584,27 @@ TEST(SharedLogTest, AWriterClaimedARecordThatIsNotThere) {
   check(~std::uint64_t{0} - 39, 40);
 }
 
+// Next() went on as long as there was a further one.
+TEST(SharedLogTest, AWriterKeptClaimingRecordsThatAreNotThere) {
+  constexpr std::uint64_t kSize = 32 << 20;
+  constexpr std::uint64_t kClaims = 3000;
+  SharedLog log;
+  for (std::uint64_t i = 0; i < kClaims; ++i) {
+    const std::uint64_t head[] = {0, kSize, 0, 0x6f6c6a626f74726d ^ (kSize << 17)};
+    const std::uint64_t at = 4096 + i * (sizeof head + kSize);
+    ASSERT_EQ(pwrite(log.memory_fd(), head, sizeof head, static_cast<off_t>(at)),
+              ssize_t{sizeof head});
+  }
+  Claim(log, 0, kSize, kClaims * (32 + kSize));
+  log.Append(1, "honest");
+  SharedLog::Reader reader(log);
+  int in_vain = 0;
+  std::optional<Record> record;
+  while (!(record = reader.Next())) ++in_vain;
+  EXPECT_GT(in_vain, 0);
+  EXPECT_EQ(record->data, "honest");
+}
+
 // A writer shares the eventfd's O_NONBLOCK. The reader slept in its read() for ever.
 TEST(SharedLogTest, AWriterMadeTheWakeBlocking) {
   SharedLog log({.can_wait = true});
