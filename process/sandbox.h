@@ -27,8 +27,7 @@
 //   - Descriptors that are open already. A fork has all of this program, a spawned process has the
 //     standard streams and those of its arguments. It can read, write and pass them as before.
 //   - Shared memory that is mapped already: the function's log, an Except, a Proxy. A fork can
-//   write
-//     into all memory that this process shares with other forks (process/README.md).
+//     write into all memory that this process shares with other forks (process/README.md).
 //   - Signals to processes of the same user, and the processor and memory bandwidth.
 //   - The user: a sandbox takes no user ID, group or capability away. Become another user first if
 //     this program runs as root, which has further ways around limits and sandboxes.
@@ -36,8 +35,7 @@
 //
 // Threads:  values.
 // Errors:   SandboxUnavailable; std::invalid_argument for limits that make no sense, and for a Job
-// on
-//           a thread, which can't be confined.
+//           on a thread, which can't be confined.
 // Source:   setrlimit(2), landlock(7), seccomp(2), prctl(2) PR_SET_NO_NEW_PRIVS.
 #ifndef REMOTEOBJ_PROCESS_SANDBOX_H_
 #define REMOTEOBJ_PROCESS_SANDBOX_H_
@@ -94,17 +92,22 @@ enum class Sandbox : std::uint32_t {
   // effect.
   kNoNewPrivileges = 1 << 0,
   // It opens, executes, makes, changes, renames and removes no files, directories and sockets of
-  // the file system, /proc and /dev included, and no nameless files in memory (memfd_create, System
-  // V shared memory, POSIX message queues). So it can't make a new Except, Proxy or Process itself.
-  // The files of this program and of its shared libraries stay readable, for the names in stacks.
+  // the file system, /proc and /dev included, and no nameless files in memory (memfd_create, POSIX
+  // message queues). System V shared memory, message queues and semaphores are refused, also those
+  // of other programs. So it can't make a new Except, Proxy or Process itself.
+  // The files of this program and of its shared libraries stay readable, for the names in stacks;
+  // before Linux 6.2, where Landlock would let them be truncated, every open with O_TRUNC fails.
   // Not covered: to look up whether a file exists, its size and dates (stat), to list directories
   // that are open already, and to change its working directory. Takes Landlock (Linux 5.13).
   kNoFiles = 1 << 1,
   // It makes no socket of any family, AF_UNIX and AF_NETLINK included, and neither connects, binds,
-  // listens on nor accepts from one that it has. Not covered: to send and receive by sockets that
-  // are open already, and socketpair(2), whose ends lead nowhere else. Managers, which are called
-  // by sockets, can't be used; proxies of objects in related processes can. Without kNoFiles it can
-  // still open the memory of other processes of its user in /proc, and so have them connect.
+  // listens on nor accepts from one that it has, nor connects one by sending (MSG_FASTOPEN). Not
+  // covered: to send and receive by sockets that are open already, which includes sending to any
+  // address by one that needs no connection (datagrams, SCTP); and socketpair(2) of AF_UNIX with
+  // SOCK_STREAM or SOCK_SEQPACKET, whose ends lead nowhere else. Pairs of datagram sockets, which
+  // can send to any name, are refused. Managers, which are called by sockets, can't be used;
+  // proxies of objects in related processes can. Without kNoFiles it can still open the memory of
+  // other processes of its user in /proc, and so have them connect.
   kNoNetwork = 1 << 2,
   // It starts no processes and executes no programs. Threads are not covered.
   kNoProcesses = 1 << 3,
