@@ -27,8 +27,6 @@ namespace {
 // How long an object is kept that is on its way to another process.
 constexpr kj::Duration kKept = 60 * kj::SECONDS;
 
-constexpr unsigned kEventsPerPoll = 64;
-
 constinit thread_local RpcServer* this_loop = nullptr;
 
 // Blocks SIGPIPE on the calling thread: a write to a closed socket fails instead.
@@ -275,8 +273,6 @@ void RpcServer::Impl::Run() {
   {
     Loop loop(*this);
     loop_ = &loop;
-    // Without it KJ polls the sockets only when no event is left, which a client can prevent.
-    loop.io.waitScope.setBusyPollInterval(kEventsPerPoll);
     const auto failed = [](kj::Exception&& e) {
       LogLine(LogSeverity::kError,
               absl::StrCat("a server accepts no further connections: ", e.getDescription().cStr()));
