@@ -340,8 +340,10 @@ void RpcServer::Stop() { impl_->Stop(); }
 void RpcServer::Post(std::function<void()> work) { impl_->Post(std::move(work)); }
 void RpcServer::Sync() {
   // The loop polls its sockets only when it has nothing else to do. So when it runs the second of
-  // these, it has served what it saw when it polled for the first.
-  for (int i = 0; i < 2; ++i) {
+  // these, it has served what it saw when it polled for the first, except on connections that had
+  // just given up their turn, which each of their layers does once at most.
+  constexpr int kPolls = 2 + 2;
+  for (int i = 0; i < kPolls; ++i) {
     absl::Notification done;
     Post([&done] { done.Notify(); });
     done.WaitForNotification();
