@@ -141,7 +141,33 @@ Server& TheServer() {
 [[maybe_unused]] const int closed_in_child =
     pthread_atfork(nullptr, nullptr, [] { TheServer().socket.Close(); });
 
-void Begin(Server& server) {
+// A server that is given up. The destructor ends and reaps it. REQUIRES there: the mutex of
+// TheServer() is not held, since a lifeline takes one, too.
+class Ended {
+ public:
+  // Leaves `server` empty.
+  explicit Ended(Server& server)
+      : lifeline_(std::move(server.lifeline)),
+        pid_(server.owner == transport_internal::Self() ? server.pid : 0) {
+    server.socket.Close();
+    server.owner = 0;
+  }
+  ~Ended() {
+    // The kernel kills the server, also one that this process may not signal any more.
+    lifeline_.reset();
+    if (pid_ == 0) return;
+    kill(pid_, SIGKILL);
+    ReapChild(pid_);
+  }
+  Ended(const Ended&) = delete;
+  Ended& operator=(const Ended&) = delete;
+
+ private:
+  std::unique_ptr<Lifeline> lifeline_;
+  const pid_t pid_;
+};
+
+void Begin(Server& server, std::unique_ptr<Lifeline> lifeline) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     ThrowErrno(errno, "remoteobj: socketpair");
@@ -152,23 +178,12 @@ void Begin(Server& server) {
   if (setsockopt(there.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
     ThrowErrno(errno, "remoteobj: SO_PASSCRED for the fork server");
   }
-  server.lifeline = std::make_unique<Lifeline>();
+  server.lifeline = std::move(lifeline);
   server.pid = SpawnThisProgram(kForkServerVariable, {there.get(), server.lifeline->fd()}, -1, -1);
   server.socket = std::move(here);
   server.identity = transport_internal::IdentityOf(server.pid);
   server.owner = transport_internal::Self();
   server.user = getuid();
-}
-
-void Forget(Server& server) {
-  server.socket.Close();
-  // The kernel kills the server, also one that this process may not signal any more.
-  server.lifeline.reset();
-  if (server.owner == transport_internal::Self()) {
-    kill(server.pid, SIGKILL);
-    ReapChild(server.pid);
-  }
-  server.owner = 0;
 }
 
 // The server's side.
@@ -240,29 +255,37 @@ Forked ForkByServer(const std::vector<int>& descriptors, int out, int err) {
   std::vector<int> sent;
   if (out >= 0) sent = {out, err};
   sent.insert(sent.end(), descriptors.begin(), descriptors.end());
-  const std::scoped_lock lock(transport_internal::ForkSafeMutex<ServerMutex>());
-  Server& server = TheServer();
-  for (bool again = false;; again = true) {
-    if (server.owner != transport_internal::Self() || server.user != getuid() ||
-        !server.socket.IsOurs()) {
-      Forget(server);
-      Begin(server);
+  std::unique_ptr<Lifeline> lifeline;  // For a new server. Made and destroyed without the lock.
+  for (bool failed = false;;) {
+    {
+      std::list<Ended> ended;  // Destroyed after the lock is released.
+      const std::scoped_lock lock(transport_internal::ForkSafeMutex<ServerMutex>());
+      Server& server = TheServer();
+      const bool usable = server.owner == transport_internal::Self() && server.user == getuid() &&
+                          server.socket.IsOurs();
+      if (!usable) ended.emplace_back(server);
+      if (!usable && lifeline != nullptr) Begin(server, std::move(lifeline));
+      if (server.owner != 0) {
+        std::int32_t answer = 0;
+        std::vector<int> received;
+        int error = SendMessage(server.socket.get(), out >= 0 ? 1 : 0, sent);
+        if (error == 0) error = ReceiveMessage(server.socket.get(), &answer, &received);
+        if (error == 0 && answer < 0) ThrowErrno(-answer, "remoteobj: fork in the fork server");
+        if (error == EMFILE && answer > 0) {
+          // The server still works, and reaps it.
+          kill(answer, SIGKILL);
+          ThrowErrno(EMFILE, "remoteobj: the descriptor of a process of the fork server");
+        }
+        if (error == 0 && received.size() <= 1) {
+          return {answer, received.empty() ? -1 : received[0], server.identity};
+        }
+        ended.emplace_back(server);  // It has died.
+        if (std::exchange(failed, true)) {
+          ThrowErrno(error != 0 ? error : EPROTO, "remoteobj: the fork server");
+        }
+      }
     }
-    std::int32_t answer = 0;
-    std::vector<int> received;
-    int error = SendMessage(server.socket.get(), out >= 0 ? 1 : 0, sent);
-    if (error == 0) error = ReceiveMessage(server.socket.get(), &answer, &received);
-    if (error == 0 && answer < 0) ThrowErrno(-answer, "remoteobj: fork in the fork server");
-    if (error == EMFILE && answer > 0) {
-      // The server still works, and reaps it.
-      kill(answer, SIGKILL);
-      ThrowErrno(EMFILE, "remoteobj: the descriptor of a process of the fork server");
-    }
-    if (error == 0 && received.size() <= 1) {
-      return {answer, received.empty() ? -1 : received[0], server.identity};
-    }
-    Forget(server);  // It has died.
-    if (again) ThrowErrno(error != 0 ? error : EPROTO, "remoteobj: the fork server");
+    lifeline = std::make_unique<Lifeline>();
   }
 }
 
