@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/server/relay_object.h"
 
-#include <algorithm>
 #include <any>
 #include <exception>
+#include <span>
 #include <stdexcept>
 #include <tuple>
 
@@ -14,6 +14,7 @@
 #include "remoteobj/manager/server/waiting_type.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/made_once.h"
+#include "remoteobj/transport/rpc/internal/crypto.h"
 #include "remoteobj/transport/wire/codec.h"
 
 namespace remoteobj::manager_internal {
@@ -270,12 +271,11 @@ Reference RelayObject::relayed() {
 }
 
 void RelayObject::CheckServes(std::string_view secret) const {
-  // In a time that does not tell where they differ.
-  unsigned different = secret.size() == secret_.size() ? 0 : 1;
-  for (std::size_t i = 0; i < std::min(secret.size(), secret_.size()); ++i) {
-    different |= static_cast<unsigned>(secret[i] ^ secret_[i]);
+  if (secret.size() == secret_.size() &&
+      transport_internal::SameBytes(std::as_bytes(std::span(secret)),
+                                    std::as_bytes(std::span(secret_)))) {
+    return;
   }
-  if (different == 0) return;
   throw NotAllowed("only the program that serves this object may take and answer its calls");
 }
 

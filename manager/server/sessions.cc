@@ -1,39 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/server/sessions.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
-#include <algorithm>
 #include <deque>
 #include <functional>
-#include <iterator>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "remoteobj/transport/rpc/internal/network.h"
 
 namespace remoteobj::manager_internal {
 namespace {
-
-// With IPv6 the network, the first 64 bits: a machine has as many addresses in it as it likes.
-std::string NetworkOf(const std::string& host) {
-  in6_addr address = {};
-  if (inet_pton(AF_INET6, host.c_str(), &address) != 1 || IN6_IS_ADDR_V4MAPPED(&address)) {
-    return host;
-  }
-  std::fill(std::begin(address.s6_addr) + 8, std::end(address.s6_addr), 0);
-  char network[INET6_ADDRSTRLEN] = "";
-  inet_ntop(AF_INET6, &address, network, sizeof network);
-  return network;
-}
 
 // Empty for a client of which nothing is known: it is one of its own.
 std::string AccountName(const ClientInfo& info) {
   if (info.pid != 0) return absl::StrCat("pid ", info.pid);
   if (info.uid >= 0) return absl::StrCat("uid ", info.uid);
   // tcp:HOST:PORT
-  return NetworkOf(info.address.substr(0, info.address.rfind(':')));
+  return transport_internal::NetworkOf(info.address.substr(0, info.address.rfind(':')));
 }
 
 }  // namespace

@@ -44,9 +44,8 @@ class Address {
   // The same host, at the port that the kernel has chosen. REQUIRES: kind() is kTcp.
   Address WithPort(std::uint16_t port) const;
 
-  // Returns true if no other machine can connect: Unix sockets, 127.0.0.0/8, ::1, localhost. A
-  // server without a key listens nowhere else. The only host name that counts is "localhost"; the
-  // code that resolves it checks the result.
+  // Returns true if no other machine can connect: Unix sockets, 127.0.0.0/8, ::1, localhost. The
+  // only host name that counts is "localhost"; the code that resolves it checks the result.
   bool IsLocalOnly() const;
 
   // In the form that Parse() takes; Parse(ToString()) returns an equal address.

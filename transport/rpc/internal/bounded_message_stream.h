@@ -18,12 +18,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <utility>
 
 #include "capnp/serialize-async.h"
 #include "kj/async-io.h"
 #include "kj/async.h"
+#include "remoteobj/transport/rpc/internal/kj_stream.h"
 
 namespace remoteobj::transport_internal {
 
@@ -34,10 +34,7 @@ class BoundedMessageStream final : public capnp::MessageStream {
   // What of a message of that many words can be read.
   static constexpr std::uint64_t TraversalLimit(std::uint64_t words) { return 2 * words + 4096; }
 
-  // A promise that is fulfilled after the loop has polled all sockets.
-  using NextTurn = std::function<kj::Promise<void>()>;
-
-  // `stream` outlives it. Without `next_turn` the connection has the loop for itself.
+  // `stream` outlives it.
   explicit BoundedMessageStream(kj::AsyncIoStream& stream, NextTurn next_turn = nullptr)
       : stream_(stream), writer_(stream), next_turn_(std::move(next_turn)) {}
 

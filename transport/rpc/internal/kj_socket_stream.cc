@@ -49,12 +49,8 @@ kj::Promise<std::size_t> SocketStream::tryRead(void* buffer, std::size_t least, 
   return ReadOn(static_cast<char*>(buffer), least, most, 0);
 }
 
-kj::Promise<void> SocketStream::write(const void* buffer, std::size_t size) {
-  return WriteOn({static_cast<const char*>(buffer), size}, {});
-}
-
-kj::Promise<void> SocketStream::write(kj::ArrayPtr<const kj::byte> bytes) {
-  return write(bytes.begin(), bytes.size());
+kj::Promise<void> SocketStream::WriteBytes(kj::ArrayPtr<const kj::byte> bytes) {
+  return WriteOn({reinterpret_cast<const char*>(bytes.begin()), bytes.size()}, {});
 }
 
 kj::Promise<void> SocketStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {

@@ -17,10 +17,11 @@
 #include "kj/async-io.h"
 #include "kj/async.h"
 #include "kj/common.h"
+#include "remoteobj/transport/rpc/internal/kj_stream.h"
 
 namespace remoteobj::transport_internal {
 
-class SocketStream final : public kj::AsyncIoStream {
+class SocketStream final : public KjStream {
  public:
   explicit SocketStream(int fd) : fd_(fd) {}
 
@@ -29,16 +30,7 @@ class SocketStream final : public kj::AsyncIoStream {
   void Ready(short events);
 
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t least, std::size_t most) override;
-  // Each version of KJ declares one of these two, so that neither can be marked as an override.
-#if defined(__clang__)
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Winconsistent-missing-override"
-#endif
-  kj::Promise<void> write(const void* buffer, std::size_t size);
-  kj::Promise<void> write(kj::ArrayPtr<const kj::byte> bytes);
-#if defined(__clang__)
-#pragma clang diagnostic pop
-#endif
+  using KjStream::write;
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
   kj::Promise<void> whenWriteDisconnected() override;
   void shutdownWrite() override;
@@ -47,6 +39,7 @@ class SocketStream final : public kj::AsyncIoStream {
  private:
   using Fulfiller = kj::Own<kj::PromiseFulfiller<void>>;
 
+  kj::Promise<void> WriteBytes(kj::ArrayPtr<const kj::byte> bytes) override;
   // Reads on, after `had` bytes.
   kj::Promise<std::size_t> ReadOn(char* buffer, std::size_t least, std::size_t most,
                                   std::size_t had);

@@ -13,14 +13,9 @@ kj::Promise<std::size_t> PacedStream::tryRead(void* buffer, std::size_t least, s
   return written.promise.then([=, this] { return tryRead(buffer, least, most); });
 }
 
-kj::Promise<void> PacedStream::write(const void* buffer, std::size_t size) {
-  const auto* bytes = static_cast<const kj::byte*>(buffer);
-  piece_ = kj::arrayPtr(bytes, size);
+kj::Promise<void> PacedStream::WriteBytes(kj::ArrayPtr<const kj::byte> bytes) {
+  piece_ = bytes;
   return write(kj::arrayPtr(&piece_, 1));
-}
-
-kj::Promise<void> PacedStream::write(kj::ArrayPtr<const kj::byte> bytes) {
-  return write(bytes.begin(), bytes.size());
 }
 
 kj::Promise<void> PacedStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {

@@ -12,30 +12,24 @@
 #include "kj/async-io.h"
 #include "kj/async.h"
 #include "kj/common.h"
+#include "remoteobj/transport/rpc/internal/kj_stream.h"
 
 namespace remoteobj::transport_internal {
 
-class PacedStream final : public kj::AsyncIoStream {
+class PacedStream final : public KjStream {
  public:
   explicit PacedStream(kj::Own<kj::AsyncIoStream> stream) : stream_(kj::mv(stream)) {}
 
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t least, std::size_t most) override;
-  // Each version of KJ declares one of these two, so that neither can be marked as an override.
-#if defined(__clang__)
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Winconsistent-missing-override"
-#endif
-  kj::Promise<void> write(const void* buffer, std::size_t size);
-  kj::Promise<void> write(kj::ArrayPtr<const kj::byte> bytes);
-#if defined(__clang__)
-#pragma clang diagnostic pop
-#endif
+  using KjStream::write;
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
   kj::Promise<void> whenWriteDisconnected() override { return stream_->whenWriteDisconnected(); }
   void shutdownWrite() override { stream_->shutdownWrite(); }
   void abortRead() override { stream_->abortRead(); }
 
  private:
+  kj::Promise<void> WriteBytes(kj::ArrayPtr<const kj::byte> bytes) override;
+
   kj::Own<kj::AsyncIoStream> stream_;
   kj::ArrayPtr<const kj::byte> piece_;
   int writes_ = 0;

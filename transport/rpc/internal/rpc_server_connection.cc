@@ -121,10 +121,6 @@ kj::Promise<void> RpcServer::Impl::Connection::Secure() {
 }
 
 kj::Promise<void> RpcServer::Impl::Connection::SecureOn(std::size_t got) {
-  if (got == 0) {
-    Drop();
-    return kj::READY_NOW;
-  }
   bool done = false;
   std::string channel, failure;
   server_.loop_->handshakes.Spend([&] {
@@ -142,7 +138,7 @@ kj::Promise<void> RpcServer::Impl::Connection::SecureOn(std::size_t got) {
   kj::Promise<void> written = Write(std::move(output));
   if (done) {
     return written.then([this, channel] {
-      stream_ = kj::heap<TlsStream>(kj::mv(stream_), std::move(tls_), NextTurn());
+      stream_ = kj::heap<TlsStream>(kj::mv(stream_), std::move(tls_), GiveUpTurn());
       return Greet(channel);
     });
   }
@@ -151,9 +147,12 @@ kj::Promise<void> RpcServer::Impl::Connection::SecureOn(std::size_t got) {
 }
 
 kj::Promise<void> RpcServer::Impl::Connection::SecureInTurn(std::size_t got) {
+  if (got == 0) {
+    Drop();
+    return kj::READY_NOW;
+  }
   handshake_bytes_ += got;
   if (handshake_bytes_ > kMostHandshakeBytes) return Refuse("its handshake is too long", {});
-  if (got == 0) return SecureOn(0);
   return server_.loop_->handshakes.Turn(host_).then([this, got] { return SecureOn(got); });
 }
 
@@ -248,14 +247,14 @@ kj::Promise<void> RpcServer::Impl::Connection::AwaitBell() {
 }
 
 // The loop polls its sockets before a timer fires.
-std::function<kj::Promise<void>()> RpcServer::Impl::Connection::NextTurn() {
+NextTurn RpcServer::Impl::Connection::GiveUpTurn() {
   return [&server = server_] { return server.loop_->timer().afterDelay(0 * kj::NANOSECONDS); };
 }
 
 kj::Promise<void> RpcServer::Impl::Connection::Speak() {
   Become(State::kLetIn);
   if (link_->session == nullptr) return kj::READY_NOW;
-  messages_ = kj::heap<BoundedMessageStream>(*stream_, NextTurn());
+  messages_ = kj::heap<BoundedMessageStream>(*stream_, GiveUpTurn());
   network_ = kj::heap<capnp::TwoPartyVatNetwork>(
       *messages_, capnp::rpc::twoparty::Side::SERVER,
       ReaderLimits(server_.options_.max_message_bytes / sizeof(Word)));

@@ -32,6 +32,7 @@
 #include "remoteobj/transport/rpc/internal/client_link.h"
 #include "remoteobj/transport/rpc/internal/handshake_budget.h"
 #include "remoteobj/transport/rpc/internal/hello.h"
+#include "remoteobj/transport/rpc/internal/kj_stream.h"
 #include "remoteobj/transport/rpc/internal/polled_calls.h"
 #include "remoteobj/transport/rpc/internal/rpc_server.h"
 #include "remoteobj/transport/rpc/internal/rpc_service.h"
@@ -160,7 +161,7 @@ class RpcServer::Impl::Connection {
   kj::Promise<void> ShareMemory();
   kj::Promise<void> AwaitBell();
   kj::Promise<void> Speak();
-  std::function<kj::Promise<void>()> NextTurn();
+  transport_internal::NextTurn GiveUpTurn();
 
   Impl& server_;
   Socket socket_;

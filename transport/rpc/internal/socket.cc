@@ -37,6 +37,7 @@
 #include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/interruption.h"
 #include "remoteobj/transport/rpc/internal/loopback.h"
+#include "remoteobj/transport/rpc/internal/network.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -426,14 +427,7 @@ std::string NameOfPeer(int fd) {
 std::string NetworkOfPeer(int fd) {
   SocketAddress at;
   if (!FindPeer(fd, at)) return "?";
-  if (at.storage.ss_family == AF_INET6) {
-    in6_addr& address = reinterpret_cast<sockaddr_in6*>(&at.storage)->sin6_addr;
-    constexpr std::size_t kNetworkBytes = 8;
-    if (!IN6_IS_ADDR_V4MAPPED(&address)) {
-      std::fill(std::begin(address.s6_addr) + kNetworkBytes, std::end(address.s6_addr), 0);
-    }
-  }
-  return HostOf(at);
+  return NetworkOf(HostOf(at));
 }
 
 void ReadAll(int fd, std::span<std::byte> out, Deadline deadline, std::vector<int>* descriptors) {

@@ -85,8 +85,7 @@ struct PeerCredentials {
 std::optional<PeerCredentials> CredentialsOf(int fd);
 // "127.0.0.1:4711", or "pid 123".
 std::string NameOfPeer(int fd);
-// The address of the machine at the other end of a connection by TCP. With IPv6 the network's, its
-// first 64 bits: a machine has as many addresses in it as it likes.
+// The machine at the other end of a connection by TCP, as NetworkOf() (network.h) names it.
 std::string NetworkOfPeer(int fd);
 
 // Reads or writes all of it, waiting as long as it takes. Throws DeadlineExceeded; NotListening at

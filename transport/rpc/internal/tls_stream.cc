@@ -73,12 +73,8 @@ kj::Promise<std::size_t> TlsStream::ReadOn(std::byte* buffer, std::size_t least,
       });
 }
 
-kj::Promise<void> TlsStream::write(const void* buffer, std::size_t size) {
-  return WriteOn({static_cast<const std::byte*>(buffer), size}, {});
-}
-
-kj::Promise<void> TlsStream::write(kj::ArrayPtr<const kj::byte> bytes) {
-  return write(bytes.begin(), bytes.size());
+kj::Promise<void> TlsStream::WriteBytes(kj::ArrayPtr<const kj::byte> bytes) {
+  return WriteOn(BytesOf(bytes), {});
 }
 
 kj::Promise<void> TlsStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {

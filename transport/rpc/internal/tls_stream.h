@@ -11,7 +11,6 @@
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -21,31 +20,19 @@
 #include "kj/async.h"
 #include "kj/common.h"
 #include "kj/memory.h"
+#include "remoteobj/transport/rpc/internal/kj_stream.h"
 #include "remoteobj/transport/rpc/internal/tls_session.h"
 
 namespace remoteobj::transport_internal {
 
-class TlsStream final : public kj::AsyncIoStream {
+class TlsStream final : public KjStream {
  public:
-  // A promise that is fulfilled after the loop has polled all sockets.
-  using NextTurn = std::function<kj::Promise<void>()>;
-
-  // Without `next_turn` the connection has the loop for itself.
   TlsStream(kj::Own<kj::AsyncIoStream> stream, std::unique_ptr<TlsSession> session,
             NextTurn next_turn = nullptr)
       : stream_(kj::mv(stream)), session_(std::move(session)), next_turn_(std::move(next_turn)) {}
 
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t least, std::size_t most) override;
-  // Each version of KJ declares one of these two, so that neither can be marked as an override.
-#if defined(__clang__)
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Winconsistent-missing-override"
-#endif
-  kj::Promise<void> write(const void* buffer, std::size_t size);
-  kj::Promise<void> write(kj::ArrayPtr<const kj::byte> bytes);
-#if defined(__clang__)
-#pragma clang diagnostic pop
-#endif
+  using KjStream::write;
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
   kj::Promise<void> whenWriteDisconnected() override { return stream_->whenWriteDisconnected(); }
   void shutdownWrite() override { stream_->shutdownWrite(); }
@@ -54,6 +41,7 @@ class TlsStream final : public kj::AsyncIoStream {
  private:
   using Pieces = kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>;
 
+  kj::Promise<void> WriteBytes(kj::ArrayPtr<const kj::byte> bytes) override;
   // Reads on, after `had` bytes.
   kj::Promise<std::size_t> ReadOn(std::byte* buffer, std::size_t least, std::size_t most,
                                   std::size_t had);

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+//
+// What of an address stands for a machine, where machines share something in turns or by quotas.
+//
+// Threads:  no state.
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_NETWORK_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_NETWORK_H_
+
+#include <string>
+
+namespace remoteobj::transport_internal {
+
+// The host itself; with IPv6 its network, the first 64 bits: a machine has as many addresses in it
+// as it likes. What is no IP address is returned as it is.
+std::string NetworkOf(const std::string& host);
+
+}  // namespace remoteobj::transport_internal
+
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_NETWORK_H_
