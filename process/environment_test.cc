@@ -28,6 +28,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/process/starts_testing.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 
@@ -340,13 +341,7 @@ TEST_P(EnvironmentTest, WhereTheStreamsAreClosed) {
   EXPECT_EQ(program.Wait(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Starts, EnvironmentTest,
-                         testing::Values(Start::kFork, Start::kSpawn, Start::kForkServer),
-                         [](const auto& start) {
-                           return start.param == Start::kFork    ? "Fork"
-                                  : start.param == Start::kSpawn ? "Spawn"
-                                                                 : "ForkServer";
-                         });
+INSTANTIATE_TEST_SUITE_P(Starts, EnvironmentTest, EachStart(), NameOfStart);
 
 TEST(MemoryTest, AResultForWhichThereIsNoMemoryIsABadAlloc) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

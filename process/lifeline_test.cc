@@ -24,6 +24,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/process/starts_testing.h"
 #include "remoteobj/testing/descriptors.h"
 #include "remoteobj/testing/forked.h"
 
@@ -222,13 +223,7 @@ TEST_P(LifelineTest, LeavesNoDescriptorBehind) {
   EXPECT_EQ(OpenDescriptors(), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Starts, LifelineTest,
-                         testing::Values(Start::kFork, Start::kSpawn, Start::kForkServer),
-                         [](const auto& start) {
-                           return start.param == Start::kFork    ? "Fork"
-                                  : start.param == Start::kSpawn ? "Spawn"
-                                                                 : "ForkServer";
-                         });
+INSTANTIATE_TEST_SUITE_P(Starts, LifelineTest, EachStart(), NameOfStart);
 
 TEST(LifelineSetUpTest, AParentThatEndsBeforeTheChildIsSetUpIsNoticed) {
   int go[2], pids[2];

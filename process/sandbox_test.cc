@@ -47,6 +47,7 @@
 #include "remoteobj/process/internal/confine.h"
 #include "remoteobj/process/job.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/process/starts_testing.h"
 #include "remoteobj/testing/denied_call.h"
 #include "remoteobj/testing/forked.h"
 
@@ -539,13 +540,7 @@ TEST_P(SandboxTest, WhatTheKernelLacksIsNamed) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Starts, SandboxTest,
-                         testing::Values(Start::kFork, Start::kSpawn, Start::kForkServer),
-                         [](const auto& start) {
-                           return start.param == Start::kFork    ? "Fork"
-                                  : start.param == Start::kSpawn ? "Spawn"
-                                                                 : "ForkServer";
-                         });
+INSTANTIATE_TEST_SUITE_P(Starts, SandboxTest, EachStart(), NameOfStart);
 
 // A fork has the sockets of its parent, which it may use, but not connect.
 TEST(SandboxForkTest, ASocketThatIsOpenAlready) {
