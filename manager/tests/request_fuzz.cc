@@ -20,6 +20,7 @@
 #include "remoteobj/manager/server/built_in_types.h"
 #include "remoteobj/manager/server/object_server.h"
 #include "remoteobj/manager/server/registry.h"
+#include "remoteobj/testing/fuzz_input.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/internal/heap_message.h"
 #include "remoteobj/transport/wire/internal/messages.h"
@@ -127,27 +128,7 @@ constexpr std::string_view kMethods[] = {"abandoned",
                                          "values",
                                          "wait"};
 
-class Decisions {
- public:
-  explicit Decisions(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
-  bool over() const { return bytes_.empty(); }
-  std::size_t Below(std::size_t count) { return Byte() % count; }
-  std::uint8_t Byte() {
-    if (bytes_.empty()) return 0;
-    const std::uint8_t byte = bytes_.front();
-    bytes_ = bytes_.subspan(1);
-    return byte;
-  }
-  std::span<const std::uint8_t> Some() {
-    const std::size_t wanted = Byte();
-    const std::span<const std::uint8_t> some = bytes_.first(std::min(wanted, bytes_.size()));
-    bytes_ = bytes_.subspan(some.size());
-    return some;
-  }
-
- private:
-  std::span<const std::uint8_t> bytes_;
-};
+using Decisions = remoteobj_testing::FuzzInput;
 
 void WriteValue(Decisions& decide, ValueWriter out, int depth) {
   const auto number = [&] {

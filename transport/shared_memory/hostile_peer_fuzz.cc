@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "remoteobj/testing/fuzz_input.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -32,6 +33,8 @@
 
 namespace remoteobj::transport_internal {
 namespace {
+
+using remoteobj_testing::FuzzInput;
 
 // Answers with a text, and refuses every eighth request.
 class Handler final : public PolledHandler {
@@ -65,7 +68,7 @@ class Fuzz {
   }
 
   void Run() {
-    for (int steps = 0; !input_.empty() && steps < 100; ++steps) {
+    for (int steps = 0; !input_.over() && steps < 100; ++steps) {
       try {
         Step();
       } catch (const CallError&) {
@@ -75,22 +78,8 @@ class Fuzz {
   }
 
  private:
-  std::uint8_t Byte() {
-    if (input_.empty()) return 0;
-    const std::uint8_t byte = input_.front();
-    input_ = input_.subspan(1);
-    return byte;
-  }
-  std::uint64_t Word() {
-    std::uint64_t word = 0;
-    const std::size_t size = std::min(sizeof word, input_.size());
-    if (size != 0) std::memcpy(&word, input_.data(), size);
-    input_ = input_.subspan(size);
-    return word;
-  }
-
   void Step() {
-    const std::uint8_t what = Byte();
+    const std::uint8_t what = input_.Byte();
     switch (what % 8) {
       case 0:
       case 1: {
@@ -105,12 +94,13 @@ class Fuzz {
         return Spoil(reinterpret_cast<std::byte*>(&region_.header()), sizeof(Header));
       case 3:
       case 4:
-        return Spoil(reinterpret_cast<std::byte*>(&region_.slot(Byte() % kSlots)), sizeof(Slot));
+        return Spoil(reinterpret_cast<std::byte*>(&region_.slot(input_.Byte() % kSlots)),
+                     sizeof(Slot));
       case 5:
         listener_.Poll(handler_);
         return;
       case 6:
-        static_cast<void>(listener_.Received(Byte() % kSlots, what > 128));
+        static_cast<void>(listener_.Received(input_.Byte() % kSlots, what > 128));
         if (what > 200) listener_.Arm();
         return;
       case 7: {
@@ -126,12 +116,12 @@ class Fuzz {
 
   // Words of it, of which the first few bytes are the more interesting ones.
   void Spoil(std::byte* memory, std::size_t size) {
-    const std::size_t at = Byte() * sizeof(std::uint32_t);
-    const std::uint64_t word = Word();
+    const std::size_t at = input_.Byte() * sizeof(std::uint32_t);
+    const std::uint64_t word = input_.Word();
     if (at + sizeof word <= size) std::memcpy(memory + at, &word, sizeof word);
   }
 
-  std::span<const std::uint8_t> input_;
+  FuzzInput input_;
   Handler handler_;
   PolledListener listener_;
   Region region_;

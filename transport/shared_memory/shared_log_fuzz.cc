@@ -14,10 +14,13 @@
 #include <span>
 #include <string>
 
+#include "remoteobj/testing/fuzz_input.h"
 #include "remoteobj/transport/shared_memory/shared_log.h"
 
 namespace remoteobj {
 namespace {
+
+using remoteobj_testing::FuzzInput;
 
 constexpr std::uint64_t kPage = 4096;
 
@@ -26,9 +29,9 @@ class Fuzz {
   explicit Fuzz(std::span<const std::uint8_t> input) : input_(input) {}
 
   void Run() {
-    SharedLog log({.max_record = Byte() % 2 == 0 ? kPage : std::uint64_t{1} << 40});
-    SharedLog::Reader reader(log, /*consume=*/Byte() % 2 == 0);
-    for (int steps = 0; !input_.empty() && steps < 200; ++steps) Step(log, reader);
+    SharedLog log({.max_record = input_.Byte() % 2 == 0 ? kPage : std::uint64_t{1} << 40});
+    SharedLog::Reader reader(log, /*consume=*/input_.Byte() % 2 == 0);
+    for (int steps = 0; !input_.over() && steps < 200; ++steps) Step(log, reader);
     // A reader that has just begun sees the same log.
     SharedLog::Reader other(log);
     for (int i = 0; i < 1000 && other.Next(); ++i) {
@@ -36,30 +39,16 @@ class Fuzz {
   }
 
  private:
-  std::uint8_t Byte() {
-    if (input_.empty()) return 0;
-    const std::uint8_t byte = input_.front();
-    input_ = input_.subspan(1);
-    return byte;
-  }
-  std::uint64_t Word() {
-    std::uint64_t word = 0;
-    const std::size_t size = std::min(sizeof word, input_.size());
-    if (size != 0) std::memcpy(&word, input_.data(), size);
-    input_ = input_.subspan(size);
-    return word;
-  }
-
   void Step(SharedLog& log, SharedLog::Reader& reader) {
-    const std::uint8_t what = Byte();
+    const std::uint8_t what = input_.Byte();
     switch (what % 6) {
       case 0:
         // An owner that lives, and which a hostile child may name, is waited for 5 seconds.
-        if (!spoilt_) log.Append(what, std::string(Byte() * std::size_t{16}, 'x'));
+        if (!spoilt_) log.Append(what, std::string(input_.Byte() * std::size_t{16}, 'x'));
         return;
       case 1: {
         // A word of the header: counters, owners and tails of lanes.
-        Write(log, Byte() * sizeof(std::uint64_t), Word());
+        Write(log, input_.Byte() * sizeof(std::uint64_t), input_.Word());
         return;
       }
       case 2: {
@@ -67,7 +56,9 @@ class Fuzz {
         fstat(log.memory_fd(), &file);
         const std::uint64_t lanes = static_cast<std::uint64_t>(file.st_size) - kPage;
         const std::uint64_t lane_bytes = what < 128 ? lanes / 5 : lanes / 33;
-        Write(log, kPage + (Byte() % 33) * lane_bytes + Byte() * sizeof(std::uint64_t), Word());
+        Write(log,
+              kPage + (input_.Byte() % 33) * lane_bytes + input_.Byte() * sizeof(std::uint64_t),
+              input_.Word());
         return;
       }
       case 3:
@@ -88,7 +79,7 @@ class Fuzz {
         pwrite(log.memory_fd(), &word, sizeof word, static_cast<off_t>(offset));
   }
 
-  std::span<const std::uint8_t> input_;
+  FuzzInput input_;
   bool spoilt_ = false;
 };
 
