@@ -357,6 +357,25 @@ TEST(ExceptProcessTest, OtherRecordsAndDamagedOnesAreSkipped) {
   EXPECT_THROW(exc.RaiseAny("work"), std::out_of_range);
 }
 
+TEST(ExceptProcessTest, AChildThatKeepsAppendingKeepsNoReader) {
+  const auto log = std::make_shared<SharedLog>();
+  const Except exc = ExceptAccess::Make({.raises = false}, log);
+  const auto words = exc.Wrap(Words);
+  const auto flood = [&] {
+    for (;;) log->Append(0, "no record of an Except");
+  };
+  Forked child(flood), other(flood);
+  remoteobj_testing::Eventually(
+      "records are appended", [&] { return log->Backlog() > 100'000; }, absl::Seconds(30));
+  EXPECT_EQ(exc.size(), 0u);
+  const auto read = [&] {
+    for (const std::string& word : words.result(absl::Milliseconds(10))) ADD_FAILURE() << word;
+  };
+  EXPECT_THROW(read(), DeadlineExceeded);
+  child.Kill();
+  other.Kill();
+}
+
 TEST(ExceptProcessTest, AForkWhileOtherThreadsReadAndRecord) {
   const Except exc({.raises = false});
   const LocalExcept local({.raises = false});

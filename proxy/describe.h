@@ -13,7 +13,8 @@
 //
 //   REMOTEOBJ_DESCRIBE(Calc, (Add, int(int, int), double(double, double)), Clear)
 //       An overloaded method, with the signatures that are wanted. Default arguments may be left
-//       out by callers where the method is not overloaded.
+//       out by callers where the method is not overloaded. A const signature, (at, int(int) const),
+//       chooses the const overload.
 //   REMOTEOBJ_DESCRIBE_DERIVED(Robot, (Machine, Named), Walk)
 //       A class with described bases: their members can be reached, too, and by Super.
 //   REMOTEOBJ_DESCRIBE_TEMPLATE((typename T, int N), (Grid<T, N>), cells, at)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -17,6 +18,9 @@
 namespace remoteobj::except_internal {
 namespace {
 
+// Of records that belong to no Wrap.
+constexpr std::uint64_t kNoId = std::numeric_limits<std::uint64_t>::max();
+
 // A parsed record of a Wrap.
 struct Result {
   RecordKind kind;
@@ -30,22 +34,25 @@ class YieldReader : public ErrorStore::Yields {
   explicit YieldReader(std::uint64_t id) : id_(id) {}
 
   std::optional<std::string> Next(Deadline deadline) final {
-    for (;;) {
-      while (const std::optional<Result> result = NextResult()) {
-        if (result->id != id_) continue;
+    for (int read = 1;; ++read) {
+      const std::optional<Result> result = NextResult();
+      if (result && result->id == id_) {
         ended_ = result->kind == kFinished;
         if (result->kind == kYield) return std::string(result->packed);
       }
-      if (ended_) return std::nullopt;
+      if (!result && ended_) return std::nullopt;
+      // Another process can append other records faster than this one reads.
+      constexpr int kMostWithoutCheck = 1000;
+      if (result && read % kMostWithoutCheck != 0) continue;
       if (deadline.expired()) throw DeadlineExceeded("no further value was yielded in time");
-      // A write by another process wakes no reader: poll.
       InterruptionPoint();
-      absl::SleepFor(std::min(absl::Milliseconds(1), deadline.left()));
+      // A write by another process wakes no reader: poll.
+      if (!result) absl::SleepFor(std::min(absl::Milliseconds(1), deadline.left()));
     }
   }
 
  protected:
-  // The next record of any Wrap; empty if there is none yet.
+  // The next record, of any Wrap or of none (kNoId); empty if there is none yet.
   virtual std::optional<Result> NextResult() = 0;
 
  private:
@@ -159,10 +166,10 @@ class LocalStore final : public ErrorStore {
   std::uint64_t sequence_ = 0;
 };
 
-std::optional<Result> ResultIn(const SharedLog::Record& record) {
-  Result result{static_cast<RecordKind>(record.kind), 0, {}};
-  if (record.kind != kReturn && record.kind != kYield && record.kind != kFinished) return {};
-  if (record.data.size() < sizeof result.id) return {};
+Result ResultIn(const SharedLog::Record& record) {
+  Result result{static_cast<RecordKind>(record.kind), kNoId, {}};
+  if (record.kind != kReturn && record.kind != kYield && record.kind != kFinished) return result;
+  if (record.data.size() < sizeof result.id) return result;
   std::memcpy(&result.id, record.data.data(), sizeof result.id);
   result.packed = record.data.substr(sizeof result.id);
   return result;
@@ -229,10 +236,8 @@ class SharedStore final : public ErrorStore {
 
    private:
     std::optional<Result> NextResult() override {
-      while (const auto record = reader_.Next()) {
-        if (const auto result = ResultIn(*record)) return result;
-      }
-      return std::nullopt;
+      const auto record = reader_.Next();
+      return record ? std::optional(ResultIn(*record)) : std::nullopt;
     }
 
     SharedLog::Reader reader_;
@@ -242,17 +247,15 @@ class SharedStore final : public ErrorStore {
 
   // Reads new records, and drops cleared ones. REQUIRES: Mutex() is held.
   void Pull() {
-    while (const auto record = reader_.Next()) {
-      if (record->kind == kError) {
-        PullError(*record);
-      } else if (record->kind == kReturn) {
-        if (const auto result = ResultIn(*record)) {
-          Returned& last = returned_[result->id];
-          if (record->sequence < last.sequence) continue;
-          last = {record->sequence, std::string(result->packed)};
-        }
+    reader_.ReadAll([this](const SharedLog::Record& record) {
+      if (record.kind == kError) return PullError(record);
+      if (record.kind != kReturn) return;
+      const Result result = ResultIn(record);
+      Returned& last = returned_[result.id];
+      if (record.sequence >= last.sequence) {
+        last = {record.sequence, std::string(result.packed)};
       }
-    }
+    });
     // Concurrent records may be read in a different order.
     if (!std::ranges::is_sorted(errors_, {}, &RemoteError::sequence)) {
       std::ranges::sort(errors_, {}, &RemoteError::sequence);

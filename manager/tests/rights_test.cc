@@ -3,6 +3,7 @@
 // Clients with a restricted key that try to do more than their policy says.
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <stdexcept>
@@ -52,11 +53,19 @@ class Loose {
   std::string key() const { return CurrentCaller().key; }
   int pid() const { return CurrentCaller().pid; }
   std::uint64_t connection() const { return CurrentCaller().connection; }
+  // The overload that is not const changes something.
+  int look() { return ++part_.number; }
+  int look() const { return part_.number; }
+  static int restart() {
+    static std::atomic<int> restarts = 0;
+    return ++restarts;
+  }
 
  private:
   mutable Part part_;
 };
-REMOTEOBJ_DESCRIBE(Loose, itself, part, number, set, clear, key, pid, connection)
+REMOTEOBJ_DESCRIBE(Loose, itself, part, number, set, clear, key, pid, connection,
+                   (look, int() const), restart)
 
 struct Shelf {
   std::map<std::string, int> size = {{"a", 1}};
@@ -136,6 +145,24 @@ TEST_F(RightsTest, AReadOnlyClientChangesNothingBehindConstMethods) {
   EXPECT_EQ(loose->number(), 1);
   loose->set(2);
   EXPECT_EQ(there->number(), 2);
+}
+
+TEST_F(RightsTest, AReadOnlyClientCallsTheConstOverload) {
+  const auto loose = manager_.Create<Loose>("Loose");
+  manager_.Publish("loose", loose);
+  const auto there = Connect(kDashboard).Get<Proxy<Loose>>("loose");
+  EXPECT_EQ(there->look(), 1);
+  EXPECT_EQ(loose->look(), 1) << "as it is described, for every client";
+  EXPECT_EQ(loose->number(), 1);
+}
+
+TEST_F(RightsTest, AReadOnlyClientCallsNoStaticFunction) {
+  const auto loose = manager_.Create<Loose>("Loose");
+  manager_.Publish("loose", loose);
+  const auto there = Connect(kDashboard).Get<Proxy<Loose>>("loose");
+  const int before = loose->restart();
+  ExpectNotAllowed("dashboard", [&] { there->restart(); });
+  EXPECT_EQ(loose->restart(), before + 1);
 }
 
 TEST_F(RightsTest, AClientGetsTheNamesOfItsPolicyOnly) {

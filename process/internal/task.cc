@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/process/internal/task.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,20 +64,6 @@ std::string DoingText(std::uint32_t doing, std::uint64_t yields) {
     }
   };
   return yields == 0 ? what() : absl::StrCat(what(), ", after ", yields, " yields");
-}
-
-// An upper limit for the bytes of the records that a log has now. Other processes can raise it only
-// by memory that they take, unless this process has closed the log's descriptor.
-std::uint64_t MostBytesIn(const SharedLog& log) {
-  constexpr std::uint64_t kBlock = 512;
-  try {
-    struct stat status{};
-    if (fstat(log.memory_fd(), &status) == 0) {
-      return static_cast<std::uint64_t>(status.st_blocks) * kBlock;
-    }
-  } catch (const std::system_error&) {
-  }
-  return log.Backlog();
 }
 
 }  // namespace
@@ -158,16 +143,8 @@ void Task::Absorb(const SharedLog::Record& record) {
   }
 }
 
-// All that is there now. The number of bytes bounds it: a process can append faster than this one
-// reads.
 void Task::AbsorbAll() {
-  constexpr std::uint64_t kHeader = 32;  // What each record takes besides its data.
-  for (std::uint64_t left = MostBytesIn(log_); left > 0;) {
-    const auto record = reader_.Next();
-    if (!record) break;
-    left -= std::min(left, kHeader + record->data.size());
-    Absorb(*record);
-  }
+  reader_.ReadAll([this](const SharedLog::Record& record) { Absorb(record); });
 }
 
 std::shared_ptr<const std::string> Task::Result() {

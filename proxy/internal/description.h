@@ -192,6 +192,8 @@ struct MemberTraits {
   static constexpr bool kIsData =
       !kChosen && !std::is_void_v<Member> && !std::is_function_v<Member>;
   static constexpr bool kIsMethod = kChosen || std::is_function_v<Member>;
+  static constexpr bool kIsStatic =
+      std::is_pointer_v<Pointer> && std::is_function_v<std::remove_pointer_t<Pointer>>;
   static_assert(kIsData || kIsMethod,
                 "remoteobj: this described member (the E named here ends with its name) is not a "
                 "member, is private (write REMOTEOBJ_FRIEND in the class), is a reference or a bit "

@@ -89,8 +89,8 @@ class ReadOnlyBy {
   const std::string* const before_;
 };
 
-// Throws NotAllowed if a policy makes everything const. REQUIRES: an operation on something const
-// is refused.
+// Throws NotAllowed if a policy makes everything const. REQUIRES: the operation may change
+// something.
 void RefuseByPolicy() {
   if (read_only_by != nullptr) throw NotAllowed::By(*read_only_by, "to change anything");
 }
@@ -246,6 +246,7 @@ void Evaluation::Step(std::size_t i, const Cursor& cursor) {
         throw NotDescribed(
             absl::StrCat(cursor.type->name(), " is not a method: it can't be called"));
       }
+      if (cursor.method->is_static) RefuseByPolicy();
       Result result(*this, i + 1, cursor);
       return cursor.method->invoke(cursor.callee == nullptr ? cursor.object : cursor.callee,
                                    operation.Arguments(), operation.hint(),

@@ -49,6 +49,7 @@ struct MemberInfo {
   // the first that fits.
   void (*invoke)(void* object, const ListReader& arguments, std::uint16_t overload, Through through,
                  CallResult& result) = nullptr;
+  bool is_static = false;  // A static member function.
 };
 
 // The members of a class, in the order of their description.

@@ -94,7 +94,8 @@ void GiveResult(CallResult& result, F&& call) {
     auto& object = std::forward<F>(call)();
     using Object = std::remove_cvref_t<R>;
     result.Reference(const_cast<Object*>(std::addressof(object)), TypeOf<Object>(),
-                     std::is_const_v<std::remove_reference_t<R>>);
+                     std::is_const_v<std::remove_reference_t<R>> ||
+                         std::is_const_v<std::remove_reference_t<decltype(object)>>);
   } else {
     // A standard container's pair of an iterator and whether it inserted is a bool, if described as
     // such.
@@ -151,6 +152,20 @@ bool InvokeParts(C& object, const ListReader& arguments, CallResult& result) {
   }
 }
 
+// A const signature is called on a const object, so that of two overloads the const one is called.
+template <typename Parts, typename Object>
+using SeenBy = std::conditional_t<Parts::kConst, const Object, Object>;
+
+// Returns true if the method can be called on a C as the signature says, or never is.
+template <typename C, typename Call, typename Parts>
+constexpr bool Fits() {
+  using Arguments = typename Parts::Arguments;
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    return !(kValueParameter<typename Arguments::template At<I>> && ...) ||
+           std::is_invocable_v<Call, C&, typename Arguments::template At<I>...>;
+  }(std::make_index_sequence<Parts::kArity>());
+}
+
 // `object` is a C or derived from it.
 template <typename C, typename E, typename Call, typename Object>
 void InvokeOverloads(Object& object, const ListReader& arguments, std::uint16_t overload,
@@ -158,15 +173,18 @@ void InvokeOverloads(Object& object, const ListReader& arguments, std::uint16_t 
   using Traits = MemberTraits<C, E>;
   using Overloads = typename Traits::Overloads;
   constexpr std::size_t kCount = Overloads::kSize;
-  const auto allowed = [&](bool is_const) {
-    return is_const || !read_only ||
-           std::is_function_v<std::remove_pointer_t<typename Traits::Pointer>>;
-  };
+  const auto allowed = [&](bool is_const) { return is_const || !read_only || Traits::kIsStatic; };
   const bool done = [&]<std::size_t... I>(std::index_sequence<I...>) {
+    static_assert((Fits<SeenBy<typename Overloads::template At<I>, Object>, Call,
+                        typename Overloads::template At<I>>() &&
+                   ...),
+                  "remoteobj: REMOTEOBJ_DESCRIBE was given a signature for this method (E here) "
+                  "by which it can't be called. If the method is not const, nor is the signature.");
     if (!(allowed(Overloads::template At<I>::kConst) || ...)) ThrowReadOnly(Traits::kName);
     return (((overload == 0 || overload == I + 1) && allowed(Overloads::template At<I>::kConst) &&
-             InvokeParts<Object, Call, typename Overloads::template At<I>, (kCount > 1)>(
-                 object, arguments, result)) ||
+             InvokeParts<SeenBy<typename Overloads::template At<I>, Object>, Call,
+                         typename Overloads::template At<I>, (kCount > 1)>(object, arguments,
+                                                                           result)) ||
             ...);
   }(std::make_index_sequence<kCount>());
   if (!done) {
@@ -244,6 +262,7 @@ MemberInfo MemberInfoOf() {
     info.read_only = std::is_const_v<Member>;
   } else {
     info.invoke = &Invoke<C, E>;
+    info.is_static = Traits::kIsStatic;
   }
   return info;
 }

@@ -269,12 +269,14 @@ std::uint64_t SharedLog::TailOf(unsigned lane) const {
   return std::min(header_->lanes[lane].tail.load(std::memory_order_acquire), lane_bytes_);
 }
 
-// Returns false if the file has less memory than a record claims to have: then it has none.
-bool SharedLog::MayHave(std::uint64_t bytes) const {
+// What the file has, an upper limit for the bytes of the records that are there now: other
+// processes raise it only by memory that they take. Empty if this process has closed the
+// descriptor.
+std::optional<std::uint64_t> SharedLog::MemoryBytes() const {
   constexpr std::uint64_t kBlock = 512;
   struct stat status{};
-  return !memory_fd_.IsOurs() || fstat(memory_fd_.get(), &status) != 0 ||
-         bytes <= static_cast<std::uint64_t>(status.st_blocks) * kBlock;
+  if (!memory_fd_.IsOurs() || fstat(memory_fd_.get(), &status) != 0) return std::nullopt;
+  return static_cast<std::uint64_t>(status.st_blocks) * kBlock;
 }
 
 void* SharedLog::extra() const { return reinterpret_cast<char*>(header_) + kExtraOffset; }
@@ -582,6 +584,15 @@ std::optional<SharedLog::Record> SharedLog::Reader::Next() {
   return std::nullopt;
 }
 
+void SharedLog::Reader::ReadAll(absl::FunctionRef<void(const Record&)> use) {
+  for (std::uint64_t left = log_.MemoryBytes().value_or(log_.Backlog()); left > 0;) {
+    const auto record = Next();
+    if (!record) return;
+    left -= std::min(left, sizeof(RecordHeader) + record->data.size());
+    use(*record);
+  }
+}
+
 // The lane's record, unless it is cleared meanwhile.
 std::optional<SharedLog::Record> SharedLog::Reader::Take(unsigned index) {
   Cursor& cursor = cursors_[index];
@@ -589,7 +600,7 @@ std::optional<SharedLog::Record> SharedLog::Reader::Take(unsigned index) {
   const std::uint64_t begin = cursor.next;
   const std::uint64_t data = begin + sizeof head;
   const auto size = static_cast<std::size_t>(head.size);
-  if (size > kKeptBuffer && !log_.MayHave(size)) {
+  if (size > kKeptBuffer && size > log_.MemoryBytes().value_or(size)) {
     // It was cleared meanwhile, or is no record.
     cursor.head.reset();
     cursor.next = data + Align8(head.size);

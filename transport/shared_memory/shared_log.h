@@ -42,6 +42,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
 
@@ -110,7 +111,7 @@ class SharedLog {
   void Map();
   std::uint64_t OffsetOf(unsigned lane) const;
   std::uint64_t TailOf(unsigned lane) const;
-  bool MayHave(std::uint64_t bytes) const;
+  std::optional<std::uint64_t> MemoryBytes() const;
   int TakeLane(std::uint64_t bytes, Lane** lane, std::uint64_t* offset) noexcept;
   void WakeReaders() noexcept;
   int WriteAt(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;
@@ -141,6 +142,9 @@ class SharedLog::Reader {
 
   // The next record; empty if there is none yet. Damaged records are left out.
   std::optional<Record> Next();
+  // Passes all records that are there now, in order. Returns also if another process appends faster
+  // than this one reads.
+  void ReadAll(absl::FunctionRef<void(const Record&)> use);
   // Waits until there may be a further record, `other_fd` is readable (none: -1), or `timeout` is
   // over. Returns false at the timeout. REQUIRES: Options::can_wait.
   bool Wait(int other_fd, absl::Duration timeout);
