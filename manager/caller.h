@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace remoteobj {
 
@@ -28,6 +29,8 @@ struct Caller {
   std::string address = {};
   // The name of its key, if that is one of ManagerOptions::keys; otherwise empty.
   std::string key = {};
+  // The names in its certificate, if that was verified: TlsOptions::verify_clients.
+  std::vector<std::string> certificate_names = {};
 };
 
 // REQUIRES: called in a method of a manager's object. Throws std::logic_error elsewhere.

@@ -18,8 +18,9 @@ struct ClientInfo {
   std::string address = {};
   std::int64_t uid = -1;  // Negative if it is connected by TCP.
   std::string key = {};   // The name of its key, if that is a restricted one.
+  std::vector<std::string> certificate_names = {};  // If its certificate was verified.
 };
-REMOTEOBJ_DESCRIBE(ClientInfo, id, pid, address, uid, key)
+REMOTEOBJ_DESCRIBE(ClientInfo, id, pid, address, uid, key, certificate_names)
 
 struct ObjectInfo {
   std::uint64_t id = 0;

@@ -39,6 +39,7 @@
 #include "remoteobj/transport/rpc/internal/rpc_server.h"
 #include "remoteobj/transport/rpc/internal/rpc_service.h"
 #include "remoteobj/transport/rpc/internal/socket.h"
+#include "remoteobj/transport/rpc/internal/tls_session.h"
 
 namespace remoteobj {
 namespace {
@@ -91,7 +92,8 @@ class Serving {
                  .max_outcome_bytes = options.max_message_bytes - transport_internal::kFrameBytes,
                  .quotas = options.quotas,
                  .keys = PoliciesOf(options.keys),
-                 .users = PoliciesOf(options.users)}),
+                 .users = PoliciesOf(options.users),
+                 .certificates = options.certificates}),
         service_(server_),
         rpc_(service_, {.address = address,
                         .key = options.authkey,
@@ -179,6 +181,12 @@ class Manager::Impl {
         throw std::invalid_argument("ManagerOptions::keys: each key has a name");
       }
       transport_internal::CheckKey(address_, key.key);
+    }
+    if (!options_.certificates.empty() &&
+        (options_.tls == nullptr ||
+         !transport_internal::ContextOf(*options_.tls).verifies_clients())) {
+      throw std::invalid_argument(
+          "ManagerOptions::certificates needs ManagerOptions::tls with TlsOptions::verify_clients");
     }
     manager_internal::AddBuiltInTypes(registry_);
   }
@@ -492,7 +500,8 @@ Caller CallerOf(const ClientInfo& info) {
           .pid = info.pid,
           .uid = info.uid < 0 ? std::nullopt : std::optional(static_cast<uid_t>(info.uid)),
           .address = info.address,
-          .key = info.key};
+          .key = info.key,
+          .certificate_names = info.certificate_names};
 }
 
 Reference ShareHere(const std::string& type, std::shared_ptr<void> object) {

@@ -133,6 +133,10 @@ struct ManagerOptions {
   std::vector<RestrictedKey> keys = {};
   // For clients of these users by a unix socket that have no restricted key. See other_users.
   std::vector<UserPolicy> users = {};
+  // For clients whose certificate has such a name and that have no restricted key. Needs `tls` with
+  // TlsOptions::verify_clients. A policy for the manager's own certificate restricts the program
+  // that starts it, too.
+  std::vector<CertificatePolicy> certificates = {};
   // How Start() makes the process (remoteobj/process/spawn.h). A fork of a program with threads
   // inherits the locks that they hold. A manager by kSpawn or kForkServer does not, but has only
   // the built-in types, and neither initializer, on_serving nor TLS.

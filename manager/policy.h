@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a client may do that has a key of its own, or is of another user.
+// What a client may do that has a key of its own, is of another user, or has a certificate.
 //
 //   Manager manager("tcp:0.0.0.0:7000",
 //                   {.authkey = key,                                   // may do everything
@@ -68,9 +68,20 @@ struct UserPolicy {
 };
 REMOTEOBJ_DESCRIBE(UserPolicy, uid, policy)
 
+// For clients by TLS whose certificate has that name, if they have no restricted key. Of several
+// policies that fit a client, the first one holds.
+struct CertificatePolicy {
+  // A host name, an URI or an address of mail among the certificate's alternative names, or its
+  // common name if it has none of these. No wildcards.
+  std::string name = {};
+  Policy policy = {};
+};
+REMOTEOBJ_DESCRIBE(CertificatePolicy, name, policy)
+
 struct PublishOptions {
   // The names of the restricted keys whose clients may get it, in place of what their policies say
-  // of names. Empty: as the policies say. Clients without restrictions may always get it.
+  // of names; "uid 1000" and "certificate camera.example" name clients by their user and their
+  // certificate. Empty: as the policies say. Clients without restrictions may always get it.
   std::vector<std::string> allow = {};
 };
 

@@ -35,7 +35,8 @@ ClientInfo InfoOf(const PeerInfo& peer) {
   return {.pid = peer.pid,
           .address = peer.address,
           .uid = peer.uid ? std::int64_t{*peer.uid} : -1,
-          .key = peer.key_name};
+          .key = peer.key_name,
+          .certificate_names = peer.certificate_names};
 }
 
 class ManagerSession final : public RpcSession {

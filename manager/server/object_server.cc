@@ -84,7 +84,8 @@ ObjectServer::ObjectServer(Registry registry, Options options)
         return std::move(registry);
       }()),
       max_outcome_bytes_(options.max_outcome_bytes),
-      sessions_(WithThreads(options.quotas, options.max_threads), options.keys, options.users),
+      sessions_(WithThreads(options.quotas, options.max_threads), options.keys, options.users,
+                options.certificates),
       pool_(options.max_threads) {
   const RegisteredType& how = registry_.Find("");
   root_ = std::make_shared<Entry>(*this, 0, "", how.name, how, std::make_shared<Root>(*this),

@@ -62,6 +62,7 @@ class ObjectServer {
     // Of clients by the name of their key, or else by their uid. Others are not restricted.
     std::map<std::string, Policy> keys = {};
     std::map<std::int64_t, Policy> users = {};
+    std::vector<CertificatePolicy> certificates = {};
   };
 
   explicit ObjectServer(Registry registry) : ObjectServer(std::move(registry), Options()) {}

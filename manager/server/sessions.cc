@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/server/sessions.h"
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <utility>
@@ -23,13 +24,18 @@ std::string AccountName(const ClientInfo& info) {
 }  // namespace
 
 Sessions::Sessions(const Quotas& quotas, const std::map<std::string, Policy>& keys,
-                   const std::map<std::int64_t, Policy>& users)
+                   const std::map<std::int64_t, Policy>& users,
+                   const std::vector<CertificatePolicy>& certificates)
     : quotas_(quotas) {
   for (const auto& [name, policy] : keys) {
     rights_of_keys_.emplace(name, std::make_shared<Rights>(name, policy));
   }
   for (const auto& [uid, policy] : users) {
     rights_of_users_.emplace(uid, std::make_shared<Rights>(absl::StrCat("uid ", uid), policy));
+  }
+  for (const auto& [name, policy] : certificates) {
+    rights_of_certificates_.emplace_back(
+        name, std::make_shared<Rights>(absl::StrCat("certificate ", name), policy));
   }
 }
 
@@ -76,7 +82,13 @@ std::shared_ptr<Rights> Sessions::RightsOf(const ClientInfo& info) const {
   const auto of_key = rights_of_keys_.find(info.key);
   if (of_key != rights_of_keys_.end()) return of_key->second;
   const auto of_user = rights_of_users_.find(info.uid);
-  return of_user == rights_of_users_.end() ? nullptr : of_user->second;
+  if (of_user != rights_of_users_.end()) return of_user->second;
+  for (const auto& [name, rights] : rights_of_certificates_) {
+    if (std::ranges::find(info.certificate_names, name) != info.certificate_names.end()) {
+      return rights;
+    }
+  }
+  return nullptr;
 }
 
 void Sessions::Remove(ClientId client) {

@@ -15,6 +15,8 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -37,10 +39,11 @@ struct Session {
 
 class Sessions {
  public:
-  // The policies of clients by the name of their key, or else by their uid. Others are not
-  // restricted.
+  // The policies of clients by the name of their key, or else by their uid or a name of their
+  // certificate. Others are not restricted.
   Sessions(const Quotas& quotas, const std::map<std::string, Policy>& keys,
-           const std::map<std::int64_t, Policy>& users);
+           const std::map<std::int64_t, Policy>& users,
+           const std::vector<CertificatePolicy>& certificates);
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
@@ -55,7 +58,10 @@ class Sessions {
   // Drops the calls that wait for a thread, which keep the accounts in which they wait.
   void DropWaiting();
   // Returns true if any client is restricted.
-  bool restricts() const { return !rights_of_keys_.empty() || !rights_of_users_.empty(); }
+  bool restricts() const {
+    return !rights_of_keys_.empty() || !rights_of_users_.empty() ||
+           !rights_of_certificates_.empty();
+  }
 
  private:
   std::shared_ptr<Account> AccountOf(const ClientInfo& info) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -64,6 +70,7 @@ class Sessions {
   const Quotas quotas_;
   std::map<std::string, std::shared_ptr<Rights>> rights_of_keys_;
   std::map<std::int64_t, std::shared_ptr<Rights>> rights_of_users_;
+  std::vector<std::pair<std::string, std::shared_ptr<Rights>>> rights_of_certificates_;
 
   absl::Mutex mutex_;
   std::unordered_map<ClientId, std::shared_ptr<const Session>> sessions_ ABSL_GUARDED_BY(mutex_);

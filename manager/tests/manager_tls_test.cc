@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Managers over TLS. The certificates are of testdata/tls.
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdio>
@@ -15,7 +16,10 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/dict.h"
+#include "remoteobj/manager/inspection.h"
 #include "remoteobj/manager/manager.h"
+#include "remoteobj/manager/policy.h"
+#include "remoteobj/manager/value.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -94,6 +98,56 @@ TEST(ManagerTlsTest, AServerLooksAtTheClientsCertificate) {
             0u);
   // With TLS 1.3 it may learn only afterwards that it is not wanted.
   EXPECT_THROW(Manager::Connect(manager.address(), Trusting({})), std::runtime_error);
+}
+
+TEST(ManagerTlsTest, ACertificateRestrictsItsClients) {
+  TlsOptions mutual = BothSides();
+  mutual.verify_clients = true;
+  mutual.certificate = Pem("server");
+  mutual.private_key = Pem("server_key");
+  const auto with = [&](const std::string& name) {
+    return ManagerOptions{.authkey = "a key for this test",
+                          .tls = NewTls(mutual),
+                          .certificates = {{.name = name, .policy = ReadOnly()}}};
+  };
+  const auto client = [](Manager& manager) {
+    return Manager::Connect(manager.address(), Trusting({.certificate = Pem("client"),
+                                                         .private_key = Pem("client_key")}));
+  };
+  Manager manager("tcp:127.0.0.1:0", with("client.remoteobj.test"));
+  manager.Start();
+  manager.Publish("value", manager.Value<int>(1));
+  manager.Publish("secret", manager.Value<int>(2), {.allow = {"another"}});
+  manager.Publish("shared", manager.Value<int>(3),
+                  {.allow = {"certificate client.remoteobj.test"}});
+  Manager there = client(manager);
+  auto value = there.Get<Value<int>>("value");
+  EXPECT_EQ(*value, 1);
+  EXPECT_THROW(value = 2, NotAllowed);
+  EXPECT_THROW(there.Value<int>(1), NotAllowed);
+  EXPECT_THROW(there.Get<Value<int>>("secret"), NotAllowed);
+  EXPECT_EQ(*there.Get<Value<int>>("shared"), 3);
+  const auto clients = manager.Inspect().clients;
+  EXPECT_TRUE(std::ranges::any_of(clients, [](const ClientInfo& info) {
+    return info.certificate_names == std::vector<std::string>{"client.remoteobj.test"};
+  }));
+
+  // Part of a name is another name.
+  Manager other("tcp:127.0.0.1:0", with("remoteobj.test"));
+  other.Start();
+  Manager free = client(other);
+  free.Value<int>(1) = 2;
+}
+
+TEST(ManagerTlsTest, APolicyForACertificateNeedsVerifiedClients) {
+  const std::vector<CertificatePolicy> policies = {{.name = "client", .policy = ReadOnly()}};
+  EXPECT_THROW(Manager("tcp:127.0.0.1:0", {.authkey = "a key for this test",
+                                           .tls = NewTls(BothSides()),
+                                           .certificates = policies}),
+               std::invalid_argument);
+  EXPECT_THROW(
+      Manager("tcp:127.0.0.1:0", {.authkey = "a key for this test", .certificates = policies}),
+      std::invalid_argument);
 }
 
 // A few hundred of them in a second, which need no key and no certificate, left no time for calls:

@@ -128,7 +128,10 @@ kj::Promise<void> RpcServer::Impl::Connection::SecureOn(std::size_t got) {
       if (tls_ == nullptr) tls_ = ContextOf(*server_.tls_).Accept();
       tls_->Receive(std::span(received_).first(got));
       done = tls_->Handshake();
-      if (done) channel = tls_->Channel();
+      if (done) {
+        channel = tls_->Channel();
+        certificate_names_ = tls_->PeerNames();
+      }
     } catch (const std::exception& e) {
       failure = e.what();
     }
@@ -206,6 +209,7 @@ kj::Promise<void> RpcServer::Impl::Connection::Reply() {
   }
   peer.id = verdict.client.id;
   peer.key_name = verdict.client.key_name;
+  peer.certificate_names = std::move(certificate_names_);
   link_->session = server_.service_.Connected(peer);
   if (verdict.client.shared_memory && MakeSharedMemory()) return ShareMemory();
   return stream_->write(reply_.data(), reply_.size());

@@ -171,6 +171,7 @@ class RpcServer::Impl::Connection {
   std::unique_ptr<TlsSession> tls_;       // During its handshake.
   std::array<std::byte, 4096> received_;  // For that.
   std::size_t handshake_bytes_ = 0;       // All that it has received.
+  std::vector<std::string> certificate_names_;
   std::optional<ServerHello> hello_;
   HelloAnswer answer_ = {};
   HelloReply reply_ = {};

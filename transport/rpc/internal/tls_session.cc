@@ -70,6 +70,7 @@ struct Free {
   void operator()(BIO* bio) const { BIO_free(bio); }
   void operator()(X509* certificate) const { X509_free(certificate); }
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+  void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
 };
 template <typename T>
 using Owned = std::unique_ptr<T, Free>;
@@ -179,6 +180,34 @@ void UseAuthorities(SSL_CTX* context, const TlsOptions& options) {
     Require(X509_STORE_add_cert(SSL_CTX_get_cert_store(context), one.get()) == 1,
             "TlsOptions::authorities");
   }
+}
+
+std::string TextOf(const ASN1_STRING* text) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+          static_cast<std::size_t>(ASN1_STRING_length(text))};
+}
+
+std::vector<std::string> NamesOf(X509* certificate) {
+  std::vector<std::string> names;
+  const Owned<GENERAL_NAMES> others(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; others != nullptr && i < static_cast<int>(sk_GENERAL_NAME_num(others.get()));
+       ++i) {
+    const GENERAL_NAME* const name = sk_GENERAL_NAME_value(others.get(), i);
+    if (name->type == GEN_DNS || name->type == GEN_URI || name->type == GEN_EMAIL) {
+      names.push_back(TextOf(name->d.ia5));
+    }
+  }
+  const auto* const subject = X509_get_subject_name(certificate);
+  const int place = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (names.empty() && place >= 0) {
+    names.push_back(TextOf(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place))));
+  }
+  // An authority that signs what it is given may have signed "client\0.other".
+  std::erase_if(names, [](const std::string& name) {
+    return name.empty() || name.find('\0') != std::string::npos;
+  });
+  return names;
 }
 
 Owned<SSL_CTX> NewContext() {
@@ -386,11 +415,22 @@ std::string TlsSession::Channel() const {
 
 std::string TlsSession::CipherSuite() const { return SSL_get_cipher_name(state_->ssl.get()); }
 
+std::vector<std::string> TlsSession::PeerNames() const {
+  Begin();
+  const OpenSslLock lock(ForkSafeMutex<OpenSsl>());
+  SSL* const ssl = state_->ssl.get();
+  const Owned<X509> certificate(SSL_get_peer_certificate(ssl));
+  const bool verified = certificate != nullptr && SSL_get_verify_result(ssl) == X509_V_OK;
+  return verified ? NamesOf(certificate.get()) : std::vector<std::string>();
+}
+
 TlsContext::TlsContext(std::unique_ptr<State> state) : state_(std::move(state)) {}
 TlsContext::~TlsContext() {
   const OpenSslLock lock(ForkSafeMutex<OpenSsl>());
   state_.reset();
 }
+
+bool TlsContext::verifies_clients() const { return state_->verify_clients; }
 
 std::unique_ptr<TlsSession> TlsContext::Accept() const {
   Begin();

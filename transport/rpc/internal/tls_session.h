@@ -67,6 +67,9 @@ class TlsSession {
   // A value that both ends of this connection have, and no other connection (RFC 5705).
   std::string Channel() const;
   std::string CipherSuite() const;
+  // The names in the peer's certificate that this side has verified: host names, URIs and addresses
+  // of mail, or else the common name. Empty if it has none, or was not asked for one.
+  std::vector<std::string> PeerNames() const;
 
  private:
   friend class TlsContext;
@@ -81,6 +84,8 @@ class TlsContext final : public Tls {
   ~TlsContext() override;
 
   std::unique_ptr<TlsSession> Accept() const;
+  // Returns true if its clients must have a certificate.
+  bool verifies_clients() const;
   // `host` is the host that the client has connected to; without PSK, the server's certificate must
   // name it, unless TlsOptions::server_name is set.
   std::unique_ptr<TlsSession> Connect(const std::string& host) const;
