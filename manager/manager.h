@@ -67,6 +67,7 @@
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/event.h"
 #include "remoteobj/manager/inspection.h"
+#include "remoteobj/manager/internal/serving.h"
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/manager/list.h"
 #include "remoteobj/manager/lock.h"
@@ -312,8 +313,9 @@ class Manager {
   }
   // Starts that many processes here; one for each core if it is not positive.
   remoteobj::Pool Pool(int processes = 0, ProcessOptions options = {}) {
-    remoteobj::Pool pool = Create<remoteobj::Pool>(processes);
-    pool.Start(std::move(options));
+    const std::string secret = manager_internal::NewServingSecret();
+    remoteobj::Pool pool = Create<remoteobj::Pool>(processes, secret);
+    pool.Start(secret, std::move(options));
     return pool;
   }
 

@@ -10,17 +10,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <deque>
 #include <list>
 #include <mutex>
-#include <set>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/generator.h"
+#include "remoteobj/manager/internal/pool_calls.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/internal/evaluate.h"
 #include "remoteobj/proxy/internal/session.h"
@@ -29,7 +27,6 @@
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/direct_call.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
-#include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj {
 namespace manager_internal {
@@ -42,12 +39,16 @@ constexpr int kEnd = SIGTERM;
 // Evaluates calls on a worker in this process.
 class WorkerChannel final : public Channel {
   auto Handler() {
-    return [this](const RequestReader& request, OutcomeWriter& outcome) {
-      proxy_internal::Evaluate(&worker_, proxy_internal::TypeOf<PoolWorker>(), request, outcome);
+    return [this](const RequestReader& signed_request, OutcomeWriter& outcome) {
+      EvaluateSigned(signed_request, pool_, used_, [&](const RequestReader& request) {
+        proxy_internal::Evaluate(&worker_, proxy_internal::TypeOf<PoolWorker>(), request, outcome);
+      });
     };
   }
 
  public:
+  WorkerChannel(std::string_view pool, UsedNumbers& used) : pool_(pool), used_(used) {}
+
   void Call(WriteRequest write, ReadOutcome read, Deadline) override {
     CallDirectly(write, Handler(), read);
   }
@@ -60,22 +61,26 @@ class WorkerChannel final : public Channel {
   bool WaitUntilListening(Deadline) override { return true; }
 
  private:
+  const std::string_view pool_;
+  UsedNumbers& used_;
   PoolWorker worker_;
 };
 
 // The supervisor: keeps `count` processes running until the pool ends, or its owner sends the
 // signal. Yields once, when they have been started and the pool is kept, so that callers are told
 // when this process ends.
-Generator<int> Supervise(RelayProxy relay, int count, ProcessOptions options) {
+Generator<int> Supervise(RelayProxy relay, std::string secret, int count, ProcessOptions options) {
   signal(SIGCHLD, SIG_DFL);
   sigset_t signals;
   sigemptyset(&signals);
   for (const int number : {SIGCHLD, kEnd}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  relay->keep.Timeout(RelayProxy::kSoon)(ServingSecret());
-  const auto work = [&relay] {
-    WorkerChannel channel;
-    return Serve(relay, channel);
+  relay->keep.Timeout(RelayProxy::kSoon)(secret);
+  const std::string identity = IdentityOf(secret);
+  UsedNumbers used;
+  const auto work = [&] {
+    WorkerChannel channel(identity, used);
+    return Serve(relay, secret, channel);
   };
   int started = 0;
   const auto start = [&] {
@@ -127,9 +132,9 @@ Generator<int> Supervise(RelayProxy relay, int count, ProcessOptions options) {
 
 class PoolWorkers::Impl {
  public:
-  Impl(RelayProxy relay, int count, ProcessOptions options)
+  Impl(RelayProxy relay, std::string secret, int count, ProcessOptions options)
       : relay_(std::move(relay)),
-        supervisor_(OptionsOf(options), Supervise, relay_, count, options),
+        supervisor_(OptionsOf(options), Supervise, relay_, std::move(secret), count, options),
         kept_(supervisor_.result()) {
     if (kept_.begin() == kept_.end()) {
       supervisor_.errors().RaiseAny();
@@ -169,71 +174,47 @@ class PoolWorkers::Impl {
   Generator<int> kept_;
 };
 
-PoolWorkers::PoolWorkers(RelayProxy relay, int count, ProcessOptions options)
-    : impl_(std::make_unique<Impl>(std::move(relay), count, std::move(options))) {}
+PoolWorkers::PoolWorkers(RelayProxy relay, std::string secret, int count, ProcessOptions options)
+    : impl_(
+          std::make_unique<Impl>(std::move(relay), std::move(secret), count, std::move(options))) {}
 PoolWorkers::~PoolWorkers() = default;
-
-transport_internal::Mac MacOf(std::string_view type, std::span<const std::byte> captures,
-                              const CallNumber& number) {
-  const transport_internal::Mac& key = transport_internal::MadeOnce([] {
-    auto* drawn = new transport_internal::Mac;
-    transport_internal::FillRandom(*drawn);
-    return drawn;
-  });
-  // The sizes come first, so that no part can be taken for another's end.
-  const std::array<std::uint64_t, 2> sizes = {type.size(), captures.size()};
-  return transport_internal::HmacSha256(
-      key, {std::as_bytes(std::span(sizes)), std::as_bytes(std::span(type)), captures, number});
-}
-
-CallNumber NewCallNumber() {
-  CallNumber number;
-  transport_internal::FillRandom(number);
-  return number;
-}
-
-void UseOnce(const CallNumber& number) {
-  constexpr std::size_t kMost = 1 << 16;
-  thread_local std::set<CallNumber> used;
-  thread_local std::deque<CallNumber> in_order;
-  if (!used.insert(number).second) throw BadValue("a pool evaluates each call once");
-  in_order.push_back(number);
-  if (in_order.size() <= kMost) return;
-  used.erase(in_order.front());
-  in_order.pop_front();
-}
-
-namespace {
-[[maybe_unused]] const transport_internal::Mac key_at_start = MacOf("", {}, {});
-}  // namespace
 
 }  // namespace manager_internal
 
-AnyValue Pool::Arguments(int processes) {
+AnyValue Pool::Arguments(int processes, const std::string& secret) {
   const unsigned size = processes > 0 ? static_cast<unsigned>(processes)
                                       : std::max(1u, std::thread::hardware_concurrency());
-  return AnyValue::Of(std::tuple(TypeName<manager_internal::PoolWorker>(), std::uint64_t{size},
-                                 manager_internal::ServingSecret()));
+  return AnyValue::Of(
+      std::tuple(TypeName<manager_internal::PoolWorker>(), std::uint64_t{size}, secret));
 }
 
-void Pool::Start(ProcessOptions options) {
+void Pool::Start(const std::string& secret, ProcessOptions options) {
   if (options.name.empty()) options.name = "pool";
   const manager_internal::RelayProxy pool = relay();
   // Without the lock, which the processes would inherit.
   auto workers = std::make_unique<manager_internal::PoolWorkers>(
-      pool, static_cast<int>(pool->size()), std::move(options));
+      pool, secret, static_cast<int>(pool->size()), std::move(options));
+  std::string identity = manager_internal::IdentityOf(secret);
   const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
   state_->workers.swap(workers);
+  state_->identity.swap(identity);
 }
 
 std::shared_ptr<proxy_internal::Session> Pool::session() const {
+  std::string identity;
   {
     const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
     if (state_->session != nullptr) return state_->session;
+    identity = state_->identity;
   }
-  auto session = proxy_internal::SessionOf(
-      proxy_internal::TypeOf<manager_internal::PoolWorker>(),
-      relay()->relayed.Timeout(manager_internal::RelayProxy::kSoon)(), {});
+  constexpr absl::Duration kSoon = manager_internal::RelayProxy::kSoon;
+  const manager_internal::RelayProxy pool = relay();
+  if (identity.empty()) identity = pool->identity.Timeout(kSoon)();
+  auto session =
+      proxy_internal::SessionOf(proxy_internal::TypeOf<manager_internal::PoolWorker>(),
+                                {manager_internal::SigningReferent(
+                                    pool->relayed.Timeout(kSoon)().referent, std::move(identity))},
+                                {});
   const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
   if (state_->session == nullptr) state_->session.swap(session);
   return state_->session;

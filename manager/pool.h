@@ -11,7 +11,8 @@
 // The processes are forks of the one that made the pool. They end with it (with the thread that
 // made it, as daemons do), or with its last copy of this proxy. Any process that has the proxy can
 // use them. A function is one of this program: a function, or a lambda whose captures are trivially
-// copyable; pass the rest as arguments.
+// copyable; pass the rest as arguments. A call is evaluated only as a fork of this program has made
+// it, for this pool, and once.
 //
 // A process that dies is replaced. The call that it was evaluating fails with ListenerDied, and is
 // not retried; other calls are not affected.
@@ -19,12 +20,12 @@
 // Threads:  thread-safe. Copies are the same pool.
 // Errors:   what the functions throw, as its own type; ListenerDied as above; NotListening if the
 //           pool was terminated, or the process that made it is gone; std::runtime_error for a
-//           closed pool; BadValue in a process of another program.
+//           closed pool; BadValue in a process of another program, and for a call that four million
+//           others of this program have overtaken.
 #ifndef REMOTEOBJ_MANAGER_POOL_H_
 #define REMOTEOBJ_MANAGER_POOL_H_
 
 #include <algorithm>
-#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -33,12 +34,10 @@
 #include <iterator>
 #include <memory>
 #include <ranges>
-#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -53,7 +52,6 @@
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/rpc/internal/crypto.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/references.h"
 
@@ -66,53 +64,26 @@ struct PoolWorker {
 };
 REMOTEOBJ_DESCRIBE(PoolWorker, nothing)
 
-// A random number that tells a call from all others.
-using CallNumber = std::array<std::byte, 16>;
-CallNumber NewCallNumber();
-// Throws BadValue if this process has evaluated the call of that number, among its last 65,536.
-void UseOnce(const CallNumber& number);
-
-// A proof that this program, or a fork of it, sent a function of that type with these captures, as
-// the call of that number: they are code, and other clients of the manager must not choose it.
-transport_internal::Mac MacOf(std::string_view type, std::span<const std::byte> captures,
-                              const CallNumber& number);
-
-// A function on its way to a process of a pool.
+// A function, as it is passed to a PoolWorker.
 template <typename F>
-class Signed {
+struct PoolTask {
   static_assert(std::is_trivially_copyable_v<F>,
                 "remoteobj: what is given to a pool has captures that are not trivially copyable. "
                 "They travel as bytes: capture numbers, not strings, containers or references, and "
                 "pass the rest as arguments.");
 
- public:
-  explicit Signed(const F& function) : function_(function), mac_(Mac()) {}
-
   template <typename... A>
     requires std::is_invocable_v<const F&, A&...>
   decltype(auto) operator()(PoolWorker&, A&... arguments) const {
-    if (!transport_internal::SameBytes(mac_, Mac())) {
-      throw BadValue(
-          "a pool evaluates only functions that a process of its own program has passed to it");
-    }
-    UseOnce(number_);
-    return std::invoke(function_, arguments...);
+    return std::invoke(function, arguments...);
   }
-
- private:
-  transport_internal::Mac Mac() const {
-    return MacOf(typeid(F).name(), std::as_bytes(std::span(&function_, 1)), number_);
-  }
-
-  F function_;
-  CallNumber number_ = NewCallNumber();
-  transport_internal::Mac mac_;
+  F function;
 };
 
 // The processes of a pool, in the process that made it. The destructor ends them.
 class PoolWorkers {
  public:
-  PoolWorkers(RelayProxy relay, int count, ProcessOptions options);
+  PoolWorkers(RelayProxy relay, std::string secret, int count, ProcessOptions options);
   ~PoolWorkers();
   PoolWorkers(const PoolWorkers&) = delete;
   PoolWorkers& operator=(const PoolWorkers&) = delete;
@@ -188,8 +159,9 @@ class Pool final : public manager_internal::Shared {
  public:
   static constexpr std::string_view kTypeId = "Pool";
   static std::string Type() { return "Pool"; }
-  // Starts that many processes; one for each core of this machine if it is not positive.
-  static AnyValue Arguments(int processes);
+  // For that many processes; one for each core of this machine if it is not positive. `secret` is
+  // a NewServingSecret().
+  static AnyValue Arguments(int processes, const std::string& secret);
   // Refers to no pool, until another proxy is assigned to it.
   Pool() = default;
   explicit Pool(const Reference& reference) : Shared(reference, Type()) {}
@@ -271,7 +243,7 @@ class Pool final : public manager_internal::Shared {
     // As an argument of PassTo.
     template <typename F>
     static auto Task(const F& function) {
-      return manager_internal::Signed<std::decay_t<const F&>>(function);
+      return manager_internal::PoolTask<std::decay_t<const F&>>{function};
     }
     template <typename F>
     static auto Applied(const F& function) {
@@ -308,10 +280,10 @@ class Pool final : public manager_internal::Shared {
   manager_internal::RelayProxy relay() const {
     return manager_internal::RelayProxy({referent()}, Type());
   }
-  // Functions are passed to the processes by it.
+  // Functions are passed to the processes by it, signed.
   std::shared_ptr<proxy_internal::Session> session() const;
   // Starts the processes. They end with the last copy of this.
-  void Start(ProcessOptions options);
+  void Start(const std::string& secret, ProcessOptions options);
 
   template <typename F, typename A>
   static Generator<ResultFor<F, A>> ResultsOneByOne(Pool pool, F function, std::vector<A> inputs,
@@ -348,6 +320,8 @@ class Pool final : public manager_internal::Shared {
 
   // Shared by copies in this process. Guarded by ForkSafeMutex<State>().
   struct State {
+    // Known to the process that has made the pool; others ask the manager for it.
+    std::string identity;
     std::shared_ptr<proxy_internal::Session> session;
     std::unique_ptr<manager_internal::PoolWorkers> workers;
   };

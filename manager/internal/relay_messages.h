@@ -4,8 +4,10 @@
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_RELAY_MESSAGES_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_RELAY_MESSAGES_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/rpc/internal/crypto.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/packed.h"
 #include "remoteobj/transport/wire/references.h"
@@ -42,8 +45,8 @@ enum class AnswerKind : std::uint8_t {
 
 // A relay, as the processes that evaluate its calls use it.
 //
-// `secret` is what the client that made the relay has given to it. Other clients do not have it:
-// they throw NotAllowed, so that they neither see the calls nor answer them.
+// `secret` is what the client that made the relay has given to it, and to no other relay. Other
+// clients do not have it: they get NotAllowed, so that they neither see the calls nor answer them.
 class RelayInterface {
  public:
   virtual ~RelayInterface() = default;
@@ -52,6 +55,8 @@ class RelayInterface {
   virtual Reference relayed() = 0;
   // The intended number of serving processes.
   virtual std::uint64_t size() const = 0;
+  // IdentityOf(the secret).
+  virtual std::string identity() const = 0;
   // The relay ends when all clients that called this have disconnected.
   virtual void keep(const std::string& secret) = 0;
   // Waits for a call. Returns nothing once the relay has ended.
@@ -68,7 +73,16 @@ class RelayInterface {
   // unless the relay is closed.
   virtual bool join(WaitTime timeout = {}) = 0;
 };
-REMOTEOBJ_DESCRIBE(RelayInterface, relayed, size, keep, take, answer, close, terminate, join)
+REMOTEOBJ_DESCRIBE(RelayInterface, relayed, size, identity, keep, take, answer, close, terminate,
+                   join)
+
+// What tells a relay from all others, at any manager. It does not reveal the secret.
+inline std::string IdentityOf(std::string_view secret) {
+  constexpr std::string_view kLabel = "remoteobj relay identity v1";
+  const transport_internal::Mac mac = transport_internal::HmacSha256(
+      std::as_bytes(std::span(secret)), {std::as_bytes(std::span(kLabel))});
+  return {reinterpret_cast<const char*>(mac.data()), mac.size()};
+}
 
 // An error as a value, and back. Throws BadValue if it is none.
 inline AnyValue ErrorAsValue(const ErrorInfo& error) {

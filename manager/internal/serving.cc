@@ -120,18 +120,19 @@ class Offers {
     const Proxy<Root> root(Reference{
         client->Object(0, TypeName<Root>(), Deadline::After(client->options().connect_timeout))});
     const absl::Duration soon = client->options().connect_timeout;
+    const std::string secret = NewServingSecret();
     const Reference made = root->create.Timeout(soon)(
         std::string("Relay"), std::string(kType),
-        AnyValue::Of(std::tuple(std::string(type), std::uint64_t{1}, ServingSecret())));
+        AnyValue::Of(std::tuple(std::string(type), std::uint64_t{1}, secret)));
     const RelayProxy relay(made, kType);
-    relay->keep.Timeout(RelayProxy::kSoon)(ServingSecret());
+    relay->keep.Timeout(RelayProxy::kSoon)(secret);
     std::shared_ptr<Referent> relayed = relay->relayed.Timeout(RelayProxy::kSoon)().referent;
     Remember(key, made.referent);
     try {
-      std::thread([key, relay, channel] {
+      std::thread([key, relay, secret, channel] {
         pthread_setname_np(pthread_self(), "remoteobj-serve");
         const CrashStack stack;
-        while (!Serve(relay, *channel)) absl::SleepFor(absl::Milliseconds(100));
+        while (!Serve(relay, secret, *channel)) absl::SleepFor(absl::Milliseconds(100));
         Get().Forget(key, relay.referent());
       }).detach();
     } catch (const std::system_error&) {
@@ -171,17 +172,12 @@ class Offers {
     RpcClient::kSentKind,
     [](const ValueReader& in) { return RpcClient::ReceiveFromProcess(in, &OfferToManager); });
 
-// Drawn before main, so that all forks of the program have the same.
-[[maybe_unused]] const std::string& secret_at_start = ServingSecret();
-
 }  // namespace
 
-const std::string& ServingSecret() {
-  return transport_internal::MadeOnce([] {
-    auto* drawn = new std::string(32, '\0');
-    transport_internal::FillRandom(std::as_writable_bytes(std::span(*drawn)));
-    return drawn;
-  });
+std::string NewServingSecret() {
+  std::string secret(32, '\0');
+  transport_internal::FillRandom(std::as_writable_bytes(std::span(secret)));
+  return secret;
 }
 
 std::shared_ptr<Referent> OfferToManager(const std::shared_ptr<RpcClient>& client,
@@ -190,20 +186,20 @@ std::shared_ptr<Referent> OfferToManager(const std::shared_ptr<RpcClient>& clien
   return Offers::Get().Offer(client, type, channel);
 }
 
-bool Serve(const RelayProxy& relay, Channel& channel) {
+bool Serve(const RelayProxy& relay, const std::string& secret, Channel& channel) {
   try {
     std::optional<RelayedCall> call;
     for (;;) {
-      if (!call) call = relay->take(ServingSecret());
+      if (!call) call = relay->take(secret);
       if (!call) return true;
       Answer answer = Evaluate(*call, channel);
       const std::uint64_t number = call->number;
       try {
-        call = relay->answer(ServingSecret(), number, answer.kind, answer.value);
+        call = relay->answer(secret, number, answer.kind, answer.value);
       } catch (const BadValue&) {
         // The result can't be sent there: it refers to an object of another manager, say.
         answer = CurrentErrorAsAnswer();
-        call = relay->answer(ServingSecret(), number, answer.kind, answer.value);
+        call = relay->answer(secret, number, answer.kind, answer.value);
       }
     }
   } catch (const NotListening&) {

@@ -38,8 +38,8 @@ class RelayProxy final : public SharedProxy<RelayProxy, RelayInterface> {
   static constexpr absl::Duration kSoon = absl::Seconds(10);
 };
 
-// The secret of the relays that this program makes; its forks have it, too.
-const std::string& ServingSecret();
+// The secret of a new relay: 32 random bytes, for its manager and the processes that serve it.
+std::string NewServingSecret();
 
 // Makes an object of this process callable by the manager of `client`: an OfferObject.
 std::shared_ptr<Referent> OfferToManager(
@@ -48,7 +48,7 @@ std::shared_ptr<Referent> OfferToManager(
 
 // Evaluates the relay's calls on `channel`, until the relay has ended or the manager is gone.
 // Returns false after another error; then it can be called again.
-bool Serve(const RelayProxy& relay, Channel& channel);
+bool Serve(const RelayProxy& relay, const std::string& secret, Channel& channel);
 
 }  // namespace remoteobj::manager_internal
 

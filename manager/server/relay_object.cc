@@ -276,7 +276,7 @@ void RelayObject::CheckServes(std::string_view secret) const {
                                     std::as_bytes(std::span(secret_)))) {
     return;
   }
-  throw NotAllowed("only the program that serves this object may take and answer its calls");
+  throw NotAllowed("only the processes that serve this object may take and answer its calls");
 }
 
 std::optional<RelayedCall> RelayObject::answer(const std::string& secret, std::uint64_t number,

@@ -114,6 +114,7 @@ class RelayObject final : public SharedObject, public RelayInterface {
 
   Reference relayed() override;
   std::uint64_t size() const override { return size_; }
+  std::string identity() const override { return IdentityOf(secret_); }
   void keep(const std::string& secret) override {
     CheckServes(secret);
     relay_->Keep();

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -194,20 +193,6 @@ TEST(PoolTest, WhatIsNestedTooDeepIsRefused) {
     }
   }
   EXPECT_EQ(pool->apply(Square, 3), 9);
-}
-
-// Who takes a task learns how functions travel, and could send another pointer in its place.
-TEST(PoolTest, CallsWhatItsOwnProgramHasGivenOnly) {
-  Manager manager;
-  const Pool pool = manager.Pool(1);
-  const manager_internal::Signed<int (*)(int)> square(Square);
-  auto other = square;
-  int (*const function)(int) = FailAt;
-  std::memcpy(static_cast<void*>(&other), &function, sizeof function);
-  manager_internal::PoolWorker worker;
-  int three = 3;
-  EXPECT_EQ(square(worker, three), 9);
-  EXPECT_THROW(other(worker, three), BadValue);
 }
 
 TEST(PoolTest, ClosesJoinsAndTerminates) {

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+#include "remoteobj/manager/internal/pool_calls.h"
+
+#include <sys/mman.h>
+#include <sys/types.h>
+
+#include <array>
+#include <cerrno>
+#include <limits>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/internal/made_once.h"
+#include "remoteobj/transport/wire/internal/access.h"
+#include "remoteobj/transport/wire/internal/heap_message.h"
+#include "remoteobj/transport/wire/internal/messages.h"
+
+namespace remoteobj::manager_internal {
+namespace {
+
+using transport_internal::HeapMessage;
+using transport_internal::Mac;
+using transport_internal::MadeOnce;
+using transport_internal::Word;
+
+// The arguments of the operation as which a signed call travels.
+enum Part : std::size_t { kNumber, kSignature, kRequest, kReferences, kParts };
+
+using References = std::vector<std::shared_ptr<Referent>>;
+
+// Collects the objects that a request refers to.
+class CollectedReferences final : public Attachments {
+ public:
+  // Objects of this process are offered by `offers`.
+  CollectedReferences(References& references, Attachments& offers)
+      : references_(references), offers_(offers) {}
+  void Send(std::shared_ptr<Referent> referent) override {
+    references_.push_back(std::move(referent));
+  }
+  std::shared_ptr<Referent> Offer(std::string_view type,
+                                  const std::shared_ptr<Channel>& channel) override {
+    return offers_.Offer(type, channel);
+  }
+
+ private:
+  References& references_;
+  Attachments& offers_;
+};
+
+// Those of a request that was received.
+class ReceivedReferences final : public Attachments {
+ public:
+  explicit ReceivedReferences(const ValueReader& in) {
+    const ListReader list = in.AsList();
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      references_.push_back(Codec<Reference>::Decode(list[i]).referent);
+    }
+  }
+  std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
+    for (const std::shared_ptr<Referent>& referent : references_) {
+      if (referent->id() == id) return referent;
+    }
+    throw BadValue("a reference without its object");
+  }
+
+ private:
+  References references_;
+};
+
+// Signs one call. A channel may have it written twice; it is signed once.
+class SignedCall {
+ public:
+  SignedCall(std::string_view pool, WriteRequest write) : pool_(pool), write_(write) {}
+
+  void Write(RequestWriter out) {
+    const OperationsWriter operations = out.Operations(1);
+    operations.Set(0, OperationKind::kPassTo, {}, 0);
+    const ListWriter parts = operations.Arguments(0, kParts);
+    if (!signed_) Sign(parts[kReferences].attachments());
+    parts[kNumber].UInt(number_);
+    parts[kSignature].Data(signature_);
+    parts[kRequest].Data(std::as_bytes(request_.words()));
+    const ListWriter references = parts[kReferences].List(references_.size());
+    for (std::size_t i = 0; i < references_.size(); ++i) {
+      Codec<Reference>::Encode({references_[i]}, references[i]);
+    }
+  }
+
+ private:
+  void Sign(Attachments& offers) {
+    references_.clear();
+    CollectedReferences collected(references_, offers);
+    const transport_internal::Attaching attaching(request_, collected);
+    write_(transport_internal::RequestOn(request_, Deadline::Never()));
+    number_ = NewCallNumber();
+    signature_ = SignatureOf(pool_, number_, std::as_bytes(request_.words()));
+    signed_ = true;
+  }
+
+  const std::string_view pool_;
+  const WriteRequest write_;
+  bool signed_ = false;
+  HeapMessage request_;
+  References references_;
+  std::uint64_t number_ = 0;
+  Mac signature_ = {};
+};
+
+class Signing final : public Referent, public Channel {
+ public:
+  Signing(std::shared_ptr<Referent> object, std::string pool)
+      : Referent(object->id(), object->type()),
+        object_(std::move(object)),
+        pool_(std::move(pool)),
+        to_(object_->channel()) {}
+
+  Channel& channel() override { return *this; }
+
+  void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override {
+    SignedCall call(pool_, write);
+    to_.Call([&](RequestWriter out) { call.Write(out); }, read, deadline);
+  }
+  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) override {
+    SignedCall call(pool_, write);
+    return to_.Start([&](RequestWriter out) { call.Write(out); }, deadline);
+  }
+  bool listening() override { return to_.listening(); }
+  pid_t listener_pid() override { return to_.listener_pid(); }
+  bool listening_here() override { return to_.listening_here(); }
+  bool WaitUntilListening(Deadline deadline) override { return to_.WaitUntilListening(deadline); }
+
+ private:
+  const std::shared_ptr<Referent> object_;
+  const std::string pool_;
+  Channel& to_;
+};
+
+const SharedWords& LastNumber() {
+  return MadeOnce([] { return new const SharedWords(1); });
+}
+
+const Mac& Key() {
+  return MadeOnce([] {
+    auto* drawn = new Mac;
+    transport_internal::FillRandom(*drawn);
+    return drawn;
+  });
+}
+
+// Made before main, so that all forks of the program have the same.
+[[maybe_unused]] const SharedWords& last_number_at_start = LastNumber();
+[[maybe_unused]] const Mac& key_at_start = Key();
+
+}  // namespace
+
+SharedWords::SharedWords(std::size_t size)
+    : size_(size), words_([size] {
+        void* const memory =
+            mmap(nullptr, size * sizeof(std::atomic<std::uint64_t>), PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
+        return static_cast<std::atomic<std::uint64_t>*>(memory);
+      }()) {
+  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+}
+
+SharedWords::~SharedWords() { munmap(words_, size_ * sizeof(std::atomic<std::uint64_t>)); }
+
+std::uint64_t NewCallNumber() { return LastNumber()[0].fetch_add(1, std::memory_order_relaxed); }
+
+bool UsedNumbers::Use(std::uint64_t number) {
+  const std::uint64_t round = number / kBlock / kWords;
+  if (round > std::numeric_limits<std::uint32_t>::max()) return false;
+  std::atomic<std::uint64_t>& word = words_[number / kBlock % kWords];
+  const std::uint64_t bit = std::uint64_t{1} << (number % kBlock);
+  std::uint64_t before = word.load(std::memory_order_relaxed);
+  std::uint64_t after = 0;
+  do {
+    const std::uint64_t round_before = before >> kBlock;
+    if (round_before > round) return false;
+    if (round_before == round && (before & bit) != 0) return false;
+    after = (round_before == round ? before : round << kBlock) | bit;
+  } while (!word.compare_exchange_weak(before, after, std::memory_order_relaxed));
+  return true;
+}
+
+Mac SignatureOf(std::string_view pool, std::uint64_t number, std::span<const std::byte> request) {
+  // What has a fixed size comes first, with the sizes of the rest: no part can be taken for
+  // another's end.
+  constexpr std::string_view kLabel = "remoteobj pool call v1";
+  const std::array<std::uint64_t, 3> head = {pool.size(), request.size(), number};
+  return transport_internal::HmacSha256(
+      Key(), {std::as_bytes(std::span(kLabel)), std::as_bytes(std::span(head)),
+              std::as_bytes(std::span(pool)), request});
+}
+
+std::shared_ptr<Referent> SigningReferent(std::shared_ptr<Referent> object, std::string pool) {
+  return std::make_shared<Signing>(std::move(object), std::move(pool));
+}
+
+void EvaluateSigned(const RequestReader& request, std::string_view pool, UsedNumbers& used,
+                    absl::FunctionRef<void(const RequestReader&)> evaluate) {
+  if (request.size() != 1 || request[0].kind() != OperationKind::kPassTo ||
+      request[0].Arguments().size() != kParts) {
+    throw BadValue("a call to a pool that is not signed");
+  }
+  const ListReader parts = request[0].Arguments();
+  const std::uint64_t number = parts[kNumber].AsUInt(std::numeric_limits<std::uint64_t>::max());
+  Mac signature;
+  const std::size_t bytes = parts[kRequest].DataBytes();
+  if (parts[kSignature].DataBytes() != signature.size() || bytes % sizeof(Word) != 0) {
+    throw BadValue("a call to a pool that is not signed");
+  }
+  parts[kSignature].CopyData(signature);
+  const auto words = std::make_unique_for_overwrite<Word[]>(bytes / sizeof(Word));
+  const std::span message(words.get(), bytes / sizeof(Word));
+  parts[kRequest].CopyData(std::as_writable_bytes(message));
+  if (!transport_internal::SameBytes(signature,
+                                     SignatureOf(pool, number, std::as_bytes(message)))) {
+    throw BadValue("a pool evaluates only calls that a process of its own program has made to it");
+  }
+  if (!used.Use(number)) throw BadValue("a pool evaluates each call once");
+  ReceivedReferences references(parts[kReferences]);
+  transport_internal::In in(message.data(), message.size());
+  in.attachments = &references;
+  evaluate(transport_internal::RequestIn(in));
+}
+
+}  // namespace remoteobj::manager_internal
