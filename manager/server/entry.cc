@@ -54,6 +54,16 @@ void ObjectTable::Erase(std::uint64_t id) {
   entries_.erase(id);
 }
 
+std::vector<bool> ObjectTable::EraseUnless(const std::vector<std::shared_ptr<Entry>>& entries,
+                                           absl::FunctionRef<std::vector<bool>()> keep) {
+  const absl::MutexLock lock(&mutex_);
+  std::vector<bool> kept = keep();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (!kept[i]) entries_.erase(entries[i]->id());
+  }
+  return kept;
+}
+
 std::vector<std::shared_ptr<Entry>> ObjectTable::entries() {
   std::vector<std::shared_ptr<Entry>> entries;
   {

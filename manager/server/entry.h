@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "remoteobj/manager/server/account.h"
 #include "remoteobj/manager/server/current_call.h"
@@ -51,6 +52,8 @@ class Entry final : public Referent, public std::enable_shared_from_this<Entry> 
   const std::shared_ptr<Entry>& owner() const { return owner_; }
   // The calls that run on threads. Guarded by the server's mutex.
   Strand& strand() { return strand_; }
+  // True if the object may store references. Guarded by the server's mutex; see cycles.h.
+  bool& may_store() { return may_store_; }
   // The object, which the entry has no longer.
   std::shared_ptr<void> TakeObject() { return std::move(object_); }
 
@@ -65,6 +68,7 @@ class Entry final : public Referent, public std::enable_shared_from_this<Entry> 
   const std::unique_ptr<Channel> channel_;
   const std::shared_ptr<Entry> owner_;
   Strand strand_;
+  bool may_store_ = false;
   const Charge charge_;  // To the client that has made it.
 };
 
@@ -77,6 +81,10 @@ class ObjectTable {
   // Throws StaleReference.
   std::shared_ptr<Entry> Find(std::uint64_t id);
   void Erase(std::uint64_t id);
+  // Erases those of `entries` for which `keep`, which is called once, returns false. No object is
+  // found by its number between that call and the erasure. Returns what `keep` returned.
+  std::vector<bool> EraseUnless(const std::vector<std::shared_ptr<Entry>>& entries,
+                                absl::FunctionRef<std::vector<bool>()> keep);
   // In the order of their numbers.
   std::vector<std::shared_ptr<Entry>> entries();
   std::size_t size();

@@ -28,9 +28,11 @@ using transport_internal::RequestIn;
 // The references of a request and its outcome.
 class ServerAttachments final : public Attachments {
  public:
+  // `target` is the object of the operation that is being evaluated.
   ServerAttachments(ObjectServer& server, const Session* session,
+                    const std::shared_ptr<Entry>& target,
                     std::vector<std::shared_ptr<Referent>>& sent)
-      : server_(server), session_(session), sent_(sent) {}
+      : server_(server), session_(session), target_(target), sent_(sent) {}
 
   void Send(std::shared_ptr<Referent> referent) override {
     auto entry = std::dynamic_pointer_cast<Entry>(std::move(referent));
@@ -40,12 +42,14 @@ class ServerAttachments final : public Attachments {
     sent_.push_back(std::move(entry));
   }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
+    server_.MayStore(*target_);
     return server_.FindFor(session_, id);
   }
 
  private:
   ObjectServer& server_;
   const Session* const session_;
+  const std::shared_ptr<Entry>& target_;
   std::vector<std::shared_ptr<Referent>>& sent_;
 };
 
@@ -95,11 +99,12 @@ ObjectServer::ObjectServer(Registry registry, Options options)
 
 ObjectServer::~ObjectServer() {
   closing_.store(true);
+  cycles_.Stop();
   // Neither runs anything from here on, though what is destroyed below may have work for them.
   pool_.Stop();
   ends_.Stop();
   sessions_.DropWaiting();
-  // Objects that refer to one another keep each other: they are destroyed here.
+  // Objects that refer to one another, and were not collected, are destroyed here.
   for (const std::shared_ptr<Entry>& entry : table_.entries()) Destroy(entry->TakeObject());
 }
 
@@ -141,13 +146,15 @@ void ObjectServer::RemoveClient(ClientId client) {
   if (at == clients_.end()) return;
   for (const auto& [id, weak] : at->second.left) {
     if (auto entry = weak.lock()) {
-      entry->shared()->ClientGone(client);
+      // Null while the collector of cycles destroys it.
+      if (SharedObject* const shared = entry->shared()) shared->ClientGone(client);
       left.push_back(std::move(entry));
     }
   }
   clients_.erase(at);
   sessions_.Remove(client);
   RunWoken();
+  cycles_.Released();
 }
 
 void ObjectServer::LeavesSomething(ClientId client, const std::shared_ptr<Entry>& object) {
@@ -333,7 +340,7 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
   call.outcome_.LimitTo(max_outcome_bytes_);
   OutcomeWriter outcome = Access::Outcome(call.outcome_);
   call.references_.clear();
-  ServerAttachments attachments(*this, call.session_.get(), call.references_);
+  ServerAttachments attachments(*this, call.session_.get(), call.entry_, call.references_);
   const transport_internal::Attaching attaching(call.outcome_, attachments);
   Access::InOf(request).attachments = &attachments;
   try {

@@ -37,6 +37,7 @@
 #include "remoteobj/manager/server/account.h"
 #include "remoteobj/manager/server/call.h"
 #include "remoteobj/manager/server/current_call.h"
+#include "remoteobj/manager/server/cycles.h"
 #include "remoteobj/manager/server/entry.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/manager/server/rights.h"
@@ -103,6 +104,10 @@ class ObjectServer {
   std::shared_ptr<Entry> Adopt(const RegisteredType& how, std::string_view type_id,
                                std::string_view type, std::shared_ptr<void> object,
                                std::shared_ptr<Entry> owner = {});
+  // A request has a reference that the object of `entry` may store. REQUIRES: the lock is held.
+  void MayStore(Entry& entry) { cycles_.MayStore(entry); }
+  // An object lost a reference that was not stored in another one. REQUIRES: the lock is held.
+  void Released() { cycles_.Released(); }
   // Returns true if it is an object of this server.
   bool Has(const Referent& referent);
   // The server whose object the calling thread is evaluating a call to. Throws std::logic_error.
@@ -199,6 +204,8 @@ class ObjectServer {
   std::unordered_map<ClientId, Client> clients_ ABSL_GUARDED_BY(mutex_);
   ClientId last_client_ ABSL_GUARDED_BY(mutex_) = 0;
   WaitingCalls waiting_;  // Guarded by it, but for next_timeout().
+
+  CycleCollector cycles_{mutex_, table_};
 
   // Set at shutdown: pending calls are no longer answered.
   std::atomic<bool> closing_{false};

@@ -24,6 +24,8 @@ namespace remoteobj {
 
 namespace manager_internal {
 
+class ReferenceScan;
+
 struct RegisteredType {
   std::string name = {};  // Which a Proxy<T> asks for; the registry's key is the typeid.
   const proxy_internal::TypeInfo* info = nullptr;
@@ -32,6 +34,8 @@ struct RegisteredType {
   void (*relay)(void* object, const RequestReader& request, OutcomeWriter& outcome) = nullptr;
   // Null for a type that does not wait.
   SharedObject* (*shared)(void* object) = nullptr;
+  // Null for a type that stores no values of clients.
+  void (*scan)(const void* object, ReferenceScan& scan) = nullptr;
   // Empty: all that is described.
   std::optional<std::set<std::string, std::less<>>> exposed = {};
   Run run = Run::kOnThread;

@@ -16,10 +16,10 @@ Reference Root::create(const std::string& type_id, const std::string& type,
                        const AnyValue& arguments) {
   // To make an object of a user's type is to run its constructor.
   CurrentCall().ContinueAt(server_.registry().Find(type_id).place());
-  Reference made;
-  arguments.Read(
-      [&](const ValueReader& in) { made.referent = server_.Make(type_id, type, in.AsList()); });
-  return made;
+  std::shared_ptr<Entry> entry;
+  arguments.Read([&](const ValueReader& in) { entry = server_.Make(type_id, type, in.AsList()); });
+  if (!arguments.references().empty()) server_.MayStore(*entry);
+  return {std::move(entry)};
 }
 
 const Rights* Root::CallerRights() {
@@ -85,6 +85,7 @@ void Root::unpublish(const std::string& name) {
   }
   last = std::move(at->second);
   names_.erase(at);
+  server_.Released();
 }
 
 std::vector<std::string> Root::names() const {

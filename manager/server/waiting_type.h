@@ -10,6 +10,7 @@
 
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/server/current_call.h"
+#include "remoteobj/manager/server/cycles.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/transport/wire/codec.h"
@@ -27,6 +28,7 @@ RegisteredType WaitingType(
           .shared = [](void* object) -> SharedObject* {
             return static_cast<T*>(static_cast<Interface*>(object));
           },
+          .scan = ScanOf<T, Interface>(),
           .built_in = true};
 }
 

@@ -4,6 +4,7 @@
 // served as before.
 #include "remoteobj/manager/quotas.h"
 
+#include <signal.h>
 #include <sys/mman.h>
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -26,6 +28,7 @@
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj {
 namespace {
@@ -78,6 +81,50 @@ TEST(QuotasTest, CyclesThatOutliveTheirClientAreBounded) {
             "objects 10");
   EXPECT_LE(manager.object_count(), 10u);
   EXPECT_EQ(manager.List<int>()->size(), 0u);
+}
+
+// A Dict that contains itself, and two Namespaces that contain each other.
+void LeaveCycles(Manager& manager) {
+  const auto dict = manager.Dict<std::string, Reference>();
+  dict["self"] = Reference{dict.referent()};
+  const auto a = manager.Namespace();
+  const auto b = manager.Namespace();
+  a.Set("other", b);
+  b.Set("other", a);
+}
+
+TEST(QuotasTest, CyclesGoWithTheirClient) {
+  Manager manager;
+  manager.Start();
+  for (const bool killed : {false, true}) {
+    const auto counted = manager.Value<std::uint64_t>(0);
+    Process client([&] {
+      LeaveCycles(manager);
+      counted->set(manager.object_count());
+      if (killed) raise(SIGKILL);
+    });
+    std::ignore = client.TryJoin();
+    EXPECT_EQ(counted->get(), 4u);
+    AwaitObjects(manager, 1);
+  }
+}
+
+TEST(QuotasTest, ARowOfClientsThatLeaveCycles) {
+  Manager manager;
+  manager.Start();
+  for (int i = 0; i < 200; ++i) Elsewhere([&] { LeaveCycles(manager); });
+  AwaitObjects(manager, 0);
+}
+
+TEST(QuotasTest, CyclesThatAreCollectedCountNoMore) {
+  Manager manager({.quotas = {.objects = 9}});
+  manager.Start();
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 3; ++i) LeaveCycles(manager);
+    EXPECT_EQ(ExceededBy([&] { manager.Event(); }), "objects 9");
+    Elsewhere([&] { manager.object_count(); });  // Another client, which goes.
+    AwaitObjects(manager, 0);
+  }
 }
 
 TEST(QuotasTest, ParkedCallsWithoutEnd) {

@@ -62,6 +62,8 @@ class AnyValue {
   std::string DebugString() const;
   // In memory, without the objects that it refers to.
   std::size_t bytes() const { return words_.size() * sizeof(transport_internal::Word); }
+  // The objects that it refers to, once for each reference.
+  const std::vector<std::shared_ptr<Referent>>& references() const { return references_; }
 
   friend bool operator==(const AnyValue& a, const AnyValue& b) { return a.words_ == b.words_; }
   friend auto operator<=>(const AnyValue& a, const AnyValue& b) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "remoteobj/except/type_name.h"
+#include "remoteobj/manager/server/cycles.h"
 #include "remoteobj/manager/server/types/array_object.h"
 #include "remoteobj/manager/server/types/dict_object.h"
 #include "remoteobj/manager/server/types/list_object.h"
@@ -29,6 +30,7 @@ void Add(Registry& types, std::string type_id) {
              .make = [](const ListReader& arguments) -> std::shared_ptr<Interface> {
                return std::make_shared<T>(Initially<Contents>(arguments));
              },
+             .scan = ScanOf<T, Interface>(),
              .built_in = true});
 }
 

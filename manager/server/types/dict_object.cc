@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/server/types/dict_object.h"
 
+#include <iterator>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
@@ -126,6 +127,15 @@ void DictObject::append(const AnyValue& key, const AnyValue& by) { AppendText(Va
 
 bool DictObject::compare_exchange(const AnyValue& key, const AnyValue& expected, AnyValue desired) {
   return CompareExchange(Value(key), expected, std::move(desired));
+}
+
+void DictObject::Scan(ReferenceScan& scan) const {
+  auto at = scan.last_key ? entries_.After(*scan.last_key) : entries_.begin();
+  scan.Look(at, entries_.end(), [&](const auto& entry) {
+    scan.Add(entry.key);
+    scan.Add(entry.mapped);
+  });
+  if (!scan.done) scan.last_key = std::prev(at)->key;
 }
 
 }  // namespace remoteobj::manager_internal

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "remoteobj/manager/dict.h"
+#include "remoteobj/manager/server/cycles.h"
 #include "remoteobj/manager/server/types/ordered.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/value.h"
@@ -49,6 +50,8 @@ class DictObject final : public DictInterface<AnyValue, AnyValue> {
   void add(const AnyValue& key, const AnyValue& by, ElementType type, bool minus) override;
   void append(const AnyValue& key, const AnyValue& by) override;
   bool compare_exchange(const AnyValue& key, const AnyValue& expected, AnyValue desired) override;
+
+  void Scan(ReferenceScan& scan) const;
 
  private:
   const AnyValue& Value(const AnyValue& key) const;

@@ -118,4 +118,11 @@ bool ListObject::compare_exchange(std::int64_t index, const AnyValue& expected, 
   return CompareExchange(Value(index), expected, std::move(desired));
 }
 
+void ListObject::Scan(ReferenceScan& scan) const {
+  auto at = values_.begin() +
+            static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(scan.last_number, values_.size()));
+  scan.Look(at, values_.end(), [&](const AnyValue& value) { scan.Add(value); });
+  scan.last_number = static_cast<std::uint64_t>(at - values_.begin());
+}
+
 }  // namespace remoteobj::manager_internal

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "remoteobj/manager/list.h"
+#include "remoteobj/manager/server/cycles.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/value.h"
 
@@ -47,6 +48,8 @@ class ListObject final : public ListInterface<AnyValue> {
   void add(std::int64_t index, const AnyValue& by, ElementType type, bool minus) override;
   void append(std::int64_t index, const AnyValue& by) override;
   bool compare_exchange(std::int64_t index, const AnyValue& expected, AnyValue desired) override;
+
+  void Scan(ReferenceScan& scan) const;
 
  private:
   AnyValue& Value(std::int64_t index);

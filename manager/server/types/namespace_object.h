@@ -8,11 +8,13 @@
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_NAMESPACE_OBJECT_H_
 #define REMOTEOBJ_MANAGER_SERVER_TYPES_NAMESPACE_OBJECT_H_
 
+#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "remoteobj/manager/namespace.h"
+#include "remoteobj/manager/server/cycles.h"
 #include "remoteobj/transport/wire/any_value.h"
 
 namespace remoteobj::manager_internal {
@@ -31,6 +33,12 @@ class NamespaceObject final : public NamespaceInterface<AnyValue> {
 
   void set(const std::string& name, AnyValue value) override;
   void remove(const std::string& name) override;
+
+  void Scan(ReferenceScan& scan) const {
+    auto at = attributes_.upper_bound(scan.last_name);
+    scan.Look(at, attributes_.end(), [&](const auto& one) { scan.Add(one.second); });
+    if (!scan.done) scan.last_name = std::prev(at)->first;
+  }
 
  private:
   Attributes attributes_;

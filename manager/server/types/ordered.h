@@ -63,6 +63,12 @@ class Ordered {
     return std::next(const_iterator(*at));
   }
 
+  // What comes after the key; the end if it is gone.
+  const_iterator After(const AnyValue& key) const {
+    const auto at = places_.find(key);
+    return at == places_.end() ? end() : std::next(const_iterator(*at));
+  }
+
   // The entry of that key, and true if it is new.
   std::pair<Entry*, bool> Insert(AnyValue key, T mapped) {
     if (Entry* entry = Find(key)) return {entry, false};

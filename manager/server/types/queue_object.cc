@@ -152,4 +152,14 @@ void QueueObject::ClientGone(ClientId client) {
   }
 }
 
+void QueueObject::Scan(ReferenceScan& scan) const {
+  auto at = items_.upper_bound(scan.last_number);
+  scan.Look(at, items_.end(), [&](const auto& item) {
+    // One that an outcome has as well is not the queue's alone.
+    if (item.second.use_count() == 1) scan.Add(*item.second);
+  });
+  if (!scan.done) scan.last_number = std::prev(at)->first;
+  scan.may_store = true;  // An item may return.
+}
+
 }  // namespace remoteobj::manager_internal

@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "remoteobj/manager/queue.h"
 #include "remoteobj/manager/server/current_call.h"
+#include "remoteobj/manager/server/cycles.h"
 #include "remoteobj/transport/wire/any_value.h"
 
 namespace remoteobj::manager_internal {
@@ -52,6 +53,9 @@ class QueueObject final : public SharedObject, public JoinableQueueInterface<Any
   std::size_t waiting() const override {
     return getters_.size() + putters_.size() + joiners_.size();
   }
+
+  // Without the items of got_, which count as their clients'.
+  void Scan(ReferenceScan& scan) const;
 
  private:
   // In the order in which they were put.

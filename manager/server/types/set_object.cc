@@ -2,6 +2,7 @@
 #include "remoteobj/manager/server/types/set_object.h"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
@@ -110,6 +111,12 @@ void SetObject::symmetric_difference_update(Values others) {
   for (AnyValue& value : other.copy()) {
     if (erase(value) == 0) insert(std::move(value));
   }
+}
+
+void SetObject::Scan(ReferenceScan& scan) const {
+  auto at = scan.last_key ? values_.After(*scan.last_key) : values_.begin();
+  scan.Look(at, values_.end(), [&](const auto& entry) { scan.Add(entry.key); });
+  if (!scan.done) scan.last_key = std::prev(at)->key;
 }
 
 }  // namespace remoteobj::manager_internal

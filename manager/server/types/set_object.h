@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "remoteobj/manager/server/cycles.h"
 #include "remoteobj/manager/server/types/ordered.h"
 #include "remoteobj/manager/set.h"
 #include "remoteobj/transport/wire/any_value.h"
@@ -47,6 +48,8 @@ class SetObject final : public SetInterface<AnyValue, Elements<AnyValue>> {
   void intersection_update(Values others) override;
   void difference_update(const Values& others) override;
   void symmetric_difference_update(Values others) override;
+
+  void Scan(ReferenceScan& scan) const;
 
  private:
   Ordered<std::monostate> values_;

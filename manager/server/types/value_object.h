@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "remoteobj/manager/server/cycles.h"
 #include "remoteobj/manager/server/types/values.h"
 #include "remoteobj/manager/value.h"
 #include "remoteobj/transport/wire/any_value.h"
@@ -32,6 +33,8 @@ class ValueObject final : public ValueInterface<AnyValue> {
   bool compare_exchange(const AnyValue& expected, AnyValue desired) override {
     return CompareExchange(value_, expected, std::move(desired));
   }
+
+  void Scan(ReferenceScan& scan) const { scan.Add(value_); }
 
  private:
   AnyValue value_;
