@@ -300,6 +300,7 @@ void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::
   const OutcomesWriter outcomes = outcome.Many(chains);
   for (std::size_t i = 0, begin = 0; i < chains; ++i) {
     const std::size_t end = request.EndOfChain(begin);
+    const std::size_t handed_over = call.give_back_.size();
     OutcomeWriter one = outcomes[i];
     try {
       const bool another = i != 0 && request[begin - 1].Arguments().size() != 0;
@@ -327,6 +328,10 @@ void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::
       one.Error(CaptureCurrentException());
     }
     call.memory_.reset();
+    // The functions that take a hand-over back belong to the object.
+    if (call.give_back_.size() != handed_over && call.entry_ != first) {
+      call.give_back_.push_back([kept = call.entry_] {});
+    }
     begin = end + 1;
   }
   call.entry_ = first;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -19,6 +20,10 @@
 #include "remoteobj/manager/lock.h"
 #include "remoteobj/manager/server/types/sync_types.h"
 #include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/transport/channel.h"
+#include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/wire/message.h"
+#include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj::manager_internal {
 namespace {
@@ -53,6 +58,30 @@ template <typename Q>
 class QueueTest : public QueueTestBase {};
 using Queues = testing::Types<Queue<int>, JoinableQueue<int>>;
 TYPED_TEST_SUITE(QueueTest, Queues);
+
+// The item returns to a queue to which only the call refers.
+TYPED_TEST(QueueTest, AClientThatReleasesAQueueOfItsBatch) {
+  const auto first = this->a_.template Make<TypeParam>();
+  std::optional<TypeParam> second(this->a_.template Make<TypeParam>());
+  (*second)->put(7);
+  const auto write = [&](RequestWriter request) {
+    const OperationsWriter operations = request.Operations(5);
+    operations.Set(0, OperationKind::kGetAttribute, "size", 0);
+    operations.Set(1, OperationKind::kCall, {}, 0);
+    operations.Set(2, OperationKind::kNext, {}, 0);
+    const Referent& object = *second->referent();
+    operations.Arguments(2, 1)[0].Object(object.id(), object.type());
+    operations.Set(3, OperationKind::kGetAttribute, "try_get", 0);
+    operations.Set(4, OperationKind::kCall, {}, 0);
+  };
+  std::unique_ptr<PendingCall> batch = first.referent()->channel().Start(write, Deadline::Never());
+  EXPECT_TRUE(batch->ready());
+  EXPECT_EQ((*second)->size(), 0u);
+  second.reset();
+  EXPECT_EQ(this->server_.objects().object_count(), 2u);
+  batch.reset();
+  EXPECT_EQ(this->server_.objects().object_count(), 1u);
+}
 
 TYPED_TEST(QueueTest, IsFirstInFirstOut) {
   const auto queue = this->a_.template Make<TypeParam>();
