@@ -18,9 +18,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "remoteobj/except/internal/enough_stack.h"
+#include "remoteobj/except/internal/loader_lock.h"
 #include "remoteobj/except/internal/source_lines.h"
 #include "remoteobj/except/internal/symbols.h"
-#include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj {
@@ -31,7 +31,6 @@ constinit std::atomic<bool> traceback_warm = false;
 
 namespace {
 
-using transport_internal::ForkSafeMutex;
 using transport_internal::MadeOnce;
 
 constexpr std::size_t kMaxFrames = 64;
@@ -112,12 +111,10 @@ std::string Symbolized(std::uintptr_t pc) {
   return frame;
 }
 
-struct FrameNames;
-
 // The function at `pc`, and its line if that is known.
 const std::string& FrameName(std::uintptr_t pc) {
   auto& names = MadeOnce([] { return new std::unordered_map<std::uintptr_t, std::string>; });
-  const std::scoped_lock lock(ForkSafeMutex<FrameNames>());
+  const LoaderLock lock;  // Also for the names.
   const auto known = names.find(pc);
   // The map's elements stay where they are.
   if (known != names.end()) return known->second;

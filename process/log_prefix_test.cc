@@ -26,7 +26,8 @@ TEST(LogPrefixTest, NamesTheProcess) {
   const std::string expected =
       std::string("I") + kTime + "camera log_prefix_test.cc:[0-9]+\\] from the camera\n" + "W" +
       kTime + program.name() + " log_prefix_test.cc:[0-9]+\\] from the program\n";
-  EXPECT_THAT(program.error_output(), testing::MatchesRegex(expected));
+  // A sanitizer's own thread is reason for a warning before them.
+  EXPECT_THAT(program.error_output(), testing::ContainsRegex(expected));
 }
 
 }  // namespace

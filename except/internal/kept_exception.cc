@@ -6,6 +6,7 @@
 
 #include <typeinfo>
 
+#include "remoteobj/except/internal/loader_lock.h"
 #include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::except_internal {
@@ -23,6 +24,7 @@ std::shared_ptr<void> LibraryOf(const std::exception_ptr& exception) {
   const std::type_info* const type =
       exception == nullptr ? nullptr : exception.__cxa_exception_type();
   if (type == nullptr) return nullptr;
+  const LoaderLock lock;
   const void* const program = transport_internal::MadeOnce([] {
     return new const void* const(
         BaseOf(reinterpret_cast<const void*>(getauxval(AT_PHDR)), nullptr));
@@ -32,7 +34,10 @@ std::shared_ptr<void> LibraryOf(const std::exception_ptr& exception) {
   if (base == nullptr || base == program || path == nullptr) return nullptr;
   void* const library = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
   if (library == nullptr) return nullptr;
-  return std::shared_ptr<void>(library, [](void* loaded) { dlclose(loaded); });
+  return std::shared_ptr<void>(library, [](void* loaded) {
+    const LoaderLock lock_of_end;
+    dlclose(loaded);
+  });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "remoteobj/except/internal/loader_lock.h"
 #include "remoteobj/transport/internal/made_once.h"
 
 namespace remoteobj::except_internal {
@@ -87,6 +88,9 @@ Libdw& TheLibdw() {
 
 std::string SourceLine(std::uintptr_t pc) { return TheLibdw().LineOf(pc); }
 
-bool HasSourceLines() { return TheLibdw().there(); }
+bool HasSourceLines() {
+  const LoaderLock lock;
+  return TheLibdw().there();
+}
 
 }  // namespace remoteobj::except_internal

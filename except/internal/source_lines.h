@@ -3,7 +3,7 @@
 // File and line of code addresses, if the program has debug information (-g, not stripped) and the
 // machine has libdw (of elfutils), which is loaded at the first use and not linked against.
 //
-// Threads:  none: the caller holds a lock.
+// Threads:  the caller of SourceLine() holds a LoaderLock.
 // Errors:   an empty string if the line is not known.
 #ifndef REMOTEOBJ_EXCEPT_INTERNAL_SOURCE_LINES_H_
 #define REMOTEOBJ_EXCEPT_INTERNAL_SOURCE_LINES_H_

@@ -5,7 +5,7 @@
 // absl::Symbolize() is no substitute: it keeps files open and reads at their current position,
 // which a process shares with its forks.
 //
-// Threads:  thread-safe; no state.
+// Threads:  thread-safe; the caller of SymbolAt() holds a LoaderLock.
 // Errors:   an empty string if the name is not known.
 #ifndef REMOTEOBJ_EXCEPT_INTERNAL_SYMBOLS_H_
 #define REMOTEOBJ_EXCEPT_INTERNAL_SYMBOLS_H_

@@ -9,6 +9,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "remoteobj/except/internal/loader_lock.h"
 #include "remoteobj/testing/forked.h"
 
 namespace lab {
@@ -48,6 +49,7 @@ TEST(SymbolsTest, NamesForPeople) {
 
 TEST(SymbolsTest, FindsFunctions) {
   const auto at = [](auto* function) { return reinterpret_cast<std::uintptr_t>(function) + 1; };
+  const LoaderLock lock;
   EXPECT_EQ(ShortName(SymbolAt(at(&lab::Static))), "lab::Static()");
   EXPECT_EQ(ShortName(SymbolAt(at(&SymbolAt))), "remoteobj::except_internal::SymbolAt()");
   EXPECT_EQ(SymbolAt(0), "");
@@ -59,12 +61,16 @@ TEST(SymbolsTest, FindsFunctions) {
 // absl::Symbolize aborted, or gave names of other functions.
 TEST(SymbolsTest, ProcessesDoNotDisturbEachOther) {
   const auto address = reinterpret_cast<std::uintptr_t>(&lab::Static);
-  ASSERT_NE(SymbolAt(address), "");
+  const auto name = [&] {
+    const LoaderLock lock;
+    return SymbolAt(address);
+  };
+  ASSERT_NE(name(), "");
   std::vector<std::unique_ptr<remoteobj_testing::Forked>> children;
   for (int i = 0; i < 8; ++i) {
     children.push_back(std::make_unique<remoteobj_testing::Forked>([&] {
       for (int n = 0; n < 100; ++n) {
-        if (ShortName(SymbolAt(address)) != "lab::Static()") std::abort();
+        if (ShortName(name()) != "lab::Static()") std::abort();
       }
     }));
   }

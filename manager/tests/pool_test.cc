@@ -271,6 +271,7 @@ TEST(PoolTest, ArgumentsAreObjectsOfTheManagerToo) {
 
 TEST(PoolTest, OutlivesTheThreadThatMadeIt) {
   Manager manager;
+  manager.Start();  // ThreadSanitizer doesn't let a process that a thread has forked start threads.
   std::optional<Pool> pool;
   std::thread([&] {
     pool.emplace(manager.Pool(2));

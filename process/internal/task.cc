@@ -14,11 +14,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/internal/access.h"
+#include "remoteobj/except/internal/loader_lock.h"
 #include "remoteobj/except/internal/symbols.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/process/internal/confine.h"
 #include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/log_line.h"
 #include "remoteobj/transport/internal/made_once.h"
@@ -69,11 +69,10 @@ std::string DoingText(std::uint32_t doing, std::uint64_t yields) {
 }  // namespace
 
 std::string NameFor(const void* function, const char* fallback) {
-  struct Names;
   // Cached, since a lookup reads the program's file. Empty for functions without a symbol.
   auto& names = transport_internal::MadeOnce([] { return new std::map<const void*, std::string>; });
   auto& counts = transport_internal::MadeOnce([] { return new std::map<std::string, int>; });
-  const std::scoped_lock lock(transport_internal::ForkSafeMutex<Names>());
+  const except_internal::LoaderLock lock;  // Also for the maps.
   const auto [known, is_new] = names.try_emplace(function);
   if (is_new && function != nullptr) {
     known->second = LastName(except_internal::ShortName(

@@ -25,6 +25,8 @@ sys.path.insert(0, HERE)
 import compile_cost  # pylint: disable=wrong-import-position
 import report  # pylint: disable=wrong-import-position
 
+CERTIFICATES = os.path.join(HERE, "..", "..", "transport", "rpc", "testdata", "tls")
+
 # measure_members takes long to compile, so a test goes without it.
 PROGRAMS = ["measure", "measure_members"]
 
@@ -58,6 +60,7 @@ def measure(options):
     arguments = ["--only=" + options.only, "--seconds=%g" % options.seconds]
     if options.list:
         arguments.append("--list")
+    os.environ["BENCH_CERTIFICATES"] = CERTIFICATES  # Of those that speak TLS, peers included.
     with tempfile.TemporaryDirectory() as folder:
         if options.peers:
             arguments.append("--launcher='%s' '%s' '%s'" % (

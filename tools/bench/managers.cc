@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,6 +24,7 @@
 #include "remoteobj/tools/bench/bare_rpc.h"
 #include "remoteobj/tools/bench/bench.h"
 #include "remoteobj/tools/bench/serve.h"
+#include "remoteobj/transport/rpc/tls.h"
 
 namespace bench {
 
@@ -53,11 +57,26 @@ using remoteobj::Proxy;
 using remoteobj::Run;
 using remoteobj_testing::Forked;
 
+// How connections by TCP are secured.
+enum class Security { kKey, kCertificate, kPlaintext };
+
+std::string Pem(const std::string& name) {
+  std::ifstream in(absl::StrCat(getenv("BENCH_CERTIFICATES"), "/", name, ".pem"));
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Of both sides: a manager is its own first client.
+std::shared_ptr<remoteobj::Tls> Certificate() {
+  return remoteobj::NewTls(
+      {.certificate = Pem("server"), .private_key = Pem("server_key"), .authorities = Pem("ca")});
+}
+
 Manager NewManager(int cpu, const std::string& address, bool shared_memory,
-                   bool plaintext = false) {
+                   Security security = Security::kKey) {
   Manager manager(address,
                   {.initializer = [cpu] { Pin(cpu); },
-                   .plaintext = plaintext,
+                   .tls = security == Security::kCertificate ? Certificate() : nullptr,
+                   .plaintext = security == Security::kPlaintext,
                    .shared_memory = shared_memory,
                    .max_threads = 4,
                    .quotas = {.connections = 10'000, .calls = 1'000'000, .objects = 2'000'000}});
@@ -108,30 +127,30 @@ const char* const kPython = "multiprocessing.Manager";
 
 std::string Python(const std::string& operation) { return absl::StrCat(kPython, ": ", operation); }
 
-// `where` is a part of the groups' names. Peers begin where the caller is when it comes here.
+// `where` is a part of the groups' names. `peers` have an operation that is `counter->Add(1)`,
+// each.
 void OverSocket(Bench& bench, BareRpc::Kind kind, const Placement& placement,
-                const std::string& where, bool plaintext = false) {
+                const std::string& where,
+                const std::vector<std::pair<std::string, std::string>>& peers = {},
+                Security security = Security::kKey) {
   const std::string limit = "Cap'n Proto RPC";
   BareRpc bare(kind, placement.server);
   Manager manager = NewManager(placement.server, kind == BareRpc::kUnix ? "" : "tcp:127.0.0.1:0",
-                               /*shared_memory=*/false, plaintext);
+                               /*shared_memory=*/false, security);
   const Objects on(manager);
-  // Theirs go by unix sockets.
-  const std::string grpc = "gRPC: call";
-  std::map<std::string, Calls> others;
-  if (kind == BareRpc::kUnix) others = Peers(bench, {{"gRPC", "call"}, {kPython, "call"}});
+  std::map<std::string, Calls> others = Peers(bench, peers);
+  std::vector<std::string> names;
+  for (const auto& [name, calls] : others) names.push_back(name);
   others.emplace(limit, bare.calls());
   Pin(placement.client);
-  bench.Compare(absl::StrCat("a manager, ", where),
-                {{"counter->Add(1), in the server",
-                  Each([&] { on.counter->Add(1); }),
-                  limit,
-                  {grpc, Python("call")}},
-                 {"*value", Each([&] { (void)*on.value; }), limit},
-                 {"*dict[\"a\"]", Each([&] { (void)*on.dict["a"]; }), limit},
-                 {"dict[\"a\"] = 2", Each([&] { on.dict["a"] = 2; }), limit},
-                 {"counter->Add(1), on a thread", Each([&] { on.threaded->Add(1); }), limit}},
-                others);
+  bench.Compare(
+      absl::StrCat("a manager, ", where),
+      {{"counter->Add(1), in the server", Each([&] { on.counter->Add(1); }), limit, names},
+       {"*value", Each([&] { (void)*on.value; }), limit},
+       {"*dict[\"a\"]", Each([&] { (void)*on.dict["a"]; }), limit},
+       {"dict[\"a\"] = 2", Each([&] { on.dict["a"] = 2; }), limit},
+       {"counter->Add(1), on a thread", Each([&] { on.threaded->Add(1); }), limit}},
+      others);
   bench.Compare(
       absl::StrCat("two calls to a manager, ", where),
       {{"queue->put(1), queue->get()", Each([&] { on.PutAndGet(); }), limit},
@@ -139,18 +158,24 @@ void OverSocket(Bench& bench, BareRpc::Kind kind, const Placement& placement,
       {{limit, bare.calls(2)}});
 }
 
+// Theirs go by unix sockets.
+const std::vector<std::pair<std::string, std::string>> kOnThisMachine = {{"gRPC", "call"},
+                                                                         {kPython, "call"}};
+
 void UnixSocket(Bench& bench) {
-  OverSocket(bench, BareRpc::kUnix, bench.two_cores(), "over a unix socket");
+  OverSocket(bench, BareRpc::kUnix, bench.two_cores(), "over a unix socket", kOnThisMachine);
 }
 
 void Tcp(Bench& bench) {
   OverSocket(bench, BareRpc::kTcp, bench.two_cores(), "over TCP, loopback");
-  OverSocket(bench, BareRpc::kTcp, bench.two_cores(), "over TCP, loopback, plaintext",
-             /*plaintext=*/true);
+  OverSocket(bench, BareRpc::kTcp, bench.two_cores(), "over TCP, loopback, by certificates",
+             {{"gRPC", "tls-call"}}, Security::kCertificate);
+  OverSocket(bench, BareRpc::kTcp, bench.two_cores(), "over TCP, loopback, plaintext", {},
+             Security::kPlaintext);
   const int server = bench.two_cores().server;
   Manager encrypted = NewManager(server, "tcp:127.0.0.1:0", /*shared_memory=*/false);
-  Manager plain = NewManager(server, "tcp:127.0.0.1:0", /*shared_memory=*/false,
-                             /*plaintext=*/true);
+  Manager plain =
+      NewManager(server, "tcp:127.0.0.1:0", /*shared_memory=*/false, Security::kPlaintext);
   auto one = encrypted.Dict<int, std::string>();
   auto other = plain.Dict<int, std::string>();
   const std::string large(std::size_t{1} << 20, 'x');
@@ -165,7 +190,7 @@ void OneCoreSocket(Bench& bench) {
   const int core = bench.two_cores().client;
   Pin(core);
   OverSocket(bench, BareRpc::kUnix, {.client = core, .server = core},
-             "over a unix socket, all on one core");
+             "over a unix socket, all on one core", kOnThisMachine);
 }
 
 void SharedMemory(Bench& bench) {

@@ -32,6 +32,8 @@ MAIN_ROWS = [
     ("a manager, over a unix socket, all on one core", "counter->Add(1), in the server",
      "… all on one core"),
     ("a manager, over TCP, loopback", "counter->Add(1), in the server", "… by TCP, encrypted, on two cores"),
+    ("a manager, over TCP, loopback, by certificates", "counter->Add(1), in the server",
+     "… by TCP, encrypted by certificates"),
     ("a manager, over TCP, loopback, plaintext", "counter->Add(1), in the server",
      "… by TCP, in plain text, on two cores"),
     ("compiling one file", "describes 50 members, uses 20",
