@@ -34,10 +34,16 @@ struct Machine {
     remoteobj::SleepFor(absl::Milliseconds(300));
     return ++count;
   }
+  // Waits for a byte in a pipe.
+  int Waits() {
+    char byte;
+    return read(gate, &byte, 1) == 1 ? ++count : -3;
+  }
   int Inc() { return ++count; }
   int count = 0;
+  int gate = -1;
 };
-REMOTEOBJ_DESCRIBE(Machine, Slow, Sleeps, Inc, count)
+REMOTEOBJ_DESCRIBE(Machine, Slow, Sleeps, Waits, Inc, count)
 
 }  // namespace lab
 
@@ -152,50 +158,58 @@ TEST(ProxyInterruptionTest, AnInterruptedFutureDoesNotGiveItsSlotAway) {
 
 // It is told from an error of the call, although it is of the same type.
 TEST(ProxyInterruptionTest, ACallErrorThatTheOwnerThrowsIsNotTheOutcomeOfACall) {
-  Machine machine;
+  int gate[2];
+  ASSERT_EQ(pipe(gate), 0);
+  Machine machine{.gate = gate[0]};
   Proxy<Machine> remote(machine);
   Process listener([&] { PollForEver(remote); });
   remote.WaitUntilListening(listener);
   absl::Notification sent;
   Thread waiting([&] {
-    Future<int> slept = remote->Sleeps.Async();
+    Future<int> waited = remote->Waits.Async();
     sent.Notify();
     try {
-      slept.Get();
+      waited.Get();
       return -1;
     } catch (const DeadlineExceeded& e) {
       if (std::string(e.what()) != "thrown by the owner") return -2;
     }
-    return slept.Get();
+    return write(gate[1], "", 1) == 1 ? waited.Get() : -4;
   });
   sent.WaitForNotification();
   waiting.Throw(DeadlineExceeded("thrown by the owner"));
   EXPECT_EQ(waiting.Get(), 1);
   listener.Kill();
+  close(gate[0]);
+  close(gate[1]);
 }
 
 // The call's slot was released, so the outcome was lost.
 TEST(ProxyInterruptionTest, ANotListeningThatTheOwnerThrowsWasTakenForTheOutcomeOfACall) {
-  Machine machine;
+  int gate[2];
+  ASSERT_EQ(pipe(gate), 0);
+  Machine machine{.gate = gate[0]};
   Proxy<Machine> remote(machine);
   Process listener([&] { PollForEver(remote); });
   remote.WaitUntilListening(listener);
   std::atomic<pid_t> thread{0};
   Thread waiting([&] {
-    Future<int> slept = remote->Sleeps.Async();
+    Future<int> waited = remote->Waits.Async();
     thread = gettid();
     try {
-      slept.Get();
+      waited.Get();
       return -1;
     } catch (const NotListening& e) {
       if (std::string(e.what()) != "thrown by the owner") return -2;
     }
-    return slept.Get();
+    return write(gate[1], "", 1) == 1 ? waited.Get() : -4;
   });
   AwaitAsleep(thread);
   waiting.Throw(NotListening("thrown by the owner"));
   EXPECT_EQ(waiting.Get(), 1);
   listener.Kill();
+  close(gate[0]);
+  close(gate[1]);
 }
 
 // Nor does a thread that is interrupted take it from others that wait for the same batch.

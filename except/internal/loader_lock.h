@@ -5,9 +5,9 @@
 //   const LoaderLock lock;
 //   if (dladdr(address, &found) != 0) ...
 //
-// glibc's fork() does not wait for the loader's own locks. The child gets new ones, whatever another
-// thread was changing, but for that of dl_iterate_phdr: if another thread held it, the child waits
-// for ever. This lock is one that fork() waits for.
+// glibc's fork() does not wait for the loader's own locks. The child gets new ones, whatever
+// another thread was changing, but for that of dl_iterate_phdr: if another thread held it, the
+// child waits for ever. This lock is one that fork() waits for.
 //
 // Threads:  recursive: dlclose may run the destructors of a library, which may come back here. It
 //           is a leaf lock otherwise.
