@@ -10,7 +10,11 @@
 //
 // A call that exceeds a quota throws QuotaExceeded (remoteobj/transport/errors.h), which names the
 // quota, and has no effect. Other clients are not affected. A connection that exceeds its quota is
-// refused: NotListening, "the server is busy".
+// refused: NotListening, "the server is busy". A request that exceeds `message_bytes` as it arrives
+// ends its connection: ListenerDied, which names the quota.
+//
+// Calls that a method of a manager's object makes to other objects are charged to the client whose
+// call the method serves.
 //
 // Not here: what the values in objects take. It belongs to nobody once it is stored; bound the
 //           manager's process as a whole, by a cgroup or RLIMIT_AS.
@@ -30,6 +34,9 @@ struct Quotas {
   std::uint64_t calls = 32'768;
   // Of the requests of these calls. One call may exceed it if the client has no other.
   std::uint64_t call_bytes = std::uint64_t{256} << 20;
+  // Of messages in the manager's memory: requests as they arrive, and outcomes until the client has
+  // read them. The default is the largest message, and half as much for others.
+  std::uint64_t message_bytes = std::uint64_t{1536} << 20;
   // Objects that exist and that a call of the client has made, for itself or for others. They count
   // until they are destroyed, also after the client has ended.
   std::uint64_t objects = 100'000;
@@ -38,10 +45,13 @@ struct Quotas {
   // Objects that the client has sent to another process within the last minute.
   std::uint64_t kept = 100'000;
   // Threads that run its calls at the same time, to objects with Run::kOnThread. Further ones wait.
+  // A call that a method makes to another object, and waits for, runs on the method's own thread;
+  // with a deadline, or asynchronously, on a further one, which does not count.
   // 0: half of ManagerOptions::max_threads.
   std::uint64_t threads = 0;
 };
-REMOTEOBJ_DESCRIBE(Quotas, connections, calls, call_bytes, objects, names, kept, threads)
+REMOTEOBJ_DESCRIBE(Quotas, connections, calls, call_bytes, message_bytes, objects, names, kept,
+                   threads)
 
 }  // namespace remoteobj
 

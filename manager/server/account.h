@@ -32,6 +32,7 @@ struct Account {
       : connections{"connections", quotas.connections},
         calls{"calls", quotas.calls},
         call_bytes{"call_bytes", quotas.call_bytes},
+        message_bytes{"message_bytes", quotas.message_bytes},
         objects{"objects", quotas.objects},
         names{"names", quotas.names},
         kept{"kept", quotas.kept},
@@ -41,6 +42,7 @@ struct Account {
   Meter connections;
   Meter calls;
   Meter call_bytes;
+  Meter message_bytes;
   Meter objects;
   Meter names;
   Meter kept;
@@ -65,6 +67,15 @@ class Charge {
   }
   ~Charge() {
     if (account_ != nullptr) ((*account_).*meter_).used.fetch_sub(amount_);
+  }
+  // Charges more, or less. Grow() throws QuotaExceeded.
+  void Grow(std::uint64_t amount) {
+    Charge more(account_, meter_, amount);
+    amount_ += std::exchange(more.amount_, 0);
+  }
+  void Shrink(std::uint64_t amount) {
+    amount_ -= amount;
+    if (account_ != nullptr) ((*account_).*meter_).used.fetch_sub(amount);
   }
   bool charged() const { return account_ != nullptr; }
   Charge(Charge&& other) noexcept { *this = std::move(other); }

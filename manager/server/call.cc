@@ -24,6 +24,8 @@ Call* Evaluating::call() { return current_call; }
 ServingAll::ServingAll() : before_(std::exchange(serving_all, true)) {}
 ServingAll::~ServingAll() { serving_all = before_; }
 
+bool ServingAll::active() { return serving_all; }
+
 void ServingAll::CheckMayBlock() {
   if (serving_all) {
     throw std::logic_error(
@@ -51,6 +53,10 @@ bool Call::finished() {
 }
 
 void Call::Received() { give_back_.clear(); }
+
+void Call::Refuse() {
+  server_.Locked([this] { ObjectServer::Refuse(*this); });
+}
 
 void Call::Cancel() {
   const absl::MutexLock lock(&server_.mutex_);

@@ -33,6 +33,7 @@ class ObjectServer;
 class Call final : public std::enable_shared_from_this<Call> {
  public:
   using Done = std::function<void()>;
+  using Turn = std::function<bool()>;
 
   Call(ObjectServer& server, ClientId client, std::shared_ptr<Entry> entry, Done done);
   // Takes back what was handed over and not received.
@@ -49,6 +50,8 @@ class Call final : public std::enable_shared_from_this<Call> {
   bool hands_over() const { return !give_back_.empty(); }
   // The client has the outcome, and with it what was handed over.
   void Received();
+  // Replaces the outcome by the current exception, and takes back what it would hand over.
+  void Refuse();
   // Stops waiting. The outcome is not needed any more, and Done is not called.
   void Cancel();
 
@@ -63,6 +66,10 @@ class Call final : public std::enable_shared_from_this<Call> {
   // Null for a call of an object of the server, and for one that TryNow() evaluates for a client
   // without restrictions.
   std::shared_ptr<const Session> session_;
+  // Of a call that another object makes: the account of the client that has caused it.
+  std::shared_ptr<Account> account_;
+  unsigned nested_ = 0;  // How many calls of objects are around it.
+  Turn turn_;            // See ObjectServer::Begin().
   Charge charge_;
   Charge bytes_;
   std::shared_ptr<Entry> entry_;  // In a batch, of the operation that is being evaluated.
@@ -112,7 +119,8 @@ class ServingAll {
   ServingAll(const ServingAll&) = delete;
   ServingAll& operator=(const ServingAll&) = delete;
 
-  // Throws std::logic_error on such a thread.
+  // Returns true on such a thread, and throws std::logic_error there.
+  static bool active();
   static void CheckMayBlock();
 
  private:

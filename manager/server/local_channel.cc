@@ -42,24 +42,39 @@ class LocalAttachments final : public Attachments {
   ObjectServer& server_;
 };
 
+// The states of a LocalCall. kItsTurn: the thread that waits for the call evaluates it.
+enum State : std::uint32_t { kBegun, kItsTurn, kRunning, kDone };
+
 class LocalCall final : public PendingCall {
  public:
+  // `waits`: Finish() follows, and the call may run on this thread.
   LocalCall(ObjectServer& server, ClientId client, std::shared_ptr<Entry> entry, WriteRequest write,
-            Deadline deadline)
-      : server_(server), done_(std::make_shared<std::atomic<std::uint32_t>>(0)) {
+            Deadline deadline, bool waits)
+      : server_(server), state_(std::make_shared<std::atomic<std::uint32_t>>(kBegun)) {
     auto request = std::make_unique<HeapMessage>();
     {
       LocalAttachments attachments(server);
       const transport_internal::Attaching attaching(*request, attachments);
       write(RequestOn(*request, deadline));
     }
-    call_ = server.Begin(client, std::move(entry), std::move(request), [done = done_] {
-      done->store(1);
-      transport_internal::FutexWakeAll(*done);
-    });
+    const auto done = [state = state_] {
+      state->store(kDone);
+      transport_internal::FutexWakeAll(*state);
+    };
+    const auto turn = [state = state_] {
+      std::uint32_t begun = kBegun;
+      if (!state->compare_exchange_strong(begun, kItsTurn)) return false;
+      transport_internal::FutexWakeAll(*state);
+      return true;
+    };
+    call_ = server.Begin(client, std::move(entry), std::move(request), done,
+                         waits ? Call::Turn(turn) : nullptr);
   }
   ~LocalCall() override {
-    if (call_ != nullptr) call_->Cancel();
+    if (call_ == nullptr) return;
+    call_->Cancel();
+    // What comes after it goes on.
+    if (state_->exchange(kDone) == kItsTurn) server_.EvaluateHere(*call_);
   }
 
   bool ready() override { return call_ == nullptr || call_->finished(); }
@@ -68,10 +83,15 @@ class LocalCall final : public PendingCall {
     if (call_ == nullptr) throw std::logic_error("the outcome of this call was taken already");
     if (!call_->finished()) ServingAll::CheckMayBlock();
     while (!call_->finished()) {
+      std::uint32_t its_turn = kItsTurn;
+      if (state_->compare_exchange_strong(its_turn, kRunning)) {
+        server_.EvaluateHere(*call_);
+        continue;
+      }
       // Wakes now and then to see if the server is being destroyed, since then nothing answers.
       constexpr absl::Duration kLook = absl::Milliseconds(200);
       const Deadline until = std::min({deadline, server_.NextTimeout(), Deadline::After(kLook)});
-      transport_internal::FutexWait(*done_, 0, until.left());
+      transport_internal::FutexWait(*state_, kBegun, until.left());
       InterruptionPoint();
       server_.RunTimeouts();
       if (!call_->finished() && server_.closing()) {
@@ -91,7 +111,7 @@ class LocalCall final : public PendingCall {
 
  private:
   ObjectServer& server_;
-  const std::shared_ptr<std::atomic<std::uint32_t>> done_;  // 1 when the call is finished.
+  const std::shared_ptr<std::atomic<std::uint32_t>> state_;
   std::shared_ptr<Call> call_;
 };
 
@@ -101,11 +121,14 @@ class LocalChannel final : public Channel {
       : server_(server), entry_(entry), client_(client) {}
 
   void Call(WriteRequest write, ReadOutcome read, Deadline deadline) override {
-    LocalCall(server_, client_, entry_.shared_from_this(), write, deadline).Finish(read, deadline);
+    // A method can't be left at a deadline if it runs on this thread.
+    const bool waits = deadline == Deadline::Never() && !ServingAll::active();
+    LocalCall(server_, client_, entry_.shared_from_this(), write, deadline, waits)
+        .Finish(read, deadline);
   }
   std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline deadline) override {
-    return std::make_unique<LocalCall>(server_, client_, entry_.shared_from_this(), write,
-                                       deadline);
+    return std::make_unique<LocalCall>(server_, client_, entry_.shared_from_this(), write, deadline,
+                                       /*waits=*/false);
   }
   bool listening() override { return true; }
   pid_t listener_pid() override { return getpid(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/server/manager_service.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -26,6 +27,7 @@ class Answer final : public RpcAnswer {
   }
   bool hands_over() override { return call_->hands_over(); }
   void Received() override { call_->Received(); }
+  void Refuse() override { call_->Refuse(); }
 
  private:
   const std::shared_ptr<Call> call_;
@@ -42,13 +44,17 @@ ClientInfo InfoOf(const PeerInfo& peer) {
 class ManagerSession final : public RpcSession {
  public:
   ManagerSession(ObjectServer& server, const PeerInfo& peer)
-      : server_(server), client_(server.AddClient(InfoOf(peer))) {}
+      : server_(server),
+        client_(server.AddClient(InfoOf(peer))),
+        messages_(server.ChargeTo(client_, &Account::message_bytes, 0)) {}
   ~ManagerSession() override { server_.RemoveClient(client_); }
 
   std::shared_ptr<Referent> Find(std::uint64_t id) override { return server_.FindFor(client_, id); }
   std::shared_ptr<void> ChargeKept() override {
     return std::make_shared<Charge>(server_.ChargeTo(client_, &Account::kept));
   }
+  void TakeBytes(std::size_t bytes) override { messages_.Grow(bytes); }
+  void ReturnBytes(std::size_t bytes) override { messages_.Shrink(bytes); }
   std::unique_ptr<RpcAnswer> Begin(const std::shared_ptr<Referent>& object,
                                    std::unique_ptr<HeapMessage> request,
                                    std::function<void()> done) override {
@@ -63,6 +69,7 @@ class ManagerSession final : public RpcSession {
  private:
   ObjectServer& server_;
   const ClientId client_;
+  Charge messages_;
 };
 
 }  // namespace

@@ -117,15 +117,15 @@ ClientId ObjectServer::AddClient(ClientInfo info) {
   return id;
 }
 
-Charge ObjectServer::ChargeTo(ClientId client, Account::Meter Account::* meter) {
+Charge ObjectServer::ChargeTo(ClientId client, Account::Meter Account::* meter,
+                              std::uint64_t amount) {
   const auto session = sessions_.Of(client);
-  return session == nullptr ? Charge() : Charge(session->account, meter);
+  return session == nullptr ? Charge() : Charge(session->account, meter, amount);
 }
 
 Charge ObjectServer::ChargeToCaller(Account::Meter Account::* meter) {
   const Call* const call = Evaluating::call();
-  const auto session = call == nullptr ? nullptr : call->server_.SessionOf(*call);
-  return session == nullptr ? Charge() : Charge(session->account, meter);
+  return call == nullptr ? Charge() : Charge(call->server_.AccountOf(*call), meter);
 }
 
 // A call that runs after its client has gone has its session still.
@@ -133,6 +133,13 @@ std::shared_ptr<const Session> ObjectServer::SessionOf(const Call& call) {
   return call.session_ != nullptr ? call.session_ : sessions_.Of(call.client_);
 }
 
+std::shared_ptr<Account> ObjectServer::AccountOf(const Call& call) {
+  if (call.account_ != nullptr) return call.account_;
+  const auto session = SessionOf(call);
+  return session == nullptr ? nullptr : session->account;
+}
+
+// Null for a call of an object: its caller may have the last thread of the client, and wait.
 std::shared_ptr<ThreadShare> ObjectServer::ThreadsOf(const Call& call) {
   const auto session = SessionOf(call);
   return session == nullptr ? nullptr : session->account->threads;
@@ -415,7 +422,7 @@ void ObjectServer::EvaluateOnThread(Call& call) {
     Finish(*kept);
   };
   try {
-    call.entry_->strand().Run(call.entry_, evaluate, ThreadsOf(call));
+    call.entry_->strand().Run(call.entry_, evaluate, ThreadsOf(call), std::move(call.turn_));
   } catch (const std::system_error&) {
     Failed(call.shared_from_this());
   }
@@ -438,12 +445,24 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::unique_ptr<HeapM
 }
 
 std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry> entry,
-                                          std::unique_ptr<HeapMessage> message, Call::Done done) {
+                                          std::unique_ptr<HeapMessage> message, Call::Done done,
+                                          Call::Turn turn) {
+  constexpr unsigned kMostNested = 64;  // They have one thread, and its stack.
   const auto call = std::make_shared<Call>(*this, client, std::move(entry), std::move(done));
   call->request_ = std::move(message);
   call->place_ = call->entry_->how().place();
   call->session_ = sessions_.Of(client);
+  const Call* const caller = Evaluating::call();
+  if (call->session_ == nullptr && caller != nullptr) {
+    call->account_ = AccountOf(*caller);
+    call->nested_ = caller->nested_ + 1;
+    call->turn_ = std::move(turn);
+  }
   try {
+    if (call->nested_ > kMostNested && call->place_ == Place::kOnThread) {
+      throw BadValue(absl::StrCat("calls of a manager's objects to one another that are nested ",
+                                  "more than ", kMostNested, " deep"));
+    }
     In in = call->request_->Read();
     if (RequestIn(in).deadline().expired()) throw DeadlineExceeded("the request came too late");
   } catch (...) {
@@ -475,8 +494,9 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
 }
 
 void ObjectServer::ChargeOnce(Call& call) {
-  if (call.session_ == nullptr || call.request_ == nullptr || call.charge_.charged()) return;
-  const std::shared_ptr<Account>& account = call.session_->account;
+  if (call.request_ == nullptr || call.charge_.charged()) return;
+  const std::shared_ptr<Account> account = call.server_.AccountOf(call);
+  if (account == nullptr) return;
   Charge one(account, &Account::calls);
   call.bytes_ = Charge(account, &Account::call_bytes, call.request_->words().size_bytes(),
                        /*at_least_one=*/true);
@@ -489,13 +509,17 @@ bool ObjectServer::ChargeCall(Call& call) {
     return true;
   } catch (const QuotaExceeded&) {
     if (call.list_ != nullptr) waiting_.Remove(call);
-    call.references_.clear();
-    // What it would have got goes to another.
-    for (auto& give_back : std::exchange(call.give_back_, {})) give_back();
-    Failed(call.shared_from_this());
+    Refuse(call);
   }
   RunWoken();
   return false;
+}
+
+void ObjectServer::Refuse(Call& call) {
+  call.references_.clear();
+  // What it would have got goes to another.
+  for (auto& give_back : std::exchange(call.give_back_, {})) give_back();
+  Failed(call.shared_from_this());
 }
 
 std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader& request) {
@@ -522,6 +546,8 @@ std::shared_ptr<Call> ObjectServer::TryNow(ClientId client, const RequestReader&
   return call;
 }
 
+void ObjectServer::EvaluateHere(Call& call) { call.entry_->strand().RunHere(call.entry_); }
+
 void ObjectServer::Locked(absl::FunctionRef<void()> work) {
   const absl::MutexLock lock(&mutex_);
   work();
@@ -538,9 +564,11 @@ void ObjectServer::DoForOwner(std::shared_ptr<Entry> part, std::function<void()>
   // The work is the client's whose call asks for it.
   const Call* const caller = Evaluating::call();
   const auto session = caller == nullptr ? nullptr : SessionOf(*caller);
-  const auto run = [this, part, session, work = std::move(work)] {
+  const auto account = caller == nullptr ? nullptr : AccountOf(*caller);
+  const auto run = [this, part, session, account, work = std::move(work)] {
     Call call(*this, session == nullptr ? 0 : session->info.id, part->owner(), nullptr);
     call.session_ = session;
+    call.account_ = account;
     const Evaluating evaluating(call);
     work();
   };

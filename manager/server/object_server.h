@@ -92,7 +92,7 @@ class ObjectServer {
   std::shared_ptr<Entry> FindFor(ClientId client, std::uint64_t id);
   std::shared_ptr<Entry> FindFor(const Session* session, std::uint64_t id);
   // Charges a client.
-  Charge ChargeTo(ClientId client, Account::Meter Account::* meter);
+  Charge ChargeTo(ClientId client, Account::Meter Account::* meter, std::uint64_t amount = 1);
   // Charges the client whose call the thread evaluates, if it evaluates one.
   static Charge ChargeToCaller(Account::Meter Account::* meter);
   std::shared_ptr<Entry> Make(std::string_view type_id, std::string_view type,
@@ -127,12 +127,21 @@ class ObjectServer {
   // `done` is called once, when the call is finished, on the thread that finishes it and with the
   // server's lock held: it must only record that. It is not called if the call is finished when
   // Begin() returns.
+  //
+  // `turn` is for a thread that waits for the outcome: a call that runs on a thread then runs on
+  // that one. It is called once, with the lock held, when the call is the next one to its object.
+  // If it returns true, the thread must call EvaluateHere(); otherwise a thread of the pool
+  // evaluates the call.
   std::shared_ptr<Call> Begin(ClientId client, std::unique_ptr<HeapMessage> request,
                               Call::Done done);
   std::shared_ptr<Call> Begin(ClientId client, std::shared_ptr<Entry> entry,
-                              std::unique_ptr<HeapMessage> request, Call::Done done);
+                              std::unique_ptr<HeapMessage> request, Call::Done done,
+                              Call::Turn turn = nullptr);
   // Evaluates at once. Returns null if the call would have to wait, or to run on another thread.
   std::shared_ptr<Call> TryNow(ClientId client, const RequestReader& request);
+
+  // Evaluates a call whose turn has come (see `turn` of Begin()).
+  void EvaluateHere(Call& call);
 
   // Runs `work` with the server's lock held.
   void Locked(absl::FunctionRef<void()> work);
@@ -175,6 +184,8 @@ class ObjectServer {
   void EvaluateRequest(Call& call, const RequestReader& request, OutcomeWriter& outcome);
   // Null if the call is the server's own.
   std::shared_ptr<const Session> SessionOf(const Call& call);
+  // The account of the client that has caused the call. Null if there is none.
+  std::shared_ptr<Account> AccountOf(const Call& call);
   std::shared_ptr<ThreadShare> ThreadsOf(const Call& call);
   // Returns true if it is finished. Otherwise it waits, or continues at another place. Under the
   // lock for built-in types.
@@ -186,6 +197,8 @@ class ObjectServer {
   static void ChargeOnce(Call& call);
   // The same, but ends the call with the error. Returns false if it did.
   bool ChargeCall(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends the call with the current exception, whatever its outcome was.
+  static void Refuse(Call& call);
   void EvaluateOnThread(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunWoken() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -46,9 +46,15 @@ void Strand::Release(const std::shared_ptr<ThreadShare>& share) {
   next();
 }
 
+bool Strand::GivesTurn() {
+  mutex_.AssertHeld();
+  const std::function<bool()> turn = std::exchange(line_.front().turn, nullptr);
+  return turn != nullptr && turn();
+}
+
 void Strand::Run(std::shared_ptr<void> owner, std::function<void()> work,
-                 std::shared_ptr<ThreadShare> share) {
-  if (!Push(owner, {std::move(work), share})) return;
+                 std::shared_ptr<ThreadShare> share, std::function<bool()> turn) {
+  if (!Push(owner, {std::move(work), share, std::move(turn)}) || GivesTurn()) return;
   try {
     pool_.Run([this, owner] { RunAll(owner); });
   } catch (const std::system_error&) {
@@ -64,23 +70,34 @@ void Strand::RunSometime(std::shared_ptr<void> owner, std::function<void()> work
   }
 }
 
-void Strand::RunAll(const std::shared_ptr<void>& owner) {
-  for (;;) {
-    std::function<void()> work;
-    {
-      const absl::MutexLock lock(&mutex_);
-      work = std::move(line_.front().work);
-    }
-    work();
-    work = nullptr;
+bool Strand::RunFirst(const std::shared_ptr<void>& owner) {
+  std::function<void()> work;
+  {
     const absl::MutexLock lock(&mutex_);
-    const std::shared_ptr<ThreadShare> share = std::move(line_.front().share);
-    line_.pop_front();
-    // If there is none, Release() may have another thread run this line.
-    const bool others = !line_.empty();
-    Release(share);
-    if (!others || !Next(owner)) return;
+    work = std::move(line_.front().work);
   }
+  work();
+  work = nullptr;
+  const absl::MutexLock lock(&mutex_);
+  const std::shared_ptr<ThreadShare> share = std::move(line_.front().share);
+  line_.pop_front();
+  // If there is none, Release() may have another thread run this line.
+  const bool others = !line_.empty();
+  Release(share);
+  return others && Next(owner);
+}
+
+void Strand::RunAll(const std::shared_ptr<void>& owner) {
+  do {
+    const absl::MutexLock lock(&mutex_);
+    if (GivesTurn()) return;
+  } while (RunFirst(owner));
+}
+
+void Strand::RunHere(const std::shared_ptr<void>& owner) {
+  if (!RunFirst(owner)) return;
+  const absl::MutexLock lock(&mutex_);
+  if (!GivesTurn()) pool_.RunSometime([this, owner] { RunAll(owner); });
 }
 
 }  // namespace remoteobj::manager_internal

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // A serial executor: runs functions on the threads of a pool, one after the other, in the order in
-// which they were added. Each object of a user's type has one.
+// which they were added. One that a thread waits for can run on that thread. Each object of a
+// user's type has one.
 //
 // Threads:  guarded by the mutex that the constructor is given. Functions run without it.
 // Lifetime: `owner` keeps the strand until the function has run.
@@ -33,9 +34,12 @@ class Strand {
   Strand& operator=(const Strand&) = delete;
 
   // Throws std::system_error if there is no thread for it and none can be started; `work` does not
-  // run then.
+  // run then. `turn` is called when `work` comes next; if it returns true, the thread that waits
+  // for that must call RunHere().
   void Run(std::shared_ptr<void> owner, std::function<void()> work,
-           std::shared_ptr<ThreadShare> share = nullptr);
+           std::shared_ptr<ThreadShare> share = nullptr, std::function<bool()> turn = nullptr);
+  // Runs the function whose turn it is on the calling thread. The mutex is not held.
+  void RunHere(const std::shared_ptr<void>& owner);
   // Runs `work` later if there is no thread for it.
   void RunSometime(std::shared_ptr<void> owner, std::function<void()> work);
   // The functions that have not ended.
@@ -45,6 +49,7 @@ class Strand {
   struct Function {
     std::function<void()> work;
     std::shared_ptr<ThreadShare> share;
+    std::function<bool()> turn = nullptr;
     bool admitted = false;  // It may run, and counts among those that run of its share.
   };
 
@@ -55,6 +60,10 @@ class Strand {
   bool Next(const std::shared_ptr<void>& owner);
   static void Release(const std::shared_ptr<ThreadShare>& share);
   void RunAll(const std::shared_ptr<void>& owner);
+  // Returns true if a waiting thread runs the first function.
+  bool GivesTurn();
+  // Runs the first function. Returns true if another one may run.
+  bool RunFirst(const std::shared_ptr<void>& owner);
 
   absl::Mutex& mutex_;
   WorkerPool& pool_;

@@ -4,10 +4,14 @@
 // its other clients are not affected.
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -24,6 +28,7 @@
 #include "kj/exception.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/tests/manager_testing.h"
+#include "remoteobj/process/process.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/rpc/address.h"
@@ -146,6 +151,78 @@ TEST(HostileClientTest, ObjectsThatAreKeptForNobodyDoNotKeepOthersFromTheirs) {
     Manager::Connect(manager.address(), {.authkey = kKey}).Get<Queue<int>>("queue")->put(1);
   }).join();
   EXPECT_EQ(queue->get(), 1);
+}
+
+// What was charged for an object ended when it was asked for.
+TEST(HostileClientTest, ObjectsThatAreKeptAndAskedForWithoutEnd) {
+  Manager manager("", {.authkey = kKey, .quotas = {.kept = 3}});
+  const auto queue = manager.Queue<int>();
+  HostileClient hostile(manager);
+  const auto kept = [&] {
+    auto request = hostile.Session().keepRequest();
+    request.setId(queue.referent()->id());
+    const bool kept = request.send().wait(hostile.scope()).isKept();
+    hostile.Object(queue.referent()->id());
+    return kept;
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(kept());
+  EXPECT_FALSE(kept());
+  EXPECT_EQ(queue->size(), 0u);
+}
+
+// The size of the manager's memory of that kind, in bytes.
+std::int64_t Memory(const Manager& manager, const std::string& kind) {
+  std::ifstream status("/proc/" + std::to_string(manager.pid()) + "/status");
+  for (std::string word; status >> word;) {
+    std::int64_t kibibytes = 0;
+    if (word == kind + ":" && status >> kibibytes) return kibibytes << 10;
+  }
+  return 0;
+}
+
+// Each of them took 1 GiB, of which a manager with a limit of memory has few.
+TEST(HostileClientTest, MessagesThatAreAnnouncedAndDoNotCome) {
+  constexpr int kConnections = 50;
+  Manager manager("", {.authkey = kKey});
+  const auto queue = manager.Queue<int>();
+  std::vector<transport_internal::Socket> hostile;
+  const std::int64_t before = Memory(manager, "VmSize");
+  for (int i = 0; i < kConnections; ++i) {
+    hostile.push_back(HostileClient::Connect(manager));
+    const std::array<std::uint32_t, 2> header = {0, (std::uint32_t{1} << 27) - 1};
+    transport_internal::WriteAll(hostile.back().fd(), std::as_bytes(std::span(header)),
+                                 Deadline::After(absl::Minutes(1)));
+  }
+  // The manager has received them when it has answered later calls by socket.
+  const auto other = Manager::Connect(manager.address(), {.authkey = kKey, .shared_memory = false});
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(other.Names().size(), 0u);
+  EXPECT_LT(Memory(manager, "VmSize") - before, kConnections * (std::int64_t{64} << 20));
+  queue->put(1);
+  EXPECT_EQ(queue->get(), 1);
+}
+
+// They were kept until the client's end: back-pressure stops calls that come later, but not the
+// outcomes of those which wait.
+TEST(HostileClientTest, OutcomesOfWaitingCallsThatAreNotRead) {
+  constexpr std::size_t kItem = 1 << 20;
+  constexpr std::uint64_t kItems = 30;
+  Manager manager("", {.authkey = kKey, .quotas = {.message_bytes = 5 * kItem}});
+  const auto queue = manager.Queue<std::string>();
+  Process hostile([&] {
+    HostileClient client(manager);
+    auto object = client.Object(queue.referent()->id());
+    std::vector<kj::Promise<void>> calls;
+    for (std::uint64_t i = 0; i < kItems; ++i) calls.push_back(client.Call(object, "get", i));
+    client.Flush();
+    for (;;) pause();
+  });
+  AwaitWaiting(manager, kItems);
+  for (std::uint64_t i = 0; i < kItems; ++i) queue->put(std::string(kItem, 'x'));
+  EXPECT_GE(queue->size(), kItems - 6);
+  EXPECT_EQ(queue->get().size(), kItem);
+  hostile.Kill();
+  // What it had been given and has not received came back.
+  remoteobj_testing::Eventually("all items are back", [&] { return queue->size() == kItems - 1; });
 }
 
 // A number is no right to use its object.

@@ -163,6 +163,54 @@ TEST(QuotasTest, ParkedCallsWithBallast) {
   large.Get();
 }
 
+TEST(QuotasTest, AMessageThatIsLargerThanItsQuota) {
+  Manager manager({.quotas = {.message_bytes = std::uint64_t{1} << 20}});
+  manager.Publish("queue", manager.Queue<std::string>());
+  const std::string why = Elsewhere([&] {
+    const auto queue = Manager::Connect(manager.address(), {.shared_memory = false})
+                           .Get<Queue<std::string>>("queue");
+    try {
+      queue->put(std::string(3'000'000, 'x'));
+    } catch (const ListenerDied& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  });
+  EXPECT_NE(why.find("quota of message_bytes: 1048576"), std::string::npos) << why;
+  const auto queue = manager.Get<Queue<std::string>>("queue");
+  queue->put(std::string(500'000, 'y'));
+  EXPECT_EQ(queue->get().size(), 500'000u);
+}
+
+// By the socket, and in shared memory, where the client keeps them as long as it likes.
+TEST(QuotasTest, OutcomesThatAreLargerThanTheirQuota) {
+  constexpr std::uint64_t kQuota = 8 << 20;
+  Manager manager({.quotas = {.message_bytes = kQuota}});
+  const auto dict = manager.Dict<int, std::string>();
+  dict[3] = std::string(3 << 20, 'x');
+  dict[9] = std::string(9 << 20, 'y');
+  const auto queue = manager.Queue<std::string>();
+  queue->put(std::string(9 << 20, 'z'));
+  manager.Publish("dict", dict);
+  manager.Publish("queue", queue);
+  for (const bool shared_memory : {true, false}) {
+    EXPECT_EQ(Elsewhere([&] {
+                const auto own =
+                    Manager::Connect(manager.address(), {.shared_memory = shared_memory});
+                const auto there = own.Get<Dict<int, std::string>>("dict");
+                // Those that were read count no more.
+                for (int i = 0; i < 20; ++i) {
+                  if ((*there[3]).size() != 3 << 20) throw std::logic_error("not what was put");
+                }
+                return ExceededBy([&] { *there[9]; }) + ", " +
+                       ExceededBy([&] { own.Get<Queue<std::string>>("queue")->get(); });
+              }),
+              "message_bytes 8388608, message_bytes 8388608");
+    EXPECT_EQ(queue->size(), 1u);  // The item was given to nobody.
+  }
+  EXPECT_EQ((*dict[3]).size(), 3u << 20);
+}
+
 TEST(QuotasTest, AClientThatPublishesWithoutEnd) {
   Manager manager({.quotas = {.names = 3}});
   const auto event = manager.Event();
@@ -205,10 +253,19 @@ std::atomic<bool>& Released() {
   return *released;
 }
 
+// How many calls of Slow::hold() are under way.
+std::atomic<int>& Held() {
+  static auto* const held = new (mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE,
+                                      MAP_SHARED | MAP_ANONYMOUS, -1, 0)) std::atomic<int>(0);
+  return *held;
+}
+
 class Slow {
  public:
   void hold() {
+    ++Held();
     remoteobj_testing::Eventually("it is released", [] { return Released().load(); });
+    --Held();
   }
   int answer() const { return 42; }
   int count() { return ++count_; }
@@ -217,6 +274,121 @@ class Slow {
   int count_ = 0;
 };
 REMOTEOBJ_DESCRIBE(Slow, hold, answer, count)
+
+// An object that calls others.
+class Middle {
+ public:
+  void hold(Proxy<Slow> other) { other->hold(); }
+  int count(Proxy<Slow> other) { return other->count(); }
+  void get(Queue<int> queue) { queue->get(absl::Seconds(1)); }
+  // Calls the last one, which calls the one before it, and so on.
+  std::size_t chain(std::vector<Proxy<Middle>> others);
+};
+REMOTEOBJ_DESCRIBE(Middle, hold, count, get, chain)
+
+std::size_t Middle::chain(std::vector<Proxy<Middle>> others) {
+  if (others.empty()) return 0;
+  const Proxy<Middle> next = others.back();
+  others.pop_back();
+  return 1 + next->chain(others);
+}
+
+// Each took a further thread, which did not count.
+TEST(QuotasTest, CallsOfObjectsThatNeverReturnLeaveThreadsForOthers) {
+  Released() = false;
+  Held() = 0;
+  Manager manager({.max_threads = 4});
+  manager.Register<Slow>("Slow");
+  manager.Register<Middle>("Middle");
+  manager.Start();
+  const Proxy<Slow> mine = manager.Create<Slow>("Slow").Timeout(absl::Seconds(30));
+  Process hostile([&] {
+    std::vector<Proxy<Slow>> objects;
+    std::vector<Proxy<Middle>> callers;
+    std::vector<Future<void>> held;
+    for (int i = 0; i < 8; ++i) {
+      objects.push_back(manager.Create<Slow>("Slow"));
+      callers.push_back(manager.Create<Middle>("Middle"));
+      held.push_back(callers.back()->hold.Async(objects.back()));
+    }
+    for (Future<void>& one : held) one.Get();
+  });
+  remoteobj_testing::Eventually("threads are held", [&] { return Held() >= 2; });
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(mine->answer(), 42);
+  EXPECT_EQ(Held(), 2);
+  Released() = true;
+  hostile.Join();
+}
+
+// They waited for a thread that their caller had.
+TEST(QuotasTest, ACallOfAnObjectNeedsNoFurtherThread) {
+  Released() = false;
+  Manager manager({.max_threads = 1});
+  manager.Register<Slow>("Slow");
+  manager.Register<Middle>("Middle");
+  const Proxy<Slow> slow = manager.Create<Slow>("Slow");
+  std::vector<Proxy<Middle>> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.push_back(manager.Create<Middle>("Middle").Timeout(absl::Seconds(60)));
+  }
+  std::vector<Future<int>> counts;
+  for (int i = 0; i < 1000; ++i) counts.push_back(callers[i % 4]->count.Async(slow));
+  for (Future<int>& count : counts) EXPECT_GT(count.Get(), 0);
+  EXPECT_EQ(slow->count(), 1001);
+}
+
+// A call waits for those that came to the object before it, and is then evaluated by its caller.
+TEST(QuotasTest, ACallOfAnObjectWaitsForItsTurn) {
+  Released() = false;
+  Manager manager({.max_threads = 8});
+  manager.Register<Slow>("Slow");
+  manager.Register<Middle>("Middle");
+  const Proxy<Slow> slow = manager.Create<Slow>("Slow");
+  std::vector<Proxy<Middle>> callers;
+  for (int i = 0; i < 20; ++i) callers.push_back(manager.Create<Middle>("Middle"));
+  Future<void> held = slow->hold.Async();
+  std::vector<Future<int>> counts;
+  for (const Proxy<Middle>& caller : callers) {
+    counts.push_back(caller->count.Async(slow));
+    counts.push_back(slow->count.Async());
+  }
+  remoteobj_testing::Eventually("calls wait for the object", [&] {
+    for (const auto& object : manager.Inspect().objects) {
+      if (object.waiting >= 4) return true;
+    }
+    return false;
+  });
+  Released() = true;
+  held.Get();
+  int sum = 0;
+  for (Future<int>& count : counts) sum += count.Get();
+  EXPECT_EQ(sum, 40 * 41 / 2);
+}
+
+// They belonged to nobody.
+TEST(QuotasTest, CallsOfObjectsThatWaitAreTheirClients) {
+  Manager manager({.quotas = {.calls = 1}});
+  manager.Register<Middle>("Middle");
+  const auto queue = manager.Queue<int>();
+  EXPECT_EQ(
+      Elsewhere([&] { return ExceededBy([&] { manager.Create<Middle>("Middle")->get(queue); }); }),
+      "calls 1");
+  Future<int> item = queue->get.Async();
+  queue->put(7);
+  EXPECT_EQ(item.Get(), 7);
+}
+
+// They have one stack.
+TEST(QuotasTest, CallsOfObjectsToOneAnotherWithoutEnd) {
+  Manager manager;
+  manager.Register<Middle>("Middle");
+  std::vector<Proxy<Middle>> chain;
+  for (int i = 0; i < 60; ++i) chain.push_back(manager.Create<Middle>("Middle"));
+  EXPECT_EQ(manager.Create<Middle>("Middle")->chain(chain), 60u);
+  for (int i = 0; i < 60; ++i) chain.push_back(manager.Create<Middle>("Middle"));
+  EXPECT_THROW(manager.Create<Middle>("Middle")->chain(chain), BadValue);
+  EXPECT_EQ(manager.Create<Middle>("Middle")->chain({}), 0u);
+}
 
 // 70 calls that did not return took all threads.
 TEST(QuotasTest, CallsThatNeverReturnLeaveThreadsForOthers) {

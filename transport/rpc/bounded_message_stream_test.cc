@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/transport/rpc/internal/bounded_message_stream.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "capnp/any.h"
@@ -10,6 +14,7 @@
 #include "kj/async-io.h"
 #include "kj/async.h"
 #include "kj/exception.h"
+#include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/rpc/internal/rpc_messages.h"
 
 namespace remoteobj::transport_internal {
@@ -17,6 +22,19 @@ namespace {
 
 // The largest message of a connection.
 capnp::ReaderOptions Limits() { return ReaderLimits(std::uint64_t{128} << 20); }
+
+// What is charged, at most `limit`.
+struct Memory final : MessageMemory {
+  void Take(std::size_t bytes) override {
+    if (taken + bytes > limit) throw QuotaExceeded::Of("message_bytes", limit);
+    taken += bytes;
+  }
+  void Return(std::size_t bytes) override { taken -= bytes; }
+  void Written(std::size_t bytes) override { written += bytes; }
+  std::size_t limit = std::size_t{1} << 30;
+  std::size_t taken = 0;
+  std::size_t written = 0;
+};
 
 class BoundedMessageStreamTest : public testing::Test {
  protected:
@@ -35,7 +53,14 @@ class BoundedMessageStreamTest : public testing::Test {
 
   kj::AsyncIoContext io_ = kj::setupAsyncIo();
   kj::TwoWayPipe pipe_ = io_.provider->newTwoWayPipe();
-  BoundedMessageStream stream_{*pipe_.ends[1]};
+  const std::shared_ptr<Memory> memory_ = std::make_shared<Memory>();
+  int turns_ = 0;
+  BoundedMessageStream stream_{*pipe_.ends[1],
+                               [this] {
+                                 ++turns_;
+                                 return kj::Promise<void>(kj::READY_NOW);
+                               },
+                               memory_};
   kj::Promise<void> written_ = nullptr;
 };
 
@@ -91,6 +116,59 @@ TEST_F(BoundedMessageStreamTest, SegmentsAreReceivedAsTheyWereSent) {
     ASSERT_EQ(read.size(), segments);
     EXPECT_EQ(read[segments - 1].size(), 8 * segments);
   }
+}
+
+// Eight bytes had the receiver reserve up to 1 GiB.
+TEST_F(BoundedMessageStreamTest, AMessageThatDoesNotComeTakesNoMemory) {
+  constexpr std::size_t kMiB = 1 << 20;
+  const std::uint64_t header = std::uint64_t{kMiB * 512 / 8} << 32;
+  auto message = stream_.tryReadMessage(Limits(), nullptr).eagerlyEvaluate(nullptr);
+  pipe_.ends[0]->write(&header, sizeof header).wait(io_.waitScope);
+  EXPECT_FALSE(message.poll(io_.waitScope));
+  EXPECT_GT(memory_->taken, 0u);
+  EXPECT_LT(memory_->taken, kMiB / 8);
+  const std::string content(3 * kMiB, '\0');
+  pipe_.ends[0]->write(content.data(), content.size()).wait(io_.waitScope);
+  EXPECT_FALSE(message.poll(io_.waitScope));
+  EXPECT_GE(memory_->taken, 3 * kMiB);
+  EXPECT_LT(memory_->taken, 16 * kMiB);
+  message = nullptr;
+  EXPECT_EQ(memory_->taken, 0u);
+}
+
+TEST_F(BoundedMessageStreamTest, AMessageIsChargedAsLongAsItExists) {
+  std::vector<std::uint64_t> words(3'000'000, 0);
+  words[0] = std::uint64_t{1} << 32 | words.size() << 35;  // A list of bytes.
+  auto reader = Receive(words);
+  EXPECT_GE(memory_->taken, words.size() * 8);
+  EXPECT_GE(turns_, 1);
+  reader = nullptr;
+  EXPECT_EQ(memory_->taken, 0u);
+}
+
+TEST_F(BoundedMessageStreamTest, AMessageThatExceedsItsQuotaEndsTheConnectionWithTheReason) {
+  memory_->limit = 100'000;
+  const std::vector<std::uint64_t> words(100'000, 0);
+  std::string reason;
+  try {
+    Receive(words);
+  } catch (const kj::Exception& e) {
+    EXPECT_EQ(e.getType(), kj::Exception::Type::OVERLOADED);
+    reason = e.getDescription().cStr();
+  }
+  EXPECT_EQ(reason, QuotaExceeded::Of("message_bytes", 100'000).what());
+  EXPECT_EQ(memory_->taken, 0u);
+}
+
+TEST_F(BoundedMessageStreamTest, TellsWhatIsWritten) {
+  capnp::MallocMessageBuilder message;
+  message.initRoot<capnp::AnyPointer>().initAs<capnp::List<std::uint64_t>>(100);
+  auto written = stream_.writeMessage(message).eagerlyEvaluate(nullptr);
+  EXPECT_EQ(memory_->written, 0u);
+  BoundedMessageStream other(*pipe_.ends[0]);
+  other.readMessage(Limits()).wait(io_.waitScope);
+  written.wait(io_.waitScope);
+  EXPECT_GE(memory_->written, 800u);
 }
 
 TEST_F(BoundedMessageStreamTest, TheEndOfTheConnectionIsNoMessage) {

@@ -6,12 +6,16 @@
 
 #include <endian.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <new>
 #include <utility>
 
 #include "capnp/message.h"
 #include "kj/array.h"
 #include "kj/debug.h"
 #include "kj/exception.h"
+#include "remoteobj/transport/errors.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -22,17 +26,74 @@ constexpr std::uint32_t kMaxSegments = 512;  // As Cap'n Proto's own reader.
 
 }  // namespace
 
-// A message that is being received.
+// A message that is being received, and then read.
 struct BoundedMessageStream::Incoming {
-  // Little-endian. The number of segments less one, and the size of the first segment.
-  std::array<std::uint32_t, 2> first = {};
-  kj::Array<std::uint32_t> sizes;  // Of the others, with the padding.
-  kj::Array<capnp::word> words;
-  kj::Array<kj::ArrayPtr<const capnp::word>> segments;
+  explicit Incoming(std::shared_ptr<MessageMemory> memory) : memory_(std::move(memory)) {}
+  ~Incoming() {
+    if (memory_ != nullptr) memory_->Return(taken_);
+    std::free(words);
+  }
+  KJ_DISALLOW_COPY(Incoming);
 
   std::uint32_t count() const { return le32toh(first[0]) + 1; }
   std::size_t size(std::uint32_t i) const { return le32toh(i == 0 ? first[1] : sizes[i - 1]); }
+
+  // Makes room for that many words in all.
+  void Reserve(std::size_t wanted) {
+    Take((wanted - reserved) * sizeof(capnp::word) + (reserved == 0 ? kOverhead : 0));
+    // Of a large block realloc() moves the pages and copies nothing.
+    void* const larger = std::realloc(words, wanted * sizeof(capnp::word));
+    if (larger == nullptr) throw std::bad_alloc();
+    words = static_cast<capnp::word*>(larger);
+    reserved = wanted;
+  }
+
+  // Little-endian. The number of segments less one, and the size of the first segment.
+  std::array<std::uint32_t, 2> first = {};
+  kj::Array<std::uint32_t> sizes;  // Of the others, with the padding.
+  // The content: how many words it has, for how many there is room, and how many are here.
+  std::size_t total = 0;
+  std::size_t reserved = 0;
+  std::size_t received = 0;
+  capnp::word* words = nullptr;  // Of malloc().
+  kj::Array<kj::ArrayPtr<const capnp::word>> segments;
+
+ private:
+  // What Cap'n Proto takes for a call that it holds, beside the message.
+  static constexpr std::size_t kOverhead = 2048;
+
+  void Take(std::size_t bytes) {
+    if (memory_ == nullptr) return;
+    try {
+      memory_->Take(bytes);
+    } catch (const QuotaExceeded& e) {
+      kj::throwFatalException(kj::Exception(kj::Exception::Type::OVERLOADED, __FILE__, __LINE__,
+                                            kj::heapString(e.what())));
+    }
+    taken_ += bytes;
+  }
+
+  const std::shared_ptr<MessageMemory> memory_;
+  std::size_t taken_ = 0;
 };
+
+std::size_t BoundedMessageStream::Bytes(
+    kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
+  std::size_t bytes = 0;
+  for (const auto& segment : segments) bytes += segment.size() * sizeof(capnp::word);
+  return bytes;
+}
+
+kj::Promise<void> BoundedMessageStream::Note(std::size_t bytes, kj::Promise<void> written) {
+  if (memory_ == nullptr) return written;
+  return written.attach(kj::defer([memory = memory_, bytes] { memory->Written(bytes); }));
+}
+
+kj::Promise<void> BoundedMessageStream::GiveUpTurn() {
+  messages_ = 0;
+  bytes_ = 0;
+  return next_turn_();
+}
 
 kj::Promise<Maybe> BoundedMessageStream::tryReadMessage(kj::ArrayPtr<kj::AutoCloseFd>,
                                                         capnp::ReaderOptions options,
@@ -40,13 +101,33 @@ kj::Promise<Maybe> BoundedMessageStream::tryReadMessage(kj::ArrayPtr<kj::AutoClo
   if (next_turn_ == nullptr || (messages_ < kMessagesPerTurn && bytes_ < kBytesPerTurn)) {
     return Read(options);
   }
-  messages_ = 0;
-  bytes_ = 0;
-  return next_turn_().then([this, options] { return Read(options); });
+  return GiveUpTurn().then([this, options] { return Read(options); });
+}
+
+kj::Promise<void> BoundedMessageStream::ReadOn(Incoming& in) {
+  // A message of this size is received in one piece. A larger one has room for a multiple of what
+  // has arrived.
+  constexpr std::size_t kLeast = (std::size_t{64} << 10) / sizeof(capnp::word);
+  constexpr std::size_t kGrowth = 4;
+  constexpr std::size_t kPiece = kBytesPerPiece / sizeof(capnp::word);
+  if (in.received == in.total) return kj::READY_NOW;
+  if (in.received == in.reserved) {
+    in.Reserve(std::min(in.total, std::max(kLeast, kGrowth * in.received)));
+  }
+  const std::size_t words = std::min(in.reserved - in.received, kPiece);
+  const std::size_t bytes = words * sizeof(capnp::word);
+  return stream_.read(in.words + in.received, bytes)
+      .then([this, &in, words, bytes]() -> kj::Promise<void> {
+        in.received += words;
+        bytes_ += bytes;
+        if (in.received == in.total) return kj::READY_NOW;
+        if (next_turn_ == nullptr || bytes_ < kBytesPerPiece) return ReadOn(in);
+        return GiveUpTurn().then([this, &in] { return ReadOn(in); });
+      });
 }
 
 kj::Promise<Maybe> BoundedMessageStream::Read(capnp::ReaderOptions options) {
-  auto incoming = kj::heap<Incoming>();
+  auto incoming = kj::heap<Incoming>(memory_);
   Incoming& in = *incoming;
   return stream_.tryRead(in.first.data(), sizeof in.first, sizeof in.first)
       .then([this, &in](std::size_t received) -> kj::Promise<bool> {
@@ -65,28 +146,23 @@ kj::Promise<Maybe> BoundedMessageStream::Read(capnp::ReaderOptions options) {
       })
       .then([this, &in, options](bool more) -> kj::Promise<bool> {
         if (!more) return false;
-        std::uint64_t words = 0;
-        for (std::uint32_t i = 0; i < in.count(); ++i) words += in.size(i);
-        KJ_REQUIRE(words != 0, "a message without content");
-        KJ_REQUIRE(words <= options.traversalLimitInWords, "a message that is too large");
-        in.words = kj::heapArray<capnp::word>(words);
+        for (std::uint32_t i = 0; i < in.count(); ++i) in.total += in.size(i);
+        KJ_REQUIRE(in.total != 0, "a message without content");
+        KJ_REQUIRE(in.total <= options.traversalLimitInWords, "a message that is too large");
         ++messages_;
-        bytes_ += words * sizeof(capnp::word);
-        return stream_.read(in.words.begin(), words * sizeof(capnp::word)).then([] {
-          return true;
-        });
+        return ReadOn(in).then([] { return true; });
       })
       .then([incoming = kj::mv(incoming), options](bool more) mutable -> Maybe {
         if (!more) return nullptr;
         Incoming& in = *incoming;
         in.segments = kj::heapArray<kj::ArrayPtr<const capnp::word>>(in.count());
-        std::size_t at = 0;
+        const capnp::word* at = in.words;
         for (std::uint32_t i = 0; i < in.count(); ++i) {
-          in.segments[i] = in.words.slice(at, at + in.size(i));
+          in.segments[i] = kj::arrayPtr(at, in.size(i));
           at += in.size(i);
         }
         capnp::ReaderOptions limits = options;
-        limits.traversalLimitInWords = TraversalLimit(in.words.size());
+        limits.traversalLimitInWords = TraversalLimit(in.total);
         auto reader = kj::heap<capnp::SegmentArrayMessageReader>(in.segments.asPtr(), limits);
         return capnp::MessageReaderAndFds{reader.attach(kj::mv(incoming)), nullptr};
       });

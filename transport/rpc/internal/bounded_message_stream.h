@@ -8,16 +8,23 @@
 // all point to the same list to be read, and copied, as if it were the largest. Here a message may
 // be read about twice: the server measures it and copies it.
 //
+// The memory of a message follows what has arrived of it, not the size that it announces, and is
+// charged to a MessageMemory until the message is destroyed.
+//
 // KJ reads from a socket that has data without a look at other sockets. Here a connection that has
-// received `kMessagesPerTurn` messages, or `kBytesPerTurn`, gives up its turn.
+// received `kMessagesPerTurn` messages, or `kBytesPerTurn`, gives up its turn; within a message,
+// every `kBytesPerPiece`.
 //
 // Threads: used in the loop only.
+// Errors:  a QuotaExceeded of the MessageMemory becomes a kj::Exception with its text, which Cap'n
+//          Proto sends to the peer before it ends the connection.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_BOUNDED_MESSAGE_STREAM_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_BOUNDED_MESSAGE_STREAM_H_
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 #include "capnp/serialize-async.h"
@@ -27,16 +34,34 @@
 
 namespace remoteobj::transport_internal {
 
+// Charges the memory of a connection's messages to its client.
+class MessageMemory {
+ public:
+  // Throws QuotaExceeded.
+  virtual void Take(std::size_t bytes) = 0;
+  virtual void Return(std::size_t bytes) = 0;
+  // Called when an outgoing message of that size was written, or never will be.
+  virtual void Written(std::size_t bytes) = 0;
+
+ protected:
+  ~MessageMemory() = default;
+};
+
 class BoundedMessageStream final : public capnp::MessageStream {
  public:
   static constexpr int kMessagesPerTurn = 32;
   static constexpr std::size_t kBytesPerTurn = std::size_t{1} << 20;
+  static constexpr std::size_t kBytesPerPiece = 8 * kBytesPerTurn;
   // What of a message of that many words can be read.
   static constexpr std::uint64_t TraversalLimit(std::uint64_t words) { return 2 * words + 4096; }
 
-  // `stream` outlives it.
-  explicit BoundedMessageStream(kj::AsyncIoStream& stream, NextTurn next_turn = nullptr)
-      : stream_(stream), writer_(stream), next_turn_(std::move(next_turn)) {}
+  // `stream` outlives it. Nothing is charged to a null `memory`.
+  explicit BoundedMessageStream(kj::AsyncIoStream& stream, NextTurn next_turn = nullptr,
+                                std::shared_ptr<MessageMemory> memory = nullptr)
+      : stream_(stream),
+        writer_(stream),
+        next_turn_(std::move(next_turn)),
+        memory_(std::move(memory)) {}
 
   using capnp::MessageStream::tryReadMessage;
   using capnp::MessageStream::writeMessage;
@@ -49,11 +74,13 @@ class BoundedMessageStream final : public capnp::MessageStream {
   kj::Promise<void> writeMessage(
       kj::ArrayPtr<const int> descriptors,
       kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) override {
-    return writer_.writeMessage(descriptors, segments);
+    return Note(Bytes(segments), writer_.writeMessage(descriptors, segments));
   }
   kj::Promise<void> writeMessages(
       kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>> messages) override {
-    return writer_.writeMessages(messages);
+    std::size_t bytes = 0;
+    for (const auto& message : messages) bytes += Bytes(message);
+    return Note(bytes, writer_.writeMessages(messages));
   }
   kj::Maybe<int> getSendBufferSize() override { return writer_.getSendBufferSize(); }
   kj::Promise<void> end() override { return writer_.end(); }
@@ -61,11 +88,18 @@ class BoundedMessageStream final : public capnp::MessageStream {
  private:
   struct Incoming;
 
+  static std::size_t Bytes(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments);
+  // Tells the memory when the message is written.
+  kj::Promise<void> Note(std::size_t bytes, kj::Promise<void> written);
+  kj::Promise<void> GiveUpTurn();
   kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> Read(capnp::ReaderOptions options);
+  // Reads what is missing of the content.
+  kj::Promise<void> ReadOn(Incoming& incoming);
 
   kj::AsyncIoStream& stream_;
   capnp::AsyncIoMessageStream writer_;
   const NextTurn next_turn_;
+  const std::shared_ptr<MessageMemory> memory_;
   int messages_ = 0;  // In this turn, as the bytes.
   std::size_t bytes_ = 0;
 };

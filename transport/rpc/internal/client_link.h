@@ -8,6 +8,8 @@
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CLIENT_LINK_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_CLIENT_LINK_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -17,6 +19,7 @@
 #include "kj/async.h"
 #include "kj/debug.h"
 #include "kj/exception.h"
+#include "remoteobj/transport/rpc/internal/bounded_message_stream.h"
 #include "remoteobj/transport/rpc/internal/rpc_server.h"
 #include "remoteobj/transport/rpc/internal/rpc_service.h"
 #include "remoteobj/transport/wire/references.h"
@@ -53,7 +56,7 @@ class Kept {
   std::map<Key, std::shared_ptr<Referent>> objects_;
 };
 
-struct Link {
+struct Link final : MessageMemory {
   explicit Link(RpcServer& loop) : server(loop) {}
 
   RpcServer& server;
@@ -64,9 +67,30 @@ struct Link {
   std::unique_ptr<RpcSession> session;  // Null before the handshake, and when the client has gone.
   // By the client's number. Ordered, since a client could choose numbers whose hashes collide.
   std::map<std::uint64_t, std::shared_ptr<Waiting>> waiting;
+  std::size_t unwritten = 0;  // The bytes of outcomes that are not written yet.
   // Fulfilled when the client has called closed(), and to answer that call.
   kj::PromiseFulfillerPair<void> asked = kj::newPromiseAndFulfiller<void>();
   kj::PromiseFulfillerPair<void> closed = kj::newPromiseAndFulfiller<void>();
+
+  // What is charged when the session ends is returned by that.
+  void Take(std::size_t bytes) override {
+    if (session != nullptr) session->TakeBytes(bytes);
+  }
+  void Return(std::size_t bytes) override {
+    if (session != nullptr) session->ReturnBytes(bytes);
+  }
+  // For an outcome that is sent next. Throws QuotaExceeded.
+  void TakeOutcome(std::size_t bytes) {
+    Take(bytes);
+    unwritten += bytes;
+  }
+  // Messages are written in order, so that those which are no outcomes change little: they are
+  // small, and no further ones are read as long as they are not written (PacedStream).
+  void Written(std::size_t bytes) override {
+    bytes = std::min(bytes, unwritten);
+    unwritten -= bytes;
+    Return(bytes);
+  }
 
   void Cancel(std::uint64_t call) {
     const auto at = waiting.find(call);

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/transport/rpc/internal/polled_calls.h"
 
+#include <sys/stat.h>
+
 #include <optional>
+#include <span>
 #include <utility>
+
+#include "remoteobj/transport/errors.h"
 
 namespace remoteobj::transport_internal {
 
@@ -27,13 +32,40 @@ bool PolledCalls::Rest() {
   // In this order: a client that releases a slot after Arm() rings the bell.
   if (!listener_.Arm()) return false;
   for (unsigned slot = 0; slot < kSlots; ++slot) Settle(slot, /*gone=*/false);
+  if (charged_ != 0) ReturnFreed();
   return true;
+}
+
+void PolledCalls::ChargeLarge(std::size_t bytes) {
+  ReturnFreed();
+  link_->Take(bytes);
+  charged_ += bytes;
+}
+
+// The file tells what is freed: a client can write to all that is in it.
+void PolledCalls::ReturnFreed() {
+  constexpr std::size_t kBlock = 512;  // Of st_blocks.
+  struct stat file = {};
+  if (fstat(fd(), &file) != 0) return;
+  const std::size_t used = static_cast<std::size_t>(file.st_blocks) * kBlock;
+  if (used >= charged_) return;
+  link_->Return(charged_ - used);
+  charged_ = used;
 }
 
 HeapMessage* PolledCalls::Evaluate(unsigned, const RequestReader& request) {
   answer_ = link_->session->TryNow(request);
   link_->after_call();
-  return answer_ == nullptr ? nullptr : &answer_->outcome();
+  if (answer_ == nullptr) return nullptr;
+  const std::span<const Word> outcome = answer_->outcome().words();
+  if (outcome.size() > kSlotWords) {
+    try {
+      ChargeLarge(outcome.size_bytes());
+    } catch (const QuotaExceeded&) {
+      answer_->Refuse();
+    }
+  }
+  return &answer_->outcome();
 }
 
 void PolledCalls::Answered(unsigned slot, bool wanted) {

@@ -9,6 +9,7 @@
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_POLLED_CALLS_H_
 
 #include <array>
+#include <cstddef>
 #include <memory>
 
 #include "remoteobj/transport/rpc/internal/client_link.h"
@@ -46,6 +47,10 @@ class PolledCalls final : private PolledHandler {
   HeapMessage* Evaluate(unsigned slot, const RequestReader& request) override;
   void Answered(unsigned slot, bool wanted) override;
   void Settle(unsigned slot, bool gone);
+  // Charges an outcome that is larger than a slot. Throws QuotaExceeded.
+  void ChargeLarge(std::size_t bytes);
+  // Returns the charge of memory that was freed.
+  void ReturnFreed();
 
   const std::shared_ptr<Link> link_;
   const Socket bell_;
@@ -54,6 +59,8 @@ class PolledCalls final : private PolledHandler {
   // The answer handed over in each slot, and the objects that its outcome refers to. They stay here
   // until the client has released the slot: as it reads, it asks for capabilities of them.
   std::array<std::unique_ptr<RpcAnswer>, kSlots> handed_;
+  // For outcomes that were larger than a slot. The client may keep them in memory.
+  std::size_t charged_ = 0;
 };
 
 }  // namespace remoteobj::transport_internal

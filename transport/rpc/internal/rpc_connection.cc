@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <span>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
@@ -173,7 +174,7 @@ class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
                    .catch_([this, exchange](kj::Exception&& e) {
                      const std::exception_ptr error = ErrorOf(e, connection_.address_);
                      if (error == nullptr) {
-                       lost_ = true;
+                       NoteLost(e);
                      } else {
                        connection_.Complete(*exchange, error);
                      }
@@ -208,6 +209,14 @@ class RpcConnection::Wire final : private kj::TaskSet::ErrorHandler {
     auto vat = message.initRoot<capnp::rpc::twoparty::VatId>();
     vat.setSide(capnp::rpc::twoparty::Side::SERVER);
     return rpc.bootstrap(vat).castAs<schema::Session>();
+  }
+  void NoteLost(const kj::Exception& e) {
+    constexpr std::string_view kRemote = "remote exception: ";
+    const std::string_view text = e.getDescription().cStr();
+    if (connection_.why_lost_.empty() && text.starts_with(kRemote)) {
+      connection_.why_lost_ = ": " + std::string(text.substr(kRemote.size()));
+    }
+    lost_ = true;
   }
   // Called for requests that no thread waits for.
   void taskFailed(kj::Exception&&) override {}
@@ -323,8 +332,9 @@ void RpcConnection::ThrowLost() const {
   if (goodbye_.load()) {
     throw NotListening(absl::StrCat("the server at ", address_, " has closed"));
   }
-  throw ListenerDied(absl::StrCat("the connection to the server at ", address_, " was lost"),
-                     {.pid = server_pid_}, /*evaluating=*/true);
+  throw ListenerDied(
+      absl::StrCat("the connection to the server at ", address_, " was lost", why_lost_),
+      {.pid = server_pid_}, /*evaluating=*/true);
 }
 
 void RpcConnection::Enter(absl::FunctionRef<void()> inside) {

@@ -258,7 +258,7 @@ NextTurn RpcServer::Impl::Connection::GiveUpTurn() {
 kj::Promise<void> RpcServer::Impl::Connection::Speak() {
   Become(State::kLetIn);
   if (link_->session == nullptr) return kj::READY_NOW;
-  messages_ = kj::heap<BoundedMessageStream>(*stream_, GiveUpTurn());
+  messages_ = kj::heap<BoundedMessageStream>(*stream_, GiveUpTurn(), link_);
   network_ = kj::heap<capnp::TwoPartyVatNetwork>(
       *messages_, capnp::rpc::twoparty::Side::SERVER,
       ReaderLimits(server_.options_.max_message_bytes / sizeof(Word)));

@@ -57,6 +57,9 @@ class RpcAnswer {
   // Returns true if the outcome hands something over. Received() is called when the client has it.
   virtual bool hands_over() = 0;
   virtual void Received() = 0;
+  // Replaces the outcome by the current exception, and takes back what it would hand over. Called
+  // if TakeBytes() has refused the outcome.
+  virtual void Refuse() {}
 };
 
 // One client. Destroyed when the client has gone, after its answers.
@@ -68,6 +71,10 @@ class RpcSession {
   // Called for each object that the client has the server keep for another process. The server
   // holds what this returns for as long as it would keep the object. Throws QuotaExceeded.
   virtual std::shared_ptr<void> ChargeKept() { return nullptr; }
+  // Called as the client's messages take more or less of the server's memory: those that arrive,
+  // until they were handled, and outcomes until they were read. Throws QuotaExceeded.
+  virtual void TakeBytes(std::size_t) {}
+  virtual void ReturnBytes(std::size_t) {}
   // Begins to evaluate a request. `done` is called once when the answer is ready, by any thread;
   // but not if the answer is ready on return, nor after it was destroyed. `done` is short and takes
   // only locks of the server's own, since it may be called with other locks held.

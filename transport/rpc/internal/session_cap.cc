@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/transport/rpc/internal/session_cap.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <new>
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "capnp/capability.h"
 #include "kj/async.h"
 #include "kj/debug.h"
@@ -132,6 +134,9 @@ class ObjectCap final : public schema::Object::Server {
     RpcAnswer& answer = *waiting.answer;
     if (answer.refused()) return SetFailure(context, schema::Failure::Kind::REFUSED, "");
     HeapMessage& outcome = answer.outcome();
+    const std::size_t bytes = outcome.words().size_bytes();
+    link->TakeOutcome(bytes);
+    absl::Cleanup not_sent = [&] { link->Written(bytes); };
     const std::vector<std::shared_ptr<Referent>>& references = answer.references();
     auto results = context
                        .getResults(capnp::MessageSize{outcome.used() + 16,
@@ -148,6 +153,7 @@ class ObjectCap final : public schema::Object::Server {
     if (answer.hands_over()) {
       results.setReceipt(kj::heap<ReceiptCap>(link, std::move(waiting.answer)));
     }
+    std::move(not_sent).Cancel();
   }
 
   const std::shared_ptr<Link> link_;
