@@ -7,10 +7,12 @@
 #include <array>
 #include <cerrno>
 #include <limits>
+#include <map>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -57,18 +59,20 @@ class ReceivedReferences final : public Attachments {
   explicit ReceivedReferences(const ValueReader& in) {
     const ListReader list = in.AsList();
     for (std::size_t i = 0; i < list.size(); ++i) {
-      references_.push_back(Codec<Reference>::Decode(list[i]).referent);
+      std::shared_ptr<Referent> referent = Codec<Reference>::Decode(list[i]).referent;
+      const std::uint64_t id = referent->id();
+      references_.emplace(id, std::move(referent));
     }
   }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
-    for (const std::shared_ptr<Referent>& referent : references_) {
-      if (referent->id() == id) return referent;
-    }
-    throw BadValue("a reference without its object");
+    const auto at = references_.find(id);
+    if (at == references_.end()) throw BadValue("a reference without its object");
+    return at->second;
   }
 
  private:
-  References references_;
+  // The sender chooses the ids: no hash that it could make collide.
+  std::map<std::uint64_t, std::shared_ptr<Referent>> references_;
 };
 
 // Signs one call. A channel may have it written twice; it is signed once.
@@ -155,6 +159,27 @@ const Mac& Key() {
 [[maybe_unused]] const SharedWords& last_number_at_start = LastNumber();
 [[maybe_unused]] const Mac& key_at_start = Key();
 
+// Throws unless the number is new.
+void UseNumber(UsedNumbers& used, std::uint64_t number) {
+  switch (used.Use(number)) {
+    case UsedNumbers::Is::kNew:
+      return;
+    case UsedNumbers::Is::kUsed:
+      // The caller has made it once, unless it is an attacker: a process took it, and died before
+      // the manager had its receipt, so that the manager gave it to another.
+      throw ListenerDied("a process of the pool has begun this call already", {}, true);
+    case UsedNumbers::Is::kTooOld:
+      throw BadValue(
+          "four million later calls have overtaken this call: a process of the pool may have begun "
+          "it already");
+    case UsedNumbers::Is::kTooLarge:
+      throw BadValue(absl::StrCat("a call to a pool has the number ", number,
+                                  ", which no program gets to: a process of this program has "
+                                  "overwritten the count that all its forks share, and pools "
+                                  "refuse all calls until the program is started again"));
+  }
+}
+
 }  // namespace
 
 SharedWords::SharedWords(std::size_t size)
@@ -172,20 +197,20 @@ SharedWords::~SharedWords() { munmap(words_, size_ * sizeof(std::atomic<std::uin
 
 std::uint64_t NewCallNumber() { return LastNumber()[0].fetch_add(1, std::memory_order_relaxed); }
 
-bool UsedNumbers::Use(std::uint64_t number) {
+UsedNumbers::Is UsedNumbers::Use(std::uint64_t number) {
   const std::uint64_t round = number / kBlock / kWords;
-  if (round > std::numeric_limits<std::uint32_t>::max()) return false;
+  if (round > std::numeric_limits<std::uint32_t>::max()) return Is::kTooLarge;
   std::atomic<std::uint64_t>& word = words_[number / kBlock % kWords];
   const std::uint64_t bit = std::uint64_t{1} << (number % kBlock);
   std::uint64_t before = word.load(std::memory_order_relaxed);
   std::uint64_t after = 0;
   do {
     const std::uint64_t round_before = before >> kBlock;
-    if (round_before > round) return false;
-    if (round_before == round && (before & bit) != 0) return false;
+    if (round_before > round) return Is::kTooOld;
+    if (round_before == round && (before & bit) != 0) return Is::kUsed;
     after = (round_before == round ? before : round << kBlock) | bit;
   } while (!word.compare_exchange_weak(before, after, std::memory_order_relaxed));
-  return true;
+  return Is::kNew;
 }
 
 Mac SignatureOf(std::string_view pool, std::uint64_t number, std::span<const std::byte> request) {
@@ -223,8 +248,9 @@ void EvaluateSigned(const RequestReader& request, std::string_view pool, UsedNum
                                      SignatureOf(pool, number, std::as_bytes(message)))) {
     throw BadValue("a pool evaluates only calls that a process of its own program has made to it");
   }
-  if (!used.Use(number)) throw BadValue("a pool evaluates each call once");
+  // They are not signed: a list that can't be read must not use the number.
   ReceivedReferences references(parts[kReferences]);
+  UseNumber(used, number);
   transport_internal::In in(message.data(), message.size());
   in.attachments = &references;
   evaluate(transport_internal::RequestIn(in));

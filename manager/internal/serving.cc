@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -37,16 +38,21 @@ using transport_internal::RpcClient;
 // The references of a call that is evaluated here, and of its outcome.
 class RelayAttachments final : public Attachments {
  public:
-  void Send(std::shared_ptr<Referent> referent) override { sent_.push_back(std::move(referent)); }
+  void Send(std::shared_ptr<Referent> referent) override {
+    const std::uint64_t id = referent->id();
+    sent_.emplace(id, std::move(referent));
+  }
   std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
-    for (const std::shared_ptr<Referent>& referent : sent_) {
-      if (referent->id() == id) return referent;
+    const auto at = sent_.find(id);
+    if (at == sent_.end()) {
+      throw BadValue("a reference to an object that the message does not contain");
     }
-    throw BadValue("a reference to an object that the message does not contain");
+    return at->second;
   }
 
  private:
-  std::vector<std::shared_ptr<Referent>> sent_;
+  // The callers choose the ids: no hash that they could make collide.
+  std::map<std::uint64_t, std::shared_ptr<Referent>> sent_;
 };
 
 struct Answer {

@@ -19,7 +19,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "remoteobj/manager/dict.h"
 #include "remoteobj/manager/internal/relay_messages.h"
 #include "remoteobj/manager/internal/serving.h"
 #include "remoteobj/manager/manager.h"
@@ -43,6 +45,8 @@ namespace remoteobj::manager_internal {
 namespace {
 
 using remoteobj_testing::Eventually;
+using ::testing::HasSubstr;
+using Is = UsedNumbers::Is;
 
 using Arguments = std::vector<AnyValue>;
 using Bytes = std::vector<std::uint8_t>;
@@ -53,6 +57,7 @@ void Die() { raise(SIGKILL); }
 
 // The parts of a call, as they travel.
 constexpr std::size_t kNumber = 0;
+constexpr std::size_t kSignature = 1;
 constexpr std::size_t kRequest = 2;
 
 Bytes BytesOf(const AnyValue& data) {
@@ -114,6 +119,7 @@ class TappedPool {
   }
 
   const Pool& pool() const { return pool_; }
+  std::string identity() const { return relay_->identity(); }
 
  private:
   const std::string secret_ = NewServingSecret();
@@ -121,6 +127,16 @@ class TappedPool {
   const RelayProxy relay_;
   std::optional<PoolWorkers> workers_;
 };
+
+void ExpectBegunAlready(TappedPool& pool, const Arguments& call) {
+  try {
+    pool.Send(call);
+    ADD_FAILURE() << "it was evaluated again";
+  } catch (const ListenerDied& e) {
+    EXPECT_TRUE(e.evaluating());
+    EXPECT_THAT(e.what(), HasSubstr("has begun this call already"));
+  }
+}
 
 TEST(PoolCallsTest, AClientThatReplaysACallWithOtherArguments) {
   Manager manager;
@@ -181,6 +197,8 @@ TEST(PoolCallsTest, AClientThatSendsACallOfItsOwn) {
                                      RelayProxy({pool.pool().referent()}, "Pool")->relayed(), {}),
           View(), absl::InfiniteDuration(), PoolTask<int (*)(int)>{Square}, 3),
       BadValue);
+  // None of them has used the number of the call.
+  EXPECT_EQ(pool.Send(call), 9);
   EXPECT_EQ(pool.pool()->apply(Square, 5), 25);
 }
 
@@ -190,7 +208,7 @@ TEST(PoolCallsTest, AClientThatReplaysACallAtTheSameProcess) {
   const Arguments call = pool.Tap(Square, 3);
   pool.Start(1);
   EXPECT_EQ(pool.Send(call), 9);
-  for (int i = 0; i < 3; ++i) EXPECT_THROW(pool.Send(call), BadValue);
+  for (int i = 0; i < 3; ++i) ExpectBegunAlready(pool, call);
   EXPECT_EQ(pool.pool()->apply(Square, 4), 16);
 }
 
@@ -208,7 +226,7 @@ TEST(PoolCallsTest, AClientThatReplaysACallAtAnotherProcess) {
   pool.Start(2);
   Process first([&] { return pool.Send(call); });
   Eventually("a process evaluates it", [&] { return words[0].load() != 0; });
-  EXPECT_THROW(pool.Send(call), BadValue);
+  ExpectBegunAlready(pool, call);
   words[1] = 1;
   first.Join();
   EXPECT_EQ(*first.result(), 3);
@@ -222,7 +240,7 @@ TEST(PoolCallsTest, AClientThatReplaysACallAfterItsProcessWasReplaced) {
   pool.Start(1);
   EXPECT_EQ(pool.Send(call), 9);
   EXPECT_THROW(pool.pool()->apply(Die), ListenerDied);
-  EXPECT_THROW(pool.Send(call), BadValue);
+  ExpectBegunAlready(pool, call);
   EXPECT_EQ(pool.pool()->apply(Square, 4), 16);
 }
 
@@ -249,7 +267,9 @@ TEST(PoolCallsTest, AClientThatTakesCallsWithTheSecretOfAnotherPool) {
   EXPECT_NE(relay->identity(), RelayProxy({other.referent()}, "Pool")->identity());
 }
 
-// A call that died with its process is not evaluated again, as any other.
+// A call that died with its process is not evaluated again, as any other. The manager sends such a
+// call again itself, if the process died before the manager knew that it had it: to its caller it
+// fails as one whose process died.
 TEST(PoolCallsTest, AClientThatReplaysACallThatKilledItsProcess) {
   Manager manager;
   TappedPool pool(manager);
@@ -259,7 +279,51 @@ TEST(PoolCallsTest, AClientThatReplaysACallThatKilledItsProcess) {
   });
   pool.Start(1);
   EXPECT_THROW(pool.Send(call), ListenerDied);
-  EXPECT_THROW(pool.Send(call), BadValue);
+  ExpectBegunAlready(pool, call);
+}
+
+TEST(PoolCallsTest, ACompromisedForkThatOverwritesTheCount) {
+  Manager manager;
+  TappedPool pool(manager);
+  const Arguments call = pool.Tap(Square, 3);
+  pool.Start(1);
+  const Bytes request = BytesOf(call[kRequest]);
+  const auto numbered = [&](std::uint64_t number) {
+    const transport_internal::Mac signature =
+        SignatureOf(pool.identity(), number, std::as_bytes(std::span(request)));
+    Arguments parts = call;
+    parts[kNumber] = AnyValue::Of(number);
+    parts[kSignature] = AnyValue([&](ValueWriter out) { out.Data(signature); });
+    return parts;
+  };
+  const auto error = [&](std::uint64_t number) -> std::string {
+    try {
+      pool.Send(numbered(number));
+    } catch (const BadValue& e) {
+      return e.what();
+    }
+    return "none";
+  };
+  EXPECT_THAT(error(std::uint64_t{1} << 60), HasSubstr("overwritten the count"));
+  const std::uint64_t number = call[kNumber].As<std::uint64_t>();
+  EXPECT_EQ(pool.Send(numbered(number + (std::uint64_t{1} << 22))), 9);
+  EXPECT_THAT(error(number), HasSubstr("overtaken"));
+}
+
+TEST(PoolCallsTest, ACallWithManyReferences) {
+  Manager manager;
+  const Pool pool = manager.Pool(1);
+  std::vector<Dict<std::string, int>> dicts;
+  for (int i = 0; i < 20; ++i) dicts.push_back(manager.Dict<std::string, int>({{"i", i % 10}}));
+  // Each of them many times.
+  for (int i = 20; i < 1000; ++i) dicts.push_back(dicts[i - 20]);
+  const auto all_there = [](const std::vector<Dict<std::string, int>>& dicts) {
+    for (std::size_t i = 0; i < dicts.size(); i += 7) {
+      if (dicts[i]->at("i") != static_cast<int>(i % 10)) return i;
+    }
+    return dicts.size();
+  };
+  EXPECT_EQ(pool->apply(all_there, dicts), dicts.size());
 }
 
 // A process that has the pool by its name asks the manager for the identity.
@@ -287,19 +351,19 @@ TEST(PoolCallsTest, NumbersAreUsedOnceInAnyOrder) {
   UsedNumbers used;
   for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{31}, std::uint64_t{32},
                                      kSpan - 1, std::uint64_t{1}, kSpan + 64, kSpan + 65}) {
-    EXPECT_TRUE(used.Use(number)) << number;
-    EXPECT_FALSE(used.Use(number)) << number;
+    EXPECT_EQ(used.Use(number), Is::kNew) << number;
+    EXPECT_EQ(used.Use(number), Is::kUsed) << number;
   }
   // Older than the record: it may have been used.
-  EXPECT_FALSE(used.Use(66));
-  EXPECT_TRUE(used.Use(96));
-  EXPECT_TRUE(used.Use(7 * kSpan));
-  EXPECT_FALSE(used.Use(2));
-  EXPECT_FALSE(used.Use(kSpan));
+  EXPECT_EQ(used.Use(66), Is::kTooOld);
+  EXPECT_EQ(used.Use(96), Is::kNew);
+  EXPECT_EQ(used.Use(7 * kSpan), Is::kNew);
+  EXPECT_EQ(used.Use(2), Is::kTooOld);
+  EXPECT_EQ(used.Use(kSpan), Is::kTooOld);
   // Beyond what it can tell apart.
-  EXPECT_TRUE(used.Use((kSpan << 32) - 1));
-  EXPECT_FALSE(used.Use(kSpan << 32));
-  EXPECT_FALSE(used.Use(~std::uint64_t{0}));
+  EXPECT_EQ(used.Use((kSpan << 32) - 1), Is::kNew);
+  EXPECT_EQ(used.Use(kSpan << 32), Is::kTooLarge);
+  EXPECT_EQ(used.Use(~std::uint64_t{0}), Is::kTooLarge);
 }
 
 TEST(PoolCallsTest, NumbersAreThoseOfAllForks) {
@@ -313,8 +377,8 @@ TEST(PoolCallsTest, NumbersAreThoseOfAllForks) {
   other.Join();
   EXPECT_GT(*other.result(), before);
   EXPECT_GT(NewCallNumber(), *other.result());
-  EXPECT_FALSE(used.Use(*other.result()));
-  EXPECT_TRUE(used.Use(before));
+  EXPECT_EQ(used.Use(*other.result()), Is::kUsed);
+  EXPECT_EQ(used.Use(before), Is::kNew);
 }
 
 }  // namespace
