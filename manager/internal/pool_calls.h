@@ -17,10 +17,9 @@
 // Threads:  thread-safe.
 // Errors:   BadValue for a call that is not signed, or whose number can't be told from a used one;
 //           ListenerDied for a call that a process of the pool has begun.
-// Cost:     the request (the arguments, that is) is hashed by the caller and by the process, each
-// at
-//           1.6 GiB a second where the CPU has instructions for SHA-256, and copied about three
-//           times more often than on its way to another object.
+// Cost:     the request, with its arguments, is hashed by the caller and by the process, each at
+//           1.6 GiB a second where the CPU has instructions for SHA-256, and is copied about three
+//           times more than on its way to another object.
 #ifndef REMOTEOBJ_MANAGER_INTERNAL_POOL_CALLS_H_
 #define REMOTEOBJ_MANAGER_INTERNAL_POOL_CALLS_H_
 
@@ -89,7 +88,7 @@ transport_internal::Mac SignatureOf(std::string_view pool, std::uint64_t number,
 std::shared_ptr<Referent> SigningReferent(std::shared_ptr<Referent> object, std::string pool);
 
 // Calls evaluate(request) with the request that a caller has signed. Throws BadValue unless it was
-// signed for this pool, and as above for its number. A call that is refused for its form has not
+// signed for this pool, and as above for its number. A call whose parts can't be read has not
 // used its number.
 void EvaluateSigned(const RequestReader& request, std::string_view pool, UsedNumbers& used,
                     absl::FunctionRef<void(const RequestReader&)> evaluate);
