@@ -52,7 +52,10 @@ bool Call::finished() {
   return finished_;
 }
 
-void Call::Received() { give_back_.clear(); }
+void Call::Received() {
+  give_back_.clear();
+  giving_.clear();
+}
 
 void Call::Refuse() {
   server_.Locked([this] { ObjectServer::Refuse(*this); });

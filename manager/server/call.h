@@ -80,6 +80,8 @@ class Call final : public std::enable_shared_from_this<Call> {
   HeapMessage outcome_;
   std::vector<std::shared_ptr<Referent>> references_;
   std::vector<std::function<void()>> give_back_;
+  // The other objects of a batch to which functions of give_back_ belong.
+  std::vector<std::shared_ptr<Entry>> giving_;
   std::any memory_;
 
   // Guarded by the server's mutex:

@@ -14,11 +14,13 @@
 namespace remoteobj::manager_internal {
 namespace {
 
-constexpr std::size_t kStep = 1000;
+constexpr std::size_t kStep = 1000;            // Values and references.
+constexpr std::size_t kObjectsAtOnce = 1000;   // To be destroyed.
+constexpr std::size_t kReferencesSent = 1000;  // They cause a run.
 constexpr absl::Duration kFirstDelay = absl::Milliseconds(50);
-// An object on its way to another process is kept for a minute.
+// An object on its way to another process is kept for a minute: the last run comes after that.
 constexpr absl::Duration kLastDelay = absl::Minutes(5);
-constexpr int kPause = 10;
+constexpr int kPause = 10;  // Times as long as the lock was held.
 
 // Disjoint sets of places: union-find.
 class Groups {
@@ -41,13 +43,12 @@ class Groups {
 void CycleCollector::MayStore(Entry& entry) {
   if (entry.how().scan == nullptr) return;
   mutex_.AssertHeld();
-  if (&entry == scanned_) scanned_ = nullptr;
   if (!entry.may_store()) {
     candidates_.push_back(entry.weak_from_this());
     entry.may_store() = true;
   }
   // A client that stays, and drops cycles: a run is due when it may find as many as it looks at.
-  if (++stored_ < kStep + candidates_.size()) return;
+  if (++stored_ < kReferencesSent + candidates_.size()) return;
   stored_ = 0;
   Released();
 }
@@ -108,10 +109,13 @@ bool CycleCollector::Pause(absl::Duration duration) {
 void CycleCollector::Run() {
   const std::vector<Node> nodes = ScanCandidates();
   Candidates suspects;
-  const std::vector<std::vector<std::size_t>> groups = Find(nodes).groups;
+  const Deadline compared = Deadline::Now();
+  const Graph graph(nodes);
+  const std::vector<std::vector<std::size_t>> groups = graph.GroupsWithout(graph.Held(nodes));
+  if (!Pause(-compared.left())) return;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     for (const std::size_t place : groups[i]) suspects.push_back(nodes[place].entry);
-    if (i + 1 < groups.size() && suspects.size() < kStep) continue;
+    if (i + 1 < groups.size() && suspects.size() < kObjectsAtOnce) continue;
     const Deadline begun = Deadline::Now();
     Destroy(suspects);
     suspects.clear();
@@ -137,14 +141,16 @@ bool CycleCollector::ScanSome(std::size_t& next, ReferenceScan& scan, std::vecto
   for (std::size_t left = kStep; left > 0;) {
     if (next == candidates_.size()) return false;
     const std::shared_ptr<Entry>& entry = seen.emplace_back(candidates_[next].lock());
-    if (entry != nullptr) {
-      if (scan.done) scanned_ = entry.get();  // It begins.
+    // An object that was destroyed as a part of a cycle may have its entry still.
+    const bool exists = entry != nullptr && entry->object() != nullptr;
+    if (exists) {
       scan.left = left;
       entry->how().scan(entry->object(), scan);
       if (!scan.done) return true;
     }
-    const bool stores = !scan.found.empty() || scan.may_store || scanned_ != entry.get();
-    if (entry == nullptr || !stores) {
+    // One that takes several steps may have moved a reference from one part to another meanwhile.
+    const bool stores = !scan.found.empty() || scan.may_store || scan.several;
+    if (!exists || !stores) {
       // It stores no reference, and becomes a candidate again when it is sent one.
       if (entry != nullptr) entry->may_store() = false;
       candidates_[next] = std::move(candidates_.back());
@@ -162,49 +168,56 @@ bool CycleCollector::ScanSome(std::size_t& next, ReferenceScan& scan, std::vecto
   return true;
 }
 
-// Objects that are held lead to others that are: what remains is reached from nowhere.
-CycleCollector::Found CycleCollector::Find(const std::vector<Node>& nodes) {
+CycleCollector::Graph::Graph(const std::vector<Node>& nodes)
+    : contains(nodes.size()), stored(nodes.size()) {
   absl::flat_hash_map<const Referent*, std::size_t> places;
   places.reserve(nodes.size());
   for (std::size_t i = 0; i < nodes.size(); ++i) places.emplace(nodes[i].object, i);
-  // The references among the nodes.
-  const auto each = [&](std::size_t from, auto visit) {
-    for (const Referent* object : nodes[from].contains) {
-      if (const auto at = places.find(object); at != places.end()) visit(at->second);
-    }
-  };
-  std::vector<std::size_t> stored(nodes.size());
-  for (std::size_t i = 0; i < nodes.size(); ++i) each(i, [&](std::size_t to) { ++stored[to]; });
-  Found found;
-  found.held.resize(nodes.size());
-  std::vector<std::size_t> reached;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (nodes[i].references == stored[i]) continue;
-    found.held[i] = true;
-    reached.push_back(i);
+    for (const auto& [object, count] : nodes[i].contains) {
+      const auto at = places.find(object);
+      if (at == places.end()) continue;
+      contains[i].push_back(at->second);
+      stored[at->second] += count;
+    }
+  }
+}
+
+std::vector<bool> CycleCollector::Graph::Held(const std::vector<Node>& nodes) const {
+  std::vector<bool> held(nodes.size());
+  std::vector<std::size_t> reached;
+  const auto reach = [&](std::size_t place) {
+    if (held[place]) return;
+    held[place] = true;
+    reached.push_back(place);
+  };
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].references != stored[i]) reach(i);
   }
   while (!reached.empty()) {
     const std::size_t from = reached.back();
     reached.pop_back();
-    each(from, [&](std::size_t to) {
-      if (found.held[to]) return;
-      found.held[to] = true;
-      reached.push_back(to);
-    });
+    for (const std::size_t to : contains[from]) reach(to);
   }
-  Groups groups(nodes.size());
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (found.held[i]) continue;
-    each(i, [&](std::size_t to) {
-      if (!found.held[to]) groups.Join(i, to);
-    });
+  return held;
+}
+
+std::vector<std::vector<std::size_t>> CycleCollector::Graph::GroupsWithout(
+    const std::vector<bool>& held) const {
+  Groups groups(held.size());
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    if (held[i]) continue;
+    for (const std::size_t to : contains[i]) {
+      if (!held[to]) groups.Join(i, to);
+    }
   }
+  std::vector<std::vector<std::size_t>> found;
   absl::flat_hash_map<std::size_t, std::size_t> numbers;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (found.held[i]) continue;
-    const auto [at, added] = numbers.try_emplace(groups.Of(i), found.groups.size());
-    if (added) found.groups.emplace_back();
-    found.groups[at->second].push_back(i);
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    if (held[i]) continue;
+    const auto [at, added] = numbers.try_emplace(groups.Of(i), found.size());
+    if (added) found.emplace_back();
+    found[at->second].push_back(i);
   }
   return found;
 }
@@ -218,18 +231,19 @@ void CycleCollector::Destroy(const Candidates& suspects) {
     std::vector<Node> nodes;
     for (const std::weak_ptr<Entry>& suspect : suspects) {
       std::shared_ptr<Entry> entry = suspect.lock();
-      if (entry == nullptr) continue;
+      if (entry == nullptr || entry->object() == nullptr) continue;
       ReferenceScan scan(std::numeric_limits<std::size_t>::max());
       entry->how().scan(entry->object(), scan);
       nodes.push_back({.object = entry.get(), .contains = std::move(scan.found)});
       entries.push_back(std::move(entry));
     }
-    objects.reserve(entries.size());  // From here on nothing may fail half-way.
+    const Graph graph(nodes);
+    objects.reserve(entries.size());  // Once the first one has left the table, nothing may fail.
     const std::vector<bool> held = table_.EraseUnless(entries, [&] {
       for (std::size_t i = 0; i < nodes.size(); ++i) {
         nodes[i].references = static_cast<std::size_t>(entries[i].use_count() - 1);
       }
-      return Find(nodes).held;
+      return graph.Held(nodes);
     });
     for (std::size_t i = 0; i < entries.size(); ++i) {
       if (!held[i]) objects.push_back(entries[i]->TakeObject());

@@ -27,17 +27,20 @@
 // stored; then after four times as long, up to minutes, since calls and timers may still hold what
 // a client has left. It has a thread, which runs only then, and only if there are candidates.
 //
-// Cost:     none for calls without references. A step holds the server's lock for 1,000 objects and
-//           values (about 1 ms if nothing is optimized), and is followed by a pause of ten times as
-//           long. The second pass holds it for as long as a call takes that reads all values of the
-//           group, or of several groups of up to 1,000 objects. A run takes about 100 bytes for
-//           each candidate, and 16 for each reference.
+// Cost:     none for calls without references. A step holds the server's lock for 1,000 objects,
+//           values and references (about 1 ms if nothing is optimized), or for one value, if that
+//           has more references. The second pass holds it for as long as calls take that read all
+//           values of the group, or of several groups of up to 1,000 objects. A pause of ten times
+//           as long follows each of these, so that others have nine tenths of the lock's time. A
+//           run takes about 100 bytes for each candidate, and 32 for each other object that it
+//           refers to.
 // Threads:  thread-safe.
 // Lifetime: the server's. Stop() before the objects are destroyed.
 // Not here: cycles through an object of a user's type, a stream, or a client's object.
 #ifndef REMOTEOBJ_MANAGER_SERVER_CYCLES_H_
 #define REMOTEOBJ_MANAGER_SERVER_CYCLES_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -45,6 +48,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "remoteobj/manager/server/worker_pool.h"
@@ -58,25 +62,33 @@ namespace remoteobj::manager_internal {
 class Entry;
 class ObjectTable;
 
-// Collects the references in the values that an object stores, in one or more steps. An object may
+// Counts the references in the values that an object stores, in one or more steps. An object may
 // change between two steps; then some references may be missed.
 class ReferenceScan {
  public:
+  using Counts = absl::flat_hash_map<const Referent*, std::size_t>;
+
   explicit ReferenceScan(std::size_t most) : left(most) {}
 
-  // Looks at the elements from `at` on, which moves, until `left` of them were looked at.
+  // Looks at the elements from `at` on, which moves, until `left` is used up.
   template <typename Iterator, typename F>
   void Look(Iterator& at, const Iterator& end, F look) {
-    for (; at != end && left > 0; ++at, --left) look(*at);
+    for (; at != end && left > 0; ++at) {
+      --left;
+      look(*at);
+    }
     done = at == end;
+    several |= !done;
   }
   void Add(const AnyValue& value) {
-    for (const auto& reference : value.references()) found.push_back(reference.get());
+    for (const auto& reference : value.references()) ++found[reference.get()];
+    left -= std::min(left, value.references().size());
   }
 
-  std::vector<const Referent*> found = {};
-  std::size_t left;  // The elements that this step may still look at.
+  Counts found = {};
+  std::size_t left;  // The elements and references that this step may still look at.
   bool done = true;
+  bool several = false;  // It takes several steps.
   // True if the object may store further references without being sent them.
   bool may_store = false;
   // The last element that was looked at: one of these, as suits the type.
@@ -119,17 +131,21 @@ class CycleCollector {
   struct Node {
     const Referent* object = nullptr;
     std::size_t references = 0;
-    std::vector<const Referent*> contains = {};
+    ReferenceScan::Counts contains = {};
     std::weak_ptr<Entry> entry = {};
   };
-  // By their places among the nodes.
-  struct Found {
-    std::vector<bool> held = {};
-    // Connected groups of those that are not held.
-    std::vector<std::vector<std::size_t>> groups = {};
+  // The references among nodes, by the places of these.
+  struct Graph {
+    explicit Graph(const std::vector<Node>& nodes);
+    // Returns which nodes are held from outside, or led to by those that are.
+    std::vector<bool> Held(const std::vector<Node>& nodes) const;
+    // Returns the connected groups of the others.
+    std::vector<std::vector<std::size_t>> GroupsWithout(const std::vector<bool>& held) const;
+
+    std::vector<std::vector<std::size_t>> contains;
+    std::vector<std::size_t> stored;  // How many references to each are in the others' values.
   };
 
-  static Found Find(const std::vector<Node>& nodes);
   void Work();
   void Run();
   // The first pass.
@@ -148,9 +164,7 @@ class CycleCollector {
 
   // Guarded by the mutex:
   Candidates candidates_;
-  // The candidate that is scanned in several steps. Null if it was sent a reference between them.
-  const Entry* scanned_ = nullptr;
-  std::size_t stored_ = 0;  // Requests with references since the last run that these caused.
+  std::size_t stored_ = 0;  // References that were sent since the last run that these caused.
   Deadline next_ = Deadline::Never();
   absl::Duration delay_;
   bool working_ = false;

@@ -314,6 +314,7 @@ void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::
       const Session* const session = call.session_.get();
       call.entry_ =
           another ? FindFor(session, request[begin - 1].Arguments()[0].AsObject()) : first;
+      if (another) call.giving_.push_back(call.entry_);
       const RegisteredType& how = call.entry_->how();
       if (!how.built_in || how.relay != nullptr || call.entry_->id() == 0) {
         throw BadValue(
@@ -336,8 +337,9 @@ void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::
     }
     call.memory_.reset();
     // The functions that take a hand-over back belong to the object.
-    if (call.give_back_.size() != handed_over && call.entry_ != first) {
-      call.give_back_.push_back([kept = call.entry_] {});
+    const bool gives = call.give_back_.size() != handed_over;
+    if (!gives && !call.giving_.empty() && call.giving_.back() == call.entry_) {
+      call.giving_.pop_back();
     }
     begin = end + 1;
   }

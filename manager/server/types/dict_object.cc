@@ -131,6 +131,7 @@ bool DictObject::compare_exchange(const AnyValue& key, const AnyValue& expected,
 
 void DictObject::Scan(ReferenceScan& scan) const {
   auto at = scan.last_key ? entries_.After(*scan.last_key) : entries_.begin();
+  scan.last_key.reset();  // Its references would count as from outside.
   scan.Look(at, entries_.end(), [&](const auto& entry) {
     scan.Add(entry.key);
     scan.Add(entry.mapped);

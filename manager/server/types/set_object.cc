@@ -115,6 +115,7 @@ void SetObject::symmetric_difference_update(Values others) {
 
 void SetObject::Scan(ReferenceScan& scan) const {
   auto at = scan.last_key ? values_.After(*scan.last_key) : values_.begin();
+  scan.last_key.reset();  // Its references would count as from outside.
   scan.Look(at, values_.end(), [&](const auto& entry) { scan.Add(entry.key); });
   if (!scan.done) scan.last_key = std::prev(at)->key;
 }
