@@ -79,7 +79,7 @@ class ListInterface {
   virtual void assign(std::int64_t begin, std::int64_t end, Values values) = 0;
   // Sets the value if it equals `expected`. Returns true if it did.
   virtual bool compare_exchange(std::int64_t index, const T& expected, T desired) = 0;
-  // Repeats the values that many times.
+  // Repeats the values that many times. Throws std::length_error beyond 1 GiB.
   virtual void repeat(std::int64_t times) = 0;
 
   // Removes and returns the value.

@@ -189,6 +189,7 @@ TEST_F(ListTest, Asks) {
   EXPECT_EQ(l->size(), 4u);
   ExpectThrows<std::length_error>([&] { l *= std::numeric_limits<std::int64_t>::max(); },
                                   "a list of 4 values");
+  ExpectThrows<std::length_error>([&] { l *= 1 << 26; }, "1 GiB");
 }
 
 TEST_F(ListTest, SortsNumbersAndTexts) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/internal/serving.h"
@@ -52,6 +53,7 @@ class Loose {
   int clear() { return part_.number = 0; }
   std::string key() const { return CurrentCaller().key; }
   int pid() const { return CurrentCaller().pid; }
+  int uid() const { return static_cast<int>(CurrentCaller().uid.value_or(UINT32_MAX)); }
   std::uint64_t connection() const { return CurrentCaller().connection; }
   // The overload that is not const changes something.
   int look() { return ++part_.number; }
@@ -64,7 +66,7 @@ class Loose {
  private:
   mutable Part part_;
 };
-REMOTEOBJ_DESCRIBE(Loose, itself, part, number, set, clear, key, pid, connection,
+REMOTEOBJ_DESCRIBE(Loose, itself, part, number, set, clear, key, pid, uid, connection,
                    (look, int() const), restart)
 
 struct Shelf {
@@ -145,6 +147,26 @@ TEST_F(RightsTest, AReadOnlyClientChangesNothingBehindConstMethods) {
   EXPECT_EQ(loose->number(), 1);
   loose->set(2);
   EXPECT_EQ(there->number(), 2);
+}
+
+TEST_F(RightsTest, AMethodIsToldTheUserThatCalls) {
+  const auto loose = manager_.Create<Loose>("Loose");
+  EXPECT_EQ(loose->uid(), static_cast<int>(getuid()));
+}
+
+// Also the program that starts the manager.
+TEST_F(RightsTest, AUserIsRestrictedByTheUsersPolicy) {
+  Manager manager(NewAddress(),
+                  {.authkey = kKey,
+                   .keys = {{.name = "maker", .key = kMaker, .policy = {.create = true}}},
+                   .users = {{.uid = getuid(), .policy = ReadOnly()}}});
+  manager.Start();
+  const std::string user = absl::StrCat("uid ", getuid());
+  ExpectNotAllowed(user, [&] { manager.Value<int>(1); });
+  ExpectNotAllowed(user, [&] { manager.Unpublish("name"); });
+  // A restricted key comes first.
+  Manager maker = Manager::Connect(manager.address(), {.authkey = kMaker});
+  maker.Value<int>(1) = 2;
 }
 
 TEST_F(RightsTest, AReadOnlyClientCallsTheConstOverload) {

@@ -54,6 +54,17 @@ TEST_F(SemaphoreTest, Counts) {
   EXPECT_THROW(a_.Make<Semaphore>(-1), std::invalid_argument);
 }
 
+// Each unit was looked for among all, with the server's lock held: for minutes.
+TEST_F(SemaphoreTest, AClientThatReleasesTheManyUnitsOfOthers) {
+  constexpr int kUnits = 100'000;
+  const auto seats = a_.Make<BoundedSemaphore>(2 * kUnits);
+  const auto others = b_.Get(seats);
+  for (int i = 0; i < kUnits; ++i) seats->acquire();
+  for (int i = 0; i < kUnits; ++i) others->acquire();
+  others->release(2 * kUnits);
+  EXPECT_THROW(seats->release(), std::invalid_argument);
+}
+
 TEST_F(SemaphoreTest, ABoundedOneHasNoMoreThanAtFirst) {
   const auto seats = a_.Make<BoundedSemaphore>(3);
   EXPECT_THROW(seats->release(), std::invalid_argument);

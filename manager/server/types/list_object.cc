@@ -77,9 +77,13 @@ void ListObject::extend(Values values) {
 
 void ListObject::repeat(std::int64_t times) {
   if (times <= 0) return clear();
+  constexpr std::size_t kMostBytes = std::size_t{1} << 30;
   const std::size_t size = values_.size();
-  if (size > values_.max_size() / static_cast<std::uint64_t>(times)) {
-    throw std::length_error(absl::StrCat("a list of ", size, " values ", times, " times"));
+  std::size_t bytes = 0;
+  for (const AnyValue& value : values_) bytes += sizeof value + value.bytes();
+  if (bytes > kMostBytes / static_cast<std::uint64_t>(times)) {
+    throw std::length_error(absl::StrCat("a list of ", size, " values, ", bytes, " bytes, ", times,
+                                         " times: 1 GiB is the most that a call can ask for"));
   }
   values_.reserve(size * static_cast<std::size_t>(times));
   for (std::size_t i = size; i < size * static_cast<std::size_t>(times); ++i) {

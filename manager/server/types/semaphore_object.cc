@@ -1,11 +1,36 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/server/types/semaphore_object.h"
 
-#include <algorithm>
 #include <limits>
 #include <stdexcept>
 
 namespace remoteobj::manager_internal {
+
+void Holders::Add(ClientId client) {
+  const std::uint64_t number = next_++;
+  by_client_[client].insert(number);
+  all_.emplace(number, client);
+}
+
+bool Holders::RemoveOf(ClientId client) {
+  const auto own = by_client_.find(client);
+  if (own == by_client_.end()) return false;
+  all_.erase(*own->second.begin());
+  own->second.erase(own->second.begin());
+  if (own->second.empty()) by_client_.erase(own);
+  return true;
+}
+
+bool Holders::RemoveOldest() { return !all_.empty() && RemoveOf(all_.begin()->second); }
+
+std::size_t Holders::RemoveAllOf(ClientId client) {
+  const auto own = by_client_.find(client);
+  if (own == by_client_.end()) return 0;
+  const std::size_t units = own->second.size();
+  for (const std::uint64_t number : own->second) all_.erase(number);
+  by_client_.erase(own);
+  return units;
+}
 
 SemaphoreObject::SemaphoreObject(std::int64_t value, bool bounded)
     : first_value_(value), bounded_(bounded), value_(value) {
@@ -24,14 +49,11 @@ bool SemaphoreObject::acquire(WaitTime timeout) {
     return true;
   }
   const ClientId client = call.client();
-  holders_.push_back(client);
+  holders_.Add(client);
   call.LeavesSomething();
   // When this is called, the client may be gone, or others may have released its units.
   call.IfNotReceived([this, client] {
-    const auto own = std::find(holders_.begin(), holders_.end(), client);
-    if (own == holders_.end()) return;
-    holders_.erase(own);
-    PutBack(1);
+    if (holders_.RemoveOf(client)) PutBack(1);
   });
   return true;
 }
@@ -44,9 +66,8 @@ void SemaphoreObject::release(std::int64_t units) {
   }
   // The caller's own first, then the oldest.
   const ClientId client = CurrentCall().client();
-  for (std::int64_t i = units; i > 0 && !holders_.empty(); --i) {
-    const auto own = std::find(holders_.begin(), holders_.end(), client);
-    holders_.erase(own == holders_.end() ? holders_.begin() : own);
+  for (std::int64_t i = units; i > 0; --i) {
+    if (!holders_.RemoveOf(client) && !holders_.RemoveOldest()) break;
   }
   PutBack(units);
 }
@@ -57,7 +78,7 @@ void SemaphoreObject::PutBack(std::int64_t units) {
 }
 
 void SemaphoreObject::ClientGone(ClientId client) {
-  PutBack(static_cast<std::int64_t>(std::erase(holders_, client)));
+  PutBack(static_cast<std::int64_t>(holders_.RemoveAllOf(client)));
 }
 
 }  // namespace remoteobj::manager_internal

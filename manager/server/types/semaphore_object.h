@@ -12,13 +12,32 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
+#include <map>
+#include <set>
 
 #include "absl/time/time.h"
 #include "remoteobj/manager/semaphore.h"
 #include "remoteobj/manager/server/current_call.h"
 
 namespace remoteobj::manager_internal {
+
+// The clients that hold units, in the order in which they acquired them. Each operation takes
+// logarithmic time: a client chooses how many units there are.
+class Holders {
+ public:
+  void Add(ClientId client);
+  // Removes the client's oldest unit. Returns false if it has none.
+  bool RemoveOf(ClientId client);
+  // Removes the oldest unit. Returns false if there is none.
+  bool RemoveOldest();
+  // Returns how many there were.
+  std::size_t RemoveAllOf(ClientId client);
+
+ private:
+  std::uint64_t next_ = 0;
+  std::map<std::uint64_t, ClientId> all_;
+  std::map<ClientId, std::set<std::uint64_t>> by_client_;
+};
 
 class SemaphoreObject final : public SharedObject, public SemaphoreInterface {
  public:
@@ -39,9 +58,7 @@ class SemaphoreObject final : public SharedObject, public SemaphoreInterface {
   const std::int64_t first_value_;
   const bool bounded_;
   std::int64_t value_;
-  // The holder of each held unit, in the order in which they were acquired. Their number is max(0,
-  // first_value_ - value_).
-  std::list<ClientId> holders_;
+  Holders holders_;  // Of max(0, first_value_ - value_) units.
   WaitList waiters_;
 };
 
