@@ -69,10 +69,11 @@ struct UserPolicy {
 REMOTEOBJ_DESCRIBE(UserPolicy, uid, policy)
 
 // For clients by TLS whose certificate has that name, if they have no restricted key. Of several
-// policies that fit a client, the first one holds.
+// policies that fit a client, the first one holds. A client that none fits, and that has the
+// manager's key, may do everything.
 struct CertificatePolicy {
   // A host name, an URI or an address of mail among the certificate's alternative names, or its
-  // common name if it has none of these. No wildcards.
+  // common name, in lower case. No wildcards.
   std::string name = {};
   Policy policy = {};
 };

@@ -9,8 +9,9 @@
 // another thread was changing, but for that of dl_iterate_phdr: if another thread held it, the
 // child waits for ever. This lock is one that fork() waits for.
 //
-// Threads:  recursive: dlclose may run the destructors of a library, which may come back here. It
-//           is a leaf lock otherwise.
+// Threads:  recursive: dlclose may run the destructors of a library, which may come back here. The
+//           loader's own locks are taken within it. So a library whose constructors, as it is
+//           loaded, fork or catch errors in an Except can wait for a thread that does either.
 // Not here: calls of the loader by others, in a program that forks beside them.
 #ifndef REMOTEOBJ_EXCEPT_INTERNAL_LOADER_LOCK_H_
 #define REMOTEOBJ_EXCEPT_INTERNAL_LOADER_LOCK_H_

@@ -308,6 +308,7 @@ void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::
   for (std::size_t i = 0, begin = 0; i < chains; ++i) {
     const std::size_t end = request.EndOfChain(begin);
     const std::size_t handed_over = call.give_back_.size();
+    const std::size_t giving = call.giving_.size();
     OutcomeWriter one = outcomes[i];
     try {
       const bool another = i != 0 && request[begin - 1].Arguments().size() != 0;
@@ -337,10 +338,7 @@ void ObjectServer::EvaluateBatch(Call& call, const RequestReader& request, std::
     }
     call.memory_.reset();
     // The functions that take a hand-over back belong to the object.
-    const bool gives = call.give_back_.size() != handed_over;
-    if (!gives && !call.giving_.empty() && call.giving_.back() == call.entry_) {
-      call.giving_.pop_back();
-    }
+    if (call.give_back_.size() == handed_over) call.giving_.resize(giving);
     begin = end + 1;
   }
   call.entry_ = first;
@@ -461,7 +459,7 @@ std::shared_ptr<Call> ObjectServer::Begin(ClientId client, std::shared_ptr<Entry
     call->turn_ = std::move(turn);
   }
   try {
-    if (call->nested_ > kMostNested && call->place_ == Place::kOnThread) {
+    if (call->nested_ > kMostNested && call->place_ != Place::kUnderLock) {
       throw BadValue(absl::StrCat("calls of a manager's objects to one another that are nested ",
                                   "more than ", kMostNested, " deep"));
     }
@@ -500,8 +498,11 @@ void ObjectServer::ChargeOnce(Call& call) {
   const std::shared_ptr<Account> account = call.server_.AccountOf(call);
   if (account == nullptr) return;
   Charge one(account, &Account::calls);
-  call.bytes_ = Charge(account, &Account::call_bytes, call.request_->words().size_bytes(),
-                       /*at_least_one=*/true);
+  // A nested call is one of few, and has what the call around it has been charged for.
+  if (call.nested_ == 0) {
+    call.bytes_ = Charge(account, &Account::call_bytes, call.request_->words().size_bytes(),
+                         /*at_least_one=*/true);
+  }
   call.charge_ = std::move(one);
 }
 

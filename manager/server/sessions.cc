@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "remoteobj/transport/rpc/internal/network.h"
 
@@ -35,7 +36,8 @@ Sessions::Sessions(const Quotas& quotas, const std::map<std::string, Policy>& ke
   }
   for (const auto& [name, policy] : certificates) {
     rights_of_certificates_.emplace_back(
-        name, std::make_shared<Rights>(absl::StrCat("certificate ", name), policy));
+        absl::AsciiStrToLower(name),
+        std::make_shared<Rights>(absl::StrCat("certificate ", name), policy));
   }
 }
 

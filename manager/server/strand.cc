@@ -76,9 +76,19 @@ bool Strand::RunFirst(const std::shared_ptr<void>& owner) {
     const absl::MutexLock lock(&mutex_);
     work = std::move(line_.front().work);
   }
-  work();
-  work = nullptr;
+  try {
+    work();
+    work = nullptr;
+  } catch (...) {
+    const absl::MutexLock lock(&mutex_);
+    if (PopFirst(owner)) pool_.RunSometime([this, owner] { RunAll(owner); });
+    throw;
+  }
   const absl::MutexLock lock(&mutex_);
+  return PopFirst(owner);
+}
+
+bool Strand::PopFirst(const std::shared_ptr<void>& owner) {
   const std::shared_ptr<ThreadShare> share = std::move(line_.front().share);
   line_.pop_front();
   // If there is none, Release() may have another thread run this line.

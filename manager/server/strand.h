@@ -64,6 +64,8 @@ class Strand {
   bool GivesTurn();
   // Runs the first function. Returns true if another one may run.
   bool RunFirst(const std::shared_ptr<void>& owner);
+  // Removes the first function, which has run. Returns true if another one may run.
+  bool PopFirst(const std::shared_ptr<void>& owner);
 
   absl::Mutex& mutex_;
   WorkerPool& pool_;

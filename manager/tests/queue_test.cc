@@ -65,7 +65,7 @@ TYPED_TEST(QueueTest, AClientThatReleasesAQueueOfItsBatch) {
   std::optional<TypeParam> second(this->a_.template Make<TypeParam>());
   (*second)->put(7);
   const auto write = [&](RequestWriter request) {
-    const OperationsWriter operations = request.Operations(5);
+    const OperationsWriter operations = request.Operations(8);
     operations.Set(0, OperationKind::kGetAttribute, "size", 0);
     operations.Set(1, OperationKind::kCall, {}, 0);
     operations.Set(2, OperationKind::kNext, {}, 0);
@@ -73,6 +73,11 @@ TYPED_TEST(QueueTest, AClientThatReleasesAQueueOfItsBatch) {
     operations.Arguments(2, 1)[0].Object(object.id(), object.type());
     operations.Set(3, OperationKind::kGetAttribute, "try_get", 0);
     operations.Set(4, OperationKind::kCall, {}, 0);
+    // An object that is not there leaves the one before it alone.
+    operations.Set(5, OperationKind::kNext, {}, 0);
+    operations.Arguments(5, 1)[0].Object(999'999, object.type());
+    operations.Set(6, OperationKind::kGetAttribute, "size", 0);
+    operations.Set(7, OperationKind::kCall, {}, 0);
   };
   std::unique_ptr<PendingCall> batch = first.referent()->channel().Start(write, Deadline::Never());
   EXPECT_TRUE(batch->ready());

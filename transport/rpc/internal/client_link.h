@@ -19,6 +19,7 @@
 #include "kj/async.h"
 #include "kj/debug.h"
 #include "kj/exception.h"
+#include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/rpc/internal/bounded_message_stream.h"
 #include "remoteobj/transport/rpc/internal/rpc_server.h"
 #include "remoteobj/transport/rpc/internal/rpc_service.h"
@@ -61,6 +62,8 @@ struct Link final : MessageMemory {
 
   RpcServer& server;
   std::function<void()> after_call;
+  // Returns what is charged for memory that the client has freed meanwhile. Null without such.
+  std::function<void()> reclaim = nullptr;
   // With what RpcSession::ChargeKept() returned.
   std::function<void(std::shared_ptr<Referent>, std::shared_ptr<void> charge)> keep;
   std::shared_ptr<Kept> kept;
@@ -74,7 +77,14 @@ struct Link final : MessageMemory {
 
   // What is charged when the session ends is returned by that.
   void Take(std::size_t bytes) override {
-    if (session != nullptr) session->TakeBytes(bytes);
+    if (session == nullptr) return;
+    try {
+      session->TakeBytes(bytes);
+    } catch (const QuotaExceeded&) {
+      if (reclaim == nullptr) throw;
+      reclaim();
+      session->TakeBytes(bytes);
+    }
   }
   void Return(std::size_t bytes) override {
     if (session != nullptr) session->ReturnBytes(bytes);

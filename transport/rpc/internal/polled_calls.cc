@@ -13,9 +13,11 @@ namespace remoteobj::transport_internal {
 
 PolledCalls::PolledCalls(std::shared_ptr<Link> link) : link_(std::move(link)), bell_(NewBell()) {
   listener_.Open();
+  link_->reclaim = [this] { ReturnFreed(); };
 }
 
 PolledCalls::~PolledCalls() {
+  link_->reclaim = nullptr;
   // First, since a refusal would overwrite the mark that an outcome was received.
   for (unsigned slot = 0; slot < kSlots; ++slot) Settle(slot, /*gone=*/true);
   listener_.Close();
@@ -37,7 +39,6 @@ bool PolledCalls::Rest() {
 }
 
 void PolledCalls::ChargeLarge(std::size_t bytes) {
-  ReturnFreed();
   link_->Take(bytes);
   charged_ += bytes;
 }

@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "remoteobj/transport/errors.h"
@@ -182,31 +183,39 @@ void UseAuthorities(SSL_CTX* context, const TlsOptions& options) {
   }
 }
 
-std::string TextOf(const ASN1_STRING* text) {
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-          static_cast<std::size_t>(ASN1_STRING_length(text))};
+// In UTF-8 and in lower case: the case of a host name says nothing. Throws AuthenticationError for
+// one that is no text, or has a NUL: an authority may have signed "client\0.other".
+std::string NameIn(const ASN1_STRING* text) {
+  unsigned char* utf8 = nullptr;
+  const int size = ASN1_STRING_to_UTF8(&utf8, text);
+  std::string name;
+  if (size > 0) name.assign(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size));
+  if (size >= 0) OPENSSL_free(utf8);
+  if (size < 0 || name.find('\0') != std::string::npos) {
+    throw AuthenticationError("the peer's certificate has a name that is no text");
+  }
+  return absl::AsciiStrToLower(name);
 }
 
 std::vector<std::string> NamesOf(X509* certificate) {
   std::vector<std::string> names;
+  const auto add = [&](const ASN1_STRING* text) {
+    std::string name = NameIn(text);
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  };
   const Owned<GENERAL_NAMES> others(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; others != nullptr && i < static_cast<int>(sk_GENERAL_NAME_num(others.get()));
        ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(others.get(), i);
     if (name->type == GEN_DNS || name->type == GEN_URI || name->type == GEN_EMAIL) {
-      names.push_back(TextOf(name->d.ia5));
+      add(name->d.ia5);
     }
   }
   const auto* const subject = X509_get_subject_name(certificate);
-  const int place = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (names.empty() && place >= 0) {
-    names.push_back(TextOf(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place))));
+  for (int place = -1; (place = X509_NAME_get_index_by_NID(subject, NID_commonName, place)) >= 0;) {
+    add(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
   }
-  // An authority that signs what it is given may have signed "client\0.other".
-  std::erase_if(names, [](const std::string& name) {
-    return name.empty() || name.find('\0') != std::string::npos;
-  });
   return names;
 }
 
