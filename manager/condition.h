@@ -88,6 +88,13 @@ class Condition final
   static constexpr std::string_view kTypeId = "Condition";
   static std::string Type() { return "Condition"; }
   using Lockable::Lockable;
+  // A mutex of C++, for std::scoped_lock and std::unique_lock. lock() waits; the others return
+  // false if the calling thread did not get it in time. unlock() never throws.
+  using Lockable::lock;
+  using Lockable::try_lock;
+  using Lockable::try_lock_for;
+  using Lockable::try_lock_until;
+  using Lockable::unlock;
 };
 
 }  // namespace remoteobj

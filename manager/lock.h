@@ -3,8 +3,8 @@
 // Locks that processes share by a manager. Locks of a process that dies are released.
 //
 //   remoteobj::Lock lock = manager.Lock();
-//   { std::scoped_lock guard(lock); ... }                // the dot is the proxy, a mutex for
-//   guards if (lock->acquire(absl::Seconds(1))) { ...; lock->release(); }
+//   { std::scoped_lock guard(lock); ... }              // the dot: the proxy, which is a mutex
+//   if (lock->acquire(absl::Seconds(1))) { ...; lock->release(); }
 //
 // A Lock may be released by any thread. An RLock belongs to its owner, a thread of a process, which
 // may acquire it again and releases it as often. Waiting callers are served in order of arrival.
@@ -57,6 +57,13 @@ class Lock final : public manager_internal::Lockable<Lock, LockInterface> {
   static constexpr std::string_view kTypeId = "Lock";
   static std::string Type() { return "Lock"; }
   using Lockable::Lockable;
+  // A mutex of C++, for std::scoped_lock and std::unique_lock. lock() waits; the others return
+  // false if the calling thread did not get it in time. unlock() never throws.
+  using Lockable::lock;
+  using Lockable::try_lock;
+  using Lockable::try_lock_for;
+  using Lockable::try_lock_until;
+  using Lockable::unlock;
 };
 
 class RLock final : public manager_internal::Lockable<RLock, LockInterface> {
@@ -64,6 +71,13 @@ class RLock final : public manager_internal::Lockable<RLock, LockInterface> {
   static constexpr std::string_view kTypeId = "RLock";
   static std::string Type() { return "RLock"; }
   using Lockable::Lockable;
+  // A mutex of C++, for std::scoped_lock and std::unique_lock. lock() waits; the others return
+  // false if the calling thread did not get it in time. unlock() never throws.
+  using Lockable::lock;
+  using Lockable::try_lock;
+  using Lockable::try_lock_for;
+  using Lockable::try_lock_until;
+  using Lockable::unlock;
 };
 
 }  // namespace remoteobj

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// What a client may do that has a key of its own, is of another user, or has a certificate.
+// Restrictions for clients with a key of their own, of another user, or with a certificate.
 //
 //   Manager manager("tcp:0.0.0.0:7000",
 //                   {.authkey = key,                                   // may do everything
 //                    .keys = {{.name = "dashboard", .key = other, .policy = ReadOnly()},
 //                             {.name = "worker", .key = third, .policy = {.names = {"jobs"}}}}});
 //   manager.Publish("jobs", jobs);
-//   manager.Publish("audit", log, {.allow = {"dashboard"}});           // and nobody else
+//   manager.Publish("audit", log, {.allow = {"dashboard"}});           // and no other key
 //
 // A restricted client may use the objects that it was given: by a name that it may get, or in the
 // result of a call that it may make. The number of another object is of no use to it. What one
@@ -15,7 +15,7 @@
 //
 // A restricted client never may: end the manager, publish or unpublish, take or answer the calls of
 // a pool or of another client's object, close or terminate a pool that it has not made, pass code,
-// or release a Lock that another client has acquired. Operations that belong to nobody are not
+// or release a Lock that another client has acquired. Operations that have no owner are not
 // restricted: release() of a Semaphore, notify() of a Condition, abort() of a Barrier.
 //
 // The policy holds at every step of a chain. What it does not allow throws NotAllowed
@@ -68,9 +68,9 @@ struct UserPolicy {
 };
 REMOTEOBJ_DESCRIBE(UserPolicy, uid, policy)
 
-// For clients by TLS whose certificate has that name, if they have no restricted key. Of several
-// policies that fit a client, the first one holds. A client that none fits, and that has the
-// manager's key, may do everything.
+// For clients by TLS whose certificate has that name, if they have no restricted key. If several
+// policies fit a client, the first one applies. A client that none fits, and that has the manager's
+// key, may do everything.
 struct CertificatePolicy {
   // A host name, an URI or an address of mail among the certificate's alternative names, or its
   // common name, in lower case. No wildcards.

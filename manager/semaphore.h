@@ -49,6 +49,13 @@ class Semaphore final : public manager_internal::Lockable<Semaphore, SemaphoreIn
   static constexpr std::string_view kTypeId = "Semaphore";
   static std::string Type() { return "Semaphore"; }
   using Lockable::Lockable;
+  // A mutex of C++, for std::scoped_lock and std::unique_lock. lock() waits; the others return
+  // false if the calling thread did not get it in time. unlock() never throws.
+  using Lockable::lock;
+  using Lockable::try_lock;
+  using Lockable::try_lock_for;
+  using Lockable::try_lock_until;
+  using Lockable::unlock;
 };
 
 class BoundedSemaphore final
@@ -57,6 +64,13 @@ class BoundedSemaphore final
   static constexpr std::string_view kTypeId = "BoundedSemaphore";
   static std::string Type() { return "BoundedSemaphore"; }
   using Lockable::Lockable;
+  // A mutex of C++, for std::scoped_lock and std::unique_lock. lock() waits; the others return
+  // false if the calling thread did not get it in time. unlock() never throws.
+  using Lockable::lock;
+  using Lockable::try_lock;
+  using Lockable::try_lock_for;
+  using Lockable::try_lock_until;
+  using Lockable::unlock;
 };
 
 }  // namespace remoteobj

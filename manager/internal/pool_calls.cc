@@ -53,7 +53,7 @@ class CollectedReferences final : public Attachments {
   Attachments& offers_;
 };
 
-// Those of a request that was received.
+// The objects that a received request refers to.
 class ReceivedReferences final : public Attachments {
  public:
   explicit ReceivedReferences(const ValueReader& in) {

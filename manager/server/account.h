@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a client has taken of each quota.
+// The amounts of each quota that a client uses.
 //
 //   const Charge charge(account, &Account::objects);    // throws QuotaExceeded; ends with `charge`
 //

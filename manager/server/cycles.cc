@@ -148,7 +148,7 @@ bool CycleCollector::ScanSome(std::size_t& next, ReferenceScan& scan, std::vecto
       entry->how().scan(entry->object(), scan);
       if (!scan.done) return true;
     }
-    // One that takes several steps may have moved a reference from one part to another meanwhile.
+    // One that takes several steps may have moved a reference from one part to another between two.
     const bool stores = !scan.found.empty() || scan.may_store || scan.several;
     if (!exists || !stores) {
       // It stores no reference, and becomes a candidate again when it is sent one.

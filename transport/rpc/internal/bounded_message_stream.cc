@@ -41,7 +41,7 @@ struct BoundedMessageStream::Incoming {
   // Makes room for that many words in all.
   void Reserve(std::size_t wanted) {
     Take((wanted - reserved) * sizeof(capnp::word) + (reserved == 0 ? kOverhead : 0));
-    // Of a large block realloc() moves the pages and copies nothing.
+    // realloc() of a large block moves its pages and copies nothing.
     void* const larger = std::realloc(words, wanted * sizeof(capnp::word));
     if (larger == nullptr) throw std::bad_alloc();
     words = static_cast<capnp::word*>(larger);
@@ -50,7 +50,7 @@ struct BoundedMessageStream::Incoming {
 
   // Little-endian. The number of segments less one, and the size of the first segment.
   std::array<std::uint32_t, 2> first = {};
-  kj::Array<std::uint32_t> sizes;  // Of the others, with the padding.
+  kj::Array<std::uint32_t> sizes;  // The other segments', with the padding.
   // The content: how many words it has, for how many there is room, and how many are here.
   std::size_t total = 0;
   std::size_t reserved = 0;

@@ -52,7 +52,7 @@ class BoundedMessageStream final : public capnp::MessageStream {
   static constexpr int kMessagesPerTurn = 32;
   static constexpr std::size_t kBytesPerTurn = std::size_t{1} << 20;
   static constexpr std::size_t kBytesPerPiece = 8 * kBytesPerTurn;
-  // What of a message of that many words can be read.
+  // The number of words that may be read of a message of that size.
   static constexpr std::uint64_t TraversalLimit(std::uint64_t words) { return 2 * words + 4096; }
 
   // `stream` outlives it. Nothing is charged to a null `memory`.
@@ -93,7 +93,7 @@ class BoundedMessageStream final : public capnp::MessageStream {
   kj::Promise<void> Note(std::size_t bytes, kj::Promise<void> written);
   kj::Promise<void> GiveUpTurn();
   kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> Read(capnp::ReaderOptions options);
-  // Reads what is missing of the content.
+  // Reads the rest of the content.
   kj::Promise<void> ReadOn(Incoming& incoming);
 
   kj::AsyncIoStream& stream_;

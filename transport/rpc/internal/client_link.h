@@ -75,7 +75,7 @@ struct Link final : MessageMemory {
   kj::PromiseFulfillerPair<void> asked = kj::newPromiseAndFulfiller<void>();
   kj::PromiseFulfillerPair<void> closed = kj::newPromiseAndFulfiller<void>();
 
-  // What is charged when the session ends is returned by that.
+  // Charges that exist when the session ends are returned by its end.
   void Take(std::size_t bytes) override {
     if (session == nullptr) return;
     try {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What of an address stands for a machine, where machines share something in turns or by quotas.
+// The part of an address that stands for a machine, where machines share something in turns or by
+// quotas.
 //
 // Threads:  no state.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_NETWORK_H_

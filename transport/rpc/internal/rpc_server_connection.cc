@@ -105,8 +105,8 @@ kj::Promise<void> RpcServer::Impl::Connection::Goodbye() {
 
 kj::Promise<void> RpcServer::Impl::Connection::Secure() {
   if (server_.tls_ == nullptr) return Greet("");
-  // With TLS the client speaks first. One that does not is told why it waits in vain: it may be of
-  // a version without encryption.
+  // With TLS the client speaks first. One that does not gets an error that says why: it may be of a
+  // version without encryption.
   kj::Timer& timer = server_.loop_->timer();
   const absl::Duration patience = server_.options_.hello_timeout / kSilent;
   return stream_->tryRead(received_.data(), 1, received_.size())

@@ -154,7 +154,7 @@ void SetTcpOptions(int fd) {
 
 // Held while a socket's file is looked at, removed and made, so that of several servers which begin
 // at one path at the same time each sees what the others have done. The lock is that of the
-// directory, which leaves no file behind. Somebody else may hold that for long: then this goes on
+// directory, which leaves no file behind. Another process may hold it for long: then this goes on
 // without it.
 class DirectoryLock {
  public:
