@@ -81,7 +81,7 @@ bool Strand::RunFirst(const std::shared_ptr<void>& owner) {
     work = nullptr;
   } catch (...) {
     const absl::MutexLock lock(&mutex_);
-    if (PopFirst(owner)) pool_.RunSometime([this, owner] { RunAll(owner); });
+    if (PopFirst(owner)) GoOn(owner);
     throw;
   }
   const absl::MutexLock lock(&mutex_);
@@ -107,6 +107,10 @@ void Strand::RunAll(const std::shared_ptr<void>& owner) {
 void Strand::RunHere(const std::shared_ptr<void>& owner) {
   if (!RunFirst(owner)) return;
   const absl::MutexLock lock(&mutex_);
+  GoOn(owner);
+}
+
+void Strand::GoOn(const std::shared_ptr<void>& owner) {
   if (!GivesTurn()) pool_.RunSometime([this, owner] { RunAll(owner); });
 }
 

@@ -62,6 +62,8 @@ class Strand {
   void RunAll(const std::shared_ptr<void>& owner);
   // Returns true if a waiting thread runs the first function.
   bool GivesTurn();
+  // Has a waiting thread or one of the pool run the first function.
+  void GoOn(const std::shared_ptr<void>& owner);
   // Runs the first function. Returns true if another one may run.
   bool RunFirst(const std::shared_ptr<void>& owner);
   // Removes the first function, which has run. Returns true if another one may run.
