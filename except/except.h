@@ -29,9 +29,9 @@
 //           keeps recorded exceptions alive until its outermost context exits; one that propagates
 //           out of it is kept until the next exit.
 // Errors:   an exception that can't be recorded (no memory) propagates, and is reported on stderr.
-// Not here: unwinding that is no C++ exception passes through: thread cancellation
-// (pthread_cancel),
-//           exceptions of other languages. Processes that die without throwing (process/).
+// Not here: unwinding that is no C++ exception passes through: the cancellation of a thread
+//           (pthread_cancel), exceptions of other languages. Processes that die without throwing
+//           (process/).
 #ifndef REMOTEOBJ_EXCEPT_EXCEPT_H_
 #define REMOTEOBJ_EXCEPT_EXCEPT_H_
 

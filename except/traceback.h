@@ -89,7 +89,7 @@ class TracebackScope {
 // "function()".
 std::vector<std::string> TracebackOf(const std::exception_ptr& exception);
 
-// That of the exception being handled.
+// The traceback of the exception being handled.
 std::vector<std::string> CurrentTraceback();
 
 }  // namespace remoteobj

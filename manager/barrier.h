@@ -74,7 +74,7 @@ class BarrierArrow final : public manager_internal::ArrowWithMore<BarrierInterfa
  public:
   using ArrowWithMore::ArrowWithMore;
 
-  // As wait(). The process that arrives last runs its `action` before the others continue. If the
+  // Like wait(). The process that arrives last runs its `action` before the others continue. If the
   // action throws, or its process dies, the barrier breaks.
   template <std::invocable Action>
   std::int64_t wait_and_act(Action&& action) const {

@@ -166,7 +166,7 @@ class Dict final
   auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 
-  // As update().
+  // The same as update().
   const Dict& operator|=(const Items& items) const {
     (*this)->update(items);
     return *this;

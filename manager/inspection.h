@@ -26,7 +26,7 @@ struct ObjectInfo {
   std::uint64_t id = 0;
   std::string type_id = {};
   std::string type = {};
-  std::string name = {};         // As it was published; empty if it was not.
+  std::string name = {};         // The published name, or empty.
   std::uint64_t references = 0;  // Clients, names, values and calls that keep it.
   std::uint64_t waiting = 0;     // Calls that wait in it.
 };
@@ -35,7 +35,7 @@ REMOTEOBJ_DESCRIBE(ObjectInfo, id, type_id, type, name, references, waiting)
 struct Inspection {
   std::vector<ObjectInfo> objects = {};
   std::vector<ClientInfo> clients = {};
-  std::uint64_t threads = 0;  // That have been begun for users' types.
+  std::uint64_t threads = 0;  // Threads that run users' types.
 };
 REMOTEOBJ_DESCRIBE(Inspection, objects, clients, threads)
 

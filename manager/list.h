@@ -154,7 +154,7 @@ class List final : public manager_internal::SharedProxy<List<T>, ListInterface<T
   auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 
-  // As extend().
+  // The same as extend().
   const List& operator+=(const Values& values) const {
     (*this)->extend(values);
     return *this;

@@ -283,7 +283,7 @@ class Manager {
   }
   remoteobj::Namespace Namespace() { return Create<remoteobj::Namespace>(); }
 
-  // Of at most `maxsize` items; without a limit if it is not positive.
+  // A queue of at most `maxsize` items; without a limit if `maxsize` is not positive.
   template <typename T>
   remoteobj::Queue<T> Queue(std::int64_t maxsize = 0) {
     return Create<remoteobj::Queue<T>>(maxsize);
@@ -343,7 +343,7 @@ class Manager {
         },
         offers);
   }
-  // As T::Arguments encodes them, if T has that.
+  // The encoded arguments of a constructor; P::Arguments() encodes them if P has it.
   template <typename P, typename... A>
   static AnyValue ArgumentsOf(Attachments& offers, const A&... arguments) {
     if constexpr (requires { P::Arguments(arguments..., offers); }) {

@@ -10,19 +10,19 @@
 //   manager.Publish("audit", log, {.allow = {"dashboard"}});           // and no other key
 //
 // A restricted client may use the objects that it was given: by a name that it may get, or in the
-// result of a call that it may make. The number of another object is of no use to it. What one
-// connection with a key was given, all of them may use.
+// result of a call that it may make. The number of another object is of no use to it. All
+// connections with one key share the objects that they were given.
 //
 // A restricted client never may: end the manager, publish or unpublish, take or answer the calls of
 // a pool or of another client's object, close or terminate a pool that it has not made, pass code,
 // or release a Lock that another client has acquired. Operations that have no owner are not
 // restricted: release() of a Semaphore, notify() of a Condition, abort() of a Barrier.
 //
-// The policy holds at every step of a chain. What it does not allow throws NotAllowed
+// The policy holds at every step of a chain. An operation that it does not allow throws NotAllowed
 // (remoteobj/transport/errors.h), which names the policy, and has no effect.
 //
-// Not here: what a method of a user's class does. It runs with the rights of the manager, for
-//           every client; CurrentCaller() (caller.h) tells it which client that is.
+// Not here: a policy for the code of a user's method, which runs with the rights of the manager,
+//           for every client; CurrentCaller() (caller.h) tells it which client that is.
 #ifndef REMOTEOBJ_MANAGER_POLICY_H_
 #define REMOTEOBJ_MANAGER_POLICY_H_
 

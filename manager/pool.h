@@ -240,7 +240,7 @@ class Pool final : public manager_internal::Shared {
     friend class Pool;
     explicit Methods(const Pool& pool) : pool_(pool) {}
 
-    // As an argument of PassTo.
+    // The argument of PassTo for `function`.
     template <typename F>
     static auto Task(const F& function) {
       return manager_internal::PoolTask<std::decay_t<const F&>>{function};

@@ -32,10 +32,10 @@ struct Quotas {
   // Calls that wait, that run on a thread or wait for one, or whose outcome hands something over
   // which the client has not acknowledged. Other calls are answered at once, and do not count.
   std::uint64_t calls = 32'768;
-  // Of the requests of these calls. One call may exceed it if the client has no other.
+  // Bytes of the requests of these calls. One call may exceed it if the client has no other.
   std::uint64_t call_bytes = std::uint64_t{256} << 20;
-  // Of messages in the manager's memory: requests as they arrive, and outcomes until the client has
-  // read them. The default is the largest message, and half as much for others.
+  // Bytes of messages in the manager's memory: requests as they arrive, and outcomes until the
+  // client has read them. The default is the largest message, and half as much for others.
   std::uint64_t message_bytes = std::uint64_t{1536} << 20;
   // Objects that exist and that a call of the client has made, for itself or for others. They count
   // until they are destroyed, also after the client has ended.

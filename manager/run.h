@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Where a manager runs the methods of a user's type: see Manager::Register.
+// The thread on which a manager runs the methods of a user's type: see Manager::Register.
 #ifndef REMOTEOBJ_MANAGER_RUN_H_
 #define REMOTEOBJ_MANAGER_RUN_H_
 
 namespace remoteobj {
 
-// Where the methods of a type run.
+// The thread on which the methods of a type run.
 enum class Run {
   // On a thread of the manager's pool, one call at a time for each object. A method may block, and
   // call other objects: only callers of this object wait for it.

@@ -42,7 +42,7 @@ class ValueInterface {
   virtual T exchange(T value) = 0;
   // Sets the value if its encoding equals that of `expected`. Returns true if it did.
   virtual bool compare_exchange(const T& expected, T desired) = 0;
-  // As in source code, cut short.
+  // The value as in source code, cut short.
   virtual std::string to_string() const = 0;
 
   // The implementation of += and -=: adds or subtracts a number of that type; appends to a text.

@@ -16,8 +16,7 @@
 //
 // Threads:  for the thread that constructs it, which also destroys it.
 // Errors:   none: without memory there is no alternate stack. A large one that the thread has
-// already
-//           is left in place.
+//           already is left in place.
 #ifndef REMOTEOBJ_PROCESS_CRASH_STACK_H_
 #define REMOTEOBJ_PROCESS_CRASH_STACK_H_
 

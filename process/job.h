@@ -34,8 +34,8 @@ class Job : public TaskHandle<R> {
 
   // The pid of this process for a thread.
   pid_t pid() const { return this->empty() ? 0 : this->task().pid(); }
-  // As of a Process. They throw std::logic_error for a thread, which can only be asked to end:
-  // RequestStop(), Throw().
+  // The same as Process::Terminate() and Process::Kill(). They throw std::logic_error for a thread,
+  // which can only be asked to end: RequestStop(), Throw().
   void Terminate() { this->task().Terminate(); }
   void Kill() { this->task().Kill(); }
 };

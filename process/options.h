@@ -28,7 +28,7 @@ enum class Start {
   // This program, executed again: a registered function with coded arguments, which inherits
   // nothing else (remoteobj/process/spawn.h).
   kSpawn,
-  // As kSpawn, but a fork of a small process that was spawned once: starts quickly also from a
+  // Like kSpawn, but a fork of a small process that was spawned once: starts quickly also from a
   // program that is large or has threads.
   kForkServer,
 };

@@ -20,19 +20,16 @@
 // that it yielded and the errors that it recorded before are preserved: they lie in shared memory,
 // and are written without waiting for a reader.
 //
-// Threads:  thread-safe, but for moving and destroying. A fork has only the thread that started it.
-//           That thread may end before the process does.
+// Threads:  thread-safe, but for moving and destroying. A fork has a copy only of the thread that
+//           started it, which may end before the process does.
 // Signals:  a fork has the handlers of this program, except for SIGTERM, which ends it, and blocks
-// no
-//           signal. A spawned process starts with no handler and no signal blocked, and ignores the
-//           signals that this program ignored when it was started.
+//           no signal. A spawned process starts with no handler and no signal blocked, and ignores
+//           the signals that this program ignored when it was started.
 // Lifetime: the destructor waits for the process, see TaskHandle. In a process that did not start
-// it,
-//           such as a fork, it does nothing.
+//           it, such as a fork, it does nothing.
 // Errors:   std::system_error if no process can be created, or no memory to share with it.
 // Not here: functions on threads (thread.h), stopping from inside (interruption.h), processes that
-// are
-//           no forks (spawn.h).
+//           are no forks (spawn.h).
 #ifndef REMOTEOBJ_PROCESS_PROCESS_H_
 #define REMOTEOBJ_PROCESS_PROCESS_H_
 

@@ -20,8 +20,8 @@
 //
 // A function that is refused something gets an error from the system call, and goes on: EACCES for
 // files and the network, EPERM for the rest, usually a std::system_error or a failed stream. A
-// limit of memory is a std::bad_alloc. What ends the process is a ProcessDied, and its limit()
-// says which limit or rule that was, where it is known.
+// limit of memory is a std::bad_alloc. If a limit or rule ends the process, that is a ProcessDied,
+// whose limit() says which one it was, if that is known.
 //
 // Not covered by any of it:
 //   - Descriptors that are open already. A fork has all of this program, a spawned process has the
@@ -79,8 +79,8 @@ struct ProcessLimits {
   friend bool operator==(const ProcessLimits&, const ProcessLimits&) = default;
 };
 
-// What a process is denied. Each flag but kNoNewPrivileges implies that one, and takes seccomp
-// filters (Linux 3.17, on x86-64 or arm64).
+// The rights that a process gives up. Each of the other flags implies kNoNewPrivileges, and needs
+// seccomp filters (Linux 3.17, on x86-64 or arm64).
 //
 // With any of kNoFiles, kNoNetwork and kNoProcesses it can also neither read nor change the memory
 // of other processes by ptrace(2) or process_vm_readv(2) and process_vm_writev(2), nor take their

@@ -7,11 +7,12 @@
 //
 // Threads:  thread-safe, but for moving and destroying.
 // Lifetime: see the destructor. In a process that did not start it, such as a fork, it does
-// nothing. Errors:   what the function threw, as its own type; ProcessDied; DeadlineExceeded.
-// Everything that
-//           waits for the end or the result throws std::logic_error in any process but the one that
-//           started the function. The Try… functions return a status instead of throwing; the codes
-//           are those of CurrentExceptionToStatus() (remoteobj/except/remote_error.h).
+// nothing. Errors:   the exception of the function, as its own type; ProcessDied; DeadlineExceeded.
+// Every
+//           operation that waits for the end or the result throws std::logic_error in any process
+//           but the one that started the function. The Try… functions return a status instead of
+//           throwing; the codes are those of CurrentExceptionToStatus()
+//           (remoteobj/except/remote_error.h).
 #ifndef REMOTEOBJ_PROCESS_TASK_HANDLE_H_
 #define REMOTEOBJ_PROCESS_TASK_HANDLE_H_
 

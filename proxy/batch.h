@@ -89,7 +89,7 @@ class BatchedCalls final : public PendingResults {
  private:
   struct Chain {
     AnyResult* result;  // In memory_.
-    std::size_t end;    // Of its operations.
+    std::size_t end;    // The end of its operations.
     Session* session;   // In sessions_.
   };
 
@@ -104,9 +104,9 @@ class BatchedCalls final : public PendingResults {
   void Fail() override;
   std::string PrintCall() const override;
 
-  std::vector<std::shared_ptr<Session>> sessions_;  // Of all objects; the first one's carries it.
+  std::vector<std::shared_ptr<Session>> sessions_;  // One per object; the first carries it.
   absl::Duration timeout_ = absl::InfiniteDuration();
-  std::vector<Operation> operations_;  // Of all chains.
+  std::vector<Operation> operations_;  // The operations of all chains.
   std::vector<Chain> chains_;
   std::pmr::monotonic_buffer_resource memory_;
   Result<void> all_;
@@ -143,7 +143,7 @@ class Batch {
     return Add<void>(self, self.prefix(), view.Deleting());
   }
 
-  // Calls a method. Of one that returns *this there is nothing to be had.
+  // Calls a method. The future of one that returns *this has no value.
   template <typename D, typename C, typename E, typename... A>
   auto Call(const proxy_internal::Callable<D, C, E>& method, A&&... arguments) {
     using Method = proxy_internal::Callable<D, C, E>;
@@ -181,7 +181,7 @@ class Batch {
   }
 
   std::shared_ptr<proxy_internal::BatchedCalls> calls_;  // Null if there are none.
-  proxy_internal::BatchedCalls::Size expected_;          // As the last one was.
+  proxy_internal::BatchedCalls::Size expected_;          // The size of the last batch.
 };
 
 }  // namespace remoteobj

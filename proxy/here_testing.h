@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What tests of descriptions have in common.
+// A proxy without a channel, for tests of descriptions.
 //
 //   Here<lab::Camera> camera;
 //   EXPECT_EQ(*camera.remote->name, camera.object.name);
@@ -12,7 +12,7 @@
 
 namespace remoteobj {
 
-// Where Attributes look for what they are attributes of. A macro, for the names.
+// Expects that an Attribute has the address of its Arrow. A macro, for the names.
 #define EXPECT_AT_ARROW(arrow, member)                               \
   EXPECT_EQ(static_cast<const void*>(&(arrow).operator->()->member), \
             static_cast<const void*>(&(arrow)))

@@ -46,7 +46,7 @@ class Proxy;
 namespace proxy_internal {
 
 // A parameter that says how long its call may take: a time that the object waits, plus the way
-// there and back. Where kWhileListening is true the object may have to wait for others after that.
+// there and back. If kWhileListening is true the object may have to wait for others after that.
 template <typename P>
 concept LimitsItsCall = requires(const P& parameter) {
   { parameter.CallLimit() } -> std::same_as<absl::Duration>;
@@ -216,7 +216,7 @@ class Callable
                   "remoteobj: this method has a parameter (P) that can't be received by value: it "
                   "can't be moved, or is described and has no default constructor");
     if constexpr (kSame) {
-      return std::forward<A>(argument);  // As it is: what can't be copied can be sent.
+      return std::forward<A>(argument);  // Unchanged: a value that can't be copied can be sent.
     } else if constexpr (std::is_convertible_v<A&&, Wanted>) {
       return static_cast<Wanted>(std::forward<A>(argument));
     } else {

@@ -17,8 +17,8 @@ struct ProxyOptions {
   // A method that returns *this is not evaluated when it is called: the proxy that it returns sends
   // the call with the next operation, in one round trip.
   bool lazy_chains = false;
-  // Where nobody listens, calls and views return a value-initialised object (0, "", empty), and
-  // what returns nothing does nothing, instead of throwing NotListening or ListenerDied.
+  // If no process listens, calls and views return a value-initialised object (0, "", empty), and
+  // operations without a result do nothing, instead of throwing NotListening or ListenerDied.
   // Asynchronous calls and batches still throw.
   bool default_values = false;
   // For calls that name none of their own.

@@ -10,7 +10,7 @@
 //
 // Threads:  any.
 // Errors:   throws std::runtime_error, which names what was awaited, if the condition does not hold
-//           within the limit. That fails a test, and ends a Forked child with a message.
+//           within the limit. The exception fails a test, and ends a Forked child with a message.
 #ifndef REMOTEOBJ_TESTING_EVENTUALLY_H_
 #define REMOTEOBJ_TESTING_EVENTUALLY_H_
 

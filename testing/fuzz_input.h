@@ -25,7 +25,7 @@ class FuzzInput {
     return byte;
   }
   std::size_t Below(std::size_t count) { return Byte() % count; }
-  // Of the next 8 bytes, or of those that there are.
+  // The next 8 bytes as a number, or as many bytes as are left.
   std::uint64_t Word() {
     std::uint64_t word = 0;
     const std::span<const std::uint8_t> some = First(sizeof word);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What two processes of this machine can do at best: the limits that benchmarks are held against.
-// And the form that limits, ours and peers have in common, so that the ratio means something.
+// The least that a call between two processes of this machine can cost: the limits with which
+// benchmarks are compared. Limits, remoteobj and peers share one form of benchmark, so that their
+// ratios mean something.
 //
 //   const Placement pin{.client = 0, .server = 1};
 //   Times raw, ours;
@@ -23,7 +24,7 @@
 
 namespace remoteobj_testing {
 
-// Of single calls, in microseconds.
+// Times of single calls, in microseconds.
 using Times = std::vector<double>;
 
 // Calls that often, and adds what each call took.
@@ -35,7 +36,7 @@ struct Placement {
   int server = -1;
 };
 
-// Those that this process may use now.
+// The processors that this process may use now.
 std::vector<int> Processors();
 
 // Pins the calling process, or with -1 lets it run anywhere.

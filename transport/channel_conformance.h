@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What every channel must do, as tests. To run them on a channel of your own, say how it is made
-// and where its listener and its callers run:
+// Tests of what every channel must do. To run them on a channel of your own, say how it is made and
+// where its listener and its callers run:
 //
 //   INSTANTIATE_TEST_SUITE_P(
 //       Mine, remoteobj::ChannelConformance,
@@ -15,7 +15,7 @@
 // Threads:  a test starts its processes before its threads, so that a ThreadSanitizer build may
 //           fork.
 // Errors:   watchdogs of a minute; nothing is said of how fast a channel is.
-// Not here: what happens when a process is killed. That is a matter of each channel.
+// Not here: what happens when a process is killed, which each channel tests itself.
 #ifndef REMOTEOBJ_TRANSPORT_CHANNEL_CONFORMANCE_H_
 #define REMOTEOBJ_TRANSPORT_CHANNEL_CONFORMANCE_H_
 
@@ -38,7 +38,7 @@ class ChannelUnderTest {
   virtual ~ChannelUnderTest() = default;
   virtual Channel& channel() = 0;
   virtual Listener& listener() = 0;
-  // Whether calls that have ended have left nothing behind.
+  // Returns true if calls that have ended have left nothing behind.
   virtual bool idle() { return true; }
 };
 
@@ -69,7 +69,7 @@ inline std::string ChannelConformanceName(
 
 class ChannelConformance : public testing::TestWithParam<ChannelConformanceParam> {
  protected:
-  // What a test's processes tell one another. It lies in memory that they share.
+  // A record of events in memory that a test's processes share.
   struct Board {
     std::atomic<bool> stop{false};
     std::atomic<int> stage{0};

@@ -32,7 +32,7 @@ namespace remoteobj {
 
 namespace transport_internal {
 
-// Of CLOCK_MONOTONIC.
+// The time of CLOCK_MONOTONIC.
 inline std::int64_t MonotonicNanos() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -33,8 +33,8 @@ class StopRequested : public std::runtime_error {
 
 namespace transport_internal {
 
-// What can interrupt a thread: a word, possibly in shared memory, that changes with each message of
-// the owner.
+// A source of interruptions of a thread: a word, possibly in shared memory, that changes with each
+// message of the owner.
 class Interruption {
  public:
   explicit Interruption(std::atomic<std::uint32_t>& word) : word_(word) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How large a message may be: a call with all its arguments, or what comes of it. What is larger is
+// The largest size of a message: a call with all its arguments, or its outcome. A larger message is
 // refused with BadValue before it is sent; a value that may be larger goes in parts.
 #ifndef REMOTEOBJ_TRANSPORT_LIMITS_H_
 #define REMOTEOBJ_TRANSPORT_LIMITS_H_

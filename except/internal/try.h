@@ -24,7 +24,7 @@ struct StatusOrValue<void> {
   using type = absl::Status;
 };
 
-// Calls `f`, which returns a T. What it throws becomes a status, but for the end of the thread.
+// Calls `f`, which returns a T. An exception becomes a status, except the one that ends the thread.
 template <typename T, typename F>
 typename StatusOrValue<T>::type Try(F&& f) {
   try {

@@ -76,7 +76,7 @@ class RelayInterface {
 REMOTEOBJ_DESCRIBE(RelayInterface, relayed, size, identity, keep, take, answer, close, terminate,
                    join)
 
-// What tells a relay from all others, at any manager. It does not reveal the secret.
+// The identity of a relay among those of all managers. It does not reveal the secret.
 inline std::string IdentityOf(std::string_view secret) {
   constexpr std::string_view kLabel = "remoteobj relay identity v1";
   const transport_internal::Mac mac = transport_internal::HmacSha256(

@@ -66,13 +66,13 @@ class Call final : public std::enable_shared_from_this<Call> {
   // Null for a call of an object of the server, and for one that TryNow() evaluates for a client
   // without restrictions.
   std::shared_ptr<const Session> session_;
-  // Of a call that another object makes: the account of the client that has caused it.
+  // The account of the client that has caused this call, if another object makes it.
   std::shared_ptr<Account> account_;
   unsigned nested_ = 0;  // How many calls of objects are around it.
   Turn turn_;            // See ObjectServer::Begin().
   Charge charge_;
   Charge bytes_;
-  std::shared_ptr<Entry> entry_;  // In a batch, of the operation that is being evaluated.
+  std::shared_ptr<Entry> entry_;  // In a batch: of the operation that is evaluated.
   std::uint32_t thread_ = 0;
   Place place_ = Place::kUnderLock;
   std::optional<Deadline> begun_;  // When it first waited.
@@ -91,7 +91,7 @@ class Call final : public std::enable_shared_from_this<Call> {
   bool waited_ = false;
   bool timed_out_ = false;
   bool may_wait_ = false;
-  WaitList* list_ = nullptr;  // Where it waits.
+  WaitList* list_ = nullptr;  // The list in which it waits.
   const WaitList* last_list_ = nullptr;
   std::uint64_t number_ = 0;  // Its place among the waiting calls of a list.
   std::list<Call*>::iterator in_list_;

@@ -74,10 +74,10 @@ class SharedObject {
   virtual std::size_t waiting() const { return 0; }
 };
 
-// Where a method is evaluated.
+// The lock and the thread with which a method is evaluated.
 enum class Place {
   kUnderLock,  // Under the server's lock: built-in objects.
-  kInServer,   // Where the server serves everybody, without the lock (Run::kInServer).
+  kInServer,   // On the server's thread, without the lock (Run::kInServer).
   kOnThread,   // On a thread of the pool (Run::kOnThread).
 };
 
@@ -107,7 +107,7 @@ class CurrentCall {
   bool timed_out() const;
   // Returns true if the call has waited.
   bool waited() const;
-  // What the method records for its next run; empty at first.
+  // The method's record for its next run; empty at first.
   std::any& memory();
 
   // Called if the result does not reach the client because that has died or given up.

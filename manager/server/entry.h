@@ -3,8 +3,7 @@
 // An object of a manager, and the table of all objects by number.
 //
 // Threads:  the table is thread-safe. Its mutex is taken last, so that the destructor of an Entry
-// may
-//           run with any other held.
+//           may run with any other held.
 // Lifetime: an object lives as long as its Entry, which is reference-counted: by clients, calls,
 //           names and the values in other objects. The table holds weak references only.
 #ifndef REMOTEOBJ_MANAGER_SERVER_ENTRY_H_

@@ -56,11 +56,12 @@ namespace remoteobj::manager_internal {
 class ObjectServer {
  public:
   struct Options {
-    // Of users' types that run on threads.
+    // Threads for users' types, Run::kOnThread.
     std::size_t max_threads = 64;
     std::size_t max_outcome_bytes = kMaxRpcMessageBytes;
     Quotas quotas = {};
-    // Of clients by the name of their key, or else by their uid. Others are not restricted.
+    // Policies of clients by the name of their key, or else by their uid. Others are not
+    // restricted.
     std::map<std::string, Policy> keys = {};
     std::map<std::int64_t, Policy> users = {};
     std::vector<CertificatePolicy> certificates = {};
@@ -113,7 +114,7 @@ class ObjectServer {
   // The server whose object the calling thread is evaluating a call to. Throws std::logic_error.
   static ObjectServer& Current();
   static bool IsEvaluating();
-  // That object.
+  // The object to which the calling thread is evaluating a call.
   static std::shared_ptr<Entry> CurrentEntry();
   // The client whose call that is. Its id is 0 if it is an object of the server.
   static ClientInfo CurrentClient();

@@ -27,7 +27,7 @@ namespace manager_internal {
 class ReferenceScan;
 
 struct RegisteredType {
-  std::string name = {};  // Which a Proxy<T> asks for; the registry's key is the typeid.
+  std::string name = {};  // A Proxy<T> asks for it; the registry's key is the typeid.
   const proxy_internal::TypeInfo* info = nullptr;
   std::function<std::shared_ptr<void>(const ListReader& arguments)> make = {};
   // Handles a request in place of the evaluator: null for most.
@@ -41,7 +41,7 @@ struct RegisteredType {
   Run run = Run::kOnThread;
   bool built_in = false;
 
-  // Where the constructor and the methods are evaluated.
+  // The place at which the constructor and the methods are evaluated.
   Place place() const {
     if (built_in) return Place::kUnderLock;
     return run == Run::kInServer ? Place::kInServer : Place::kOnThread;

@@ -29,7 +29,7 @@
 
 namespace remoteobj::manager_internal {
 
-// What the server knows of a connected client.
+// A connected client.
 struct Session {
   ClientInfo info;
   std::shared_ptr<Account> account;

@@ -23,7 +23,7 @@ namespace remoteobj::manager_internal {
 struct ThreadShare {
   const std::size_t limit;
   std::size_t running = 0;
-  // What waits for one of its threads. The functions of other clients do not wait behind it.
+  // Functions that wait for one of its threads. Functions of other clients do not wait behind them.
   std::deque<std::function<void()>> waiting = {};
 };
 

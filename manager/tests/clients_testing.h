@@ -46,7 +46,7 @@
 
 namespace remoteobj::manager_internal {
 
-// What a call of a client throws that has died.
+// Thrown by a call of a client that has died.
 class ClientDied : public std::runtime_error {
  public:
   ClientDied() : runtime_error("this client has died") {}
@@ -124,7 +124,7 @@ class TestClient {
     return T(ReferenceTo(proxy.referent()->id()));
   }
 
-  // As the thread of that number in the client's process.
+  // Calls as the thread of that number in the client's process.
   template <typename R, typename... A>
   Begun<R> BeginAs(std::uint32_t thread, const Shared& proxy, std::string_view method,
                    const A&... arguments) {

@@ -24,8 +24,7 @@
 //           parent it does nothing.
 // Errors:   std::system_error.
 // Not here: children made by a direct system call of clone(2), which keep write ends open. In a
-// user
-//           namespace the kernel refuses to signal a child that has changed its user there.
+//           user namespace the kernel refuses to signal a child that has changed its user there.
 #ifndef REMOTEOBJ_PROCESS_INTERNAL_LIFELINE_H_
 #define REMOTEOBJ_PROCESS_INTERNAL_LIFELINE_H_
 

@@ -23,7 +23,7 @@ class Proxy;
 
 namespace proxy_internal {
 
-// Where an object is. The views on it begin with this.
+// The way to an object. The views on it begin with this.
 struct Node {
   Session* session;
   View view;

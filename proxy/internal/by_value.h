@@ -81,7 +81,7 @@ struct PartsOf<T> {
 enum class Way {
   kSend,
   kReceive,
-  kReach,  // As a whole or piece by piece.
+  kReach,  // The whole, or piece by piece.
 };
 
 // `Seen` are the described classes around T, in which it may occur again.

@@ -48,13 +48,13 @@ class Argument {
 
 // The call of a method.
 struct MethodCall {
-  std::uint16_t hint;  // As in message.capnp.
+  std::uint16_t hint;  // See message.capnp.
   absl::Duration timeout;
-  bool while_listening = false;  // As in CallSpec.
+  bool while_listening = false;  // See CallSpec.
   bool uninterrupted = false;
 };
 
-// What a view consists of. All of it outlives this.
+// The parts of a view. All of them outlive this.
 struct ViewParts {
   Session& session;
   const View& prefix;

@@ -216,7 +216,7 @@ struct MemberTraits {
                 "volatile, which does not make it safe to share: use std::atomic, or describe a "
                 "method that returns it.");
   using Overloads =
-      decltype(ChosenOrOwn<Member>(typename E::ChosenSignatures{}));  // Of FunctionParts.
+      decltype(ChosenOrOwn<Member>(typename E::ChosenSignatures{}));  // A FunctionParts.
 
   static constexpr std::string_view kName = typename E::NameOf{}();
 };

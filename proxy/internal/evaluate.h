@@ -38,7 +38,7 @@ struct LeftEvaluation {};
 using CheckOperation =
     absl::FunctionRef<void(const TypeInfo& type, const OperationReader& operation)>;
 
-// How a request is limited. What it refers to outlives the evaluation.
+// Limits of a request. The objects that it points to outlive the evaluation.
 struct Limits {
   const CheckOperation* check = nullptr;
   // The name of a policy by which everything that a chain comes to is const: another operation is

@@ -63,7 +63,7 @@ struct Passed {
   static inline const std::uint64_t code = RegisterPassedFunction(&kFunction);
 };
 
-// As a call of a function is printed.
+// The view as which a call of a function is printed.
 inline View PassingTo(const View& prefix) {
   return prefix.Extend({.kind = OperationKind::kPassTo, .name = "PassTo"});
 }

@@ -117,7 +117,7 @@ class PendingResults {
   transport_internal::CondVar call_freed_;
   bool call_in_use_ ABSL_GUARDED_BY(mutex_) = false;
   std::atomic<bool> done_ = false;
-  transport_internal::Identity process_ = 0;  // That has begun it.
+  transport_internal::Identity process_ = 0;  // The process that has begun it.
 };
 
 // One call.

@@ -35,7 +35,7 @@ class CallResult {
 
 // How the object of a method call was reached.
 struct Through {
-  bool here = false;       // As a base: call without virtual dispatch.
+  bool here = false;       // It is a base: call without virtual dispatch.
   bool read_only = false;  // Through a const object: const methods only.
 };
 
@@ -77,7 +77,7 @@ struct BaseInfo {
   const MemberTable& (*inherited)();
 };
 
-// Where a function is null the type has no such operation.
+// The operations of a type. A function is null if the type has no such operation.
 struct TypeInfo {
   const std::string& (*name)();
 

@@ -44,7 +44,7 @@ struct Row {
   std::vector<std::string> peers = {};
 };
 
-// Where a row stands in a scaling: the x of "payload" is in bytes, say.
+// A row's place in a scaling, for example a payload of x bytes.
 struct Point {
   std::string scaling;
   double x;
@@ -55,7 +55,7 @@ class PeerProcess;
 class Bench {
  public:
   struct Options {
-    // What each row, limit and peer may take.
+    // The time of each row, limit and peer.
     double seconds = 0.4;
     // The command that starts a peer, given its name; "" for none.
     std::string launcher;
@@ -64,7 +64,7 @@ class Bench {
   explicit Bench(Options options);
   ~Bench();
 
-  // Where the callers are, and what they call: two cores if there are two.
+  // The cores of the callers and of the process that they call: two if there are two.
   const Placement& two_cores() const { return two_cores_; }
   double seconds() const { return options_.seconds; }
 
@@ -89,10 +89,10 @@ struct Scenario {
   std::function<void(Bench&)> run;
 };
 
-// Those of a program, in the order in which they run.
+// The scenarios of a program, in the order in which they run.
 std::vector<Scenario> Scenarios();
 
-// What they are made of.
+// Scenarios of the parts that the others are made of.
 std::vector<Scenario> LimitScenarios();
 std::vector<Scenario> CallScenarios();
 std::vector<Scenario> ProcessScenarios();

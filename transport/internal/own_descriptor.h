@@ -62,7 +62,7 @@ class OwnDescriptor {
 
 enum class Sealing { kNone, kAllowed };
 
-// An empty file in memory, which has no name. Where memfd_create is denied, as by the seccomp
+// Returns an empty file in memory, which has no name. If memfd_create is denied, as by the seccomp
 // profiles of some containers, the file is in /dev/shm: it can't be sealed, and has no more room
 // than that file system.
 OwnDescriptor NewMemoryFile(const char* name, Sealing sealing = Sealing::kNone);
@@ -71,9 +71,9 @@ OwnDescriptor NewMemoryFile(const char* name, Sealing sealing = Sealing::kNone);
 // sizes (ulimit -f) forbids it, that names the limit, and no SIGXFSZ is raised.
 void ResizeMemoryFile(int fd, off_t size, const char* what);
 
-// Maps a part of a file of which `beginning`, if it is not null, is a mapping from its first byte
-// on. That leads to the file where the program has closed the descriptor. `offset` is a multiple of
-// the size of a page. Null, with errno, if it fails. Async-signal-safe.
+// Maps a part of a file. `beginning`, if it is not null, is a mapping of the file from its first
+// byte on, through which the file is found again if the program has closed the descriptor. `offset`
+// is a multiple of the page size. Returns null, and sets errno, if it fails. Async-signal-safe.
 void* MapPart(const OwnDescriptor& file, void* beginning, off_t offset, std::size_t bytes) noexcept;
 
 // The limit of this process's file sizes; the largest off_t if there is none. Async-signal-safe.

@@ -20,8 +20,8 @@
 // Lifetime: the memory lives as long as any process has it. A process may close all descriptors: it
 //           can still read and write, but its records wake readers that wait only 50 times a
 //           second.
-// Trust:    other processes may write anything into the memory. That costs records, and never
-//           blocks or crashes this process: an Append() that finds no lane free for 5 seconds
+// Trust:    other processes may write anything into the memory. Records are lost then, but this
+//           process never blocks or crashes: an Append() that finds no lane free for 5 seconds
 //           fails.
 // Errors:   std::system_error if there is no memory or no descriptor left, if all lanes stay taken
 //           (ETIMEDOUT), or if the log is full (EFBIG). It only gets full with Options::max_record,
@@ -99,7 +99,7 @@ class SharedLog {
   // second one is -1 if readers can't wait. Throws if this process has closed it.
   int memory_fd() const { return memory_fd_.Checked("a log"); }
   int wake_fd() const { return wake_fd_.get(); }
-  // That log there. Takes the descriptors over.
+  // The log in the memory of `memory_fd`. Takes the descriptors over.
   SharedLog(int memory_fd, int wake_fd);
 
  private:

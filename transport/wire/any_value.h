@@ -58,7 +58,7 @@ class AnyValue {
   void Read(absl::FunctionRef<void(const ValueReader&)> read) const;
   void Write(ValueWriter out) const;
 
-  // As a person would write it, cut short.
+  // The value as a person would write it, cut short.
   std::string DebugString() const;
   // In memory, without the objects that it refers to.
   std::size_t bytes() const { return words_.size() * sizeof(transport_internal::Word); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What travels with a message beside its bytes: references to objects, and descriptors.
+// Attachments travel with a message beside its bytes: references to objects, and descriptors.
 //
 //   void Encode(const Region& region, ValueWriter out) {   // in a Codec
 //     out.UInt(out.attachments().SendDescriptor(region.fd()));
@@ -64,7 +64,7 @@ class Referent {
 // such a value can be sent.
 class Attachments {
  public:
-  // Those of a message that is not sent.
+  // The attachments of a message that is not sent.
   static Attachments& None();
 
   Attachments() = default;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# What travels between a caller and the process that has the object: a Request there, an Outcome
+# The messages between a caller and the process that has the object: a Request there, an Outcome
 # back. The same structs go through shared memory and through Cap'n Proto RPC.
 #
 # How this may evolve: new fields get the next number and a default which means "as before"; a new
@@ -79,9 +79,9 @@ struct Value {
 struct Operation {
   kind @0 :Kind;
 
-  # Where the sender found `name` in the description of the class, counted from 1; 0 if unknown.
-  # Only saves a search: `name` decides. Of a call: which of the signatures that the method is
-  # described with, counted from 1; 0 for the first that fits.
+  # The place of `name` in the description of the class, counted from 1; 0 if unknown. It only saves
+  # a search: `name` decides. For a call: the signature among those that the method is described
+  # with, counted from 1; 0 for the first that fits.
   hint @1 :UInt16;
 
   name @2 :Text;
@@ -131,23 +131,23 @@ struct Outcome {
     value @0 :Value;
     itself @1 :Void;           # The object on which the last call was made, as `return *this`.
     error @2 :Error;
-    many @3 :List(Outcome);    # Of each chain in turn. None of them is many in turn.
+    many @3 :List(Outcome);    # One for each chain, none of which is `many`.
   }
 }
 
 # An exception. An unknown type is a RemoteError to the caller.
 struct Error {
-  type @0 :Text;               # As C++ spells it: "std::out_of_range".
+  type @0 :Text;               # The C++ name: "std::out_of_range".
   message @1 :Text;            # what()
-  traceback @2 :List(Text);    # Where it was thrown, innermost frame last.
-  causes @3 :List(Error);      # What it was nested around, nearest first.
+  traceback @2 :List(Text);    # The frames of the throw, innermost last.
+  causes @3 :List(Error);      # The nested exceptions, nearest first.
   pid @4 :Int32;
   process @5 :Text;
   thread @6 :Text;
   group @7 :Text;
   time @8 :Int64;              # Nanoseconds since the Unix epoch.
   sequence @9 :UInt64;         # Orders the errors of one log.
-  fields @10 :Value;           # What a registered type carries besides its message.
+  fields @10 :Value;           # A registered type's data besides its message.
   base @11 :Text;              # For a type that the sender does not know either: the nearest base
                                # that it knows, to which `fields` belong.
 }

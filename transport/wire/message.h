@@ -14,7 +14,7 @@
 //       },
 //       deadline);
 //
-// As value.h, these are handles on messages that lie in one piece. message.capnp says what each
+// Like value.h, these are handles on messages that lie in one piece. message.capnp says what each
 // part means.
 //
 // Threads:  a message is written or read by one thread.
@@ -36,7 +36,7 @@
 
 namespace remoteobj {
 
-// As Operation.Kind in message.capnp, in its order.
+// Operation.Kind of message.capnp, in its order.
 enum class OperationKind : std::uint16_t {
   kGetAttribute,
   kSetAttribute,
@@ -128,7 +128,7 @@ class RequestReader {
   transport_internal::ListIn operations_;
 };
 
-// As the union of Outcome in message.capnp, in its order.
+// The union of Outcome in message.capnp, in its order.
 enum class OutcomeKind : std::uint16_t { kValue, kItself, kError, kMany };
 inline constexpr OutcomeKind kLastOutcomeKind = OutcomeKind::kMany;
 
@@ -182,7 +182,7 @@ class OutcomeReader {
   OutcomeKind kind() const;
   ValueReader Value() const;
   ErrorInfo Error() const;
-  // Of many.
+  // The number of outcomes of kMany.
   std::size_t size() const { return outcome_.GetList(0).size; }
   // Calls read(index, outcome) with each in turn. Throws BadValue unless there are `size`.
   template <typename Read>

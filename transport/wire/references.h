@@ -5,8 +5,8 @@
 //   Encode(Reference{counter}, out);                  // its id and its type, and no more
 //
 // The attachments of the message (attachments.h) keep the object alive on the way and map ids to
-// objects. Those of the arguments of a process that is being started say in the message how the
-// process reaches the object.
+// objects. Attachments of the arguments of a process that is being started say in the message how
+// the process reaches the object.
 //
 // Errors:   BadValue for a message that takes no references; StaleReference for an object that is
 //           gone.
@@ -40,14 +40,14 @@ std::shared_ptr<Referent> ReceiveFromProcess(const ValueReader& in);
 
 }  // namespace transport_internal
 
-// Those of the arguments of a process that is being started: shared memory goes as a descriptor, a
-// reference as what the process needs to reach the object.
+// Attachments of the arguments of a process that is being started: shared memory goes as a
+// descriptor, a reference as the data by which the process reaches the object.
 class ProcessAttachments final : public Attachments {
  public:
   explicit ProcessAttachments(std::vector<int> descriptors = {})
       : descriptors_(std::move(descriptors)) {}
 
-  // Those that were sent, or that can be taken; -1 for one that was.
+  // The descriptors that were sent, or that can be taken; -1 in the place of one that was taken.
   const std::vector<int>& descriptors() const { return descriptors_; }
 
   void WriteReference(const std::shared_ptr<Referent>& referent, ValueWriter out) override {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Where one value is written into a message, and where it is read from one.
+// Handles by which one value is written into a message, or read from one.
 //
 //   void Write(const Point& p, remoteobj::ValueWriter out) {
 //     remoteobj::RecordWriter record = out.Record("Point", 2);
@@ -72,7 +72,7 @@ struct Access;
 // The index of a value that is not one of several.
 inline constexpr std::size_t kNoIndex = static_cast<std::size_t>(-1);
 
-// Where a writer writes: in which message, at which word, how deep.
+// The place of a writer: its message, its word, its depth.
 class WriterPlace {
  protected:
   friend Access;
@@ -108,7 +108,7 @@ class ValueWriter : private transport_internal::WriterPlace {
   // `type` is for people; all `fields` must be written.
   RecordWriter Record(std::string_view type, std::size_t fields) const;
 
-  // What travels with the message beside its bytes (attachments.h).
+  // References and descriptors that travel with the message (attachments.h).
   Attachments& attachments() const;
 
  private:
@@ -191,7 +191,7 @@ class ValueReader {
   bool IsShortText() const;
   std::string_view ShortText() const;
 
-  // What came with the message beside its bytes (attachments.h).
+  // References and descriptors that came with the message (attachments.h).
   Attachments& attachments() const;
 
   // Throws BadValue: `expected EXPECTED, got 5 in argument 0["a key"][3].field`.
@@ -209,7 +209,7 @@ class ValueReader {
   std::string KeyString(std::size_t index) const;
 
   transport_internal::StructIn value_;
-  // Where it is: in `parent_`, under a label or an index.
+  // The place of this value in `parent_`: a label or an index.
   const ValueReader* parent_ = nullptr;
   std::string_view label_;
   std::size_t index_ = 0;

@@ -53,7 +53,7 @@ class ArrayObject final : public ArrayInterface<AnyValue, NumbersOfAnyType> {
   void CheckType(ElementType type) const;
 
   NumbersOfAnyType numbers_;
-  std::size_t width_;  // Of one number, in bytes.
+  std::size_t width_;  // Bytes of one number.
 };
 
 }  // namespace manager_internal

@@ -48,7 +48,7 @@ class BarrierObject final : public SharedObject, public BarrierInterface {
     enum State { kFilling, kActing, kPassed, kBroken };
     std::uint64_t number;
     State state = kFilling;
-    // Of the clients that have arrived.
+    // The clients that have arrived.
     std::vector<ClientId> clients = {};
   };
   // The state of a call to wait().

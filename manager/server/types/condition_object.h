@@ -46,7 +46,7 @@ class ConditionObject final : public SharedObject, public ConditionInterface {
   void CheckOwned() const;
   void LeavesLock(CurrentCall& call) const;
 
-  const std::shared_ptr<Entry> entry_;  // Of the lock. Null if that is its own.
+  const std::shared_ptr<Entry> entry_;  // The lock's entry. Null if the lock is its own.
   const std::unique_ptr<LockObject> own_;
   LockObject* const lock_;
   WaitList waiters_;

@@ -51,7 +51,7 @@ class Ordered {
     return at == places_.end() ? nullptr : &**at;
   }
   const Entry* Find(const AnyValue& key) const { return const_cast<Ordered*>(this)->Find(key); }
-  // Where an iteration continues: after the key in `after`, or at the beginning if that is empty.
+  // The next element of an iteration: after the key in `after`, or the first if that is empty.
   // Throws std::runtime_error if the size is no longer `size`, or the key is gone.
   const_iterator Next(const std::vector<AnyValue>& after, std::size_t size) const {
     if (after.empty()) return begin();
@@ -63,7 +63,7 @@ class Ordered {
     return std::next(const_iterator(*at));
   }
 
-  // What comes after the key; the end if it is gone.
+  // The element after the key; the end if the key is gone.
   const_iterator After(const AnyValue& key) const {
     const auto at = places_.find(key);
     return at == places_.end() ? end() : std::next(const_iterator(*at));

@@ -58,7 +58,7 @@ class SemaphoreObject final : public SharedObject, public SemaphoreInterface {
   const std::int64_t first_value_;
   const bool bounded_;
   std::int64_t value_;
-  Holders holders_;  // Of max(0, first_value_ - value_) units.
+  Holders holders_;  // Hold max(0, first_value_ - value_) units.
   WaitList waiters_;
 };
 

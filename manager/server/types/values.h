@@ -23,7 +23,7 @@
 
 namespace remoteobj::manager_internal {
 
-// As in source code, lists and maps included; cut short.
+// The value as in source code, lists and maps included; cut short.
 std::string Shown(const AnyValue& value);
 
 // Values between brackets: [1, 2, …].

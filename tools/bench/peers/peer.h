@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What the C++ peers have in common. A peer is a small program that uses another library for what
-// remoteobj does. It is compiled by itself, if that library is there, and asked for turns of calls:
-// it reads "OPERATION COUNT" and prints what each call took, in microseconds.
+// The main loop of the C++ peers. A peer is a small program that uses another library for what
+// remoteobj does. It is compiled by itself, if that library is installed, and asked for turns of
+// calls: it reads "OPERATION COUNT" and prints the time of each call, in microseconds.
 //
 //   pid_t server = StartServer(argv, [] { … });
 //   Serve({{"call", [&] { … }}}, argv);

@@ -15,14 +15,14 @@ namespace remoteobj::transport_internal {
 
 using Mac = std::array<std::byte, 32>;
 
-// Of 256 bytes at most. Throws std::system_error.
+// Fills at most 256 bytes from getrandom(2). Throws std::system_error.
 void FillRandom(std::span<std::byte> bytes);
 
 // HMAC of the parts, one after the other. Takes no lock.
 Mac HmacSha256(std::span<const std::byte> key,
                std::initializer_list<std::span<const std::byte>> parts);
 
-// Takes as long whatever they are. REQUIRES: as many bytes.
+// Compares in constant time, so that it leaks no secret. REQUIRES: a.size() == b.size().
 bool SameBytes(std::span<const std::byte> a, std::span<const std::byte> b);
 
 }  // namespace remoteobj::transport_internal

@@ -39,7 +39,7 @@
 //
 // A server may accept several keys, each with a name. The proof tells which one the client has.
 //
-// What it does not do:
+// Limits:
 //   - It protects the handshake, not the messages after it: those are protected by the encrypted
 //     connection within which the handshake is done, or by a Unix socket. Without either, a man in
 //     the middle can relay the handshake of two honest sides and take over the connection.
@@ -89,7 +89,7 @@ struct HelloOptions {
   std::string key = {};        // Empty: none, and none is asked for.
   bool shared_memory = false;  // Offered by the server, wanted by the client.
   std::uint32_t pid = 0;
-  HelloId id = {};  // Of this server or client process. A server that was restarted has another.
+  HelloId id = {};  // This server or client process. A server that was restarted has another.
   // The versions of this side. Others than the defaults are for tests.
   std::uint16_t lowest_version = kProtocolVersion;
   std::uint16_t highest_version = kProtocolVersion;
@@ -115,7 +115,7 @@ enum class HelloStatus : std::uint16_t {
 struct HelloPeer {
   std::uint16_t version = 0;
   bool proved_key = false;
-  std::string key_name = {};   // Of the client's key, among the server's.
+  std::string key_name = {};   // The name of the client's key, among the server's.
   bool shared_memory = false;  // Both sides would.
   std::uint32_t pid = 0;       // In the peer's pid namespace.
   HelloId id = {};

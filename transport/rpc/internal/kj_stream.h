@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the KJ streams of this library have in common: one function that writes bytes, whichever
-// form of write() this version of KJ declares.
+// The base of this library's KJ streams: one function that writes bytes, whichever form of write()
+// this version of KJ declares.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_KJ_STREAM_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_KJ_STREAM_H_
 

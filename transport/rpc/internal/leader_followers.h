@@ -17,9 +17,8 @@
 // Threads:  thread-safe. Conditions and updates run with one mutex held; they are short and do not
 //           call this class.
 // Forks:    belongs to the process that made it. In a forked child RunUntil() and Check() throw,
-// Post() must
-//           not be called, and the destructor leaks the queue, which a thread of the parent may
-//           have been changing.
+//           Post() must not be called, and the destructor leaks the queue, which a thread of the
+//           parent may have been changing.
 // Lifetime: no thread is inside when it is destroyed.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_LEADER_FOLLOWERS_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_LEADER_FOLLOWERS_H_
@@ -73,7 +72,7 @@ class LeaderFollowers {
   // Throws std::logic_error in a forked child.
   void RunUntil(Condition done, Deadline deadline);
 
-  // As Post() followed by RunUntil(). If no thread leads, this thread runs `work` directly.
+  // Post() followed by RunUntil(). If no thread leads, this thread runs `work` directly.
   template <typename F>
   void RunUntil(F work, Condition done, Deadline deadline) {
     CheckProcess();

@@ -12,7 +12,7 @@
 namespace remoteobj::transport_internal {
 
 // The host itself; with IPv6 its network, the first 64 bits: a machine has as many addresses in it
-// as it likes. What is no IP address is returned as it is.
+// as it likes. A host that is no IP address is returned unchanged.
 std::string NetworkOf(const std::string& host);
 
 }  // namespace remoteobj::transport_internal

@@ -147,7 +147,7 @@ class RpcConnection final : private SharedLoop {
   HelloPeer server_;
   pid_t server_pid_ = 0;
   std::atomic<bool> goodbye_{false};
-  std::string why_lost_;  // As the server has said. Written in the loop before it ends.
+  std::string why_lost_;  // The server's words. Written in the loop before it ends.
   std::atomic<std::uint64_t> numbers_{1};
   // A note is a message that no thread waits for. The server has acknowledged a note when it has
   // answered a call that was sent after it.

@@ -91,7 +91,7 @@ class RpcServer::Impl final : private kj::TaskSet::ErrorHandler {
   std::vector<std::function<void()>> inbox_;  // Guarded by inbox_mutex_.
 
   Loop* loop_ = nullptr;                      // While Run() runs.
-  kj::Own<kj::PromiseFulfiller<void>> wake_;  // Of Run() while it sleeps.
+  kj::Own<kj::PromiseFulfiller<void>> wake_;  // Wakes Run() while it sleeps.
   // Each connection is in one of these two, in the order in which it came there.
   std::list<Connection*> in_handshake_;
   std::list<Connection*> past_handshake_;
@@ -118,7 +118,7 @@ struct RpcServer::Impl::Loop {
   kj::TaskSet tasks;
   kj::Promise<void> inbox = nullptr;
   kj::Promise<void> accept = nullptr;
-  kj::Promise<void> timeout = nullptr;  // Of the next call.
+  kj::Promise<void> timeout = nullptr;  // The time-out of the next call.
 
   kj::Timer& timer() { return io.provider->getTimer(); }
 };
@@ -165,7 +165,7 @@ class RpcServer::Impl::Connection {
 
   Impl& server_;
   Socket socket_;
-  const std::optional<PeerCredentials> credentials_;  // Those of a client on this machine.
+  const std::optional<PeerCredentials> credentials_;  // Set for a client on this machine.
   const std::string host_;
   kj::Own<kj::AsyncIoStream> stream_;
   std::unique_ptr<TlsSession> tls_;       // During its handshake.

@@ -39,7 +39,7 @@ struct PeerInfo {
   // The name of the key that it has proved: one of RpcServerOptions::named_keys; empty for
   // RpcServerOptions::key, and for a server without keys.
   std::string key_name = {};
-  std::vector<std::string> certificate_names = {};  // Of its certificate, if that was verified.
+  std::vector<std::string> certificate_names = {};  // From its certificate, if verified.
   std::array<std::byte, 16> id = {};                // A random number of its process.
 };
 

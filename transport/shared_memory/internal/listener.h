@@ -82,7 +82,7 @@ class SlotListener final : public Listener {
   Slot* const first_slot_;
   std::atomic<bool> wake_{false};
   std::uint32_t generation_ = 0;
-  // The requests that were seen, in the order of their numbers. Those before `next_` are finished.
+  // The requests that were seen, in the order of their numbers. All before `next_` are finished.
   std::array<Seen, kSlots> seen_;
   std::size_t seen_count_ = 0;
   std::size_t next_ = 0;

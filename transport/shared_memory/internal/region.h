@@ -82,7 +82,7 @@ struct alignas(64) OutcomeSlot {
   std::atomic<std::uint32_t> answered_number{
       0};  // The number of the last call that has an outcome.
   Verdict verdict = Verdict::kAnswered;
-  std::atomic<std::uint32_t> size{0};  // As a request's.
+  std::atomic<std::uint32_t> size{0};  // In bytes, like a request's.
   Word words[kSlotWords];
 };
 static_assert(offsetof(OutcomeSlot, size) == 8 && offsetof(OutcomeSlot, words) == 16);
@@ -92,7 +92,7 @@ struct Slot {
   alignas(64) std::atomic<Identity> owner{0};
   std::uint32_t number = 0;               // The number of the last call.
   std::uint32_t request_in_window = 0;    // Here, so that the request's line is left alone.
-  std::uint32_t retained_blocks[2] = {};  // Of each window, kept for the next message.
+  std::uint32_t retained_blocks[2] = {};  // In each window, kept for the next message.
 
   RequestSlot request;
   OutcomeSlot outcome;

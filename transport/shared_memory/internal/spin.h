@@ -4,8 +4,8 @@
 //
 // A wake-up across cores costs 30 to 60 us, seeing a changed cache line a quarter of one. So it
 // pays to spin while the answer is likely to come sooner than a wake-up would, and only on another
-// core: on the same one spinning keeps the peer from running. Which of the two it is, and whether
-// spinning pays, is learnt from the last tries.
+// core: on the same one spinning keeps the peer from running. The last tries show which core the
+// peer has, and whether spinning pays (adaptive spinning).
 //
 // Threads:  thread-compatible; one per waiting thread.
 #ifndef REMOTEOBJ_TRANSPORT_SHARED_MEMORY_INTERNAL_SPIN_H_

@@ -116,7 +116,7 @@ struct Access {
     out.Set(at + kValueLayout.data, 0, pointer);
   }
 
-  // Of message.h, which has their definitions.
+  // Defined in message.h.
   static RequestWriter Request(Out& out, Position at);
   static Out& OutOf(const RequestWriter& request);
   static In& InOf(const RequestReader& request);

@@ -40,7 +40,8 @@ struct Layout {
   constexpr std::uint32_t words() const { return std::uint32_t{data} + pointers; }
 };
 
-// As memcpy, but what caches don't hold goes past them, which saves reading what is overwritten.
+// A memcpy that bypasses the caches for memory that they do not hold (non-temporal stores), which
+// saves reading the lines that are overwritten.
 void CopyLarge(Word* to, std::span<const std::byte> from);
 
 inline constexpr std::uint64_t kMaxMessageWords = (std::uint64_t{1} << 29) - 1;
@@ -222,7 +223,7 @@ struct ListIn {
   }
 };
 
-// Where a pointer leads: what it is, and the word that it is relative to.
+// A pointer of a message, and the word that it is relative to.
 struct Pointer {
   Word word = 0;
   std::int64_t target = 0;

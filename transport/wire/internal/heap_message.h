@@ -41,7 +41,7 @@ class HeapMessage final : public Out {
       throw BadValue("a message of more than 4 GiB, which is too large to send");
     }
     const std::uint64_t capacity = std::min(std::max(wanted, 2 * capacity_), kMaxMessageWords);
-    // Not cleared. Where there is no memory the message stays as it is, for a shorter one.
+    // Not cleared. If there is no memory the message stays as it is, for a shorter one.
     std::unique_ptr<Word[]> larger(new Word[capacity]);
     std::memcpy(larger.get(), base_, used_ * sizeof(Word));
     grown_ = std::move(larger);

@@ -72,7 +72,7 @@ inline std::size_t Walk(const OutcomeReader& outcome) {
       return outcome.Error().message.size();
     case OutcomeKind::kMany: {
       std::size_t seen = 0;
-      // Those of many are not looked into any deeper.
+      // Outcomes in outcomes are not walked.
       outcome.Each(outcome.size(), [&](std::size_t, const OutcomeReader& one) {
         if (one.kind() != OutcomeKind::kMany) seen += Walk(one);
       });
