@@ -4,14 +4,22 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "remoteobj/manager/internal/relay_messages.h"
 #include "remoteobj/manager/server/entry.h"
+#include "remoteobj/manager/server/root.h"
+#include "remoteobj/proxy/internal/member_name.h"
 #include "remoteobj/transport/errors.h"
 
 namespace remoteobj::manager_internal {
 namespace {
 
-// RelayInterface has a secret for the methods of those who serve a relay.
-bool EndsRelay(std::string_view method) { return method == "close" || method == "terminate"; }
+using proxy_internal::MemberName;
+
+// The methods of those who serve a relay are protected by its secret.
+bool EndsRelay(std::string_view method) {
+  return method == MemberName<&RelayInterface::close>() ||
+         method == MemberName<&RelayInterface::terminate>();
+}
 
 }  // namespace
 
@@ -24,11 +32,16 @@ Rights::Rights(std::string name, const Policy& policy)
 void Rights::Refuse(const std::string& what) const { throw NotAllowed::By(name_, what); }
 
 void Rights::CheckRoot(std::string_view method) const {
-  if (method == "get" || method == "names" || method == "ping") return;
-  if ((method == "inspect" || method == "object_count") && names_.empty()) return;
-  if ((method == "create" || method == "get_or_create") && policy_.create && !policy_.read_only) {
+  if (method == MemberName<&Root::get>() || method == MemberName<&Root::names>() ||
+      method == MemberName<&Root::ping>()) {
     return;
   }
+  const bool inspects =
+      method == MemberName<&Root::inspect>() || method == MemberName<&Root::object_count>();
+  if (inspects && names_.empty()) return;
+  const bool creates =
+      method == MemberName<&Root::create>() || method == MemberName<&Root::get_or_create>();
+  if (creates && policy_.create && !policy_.read_only) return;
   Refuse(absl::StrCat("to call ", std::string(method), "() of the manager"));
 }
 
