@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What goes wrong in another process, and how it is told here: errors of the object come back as
-// their own type; a crash is an event, after which another process takes over.
+// Errors in another process: exceptions of the object come back as their own type; a crash is an
+// event, after which another process takes over.
 //
 //   tools/bazel run //examples:errors
 #include <cstdlib>

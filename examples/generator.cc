@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A function that yields values in a process of its own, until something goes wrong there. What it
-// has yielded is here, then its exception, as its own type.
+// A function that yields values in a process of its own, until something goes wrong there. Its
+// values arrive here, then its exception, as its own type.
 //
 //   tools/bazel run //examples:generator
 #include <iostream>

@@ -25,7 +25,7 @@ class Camera {
 };
 REMOTEOBJ_DESCRIBE(Camera, exposure, stopped)
 
-// What uses remote-> is defined after the description.
+// A method that uses remote-> is defined after the description.
 int Camera::Expose(int ms) {
   remote->exposure = ms;
   return *remote->exposure;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A worker that crashes, and another one that goes on where it was. What it had done before it died
-// has arrived, and how it died is told.
+// A worker that crashes, and another one that goes on where it was. The results from before the
+// crash have arrived, and its owner learns how it died.
 //
 //   tools/bazel run //examples:restart
 #include <csignal>

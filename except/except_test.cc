@@ -64,7 +64,7 @@ Strings Messages(const std::vector<RemoteError>& errors) {
   return messages;
 }
 
-// What all kinds have in common.
+// Tests of LocalExcept and Except.
 template <typename T>
 class ExceptTest : public testing::Test {};
 using Kinds = testing::Types<LocalExcept, Except>;
@@ -483,7 +483,7 @@ TYPED_TEST(ExceptTest, Prints) {
                               "  work: 2, last lab::Lost: c");
 }
 
-// What is not an error.
+// Ends that are not errors.
 
 TYPED_TEST(ExceptTest, ACancelledThreadPassesThrough) {
   struct Shared {

@@ -107,7 +107,7 @@ TEST(ForkTest, AnErrorIsRecordedInAChildOfThreadsThatReadTheClockAndRecordErrors
   }
 }
 
-// Of which some builds look for deadlocks, under a lock that all mutexes have in common.
+// Some builds of Abseil look for deadlocks, under a lock that all mutexes share.
 TEST(ForkTest, AMutexOfAbseilWorksInAChildOfThreadsThatLockOthers) {
   transport_internal::Self();  // A process that uses the library.
   const auto lock_two = [] {

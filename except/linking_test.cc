@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // A program without a test framework, linked in several ways: with the hook of tracebacks, with a
-// static C++ runtime, and without the hook. Its argument says if tracebacks are expected. What else
-// exceptions do is the same in all of them.
+// static C++ runtime, and without the hook. Its argument says if tracebacks are expected. Apart
+// from tracebacks, exceptions behave the same in all of them.
 #include <cstdio>
 #include <cstdlib>
 #include <exception>

@@ -19,7 +19,7 @@ namespace {
 
 using remoteobj::TracebackScope;
 
-// As the compiler writes `throw 42`, but by the C++ runtime's own function.
+// The compiler's code for `throw 42`, but with the C++ runtime's own function.
 [[gnu::noinline]] void ThrowByTheRuntime() {
   using CxaThrow = void (*)(void*, std::type_info*, void (*)(void*));
   static const auto real = reinterpret_cast<CxaThrow>(

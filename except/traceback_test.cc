@@ -69,7 +69,7 @@ using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
-// What is known of what `throws` throws, where it is caught.
+// The traceback of the exception that `throws` throws, after it is caught.
 template <typename F>
 [[gnu::noinline]] Frames Caught(F throws) {
   try {

@@ -55,7 +55,7 @@ std::string Signals() {
   return text;
 }
 
-// As daemons and sandboxes do; and the numbers are other files' then.
+// Closes all descriptors, as daemons and sandboxes do; other files get their numbers then.
 void CloseAll() {
   syscall(SYS_close_range, 3, ~0u, 0);
   for (int i = 0; i < 20; ++i) open("/dev/zero", O_RDWR);
@@ -124,7 +124,7 @@ class EnvironmentTest : public testing::TestWithParam<Start> {
   static ProcessOptions Options() { return {.start = GetParam()}; }
 };
 
-// What is asked of processes in every environment. Ends this process if it isn't so.
+// Checks what processes must do in every environment. Ends this process if a check fails.
 void CheckAll(Start start, bool tells_how_it_ended = true) {
   Process seven({.start = start}, app::Seven);
   EXIT_UNLESS(seven.Join());
@@ -328,7 +328,7 @@ TEST_P(EnvironmentTest, WhereTheStreamsAreClosed) {
   Forked program([&] {
     for (int fd = 0; fd <= 2; ++fd) close(fd);
     CheckAll(GetParam());
-    // What is printed goes nowhere, and into no memory of the library.
+    // The output goes nowhere, and into no memory of the library.
     Process process([] {
       std::printf("%s\n", std::string(100'000, 'x').c_str());
       std::fprintf(stderr, "%s\n", std::string(100'000, 'x').c_str());
@@ -375,7 +375,7 @@ TEST(MemoryTest, AResultForWhichThereIsNoMemoryIsABadAlloc) {
 TEST(KillTest, SaysWhyItFails) {
   Forked program([] {
     Process process({.timeout = absl::Milliseconds(1), .grace = absl::Milliseconds(1)}, app::Sleep);
-    // As for a process that has become another user's.
+    // The errors are those for a process that has become another user's.
     Deny(SYS_pidfd_send_signal, EPERM);
     Deny(SYS_kill, EPERM);
     try {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a function that runs elsewhere does is the same for its owner wherever that is: in a
-// Process, on a Thread, or in a Job that is either. And what is a thread's own.
+// Tests that a function behaves the same for its owner wherever it runs: in a Process, on a Thread,
+// or in a Job that is either. And tests of threads alone.
 #include "remoteobj/process/job.h"
 
 #include <signal.h>
@@ -101,7 +101,7 @@ Generator<int> FailsAfter(int n) {
   throw std::out_of_range("woah!!");
 }
 
-// Of what the function throws; empty if it throws nothing.
+// Returns the message of the function's exception; empty if it throws nothing.
 template <typename F>
 std::string MessageOf(const F& function) {
   try {
@@ -578,7 +578,7 @@ TYPED_TEST(RunsTest, WithJoins) {
 
 int ThrowOutOfRange() { throw std::out_of_range("not caught"); }
 
-// Of all processes, whether they are a Process or a Job.
+// Expects it of all processes, whether they are a Process or a Job.
 template <typename Start>
 void ExpectThatDeathsAreTold(const Start& start) {
   struct Case {
@@ -696,7 +696,7 @@ TEST(ThreadTest, EachIsInterruptedOnItsOwn) {
   EXPECT_TRUE(second.alive());
   second.RequestStop();
   EXPECT_TRUE(second.Join());
-  // Those that are not ours never are.
+  // A thread that the library has not started is never interrupted.
   InterruptionPoint();
 }
 

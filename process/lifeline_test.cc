@@ -86,7 +86,7 @@ class LifelineTest : public testing::TestWithParam<Start> {
   void Tell(pid_t pid) {
     if (write(told_.writing, &pid, sizeof pid) != sizeof pid) _exit(7);
   }
-  // As a pidfd, so that its end is seen by a process that is not its parent.
+  // Returns a pidfd, by which a process that is not the parent sees the end.
   int Told() {
     pid_t pid = 0;
     if (read(told_.reading, &pid, sizeof pid) != sizeof pid) return -1;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What a process may do to its owner: be killed at any instant, stop for a while, say more than
-// memory likes, refuse to end, leave children behind. The owner gets what was said until then,
-// whole and in order, never waits for ever, and nothing is left of any of them.
+// Processes that are killed at any instant, stop for a while, write more than memory holds, refuse
+// to end, or leave children behind. The owner gets all that a process wrote before its end, whole
+// and in order, never waits for ever, and nothing is left of any of them.
 //
 // REMOTEOBJ_ROUNDS says how often each kind of death is tried, and with 1000 or more everything has
-// its full size. The time that something takes is not asserted: who hangs runs into the test's
-// timeout.
+// its full size. No time is asserted: a process that hangs runs into the test's timeout.
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -150,7 +149,7 @@ Generator<std::string> RecordAndYield(Except errors, Progress* progress) {
   }
 }
 
-// Of the errors: each in its place, whole. Returns how many.
+// Checks that each error is in its place, and whole. Returns their number.
 int CheckErrors(const Except& errors) {
   int count = 0;
   for (const RemoteError& error : errors.Group("work")) {
@@ -174,7 +173,7 @@ void TakeAll(const Process<Generator<std::string>>& process, int& count) {
   }
 }
 
-// What comes between the start and the death; `errors` are shared with the process.
+// Calls `before_death` between the start and the death of each process.
 template <typename F>
 void KillAtAnyInstant(std::minstd_rand& random, const F& before_death) {
   const Shared<Progress> progress;
@@ -279,7 +278,7 @@ TEST_F(ProcessStressTest, StartsLeaveNothing) {
         Process process({.daemon = i % 8 == 0}, Range, 3);  // Joined by its destructor.
       }
     }
-    // What lives on after its handle has gone.
+    // The yields outlive the handle.
     if (i % 32 == 0) {
       auto yields = Process(Range, 2).result();
       int sum = 0;

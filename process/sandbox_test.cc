@@ -243,7 +243,7 @@ void WriteMuch(std::uint64_t bytes) {
 }
 std::string Large(std::uint64_t size) { return std::string(size, 'x'); }
 
-// What a hostile function could do to the memory that its results are in.
+// A hostile function that fills the memory of its results.
 int FillTheLog() {
   for (int fd = 3; fd < 64; ++fd) {
     struct stat status;

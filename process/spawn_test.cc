@@ -398,7 +398,7 @@ INSTANTIATE_TEST_SUITE_P(Starts, SpawnTest, testing::Values(Start::kSpawn, Start
                          });
 
 TEST(ForkServerTest, ItsDeathIsSurvived) {
-  prctl(PR_SET_CHILD_SUBREAPER, 1);  // As number 1 of a container is.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // Like process 1 of a container.
   Process first({.start = Start::kForkServer}, app::SleepForEver);
   char path[64];
   std::snprintf(path, sizeof path, "/proc/%d/stat", first.pid());
@@ -492,7 +492,7 @@ TEST(ForkServerTest, AGrandchildErasedTheEnd) {
 TEST(SpawnTest, TheVariableOfASetUserIdProgram) {
   if (getuid() != 0) GTEST_SKIP() << "only root can become another user";
   remoteobj_testing::Forked caller([] {
-    // As if the program's file had the bit: its real user is not the effective one.
+    // The effect of a set-user-ID bit: the real user is not the effective one.
     if (setresuid(65534, 0, 0) != 0) _exit(3);
     setenv("REMOTEOBJ_DISPATCH", "97,98,99", 1);
     execl("/proc/self/exe", "spawn_test", "--gtest_list_tests", nullptr);

@@ -263,7 +263,7 @@ TEST_F(BatchTest, OutgrowsTheSlot) {
   EXPECT_EQ(page.Get(), 7);
 }
 
-// What was written of it is forgotten, wherever it was.
+// The written part of the outcome is dropped, whatever memory holds it.
 TEST_F(BatchTest, AnOutcomeThatCanNotBeWrittenToItsEndLeavesTheOthers) {
   StartListener();
   for (const int size : {1, 100, 5'000, 50'000, 2'000'000}) {
@@ -322,15 +322,15 @@ TEST_F(BatchTest, WaitsNoLongerThanItIsTold) {
   EXPECT_EQ(count.Get(), 1);
   waiting.join();
   EXPECT_TRUE(count.ready());
-  // As a request it is too late for.
+  // A request for which it is too late.
   batch.Call(remote->Inc);
   batch.Call(remote->Inc.Timeout(absl::ZeroDuration()));
   EXPECT_THROW(batch.Send().Get(), DeadlineExceeded);
   EXPECT_EQ(*remote->count, 1);
 }
 
-// Where as many calls are under way as may be, one is waited for as it is sent. What it comes to is
-// its future's all the same: who sends it again would have it done twice.
+// A call beyond the limit of calls in flight is waited for as it is sent. Its outcome goes to its
+// future all the same: a caller that sends it again would have it evaluated twice.
 TEST_F(BatchTest, AmongAsManyAsMayBeUnderWay) {
   StartListener();
   std::vector<Future<int>> counts;

@@ -100,7 +100,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// What cannot travel can be walked into.
+// An object that can't travel can be walked into.
 TEST(DescribeContainersTest, WalksIntoWhatCannotBeCopied) {
   Here<lab::Studio> studio;
   lab::Studio& object = studio.object;

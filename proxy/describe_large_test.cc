@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// As many members as a description may have.
+// The largest number of members of a description.
 #include "gtest/gtest.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/here_testing.h"

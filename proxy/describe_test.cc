@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a description says of a class: at compile time as Attributes, at run time as a TypeInfo.
+// The description of a class: at compile time as Attributes, at run time as a TypeInfo.
 #include "remoteobj/proxy/describe.h"
 
 #include <array>

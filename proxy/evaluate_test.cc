@@ -103,7 +103,7 @@ std::string AsText(const OutcomeReader& outcome) {
 
 class EvaluateTest : public testing::Test {
  protected:
-  // What a request comes to, as text.
+  // Returns the outcome of a request, as text.
   std::string Outcome(std::size_t size, absl::FunctionRef<void(const OperationsWriter&)> write) {
     std::string text;
     CallDirectly([&](RequestWriter request) { write(request.Operations(size)); },
@@ -243,7 +243,7 @@ TEST_F(EvaluateTest, TellsWhatTheObjectThrew) {
   CheckRefused(View().SetAttribute("rude", 1), "lab::Ruder", "");
 }
 
-// What a View would not let one write.
+// Requests that no View would write.
 
 struct Raw {
   Kind kind;

@@ -29,7 +29,7 @@ struct Machine {
   int Slow() {
     for (;;) pause();
   }
-  // Where the one who evaluates is interrupted it is not the caller's affair.
+  // An interruption of the evaluating thread does not concern the caller.
   int Sleeps() {
     remoteobj::SleepFor(absl::Milliseconds(300));
     return ++count;

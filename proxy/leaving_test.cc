@@ -55,7 +55,7 @@ using testing::HasSubstr;
 
 class LeavingTest : public testing::Test {
  protected:
-  // That the thread which has served the call is gone: `call` throws so.
+  // Expects that `call` throws since the thread that served it has ended.
   template <typename F>
   static void ExpectThreadEnded(F&& call) {
     try {

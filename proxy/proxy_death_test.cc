@@ -2,8 +2,8 @@
 //
 // Processes that die while they use a proxy: those that are left get the named error, and go on.
 //
-// Each test runs its rounds, REMOTEOBJ_DEATH_ROUNDS of them where that is set. What is injected is
-// a real SIGKILL, at a point that the processes tell of through shared memory.
+// Each test runs its rounds, REMOTEOBJ_DEATH_ROUNDS of them if that is set. The injected fault is a
+// real SIGKILL, at a point that the processes report through shared memory.
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -29,7 +29,7 @@
 
 namespace lab {
 
-// What the processes of a test tell one another.
+// Counters in memory that the processes of a test share.
 struct Board {
   std::atomic<int> evaluating{0};
   std::atomic<int> closing{0};

@@ -350,7 +350,7 @@ void Session::CloseNow(Final final) {
   listener().Close(final, [this](const RequestReader& request, OutcomeWriter& outcome) {
     Handle(request, outcome);
   });
-  // Who evaluates a call that came another way has the mutex: when it is free nobody does.
+  // A thread that evaluates a call from another channel holds the mutex: wait until it is done.
   const std::scoped_lock lock(mutex_);
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What works in which environment: a table. A row is an environment that a process enters, a column
-// is something that the library does there. Each cell is a process of its own. It works, or it
-// throws the error that the row names; it never hangs, crashes or gives a wrong answer.
-// testing/README.md has the table in words.
+// A table of environments. A row is an environment that a process enters, a column is something
+// that the library does there. Each cell is a process of its own. It works, or it throws the error
+// that the row names; it never hangs, crashes or gives a wrong answer. testing/README.md has the
+// table in words.
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -235,7 +235,7 @@ struct Row {
   const char* name;
   bool (*enter)();  // False where the machine does not allow it.
   // Columns, by a comma, and a part of the error that they throw, or several of which one is
-  // there. What has none works.
+  // there. A column without an error works.
   struct Error {
     const char* columns;
     const char* text;
@@ -260,7 +260,7 @@ const Row kRows[] = {
     {"AsProcessOne", [] { return ForkIntoPidNamespace() && GoOnInChild(); }},
     {"SixteenDescriptors",
      [] { return close_range(3, ~0u, 0) == 0 && Limit(RLIMIT_NOFILE, 16); },
-     // Which of the pool's processes meets the limit depends on where it runs.
+     // It depends on the kernel which of the pool's processes meets the limit.
      {{"Pool", "Too many open files|works"}}},
     {"FileSizeZero", [] { return Limit(RLIMIT_FSIZE, 0); }, {{kAll, "RLIMIT_FSIZE"}}},
     {"FileSizeOfOneMebibyte",

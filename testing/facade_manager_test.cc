@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a user writes of managers with the one include, as it is written in the documents.
+// A user's code with managers and the one include, as it is written in the documents.
 #include <signal.h>
 #include <unistd.h>
 

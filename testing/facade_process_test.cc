@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a user writes of processes and errors with the one include, as it is written in the
-// documents.
+// A user's code with processes and errors and the one include, as it is written in the documents.
 #include <signal.h>
 
 #include <iostream>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a user writes with the one include, as it is written in the documents, and that it does what
-// is said there.
+// A user's code with the one include, as it is written in the documents; it does what they say.
 #include <signal.h>
 
 #include <array>
@@ -87,7 +86,7 @@ struct Point {
   bool operator==(const Point&) const = default;
 };
 
-// Of everything that travels one.
+// One member of each type that travels.
 struct Everything {
   std::atomic<int> ticks{1};
   std::atomic<bool> flag{false};

@@ -66,11 +66,11 @@ using remoteobj_testing::StepWallClock;
 constexpr absl::Duration kLimit = absl::Milliseconds(100);
 constexpr absl::Duration kStep = absl::Milliseconds(20);   // When the clock is stepped.
 constexpr absl::Duration kEvent = absl::Milliseconds(60);  // When what is waited for comes.
-// What is not reached: by no call, and by no limit.
+// Longer than any call takes, and no limit.
 constexpr absl::Duration kLong = absl::Minutes(10);
 constexpr absl::Duration kWatchdog = absl::Seconds(50);
 
-absl::Duration step;  // Of this row.
+absl::Duration step;  // The step of this row.
 
 // Steps the clock, soon after it is made.
 class Step {
@@ -530,7 +530,7 @@ INSTANTIATE_TEST_SUITE_P(ManagersOverASocket, SteppedClockTest,
                          testing::Combine(kSteps, testing::ValuesIn(OfManagers<Socket>::kRows)),
                          NameOf);
 
-// What shows that a row can fail.
+// Shows that a row can fail.
 TEST(SteppedClock, AWaitByTheWallClockIsSeen) {
   step = absl::Hours(1);
   RunRow([] {

@@ -51,7 +51,7 @@ def _headers_compile_test_impl(ctx):
         src = ctx.actions.declare_file("_headers/%s/%s.cc" % (ctx.label.name, header.replace("/", "_")))
         ctx.actions.write(src, '#include "{0}"\n#include "{0}"\n'.format(header))
 
-        # What users compile with more warnings than we do.
+        # Users compile these with more warnings than we do.
         logs.append(try_compile(ctx, src, copts = WARNINGS + ["-Wshadow", "-Werror"]))
     script = ctx.actions.declare_file(ctx.label.name + ".sh")
     ctx.actions.write(script, is_executable = True, content = _SCRIPT.format(

@@ -210,7 +210,7 @@ void ChannelConformance::Handle(const RequestReader& request, OutcomeWriter& out
     Await([&] { return board().stage.load() >= stage; });
     outcome.Value().Int(stage);
   } else if (name == "next") {
-    // What the stage was before.
+    // The stage before.
     outcome.Value().Int(board().stage.exchange(Decode<int>(argument)));
   } else {
     outcome.Error({.type = "unknown", .message = name});
@@ -558,7 +558,7 @@ TEST_P(ChannelConformance, StartedCallsFinishInAnyOrder) {
   Await([&] { return calls[0]->ready(); });
 }
 
-// Those that are waited for among those that are not.
+// Synchronous calls among asynchronous ones.
 TEST_P(ChannelConformance, CallsAreEvaluatedInTheOrderInWhichTheyWereSent) {
   const auto listening = Listen();
   const Stop stop(board().stop);
@@ -692,7 +692,7 @@ TEST_P(ChannelConformance, MessagesOfAllSizesArrive) {
   for (const std::size_t size : sizes) {
     const std::string text = Pattern(size, size);
     EXPECT_TRUE(CallOn<std::string>(channel(), "echo", text, Watchdog()) == text) << size;
-    // What a large one has left is not seen by a small one.
+    // A small call does not see what a large one has left.
     EXPECT_EQ(CallOn<std::string>(channel(), "echo", "small", Watchdog()), "small") << size;
   }
 }

@@ -41,7 +41,7 @@ TEST(DeadlineTest, HasAnOrder) {
   EXPECT_EQ(std::min({Deadline::Never(), soon + absl::Seconds(1), soon}), soon);
 }
 
-// Of a message: a reader believes nothing.
+// A number from a message: a reader believes nothing.
 TEST(DeadlineTest, EveryNumberIsADeadline) {
   const Deadline soon = Deadline::After(absl::Seconds(1));
   for (const Deadline deadline : {Deadline::Never(), Deadline::Passed(), soon}) {

@@ -18,7 +18,7 @@
 namespace remoteobj::except_internal {
 namespace {
 
-// Of records that belong to no Wrap.
+// The id of records that belong to no Wrap.
 constexpr std::uint64_t kNoId = std::numeric_limits<std::uint64_t>::max();
 
 // A parsed record of a Wrap.

@@ -214,7 +214,7 @@ UsedNumbers::Is UsedNumbers::Use(std::uint64_t number) {
 }
 
 Mac SignatureOf(std::string_view pool, std::uint64_t number, std::span<const std::byte> request) {
-  // What has a fixed size comes first, with the sizes of the rest: no part can be taken for
+  // The parts of fixed size come first, with the sizes of the rest: no part can be taken for
   // another's end.
   constexpr std::string_view kLabel = "remoteobj pool call v1";
   const std::array<std::uint64_t, 3> head = {pool.size(), request.size(), number};

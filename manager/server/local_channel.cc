@@ -73,7 +73,7 @@ class LocalCall final : public PendingCall {
   ~LocalCall() override {
     if (call_ == nullptr) return;
     call_->Cancel();
-    // What comes after it goes on.
+    // The calls that wait behind it go on.
     if (state_->exchange(kDone) == kItsTurn) server_.EvaluateHere(*call_);
   }
 

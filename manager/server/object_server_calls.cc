@@ -143,7 +143,7 @@ bool ObjectServer::ChargeCall(Call& call) {
 
 void ObjectServer::Refuse(Call& call) {
   call.references_.clear();
-  // What it would have got goes to another.
+  // The item or lock goes to another call.
   for (auto& give_back : std::exchange(call.give_back_, {})) give_back();
   Failed(call.shared_from_this());
 }

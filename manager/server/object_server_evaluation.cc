@@ -86,7 +86,7 @@ void ObjectServer::CheckBatchSize(std::size_t chains) {
 void ObjectServer::CheckRequest(const Entry& entry, const RequestReader& request) {
   const RegisteredType& how = entry.how();
   if (how.run == Run::kInServer) CheckBatchSize(request.chains());
-  bool first = true;  // Of the chain.
+  bool first = true;  // The first operation of a chain.
   for (std::size_t i = 0; i < request.size(); ++i) {
     const OperationReader operation = request[i];
     const OperationKind kind = operation.kind();
@@ -206,7 +206,7 @@ void ObjectServer::EvaluateRequest(Call& call, const RequestReader& request,
     }
   };
   const proxy_internal::CheckOperation check = check_exposed;
-  // What the root may be asked for by this client was checked.
+  // Calls of the root were checked before.
   const bool read_only = rights != nullptr && call.entry_->id() != 0;
   proxy_internal::Evaluate(call.entry_->object(), *how.info, request, outcome,
                            {.check = how.exposed ? &check : nullptr,

@@ -172,7 +172,7 @@ TEST_F(BarrierTest, NobodyGoesOnBeforeTheActionHasRun) {
   std::optional<Begun<Came>> next;
   EXPECT_EQ(barrier->wait_and_act([&] {
     EXPECT_FALSE(first.ready());
-    // Who comes now is of the next round.
+    // A client that arrives now belongs to the next round.
     next = BeginWait(b_, barrier);
     EXPECT_FALSE(next->ready());
     EXPECT_EQ(server_.waiting(), 2u);

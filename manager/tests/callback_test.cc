@@ -93,7 +93,7 @@ struct Radio {
 REMOTEOBJ_DESCRIBE(Radio, Tune, TuneOut, Say, Once, Send, SendBack, Kinds, AllHeard, Count, Words,
                    Slow, Listeners, yielded)
 
-// Where all would wait for it.
+// A type on the server's thread, where all would wait for its callback.
 struct Impatient {
   int Once(Proxy<Ear> listener, int x) { return listener->Heard(x); }
 };
@@ -258,7 +258,7 @@ TEST_P(CallbackTest, Yields) {
   EXPECT_EQ(words, (std::vector<std::string>{"a", "b"}));
 }
 
-// What nobody asks for is not made.
+// Values that no client asks for are not made.
 TEST_P(CallbackTest, YieldsNoMoreThanIsWanted) {
   const auto objects = manager_.object_count();
   {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a Proxy can do (Async, TryCall, Timeout, Lazy, Batch) with the built-in objects of a
+// The operations of a Proxy (Async, TryCall, Timeout, Lazy, Batch) with the built-in objects of a
 // manager.
 #include <signal.h>
 #include <unistd.h>

@@ -62,7 +62,7 @@ TEST_P(ConditionTest, NeedsTheLock) {
   EXPECT_THROW(condition_->notify(), std::runtime_error);
   EXPECT_THROW(condition_->notify_all(), std::runtime_error);
   EXPECT_THROW(condition_->release(), std::runtime_error);
-  // Which another's is not.
+  // Nor while another client owns the lock.
   EXPECT_TRUE(condition_b_->acquire());
   EXPECT_FALSE(condition_->acquire(absl::ZeroDuration()));
   EXPECT_THROW(condition_->wait(), std::runtime_error);
@@ -86,7 +86,7 @@ TEST_P(ConditionTest, NotifiesAsManyAsItSaysInOrder) {
     }
     EXPECT_EQ(server_.waiting(), 6u - notified);
   }
-  // What was too much is not remembered.
+  // A notification without a waiting call is not remembered.
   EXPECT_FALSE(BeginWait(a_, 200, absl::Milliseconds(5)).Get());
 }
 
@@ -210,7 +210,7 @@ TEST_P(ConditionTest, TheDeadReleaseTheLock) {
   b_.Die();
   EXPECT_TRUE(waiting.Get());
   c_.Die();
-  // As one that has it again after waiting.
+  // A client that owns the lock again after it waited.
   TestClient d(server_);
   Begun<bool> notified = BeginWait(d, 100);
   Notify(1);

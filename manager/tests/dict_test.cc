@@ -157,7 +157,7 @@ TEST_F(DictTest, NoticesChangesWhileItIterates) {
       if (item.first == "a") change();
     }
   };
-  iterate([&] { d["a"] = 5; });  // Which is no change of the size.
+  iterate([&] { d["a"] = 5; });  // The size stays.
   ExpectThrows<std::runtime_error>([&] { iterate([&] { d["d"] = 4; }); }, "there were 3 items");
   ExpectThrows<std::runtime_error>([&] { iterate([&] { d->erase("b"); }); }, "and are 3");
   ExpectThrows<std::runtime_error>(
@@ -213,7 +213,7 @@ TEST_F(DictTest, AddsAtOnceWhoeverElseAdds) {
   InFourThreads([&](int i) {
     d["a"] += 1;
     d["b"] -= 1;
-    sums[1] += i;  // Of no type that the server could add.
+    sums[1] += i;  // A type that the server can't add.
     texts[1] += "x";
   });
   EXPECT_EQ(*d["a"], 801);

@@ -153,7 +153,7 @@ TEST(HostileClientTest, ObjectsThatAreKeptForNobodyDoNotKeepOthersFromTheirs) {
   EXPECT_EQ(queue->get(), 1);
 }
 
-// What was charged for an object ended when it was asked for.
+// A bug: the charge for an object ended when the client asked for the object.
 TEST(HostileClientTest, ObjectsThatAreKeptAndAskedForWithoutEnd) {
   Manager manager("", {.authkey = kKey, .quotas = {.kept = 3}});
   const auto queue = manager.Queue<int>();
@@ -221,7 +221,7 @@ TEST(HostileClientTest, OutcomesOfWaitingCallsThatAreNotRead) {
   EXPECT_GE(queue->size(), kItems - 6);
   EXPECT_EQ(queue->get().size(), kItem);
   hostile.Kill();
-  // What it had been given and has not received came back.
+  // The items that it had been given and had not received came back.
   remoteobj_testing::Eventually("all items are back", [&] { return queue->size() == kItems - 1; });
 }
 

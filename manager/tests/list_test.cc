@@ -128,7 +128,7 @@ TEST_F(ListTest, SlicesArePythons) {
   EXPECT_EQ(l->copy(), (Ints{0, 7, 8, 5, 9, 3}));
 }
 
-// What each method makes of [3, 1, 2].
+// The result of each method on [3, 1, 2].
 TEST_F(ListTest, Methods) {
   using L = List<int>;
   struct {

@@ -31,7 +31,7 @@ class LockTest : public testing::Test {
     return client.BeginAs<bool>(kOther, a_, "acquire", timeout);
   }
   bool Try(TestClient& client) { return BeginAcquire(client, absl::ZeroDuration()).Get(); }
-  // Of the thread kOther.
+  // Releases it in the thread kOther.
   void Release(TestClient& client) { client.BeginAs<void>(kOther, a_, "release").Get(); }
 
   TestServer server_{AddSyncTypes};
@@ -132,7 +132,7 @@ TYPED_TEST(LockTest, StaysAbandonedUntilSomebodyReleasesIt) {
   this->client_a_.Die();
   EXPECT_FALSE(this->b_->locked());
   EXPECT_TRUE(this->b_->abandoned());
-  // Who does not get it, or gives up, is no owner.
+  // A client that does not get the lock, or gives up, is no owner.
   EXPECT_TRUE(this->BeginAcquire(this->client_b_).ready());
   EXPECT_FALSE(this->b_->locked());
   EXPECT_TRUE(this->b_->abandoned());

@@ -34,7 +34,7 @@ TEST(LogAfterForkTest, AManagerForkedBesideAThreadThatLogsServesOnAfterItsFirstL
     begin.WaitForNotification();
     LOG(INFO) << "a line that takes long";
   });
-  // That it forks beside a thread the program itself logs, once.
+  // The program itself logs once that it forks beside a thread.
   Manager("", {}).Start();
   google::AddLogSink(&sink);
   begin.Notify();

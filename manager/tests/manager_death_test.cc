@@ -70,7 +70,7 @@ class Survivor {
   T* const value_;
 };
 
-// What has come to pass, as the processes know it.
+// The events that the processes have recorded.
 struct Ledger {
   std::atomic<int> failures, last_item, last_worker;
   // By item: whether its put() has returned, and how often it was got; and of jobs, whether
@@ -79,7 +79,7 @@ struct Ledger {
   // By worker.
   std::atomic<std::uint32_t> progress[kMostWorkers];
   std::atomic<bool> doomed[kMostWorkers], getting[kMostWorkers];
-  // Who is in there.
+  // The number of workers inside.
   std::atomic<int> in_lock, in_rlock;
 
   void Fail(const char* what, int which) {
@@ -88,7 +88,7 @@ struct Ledger {
   }
 };
 
-// What all of them share.
+// The objects that all processes share.
 struct Objects {
   explicit Objects(Manager& manager)
       : items(manager.Queue<int>(5)),
@@ -347,7 +347,7 @@ TEST_P(ClientDeathTest, NothingIsLostOrHeldAndNobodyWaits) {
               last, items_got, jobs_done, missing, may_have_an_item_);
 }
 
-// What a client of a manager that dies is told.
+// The errors that a client of a dying manager gets.
 enum Told : int { kAllWell = 0, kNothing = 2, kSomethingElse = 3, kNotStale = 4 };
 
 class ManagerDeathTest : public testing::TestWithParam<bool> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Many clients that wait at once. What the manager takes for them is printed, not judged: only that
-// no thread is kept for a waiting call.
+// Many clients that wait at once. The test prints the memory that the manager takes for them, and
+// checks only that a waiting call keeps no thread.
 #include <sys/resource.h>
 #include <unistd.h>
 

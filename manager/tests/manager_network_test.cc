@@ -2,8 +2,8 @@
 //
 // Two network namespaces as two hosts, with a cable between them that is cut.
 //
-// Needs the right to make them (root, or user namespaces) and `ip`; else it skips. What a client
-// sees that waits without a deadline, an error after about a minute, it does not wait for.
+// Needs the right to make them (root, or user namespaces) and `ip`; else it skips. A client that
+// waits without a deadline gets an error after about a minute; the test does not wait for that.
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -76,7 +76,7 @@ class ManagerNetworkTest : public testing::TestWithParam<bool> {
 
   void SetUp() override {
     if (!Ip("-V >/dev/null")) GTEST_SKIP() << "there is no `ip` (iproute2)";
-    // Where this process may not, it may as the root of a user namespace of its own.
+    // A process without the right may have it as the root of a user namespace of its own.
     if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
       GTEST_SKIP() << "this process may not make network namespaces";
     }

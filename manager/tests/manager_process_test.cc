@@ -102,7 +102,7 @@ TEST(SignalsTest, ASignalToTheProcessGroupDoesNotEndTheManagerBeforeItsProgram) 
       Manager manager;
       auto dict = manager.Dict<std::string, int>({{"done", 0}});
       kill(0, number);
-      // What the program does as it ends.
+      // The program's own work as it ends.
       for (int i = 0; i < 100; ++i) dict["done"] += 1;
       const bool well = *dict["done"] == 100;
       manager.Shutdown();
@@ -114,7 +114,7 @@ TEST(SignalsTest, ASignalToTheProcessGroupDoesNotEndTheManagerBeforeItsProgram) 
 
 // Files of sockets
 
-constexpr int kUsed = 3;  // What a server ends with that is told that the address is used.
+constexpr int kUsed = 3;  // The exit code of a server whose address is used.
 
 struct Shared {
   std::atomic<bool> go;
@@ -155,7 +155,7 @@ TEST_F(SocketFileTest, OfFourThatBeginAtALeftOverFileOneServesAndTheOthersAreTol
     };
     Shared& shared = *new (memory) Shared{};
     {
-      // What is killed leaves its file.
+      // A killed server leaves its file.
       shared.go = true;
       Forked left([&] { serve(shared); });
       Eventually("a manager serves", [&] { return shared.serving != 0; });

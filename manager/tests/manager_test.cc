@@ -305,7 +305,7 @@ TEST(ManagerTest, TellsOfItsDeath) {
   Manager manager = NewManager();
   const Proxy<Foo> foo = manager.Create<Foo>("Foo", 1);
   kill(manager.pid(), SIGKILL);
-  // Whether it died before a call or during it can't always be told.
+  // The client can't always tell if the manager died before a call or during it.
   const auto call_until_told = [&] {
     for (;;) foo->Add(1);
   };

@@ -79,7 +79,7 @@ TEST(ManagerTlsTest, AClientLooksAtTheCertificate) {
   const auto connect = [&](ManagerOptions options) {
     Manager::Connect(manager.address(), std::move(options));
   };
-  // Of nobody whom it trusts; of another name; and the key alone.
+  // An authority that the client does not trust; another name; the key alone.
   EXPECT_THROW(connect(Trusting({.authorities = Pem("stranger")})), AuthenticationError);
   EXPECT_THROW(connect(Trusting({.server_name = "other.remoteobj.test"})), AuthenticationError);
   EXPECT_THROW(connect({.authkey = "a key for this test"}), AuthenticationError);

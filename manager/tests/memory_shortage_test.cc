@@ -75,7 +75,7 @@ TEST_P(MemoryShortageTest, AnItemThatDoesNotFitIsRefusedAndTheManagerGoesOn) {
     EXPECT_EQ(remoteobj_testing::Forked([&] { dict[4] = "other"; }).Wait(), 0);
     EXPECT_EQ(dict->size(), 3u);
   } else {
-    // What can't be received costs the connection, and what was known by that alone.
+    // A message that can't be received costs the connection, and the objects that it alone kept.
     EXPECT_THROW((dict[2] = large), ListenerDied);
     EXPECT_EQ((manager().Dict<int, int>()->size()), 0u);
   }

@@ -264,7 +264,7 @@ TEST_F(ObjectServerTest, TakesABatchOfWhatIsExposed) {
     EXPECT_EQ(sum.Get(), 15);
     EXPECT_THROW(fails.Get(), std::out_of_range);
     EXPECT_THROW(all.Get(), std::out_of_range);
-    // What is not exposed is not reached behind what is.
+    // A method that is not exposed can't be reached behind one that is.
     Future<int> not_done = batch.Call(foo->Add, 1);
     Future<int> hidden = batch.Call(foo->Hidden);
     EXPECT_THROW(batch.Send().Get(), NotExposed);

@@ -42,7 +42,7 @@ int Rounds() {
   return rounds == nullptr ? 100 : std::atoi(rounds);
 }
 
-// What the processes tell one another, in memory that they share.
+// Counters of the processes, in memory that they share.
 struct Ledger {
   std::atomic<bool> stop{false};
   std::atomic<int> tasks{0};

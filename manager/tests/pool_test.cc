@@ -136,7 +136,7 @@ TEST(PoolTest, AProcessThatDiesIsReplaced) {
     EXPECT_THROW(pool->apply(Die), ListenerDied);
     EXPECT_EQ(pool->apply(Square, i), i * i);
   }
-  // What waited meanwhile is done by the next.
+  // The next process does the waiting task.
   auto dies = pool->apply_async(Die);
   auto lives = pool->apply_async(Square, 5);
   EXPECT_THROW(dies.Get(), ListenerDied);
@@ -180,7 +180,7 @@ namespace {
 using manager_internal::AwaitObjects;
 using remoteobj_testing::Eventually;
 
-// What can't be sent on went from one process to the next, and each ended by it.
+// A bug: a task that can't be sent on went from one process to the next, and each ended by it.
 TEST(PoolTest, WhatIsNestedTooDeepIsRefused) {
   Manager manager;
   const Pool pool = manager.Pool(1);
@@ -281,7 +281,7 @@ TEST(PoolTest, OutlivesTheThreadThatMadeIt) {
   EXPECT_EQ((*pool)->map(Square, std::vector{1, 2, 3}), (std::vector{1, 4, 9}));
 }
 
-// As process 1 of a container is, which nobody else relieves of what it is left.
+// The program is like process 1 of a container, which has to reap the orphans itself.
 TEST(PoolTest, LeavesNoProcessBehindThatNobodyReaps) {
   Forked program([] {
     prctl(PR_SET_CHILD_SUBREAPER, 1);

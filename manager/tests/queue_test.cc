@@ -407,7 +407,7 @@ TEST_F(JoinableQueueTest, AnImmediateShutdownEndsJoinWhenWhatWasGotIsDone) {
   Begun<bool> joining = c_.Begin<bool>(queue_, "join", kForEver);
   queue_->shutdown(/*immediate=*/true);
   EXPECT_FALSE(joining.ready());
-  b_.Die();  // What comes back is dropped as well.
+  b_.Die();  // The items that come back are dropped as well.
   EXPECT_TRUE(joining.Get());
 }
 

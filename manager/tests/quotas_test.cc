@@ -198,7 +198,7 @@ TEST(QuotasTest, OutcomesThatAreLargerThanTheirQuota) {
                 const auto own =
                     Manager::Connect(manager.address(), {.shared_memory = shared_memory});
                 const auto there = own.Get<Dict<int, std::string>>("dict");
-                // Those that were read count no more.
+                // Messages that were read no longer count.
                 for (int i = 0; i < 20; ++i) {
                   if ((*there[3]).size() != 3 << 20) throw std::logic_error("not what was put");
                 }
@@ -439,7 +439,7 @@ TEST(QuotasTest, CallsOfADeadClientLeaveTheLineOfAnObject) {
   EXPECT_EQ(mine->count(), 1);
 }
 
-// What waits for a thread of a client goes on, in order, when it has one.
+// Calls that wait for a thread of a client go on, in order, when it has one.
 TEST(QuotasTest, CallsBeyondTheThreadsOfAClientAreEvaluatedInOrder) {
   Released() = true;
   Manager manager({.max_threads = 2});

@@ -288,7 +288,7 @@ void Try(Decisions decide) {
   const std::array<ClientId, 2> clients = {server.AddClient({.pid = 1}),
                                            server.AddClient({.pid = 2})};
   std::vector<std::shared_ptr<Call>> pool = MakePool(server, clients[0]);
-  // That have not ended; and outcomes that are not received yet.
+  // Calls that have not ended, and calls whose outcomes are not received yet.
   std::array<std::vector<std::shared_ptr<Call>>, 2> calls;
   bool gone = false;
   for (int steps = 0; !decide.over() && steps < 200; ++steps) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Dicts, lists and their kin between processes, as in Python but for what TYPES.md names. What one
-// process alone sees of them is in the test of each.
+// Dicts, lists and their kin between processes, as in Python but for what TYPES.md names. The test
+// of each type has what one process alone sees.
 #include <cstdint>
 #include <optional>
 #include <set>

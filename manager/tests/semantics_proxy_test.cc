@@ -49,7 +49,7 @@ struct Bank {
     last = std::make_shared<Account>(start);
     return Share(last);
   }
-  // Of an object that is not the manager's.
+  // Returns a proxy of an object that is not the manager's.
   Proxy<Account> OpenElsewhere() {
     static Account elsewhere(1);
     return Proxy<Account>(elsewhere);
@@ -86,7 +86,7 @@ TEST_F(ProxySemantics, TextIsOfTheObjectAndPrintingOfTheProxy) {
   std::ostringstream out;
   out << l;
   EXPECT_EQ(out.str(), "<Remote List<std::string> " + std::to_string(l.referent()->id()) + ">");
-  // Which works without the manager.
+  // The text is the same in another process.
   EXPECT_EQ(Elsewhere([&] {
               std::ostringstream there;
               there << l;
@@ -181,7 +181,7 @@ TEST_F(ProxySemantics, WhatCanNotBeSentHarmsNothing) {
                 ++refused;
               }
               try {
-                lists->push_back(another);  // Of another manager.
+                lists->push_back(another);  // An object of another manager.
               } catch (const BadValue&) {
                 ++refused;
               }
@@ -266,7 +266,7 @@ TEST_F(ProxySemantics, NestedProxiesAreLiveAndOutliveTheirContainers) {
   std::optional<List<int>> inner;
   {
     const auto outer = manager().Dict<std::string, List<int>>();
-    Elsewhere([&] { outer["a"] = manager().List<int>({1}); });  // Whose maker is gone.
+    Elsewhere([&] { outer["a"] = manager().List<int>({1}); });  // Its maker is gone.
     Elsewhere([&] { outer["a"]->push_back(2); });
     inner = *outer["a"];
     outer->clear();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Locks, conditions, queues and the like between processes, as in Python but for what TYPES.md
-// names. What one process alone sees of them is in the test of each.
+// names. The test of each type has what one process alone sees.
 #include <unistd.h>
 
 #include <cstdint>
@@ -128,7 +128,7 @@ TEST_F(SyncSemantics, BoundedSemaphoreMayNot) {
   Elsewhere([&] { semaphore->release(); });  // By another than it was acquired by.
   EXPECT_THROW(semaphore->release(), std::invalid_argument);
   EXPECT_THROW(Elsewhere([&] { semaphore->release(); }), std::invalid_argument);
-  // What a process has when it ends is released.
+  // The units of a process are released when it ends.
   EXPECT_TRUE(Elsewhere([&] { return semaphore->acquire() && semaphore->acquire(); }));
   EXPECT_TRUE(semaphore->acquire() && semaphore->acquire());
 }
@@ -155,7 +155,7 @@ TEST_F(SyncSemantics, ConditionWaitSaysWhetherItWasNotifiedInTime) {
   {
     const std::scoped_lock guard(condition);
     EXPECT_FALSE(condition->wait(kSoon));
-    condition->notify(3);  // That nobody waits for is no error, and is not remembered.
+    condition->notify(3);  // No call waits: no error, not remembered.
   }
   EXPECT_FALSE(Elsewhere([&] {
     const std::scoped_lock guard(condition);
@@ -217,7 +217,7 @@ TEST_F(SyncSemantics, EventWaitReturnsTheFlag) {
   Process two([&] { return event->wait(absl::Hours(1)); });
   AwaitWaiting(manager(), 2);
   event->set();
-  event->clear();  // Who waited goes on all the same.
+  event->clear();  // The waiting processes go on all the same.
   one.Join();
   two.Join();
   EXPECT_EQ(one.result(), true);
@@ -296,7 +296,7 @@ TEST_F(SyncSemantics, BarrierBreaksByTimeoutAndAbortUntilReset) {
 TEST_F(SyncSemantics, QueueIsFirstInFirstOutAndExactAtOnce) {
   const auto q = manager().Queue<int>();
   Elsewhere([&] {
-    for (int i = 0; i < 100; ++i) q->put(i);  // Of any number, if maxsize is not positive.
+    for (int i = 0; i < 100; ++i) q->put(i);  // No limit if maxsize is not positive.
   });
   EXPECT_EQ(q->size(), 100u);
   EXPECT_FALSE(q->full());

@@ -56,7 +56,7 @@ TEST_F(SetTest, Asks) {
   EXPECT_FALSE(s->issuperset({1, 4}));
 }
 
-// What each method makes of {1, 2, 3}.
+// The result of each method on {1, 2, 3}.
 TEST_F(SetTest, Methods) {
   using S = Set<int>;
   struct {

@@ -40,7 +40,7 @@ std::int64_t Mappings() {
   return count;
 }
 
-// What a process has allocated, and has open and mapped.
+// The memory, descriptors and mappings of a process.
 struct Sizes {
   std::int64_t heap_bytes, descriptors, mappings;
 };
@@ -49,7 +49,7 @@ Sizes SizesHere() {
           Mappings()};
 }
 
-// Of the manager's process.
+// Measures the manager's process.
 struct Probe {
   Sizes Look() { return SizesHere(); }
 };
@@ -169,8 +169,8 @@ void ExpectNoGrowth(const std::string& where, const Sizes& before, const Sizes& 
   std::printf("%s: %.1f bytes a round in %d rounds; descriptors %+d, mappings %+d\n", where.c_str(),
               bytes, rounds, static_cast<int>(after.descriptors - before.descriptors),
               static_cast<int>(after.mappings - before.mappings));
-  // What one connection leaves behind would be thousands. A few blocks may be held at one moment
-  // and not at the other.
+  // A leak of one connection would be thousands. A few blocks may be held at one moment and not at
+  // the other.
   constexpr double kMostBytes = 500;
   EXPECT_LT(bytes, kMostBytes) << where;
   EXPECT_EQ(after.descriptors, before.descriptors) << where;

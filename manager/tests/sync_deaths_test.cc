@@ -32,7 +32,7 @@ namespace {
 
 constexpr int kSeats = 2;
 
-// What all clients share.
+// The objects that all clients share.
 struct Objects {
   explicit Objects(TestClient& client)
       : items(client.Make<Queue<int>>(3)),
@@ -60,14 +60,14 @@ struct Objects {
   Event event;
 };
 
-// What has come to pass, as clients know it.
+// The events that the clients have recorded.
 struct Record {
   std::mutex mutex;
   int last_item = 0;
-  // Whether it is known to be in: a put that failed may have been one.
+  // True if the item is known to be in: a put that failed may have put it.
   std::map<int, bool> put_items, put_jobs;
   std::multiset<int> got_items;
-  // Those of which it is known, and those where the client died as it said so.
+  // Jobs that are known to be done, and jobs whose client died as it said so.
   std::set<int> done_jobs, maybe_done_jobs;
   std::atomic<int> locked{0}, rlocked{0}, seated{0};
 

@@ -251,7 +251,7 @@ TEST_F(NamespaceTest, HasAttributesOfAnyTypes) {
   EXPECT_EQ(ns.Get<std::vector<int>>("v").size(), 2u);
   EXPECT_EQ(ns.Names(), (std::vector<std::string>{"name", "v", "x"}));
   EXPECT_EQ(ns->to_string(), R"(Namespace(name="left", v=[1, 2], x=10))");
-  ns.Set("x", 0.5);  // Of another type than before.
+  ns.Set("x", 0.5);  // Another type than before.
   EXPECT_EQ(ns.Get<double>("x"), 0.5);
   ns.Delete("x");
   EXPECT_FALSE(ns.Has("x"));

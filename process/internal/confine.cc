@@ -345,7 +345,7 @@ void Confine(const ProcessLimits& limits, Sandbox sandbox) {
   if (sandbox != Sandbox::kNone && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     Unavailable("Sandbox::kNoNewPrivileges", "prctl");
   }
-  // What has to be read is read before files are denied; the descriptors are counted after that.
+  // /proc is read before files are denied; the descriptors are counted after that.
   if (Limited(limits.memory)) LimitMemory(limits.memory);
   const long landlock_version = Has(sandbox, Sandbox::kNoFiles) ? DenyFiles() : 0;
   if (Limited(limits.files)) LimitFiles(limits.files);

@@ -97,7 +97,7 @@ void WaitAtExit() {
 constexpr std::chrono::nanoseconds kShortestPause = std::chrono::microseconds(200);
 constexpr std::chrono::nanoseconds kLongestPause = std::chrono::milliseconds(20);
 
-// As ppoll(); a descriptor that is not open is an EBADF.
+// Like ppoll(), but a descriptor that is not open is an EBADF.
 int WaitReadable(int fd, std::optional<std::chrono::nanoseconds> timeout) {
   pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
   const auto result = [&](int ready) {

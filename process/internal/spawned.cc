@@ -90,7 +90,7 @@ struct Description {
                             transport_internal::Identity, bool, Limits, Sandbox>;
 
   std::string name = {};
-  std::string function = {};   // As it is registered.
+  std::string function = {};   // Its registered name.
   std::string arguments = {};  // Packed.
   bool daemon = true;
   std::uint64_t max_backlog = 0;

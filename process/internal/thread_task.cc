@@ -81,7 +81,7 @@ void ThreadTask::End(absl::Duration grace) {
 
 bool ThreadTask::WaitForEnd(absl::Duration timeout) const {
   const Deadline deadline = Deadline::After(timeout);
-  const transport_internal::Uninterrupted uninterrupted;  // As the wait for a process.
+  const transport_internal::Uninterrupted uninterrupted;  // So is the wait for a process.
   while (alive() && !deadline.expired()) {
     transport_internal::FutexWait(ended_, 0, deadline.left());
   }

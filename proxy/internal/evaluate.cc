@@ -285,7 +285,7 @@ void Evaluation::Step(std::size_t i, const Cursor& cursor) {
                           .inherited = base->inherited});
     }
     case OperationKind::kNext:
-      break;  // Where a chain ends, and in none.
+      break;  // Ends a chain; it is in none.
     case OperationKind::kExists: {
       const bool method = cursor.method != nullptr;
       return Give(i + 1,
@@ -453,7 +453,7 @@ std::uint64_t RegisterPassedFunction(const PassedFunction* function) {
 MemberTable::MemberTable(std::vector<MemberInfo> members)
     : members_(std::move(members)), by_name_(members_.size()) {
   std::iota(by_name_.begin(), by_name_.end(), std::uint16_t{0});
-  // Of two of one name the first is found.
+  // The first of two members of one name is found.
   std::ranges::stable_sort(by_name_, {}, [this](std::uint16_t i) { return members_[i].name; });
 }
 

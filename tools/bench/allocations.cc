@@ -17,7 +17,7 @@ std::int64_t Allocations() { return allocations.load(std::memory_order_relaxed);
 }  // namespace bench
 
 // glibc takes a program's own functions of these names for its own: "Replacing malloc" in its
-// manual. What they are in glibc has other names, too.
+// manual. glibc's own versions have other names, too.
 extern "C" {
 
 void* __libc_malloc(std::size_t size);

@@ -127,7 +127,7 @@ Calls EachOf(int number, std::function<void()> run) {
 Bench::Bench(Options options) : options_(std::move(options)) {
   const std::vector<int> processors = remoteobj_testing::Processors();
   if (!processors.empty()) two_cores_ = {processors.front(), processors[processors.size() > 1]};
-  signal(SIGPIPE, SIG_IGN);  // Of a peer that fails.
+  signal(SIGPIPE, SIG_IGN);  // A peer may fail.
 }
 
 Bench::~Bench() = default;

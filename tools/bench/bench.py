@@ -32,7 +32,7 @@ PROGRAMS = ["measure", "measure_members"]
 
 
 def built(name):
-    """What Bazel has made: beside this file's runfiles, or beside its link in bazel-bin."""
+    """A file that Bazel has made: beside this file's runfiles, or beside its link in bazel-bin."""
     folders = [os.path.join(os.getcwd(), "tools", "bench"), os.path.dirname(os.path.abspath(__file__))]
     for folder in folders:
         if os.path.exists(os.path.join(folder, name)):
@@ -41,7 +41,7 @@ def built(name):
 
 
 def machine():
-    """What results depend on, and nothing that names the machine."""
+    """The facts that results depend on, and nothing that names the machine."""
     facts = {"cpu": platform.machine(), "cores": os.cpu_count()}
     with open("/proc/cpuinfo", encoding="utf-8") as f:
         model = re.search(r"^model name\s*: (.*)$", f.read(), re.M)
@@ -60,7 +60,7 @@ def measure(options):
     arguments = ["--only=" + options.only, "--seconds=%g" % options.seconds]
     if options.list:
         arguments.append("--list")
-    os.environ["BENCH_CERTIFICATES"] = CERTIFICATES  # Of those that speak TLS, peers included.
+    os.environ["BENCH_CERTIFICATES"] = CERTIFICATES  # For TLS, peers included.
     with tempfile.TemporaryDirectory() as folder:
         if options.peers:
             arguments.append("--launcher='%s' '%s' '%s'" % (
@@ -74,7 +74,7 @@ def measure(options):
 
 
 def path(argument):
-    """As the user means it: Bazel runs this somewhere else."""
+    """The path that the user means: Bazel runs this somewhere else."""
     return os.path.join(os.environ.get("BUILD_WORKING_DIRECTORY", ""), argument)
 
 

@@ -39,7 +39,7 @@ def _figures(name, values):
 
 
 def rows(command_file):
-    """Those of the table; none where there is no compiler. See compile_command.bzl."""
+    """The rows of the table; none if there is no compiler. See compile_command.bzl."""
     command_file = os.path.realpath(command_file)
     root, in_output, _ = command_file.partition("/bazel-out/")
     found = {what: [] for what, _ in SOURCES}

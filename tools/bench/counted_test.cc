@@ -120,7 +120,7 @@ TEST(CountedTest, CountsWhatThereIs) {
   EXPECT_EQ(calls, 10);
 }
 
-// Of both sides, for one call each.
+// Counts both sides, for one call each.
 TEST(CountedTest, Allocations) {
   app::Counter counter;
   Remote remote(counter);
@@ -151,8 +151,8 @@ TEST(CountedTest, Allocations) {
   }
 }
 
-// Of both sides, while they are awake: a few calls in a row, until once neither went to sleep. What
-// each call does would be in each row, once for each.
+// Counts both sides, while they are awake: a few calls in a row, until once neither went to sleep.
+// A system call of each call would be in each row, once for each.
 TEST(CountedTest, SystemCalls) {
   const std::vector<int> processors = Processors();
   if (processors.size() < 2) GTEST_SKIP() << "on one processor one side sleeps";
@@ -194,7 +194,7 @@ TEST(CountedTest, SystemCalls) {
   if (HasFailure()) std::printf("the last system call: number %ld\n", figures.last);
 }
 
-// What callgrind counts of so many calls.
+// The instructions that callgrind counts for so many calls.
 double Instructions(const std::string& name, int count) {
   const std::string command = absl::StrCat(
       "valgrind --tool=callgrind --callgrind-out-file=/dev/null "

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the machine does at best, also where nothing of ours is beside it.
+// The least that the machine allows, also without ours beside it.
 #include <map>
 #include <string>
 #include <vector>

@@ -65,7 +65,7 @@ std::string Pem(const std::string& name) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Of both sides: a manager is its own first client.
+// The certificate of both sides: a manager is its own first client.
 std::shared_ptr<remoteobj::Tls> Certificate() {
   return remoteobj::NewTls(
       {.certificate = Pem("server"), .private_key = Pem("server_key"), .authorities = Pem("ca")});
@@ -185,7 +185,7 @@ void Tcp(Bench& bench) {
                 {{"plaintext", Each([&] { other[1] = large; })}});
 }
 
-// Where nobody waits for a wake-up across cores. Peers, too.
+// All processes on one core, peers included: no wake-up crosses cores.
 void OneCoreSocket(Bench& bench) {
   const int core = bench.two_cores().client;
   Pin(core);

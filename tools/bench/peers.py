@@ -27,7 +27,7 @@ CXX = {
     "gRPC": ("grpc.cc", "grpcpp/grpcpp.h", "grpc++"),
 }
 
-# What Debian does not have.
+# Packages that Debian does not have.
 INSTALL = {"Python's remoteobj": "pip install remoteobj"}
 
 

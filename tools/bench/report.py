@@ -9,12 +9,12 @@ name, a mean, and quantiles (QUANTILES). They are in microseconds, unless the ro
 import json
 import math
 
-# As in bench.cc.
+# The same as in bench.cc.
 QUANTILES = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999]
 
 BEGIN, END = "<!-- written by tools/bench -->", "<!-- end of what tools/bench has written -->"
 
-# What a document shows: (group, what), and a name that needs no context.
+# The rows that a document shows: (group, what), and a name that needs no context.
 MAIN_ROWS = [
     ("small calls, two cores", "remote->Inc()", "`remote->Inc()`, each process on a core"),
     ("the listener has gone to sleep", "remote->Inc()", "… the listener has gone to sleep"),
@@ -70,7 +70,7 @@ def per_second(row):
 
 
 def peers(row):
-    """What peers take, times what ours does."""
+    """The times of peers, and their ratios to ours."""
     return ", ".join(
         "%s %s (%s)" % (peer["name"].split(":")[0], number(p50(peer)),
                         ratio(p50(peer) / p50(row["ours"]))) for peer in sorted(row.get("peers", []), key=p50))
@@ -183,6 +183,6 @@ def replace_between_marks(text, new):
 
 
 def dump(results):
-    """As JSON with a row a line, so that a diff can be read."""
+    """JSON with a row a line, so that a diff can be read."""
     return '{"machine": %s,\n "rows": [\n%s\n]}\n' % (
         json.dumps(results["machine"]), ",\n".join(json.dumps(row) for row in results["rows"]))

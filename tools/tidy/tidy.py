@@ -1,4 +1,4 @@
-"""What must hold in this project's files, and which no compiler checks.
+"""Rules for this project's files that no compiler checks.
 
 Every check takes a Tree and yields problems, one line each. tidy_test.py runs
 them over the project, and over small trees that break each rule.
@@ -19,7 +19,7 @@ ROOMS = {
     "transport/rpc": [],
     "transport": ["transport/shared_memory", "transport/rpc"],
 }
-# What a module's tests, benchmarks and fuzz targets may use, but not the module.
+# Files that may use more than their module: its tests, benchmarks and fuzz targets.
 TEST_ONLY = re.compile(r"(^|/)(compile_fail|tests)/|_(test|benchmark|fuzz|main)\.cc$|/testdata/")
 
 
@@ -156,7 +156,7 @@ def words_are_plain(tree):
                     yield '%s:%d: "%s": write %s' % (path, number, found[0], instead)
 
 
-# Where the wall clock is for people to read.
+# Files that show the wall clock to people.
 MAY_READ_WALL_CLOCK = ["except/remote_error.cc", "transport/internal/log_line.cc"]
 _USE_DEADLINE = "use Deadline of remoteobj/transport/deadline.h"
 _USE_COND_VAR = "use CondVar of remoteobj/transport/internal/cond_var.h"
@@ -193,8 +193,8 @@ def waits_are_by_the_monotonic_clock(tree):
                 yield "%s:%d: %s %s" % (path, number, found[0], problem)
 
 
-# A variable of a function, which is initialized where the function is first called. What is
-# constant has no guard, what is a thread's own has no other thread.
+# A variable of a function, which is initialized when the function is first called. A constant has
+# no guard; a variable of one thread has no other thread.
 GUARDED = re.compile(
     r"^ +static (?!constexpr|constinit|inline|thread_local|_assert)"
     r"(?:[\w:*&, ]|<.*>)+ [*&]?(\w+ ?(=|\{)|\w*[^_\W];$)")
@@ -219,7 +219,7 @@ def graph_goes_down(graph):
                     user, used, here, "%s/" % there if there else "the facade")
 
 
-# What descriptions and the evaluator must not reach, so that a struct travels by value without it.
+# Targets that descriptions and the evaluator must not reach: a struct travels by value without them.
 CHANNELS = re.compile(r"//(transport:channel|transport/shared_memory[:/]|transport/rpc[:/]|proxy:proxy)")
 
 
@@ -249,7 +249,7 @@ def paths_exist(tree):
     """Each path, and each of Bazel's labels, that a document names is there."""
     top = {package_of(f) for f in tree.files} - {""}
     for path in tree.matching(".md"):
-        if path == "CHANGELOG.md":  # Which speaks of the past.
+        if path == "CHANGELOG.md":  # It speaks of the past.
             continue
         folder = os.path.dirname(path)
         for number, word in _words(tree.read(path)):
@@ -259,7 +259,7 @@ def paths_exist(tree):
 
 def _words(text):
     """(line, word) for what may be a path: in links, in `code`, in shell examples."""
-    language = None  # Of the block that we are in.
+    language = None  # The language of the current block.
     for number, line in enumerate(text.split("\n"), 1):
         fence = FENCE.match(line)
         if fence:
@@ -286,7 +286,7 @@ def _is_there(tree, top, folder, word):
         return True  # No path of this project: absolute, a URL, or code.
     if "..." in word:
         return True
-    if word.startswith("remoteobj/"):  # As it is included.
+    if word.startswith("remoteobj/"):  # The path in an include.
         return tree.exists(word[len("remoteobj/"):])
     named = word.endswith("/") or SUFFIX.search(word) or ("/" in word and package_of(word) in top)
     return not named or tree.exists(word) or tree.exists(os.path.join(folder, word))

@@ -38,8 +38,8 @@ class RulesTest(unittest.TestCase):
     def test_headers(self):
         rule = tidy.headers_introduce_themselves
         self.check(rule, {"a.h": SPDX + "//\n// What it is.\n"})
-        self.check(rule, {"a.h": SPDX + "// What it is.\n"})
-        self.check(rule, {"a.h": "// What it is.\n"}, "a.h:1: the first line")
+        self.check(rule, {"a.h": SPDX + "// An example.\n"})
+        self.check(rule, {"a.h": "// An example.\n"}, "a.h:1: the first line")
         self.check(rule, {"a.h": SPDX + "#pragma once\n"}, "a.h:2: a header starts")
 
     def test_licence(self):

@@ -83,7 +83,7 @@ std::uint64_t FindSpace() {
 }
 
 Identity Make(pid_t pid, std::uint64_t space) {
-  // As proc(5) counts: by the clock that goes on in suspension.
+  // The clock of proc(5), which goes on in suspension.
   timespec now;
   clock_gettime(CLOCK_BOOTTIME, &now);
   const std::uint64_t ticks =

@@ -25,7 +25,7 @@ using remoteobj_testing::LeaveProc;
 
 constexpr int kSkip = 77;
 
-// What `body` returns in a child; 255 if it did not.
+// Returns the result of `body` in a child; 255 if it did not return.
 template <typename Body>
 int InChild(Body body) {
   const pid_t pid = fork();
@@ -77,7 +77,8 @@ TEST(IdentityTest, AZombieIsNotAlive) {
 }
 
 TEST(IdentityTest, OneThatHasGotThePidSinceIsAnother) {
-  // As if a process of this pid had existed, and ended, right after the machine was started.
+  // The identity of a process of this pid that existed, and ended, right after the machine was
+  // started.
   constexpr Identity kTicks = ((Identity{1} << 34) - 1) << 22;
   const Identity earlier = (Self() & ~kTicks) | Identity{1} << 22;
   EXPECT_EQ(PidOf(earlier), getpid());
@@ -117,7 +118,7 @@ TEST(IdentityTest, AProcessWhoseMainThreadHasEndedIsAlive) {
       char byte;
       _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
     }).detach();
-    // As pthread_exit, which would unwind the test.
+    // Not pthread_exit, which would unwind the test.
     syscall(SYS_exit, 0);
   }
   const Identity child = IdentityOf(pid);

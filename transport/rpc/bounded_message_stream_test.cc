@@ -23,7 +23,7 @@ namespace {
 // The largest message of a connection.
 capnp::ReaderOptions Limits() { return ReaderLimits(std::uint64_t{128} << 20); }
 
-// What is charged, at most `limit`.
+// Memory that is charged up to `limit`.
 struct Memory final : MessageMemory {
   void Take(std::size_t bytes) override {
     if (taken + bytes > limit) throw QuotaExceeded::Of("message_bytes", limit);

@@ -31,7 +31,7 @@ class HandshakeBudgetTest : public testing::Test {
       kj::evalLast([] {}).wait(scope_);
     }
   }
-  // As a handshake that takes three times the whole budget.
+  // A handshake that takes three times the whole budget.
   void SpendMuch() {
     budget_.Spend([] { Burn(3 * HandshakeBudget::kMostNanos); });
   }

@@ -275,7 +275,7 @@ class RpcChannelImpl final : public RpcChannel, public Listener {
   }
   void Close(Final final, Handler handler) override {
     if (!is_open()) return;
-    open_->server->Sync();  // What was sent before has arrived.
+    open_->server->Sync();  // All earlier calls have arrived.
     open_->queue.Close(final, handler);
     open_->server->Stop();
     open_->thread.join();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// That the libraries below the RPC transport are there and fit together: a capability goes through
-// a connection.
+// Checks that the libraries below the RPC transport are there and fit together: a capability goes
+// through a connection.
 #include <capnp/capability.h>
 #include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>

@@ -188,7 +188,7 @@ TEST_F(RpcServerTest, AClientThatIsGoneBeforeItIsGreetedDoesNotEndTheAccepting) 
   const Socket socket = Authenticated();
 }
 
-// Of those that were accepted in one turn only one was dropped.
+// A bug dropped only one of the connections that were accepted in one turn.
 TEST_F(RpcServerTest, SilentConnectionsAreDroppedOldestFirst) {
   rlimit files = {};
   getrlimit(RLIMIT_NOFILE, &files);
@@ -233,7 +233,7 @@ TEST_F(RpcServerTest, GarbageAfterTheHello) {
     const Socket socket = Authenticated();
     std::vector<std::byte> bytes(random() % 3000);
     for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
-    // Of every other the beginning says that it is one segment, of that size.
+    // The beginning of every other message declares one segment, of that size.
     if (i % 2 == 0 && bytes.size() >= 8) {
       const std::uint32_t table[2] = {0, static_cast<std::uint32_t>(bytes.size() / 8 - 1)};
       std::memcpy(bytes.data(), table, sizeof table);
@@ -443,7 +443,7 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItIsKilled) {
   for (const auto& witness : witnesses_) witness->GoOn();
 }
 
-// As it did if the call that it had begun was refused before.
+// A bug: it did, if an earlier call was refused.
 TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItsNextCallIsRefused) {
   for (const auto& witness : witnesses_) witness->Pause();
   const int before = service_.given_back;

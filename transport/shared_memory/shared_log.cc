@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The memory is a memfd: a page of words that are mapped, and lanes of records far apart in the
-// same sparse file, which are written and read as a file is. That needs no mapping that grows, no
-// reader can meet a page that is not there, and a lack of memory is an error instead of a signal.
+// same sparse file, which are written and read as a file is. So no mapping has to grow, no reader
+// can meet a page that is not there, and a lack of memory is an error instead of a signal.
 //
 // Why a record is complete or not there. A writer takes a lane for itself (Lane::owner, by
 // compare-exchange), writes behind the lane's tail, where no reader looks, and then moves the tail
@@ -17,11 +17,11 @@
 // before B's. A reader that has found B looks at all lanes again after that, and so finds A: Next()
 // repeats its round until a round finds nothing new, and then takes the lowest.
 //
-// The file has its size from the beginning, so a part of it can always be mapped. That is done, for
-// a moment, by a process that has closed the file's descriptor, as one that closes all but the
-// streams (it still has a mapping, from which further ones are made), and by one whose limit of
-// file sizes does not let it write there. Where there is such a limit when the log is made, there
-// are few lanes, and each has its share of what is allowed.
+// The file has its size from the beginning, so a part of it can always be mapped. Two kinds of
+// process map a part for a moment instead of using the file: one that has closed the descriptor,
+// for example a daemon that closes all but the standard streams (it still has a mapping, from which
+// it makes others), and one whose limit of file sizes does not let it write there. If there is such
+// a limit when the log is made, the log has few lanes, and each has its share of the allowed size.
 #include "remoteobj/transport/shared_memory/shared_log.h"
 
 #include <fcntl.h>
@@ -103,7 +103,7 @@ void RaiseTo(std::atomic<std::uint64_t>& word, std::uint64_t value) {
 }
 
 void Punch(const OwnDescriptor& file, std::uint64_t from, std::uint64_t to) {
-  // That it fails costs memory, and nothing else.
+  // A failure costs memory, and nothing else.
   if (from < to && file.IsOurs()) {
     [[maybe_unused]] const int ignored =
         fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from),
@@ -269,7 +269,7 @@ std::uint64_t SharedLog::TailOf(unsigned lane) const {
   return std::min(header_->lanes[lane].tail.load(std::memory_order_acquire), lane_bytes_);
 }
 
-// What the file has, an upper limit for the bytes of the records that are there now: other
+// The memory of the file, an upper limit for the bytes of the records that are there now: other
 // processes raise it only by memory that they take. Empty if this process has closed the
 // descriptor.
 std::optional<std::uint64_t> SharedLog::MemoryBytes() const {

@@ -161,7 +161,7 @@ TEST(SharedLogTest, WritersInManyProcessesAndThreads) {
   for (const auto& [kind, count] : next) EXPECT_EQ(count, kRecords) << "writer " << kind;
 }
 
-// What one has seen appended before it appends itself comes first, for any reader at any time.
+// A record that a writer had seen when it appended its own comes first, for any reader at any time.
 TEST(SharedLogTest, AnAnswerComesAfterItsQuestion) {
   constexpr int kRounds = 20'000;
   SharedLog log;

@@ -63,7 +63,7 @@ Slot* Slots() {
   return base == nullptr ? nullptr : reinterpret_cast<Slot*>(base + sizeof(Header));
 }
 
-// What to do to the next message, as a seed; 0 for nothing. The processes share it.
+// The seed of the change to the next message; 0 for no change. The processes share it.
 struct Plan {
   std::atomic<std::uint32_t> request{0};
   std::atomic<std::uint32_t> outcome{0};

@@ -43,7 +43,7 @@ bool HasEnded(const Forked& child) {
   return info.si_pid == child.pid();
 }
 
-// What is taken away. True if that is possible here.
+// Takes something away. Returns true if that is possible here.
 struct Confinement {
   const char* name;
   bool (*enter)();
@@ -61,7 +61,7 @@ const Confinement kConfinements[] = {
        const rlimit none{0, 0};
        return LeaveProc() && setrlimit(RLIMIT_NOFILE, &none) == 0;
      }},
-    // Of the process and its descriptors; the library's, too.
+    // All descriptors of the process, the library's included.
     {"AllDescriptorsClosed",
      [] {
        for (int fd = 3; fd < 256; ++fd) close(fd);

@@ -58,7 +58,7 @@ int Rounds() {
 
 Deadline Watchdog() { return Deadline::After(kWatchdog); }
 
-// What a caller was told.
+// The outcome that a caller saw.
 enum class Told : std::uint8_t {
   kNothing,  // It died before.
   kAnswered,
@@ -170,8 +170,8 @@ class DeathTest : public testing::Test {
     outcome.Value().UInt(3 * id);
   }
 
-  // Makes a call and enters what came of it. Of those who are not patient, some give up about when
-  // the handler is at them.
+  // Makes a call and records its outcome. An impatient caller may give up about when the handler
+  // evaluates its call.
   Told CallOnce(bool patient = false) {
     const std::uint64_t id = ledger().calls.fetch_add(1);
     if (id >= kMaxCalls) std::abort();
@@ -368,7 +368,7 @@ class DeathTest : public testing::Test {
     RecordProperty("longest_call_us", static_cast<int>(longest_ns / 1000));
   }
 
-  // What callers were told is what happened.
+  // Checks that the outcomes that callers saw agree with what the listeners did.
   void CheckLedger() {
     EXPECT_EQ(ledger().failures.load(), 0);
     int wrong = 0;
@@ -426,7 +426,7 @@ class DeathTest : public testing::Test {
     EXPECT_EQ(Wait(listener), 0);
   }
 
-  int evaluations_until_death_ = 0;  // Of this process; 0 for never.
+  int evaluations_until_death_ = 0;  // 0: this process does not die.
 
  private:
   int descriptors_ = 0;
@@ -534,7 +534,7 @@ TEST_F(DeathTest, OfAnIdleListenerWasBeforeTheNextCall) {
     if (round % 2 == 0) {
       EXPECT_EQ(CallOnce(true), Told::kNotListening);
     } else {
-      // Of one that nobody has waited for at once it is not known when it was sent.
+      // It is not known when a call was sent for which no thread waits at once.
       const auto call = channel().Start(write, Watchdog());
       EXPECT_ANY_THROW(call->Finish([](const OutcomeReader&) {}, Watchdog()));
     }
@@ -659,7 +659,7 @@ TEST_F(DeathTest, OfACallerThatWakesTheListenerDoesNotKeepItFromClosing) {
   EXPECT_EQ(Wait(listener), 0);
 }
 
-// Of one whose caller and listener were both dead.
+// The caller and the listener of the slot were both dead.
 TEST_F(DeathTest, OfACallerThatTakesASlotOverDoesNotLoseIt) {
   const auto write = [this](RequestWriter request) { WriteCall(request); };
   ledger().blocked = true;
@@ -706,7 +706,7 @@ TEST_F(DeathTest, OfAListenerLeavesWhatALivingCallerHasAbandonedToTheNextListene
   KillAndWait(second);
 }  // The next listener frees it: CheckSlots.
 
-// That one had opened, and looked at all slots, before the call was given up.
+// The next listener had opened, and looked at all slots, before the call was given up.
 TEST_F(DeathTest, OfAListenerLeavesWhatIsAbandonedLaterToTheNextListener) {
   ledger().blocked = true;
   const pid_t first = Fork([this] { Listen(false); });

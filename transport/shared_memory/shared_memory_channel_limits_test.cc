@@ -120,7 +120,8 @@ std::uint64_t AddressSpace(pid_t pid) {
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kGiB = 1 << 30;
 
-// In a process of its own, which may lower its limits. That it ends by a signal is a failure, too.
+// Runs `body` in a process of its own, which may lower its limits. An end by a signal is a failure,
+// too.
 void InFork(const std::function<void()>& body) { EXPECT_EQ(Forked(body).Wait(), 0); }
 
 TEST(SharedMemoryChannelLimits, TwoGibibytesOfAddressSpaceAreEnough) {
@@ -165,7 +166,7 @@ TEST(SharedMemoryChannelLimits, OnlyWhatIsUsedIsMapped) {
     Exchange(*channel, 10'000);
     Expect(here() < kMiB && there() < kMiB, absl::StrCat("mapped: ", here(), ", ", there()));
     Exchange(*channel, 200 * kMiB);
-    // Of it 96 MiB each way are kept, and a spare buffer or two of the memory allocator's.
+    // The channel keeps 96 MiB of it each way, and a spare buffer or two of the memory allocator's.
     Exchange(*channel, 10'000);
     Expect(here() < 260 * kMiB && there() < 260 * kMiB,
            absl::StrCat("still mapped: ", here(), ", ", there()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a shared-memory channel costs while nothing happens, and what a large message leaves behind.
+// The cost of a shared-memory channel while nothing happens, and the memory that a large message
+// leaves behind.
 #include <dirent.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -180,7 +181,7 @@ TEST_F(ResourcesTest, AMessageOf5GiBIsRefusedBeforeItIsCopied) {
 }
 
 constexpr std::size_t kLarge = std::size_t{160} << 20;
-// What a channel keeps for the next message, at most: 96 MiB of one, 256 MiB in all.
+// The most that a channel keeps for the next message: 96 MiB of one, 256 MiB in all.
 constexpr std::int64_t kKeptOfOne = std::int64_t{98} << 20;
 
 TEST_F(ResourcesTest, AFinishedMessageGivesItsMemoryBack) {

@@ -87,7 +87,7 @@ TEST(AnyValue, IsAKey) {
   EXPECT_NE(AnyValue::Of(1), AnyValue::Of("1"));
 }
 
-// What is nested deeper than a value may be can be kept by nobody.
+// A value that is nested too deep can't be kept.
 TEST(AnyValue, IsNotNestedTooDeep) {
   AnyValue value;
   const auto nest = [&] {

@@ -71,7 +71,7 @@ void ExpectRoundTrips(const Values&... values) {
   (ExpectRoundTrip<T>(values), ...);
 }
 
-// What a decoder of T says of `value`, however that was encoded.
+// The result of a decoder of T for `value`, whichever type encoded it.
 template <typename T, typename Sent>
 void ExpectError(const Sent& value, const std::string& message) {
   const std::string bytes = Pack(value);
@@ -209,7 +209,7 @@ TEST(RoundTripTest, Arrays) {
   ExpectRoundTrip(std::array<std::string, 0>{});
 }
 
-// As one sends it who does not know the type.
+// The encoding of a sender that does not know the type.
 TEST(RoundTripTest, NumbersFromAListOfThem) {
   EXPECT_EQ(Unpack<std::vector<int>>(Pack(std::list{1, -2})), (std::vector{1, -2}));
   EXPECT_EQ(Unpack<std::vector<double>>(Pack(std::tuple(1, 2.5))), (std::vector{1.0, 2.5}));

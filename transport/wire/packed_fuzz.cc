@@ -76,7 +76,7 @@ void CopyArray(const ValueReader& in) {
   }
 }
 
-// As what it says it is. Of all values, `budget` are looked at.
+// Reads `in` as the type that it declares. Looks at `budget` values at most.
 void Walk(const ValueReader& in, int& budget) {
   if (--budget < 0) return;
   in.DebugString();

@@ -63,7 +63,7 @@ void CheckBytes(std::size_t size) {
   }
 }
 
-// Where the parts of a value are: its union's tag and scalars, and its one pointer.
+// Access to the parts of a value: its union's tag and scalars, and its one pointer.
 void SetWhich(Out& out, Position value, Which which) { out.Set(value, 0, which); }
 constexpr std::size_t kBoolByte = 2;
 constexpr std::size_t kScalarByte = 8;

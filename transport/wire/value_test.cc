@@ -32,7 +32,7 @@ constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint64_t kUMax = std::numeric_limits<std::uint64_t>::max();
 
-// What no ValueWriter would write.
+// A message that no ValueWriter would write.
 std::string PackCrafted(const Craft& craft) {
   capnp::MallocMessageBuilder message;
   craft(message.initRoot<schema::Value>());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What is compiled to see what it costs: a class of 50 described members, 30 of them data and 20
-// methods, of which 20 are used.
+// Compiled to measure its cost: a class of 50 described members, 30 of them data and 20 methods, of
+// which 20 are used.
 #include <map>
 #include <string>
 #include <vector>

@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: MIT
 //
-// What is compiled to see what the one include costs.
+// Compiled to measure the cost of the one include.
 #include "remoteobj/remoteobj.h"

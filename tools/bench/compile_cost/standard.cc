@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What is compiled to see what a program has included anyway: the standard library's part of it.
+// Compiled to measure what a program includes anyway: the standard library's part of it.
 #include <functional>
 #include <map>
 #include <memory>

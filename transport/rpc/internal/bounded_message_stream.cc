@@ -22,7 +22,7 @@ namespace {
 
 using Maybe = kj::Maybe<capnp::MessageReaderAndFds>;
 
-constexpr std::uint32_t kMaxSegments = 512;  // As Cap'n Proto's own reader.
+constexpr std::uint32_t kMaxSegments = 512;  // The limit of Cap'n Proto's own reader.
 
 }  // namespace
 
@@ -55,11 +55,11 @@ struct BoundedMessageStream::Incoming {
   std::size_t total = 0;
   std::size_t reserved = 0;
   std::size_t received = 0;
-  capnp::word* words = nullptr;  // Of malloc().
+  capnp::word* words = nullptr;  // From malloc().
   kj::Array<kj::ArrayPtr<const capnp::word>> segments;
 
  private:
-  // What Cap'n Proto takes for a call that it holds, beside the message.
+  // The memory that Cap'n Proto takes for a call that it holds, beside the message.
   static constexpr std::size_t kOverhead = 2048;
 
   void Take(std::size_t bytes) {

@@ -39,7 +39,7 @@ Message Changed(Message message, Input input) {
   return message;
 }
 
-// Whether the client says that it is in; it says else only what it may.
+// Returns true if the client says that it is connected; it throws only the errors that it may.
 template <typename Talk>
 bool IsIn(Talk&& talk) {
   try {

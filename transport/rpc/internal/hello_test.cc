@@ -34,7 +34,7 @@ HelloOptions Speaking(std::uint16_t lowest, std::uint16_t highest) {
   return options;
 }
 
-// What somebody between the two sides does to their messages.
+// Changes that a man in the middle makes to the messages of both sides.
 struct Between {
   std::function<void(HelloGreeting&)> greeting = [](HelloGreeting&) {};
   std::function<void(HelloAnswer&)> answer = [](HelloAnswer&) {};
@@ -43,7 +43,7 @@ struct Between {
 
 struct Outcome {
   std::optional<ServerHello::Verdict> server;  // Empty: the client sent nothing.
-  std::optional<HelloPeer> client;             // What it knows of the server; empty: an error.
+  std::optional<HelloPeer> client;             // The server as it knows it; empty: an error.
   std::string error = {};                      // Its error, if it is one of ours.
   std::optional<CallError::Kind> kind = {};
 
@@ -133,7 +133,7 @@ TEST(HelloTest, KeysAndNamesOfAServerDiffer) {
   expect_refused({"a", "one"}, {"b", ""});
 }
 
-// As it was relayed by one who is a client of the server, and a server for the client.
+// The attacker is a client of the server, and a server for the client.
 TEST(HelloTest, AProofThatIsRelayedIntoAnotherEncryptedConnectionIsRefused) {
   HelloOptions server = With(kKey), client = With(kKey);
   server.channel = std::string(32, 's');

@@ -100,7 +100,7 @@ class TestLoop final : public SharedLoop {
 
 class LeaderFollowersTest : public testing::Test {
  protected:
-  // What one thread waits for. Guarded by threads_.
+  // The condition of one thread. Guarded by threads_.
   struct Event {
     bool done = false;
     int checks = 0;  // How often its condition was evaluated.

@@ -45,7 +45,7 @@ void PolledCalls::ChargeLarge(std::size_t bytes) {
 
 // The file tells what is freed: a client can write to all that is in it.
 void PolledCalls::ReturnFreed() {
-  constexpr std::size_t kBlock = 512;  // Of st_blocks.
+  constexpr std::size_t kBlock = 512;  // The unit of st_blocks.
   struct stat file = {};
   if (fstat(fd(), &file) != 0) return;
   const std::size_t used = static_cast<std::size_t>(file.st_blocks) * kBlock;

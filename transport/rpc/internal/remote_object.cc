@@ -115,7 +115,7 @@ class RequestAttachments final : public Attachments {
   std::vector<std::shared_ptr<Referent>> kept_;
 };
 
-// The objects that an outcome refers to. Those that are not decoded are released.
+// The objects that an outcome refers to. Objects that are not decoded are released.
 class OutcomeAttachments final : public Attachments {
  public:
   OutcomeAttachments(const std::shared_ptr<RpcClient>& client,

@@ -226,7 +226,7 @@ Owned<SSL_CTX> NewContext() {
                                          SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
 #ifndef OPENSSL_IS_BORINGSSL
-  SSL_CTX_set_num_tickets(context.get(), 0);  // Those of TLS 1.3.
+  SSL_CTX_set_num_tickets(context.get(), 0);  // Tickets of TLS 1.3.
 #endif
   // An idle connection then costs no buffers.
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
@@ -277,7 +277,7 @@ struct TlsSession::State {
   const bool client;
   const std::shared_ptr<const Secrets> secrets;
   Owned<SSL> ssl;
-  BIO* in = nullptr;  // Of `ssl`, as is `out`.
+  BIO* in = nullptr;  // `ssl` owns it, and `out`.
   BIO* out = nullptr;
   std::string beginning;  // The first bytes that came, if they are not TLS.
   bool received = false;

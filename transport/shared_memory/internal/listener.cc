@@ -173,8 +173,8 @@ void SlotListener::Evaluate(unsigned index, Handler handler) {
 // if there are none.
 //
 // The first pass may see a thread's second request and miss its first one, if it looked at the
-// first one's slot before either was sent. So a second pass looks at all slots again. Of the
-// requests that it finds, those older than the youngest of the first pass belong with them; younger
+// first one's slot before either was sent. So a second pass looks at all slots again. The requests
+// that it finds belong with those of the first pass if they are older than its youngest; younger
 // ones come the next time.
 bool SlotListener::Gather(std::uint64_t bits) {
   next_ = seen_count_ = 0;

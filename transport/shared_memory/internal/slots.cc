@@ -7,7 +7,7 @@
 // only from an owner that is known to have ended (Region::Alive): a living one would receive the
 // outcome of another call.
 //
-// That also holds for a slot that a living caller has abandoned, since the caller may own the same
+// The same holds for a slot that a living caller has abandoned, since the caller may own the same
 // slot again, for another call, which `owner` does not tell. So a slot that was abandoned to a
 // listener that is gone is freed by the next listener, which looks at all slots when it opens,
 // after it has taken the slot over by a compare-and-swap on `state`. A caller that abandons a call,

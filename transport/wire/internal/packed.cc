@@ -80,8 +80,8 @@ std::string Extract(const StructIn& root) {
   if (whole.words != 0 && Read(whole, 0).kind() == 0 && Read(whole, 0).target == root.at) {
     return Framed({whole.base, whole.words});
   }
-  // All of the message, behind its frame and another root (its pointers are relative). Of that what
-  // the root leads to, or what is extracted again and again would carry the rest along.
+  // The whole message, behind its frame and another root (its pointers are relative). Only what the
+  // root leads to is kept: a part that is extracted again and again would carry the rest along.
   HeapMessage message;
   const Frame frame{0, static_cast<std::uint32_t>(whole.words + 1)};
   message.Set(message.Allocate(1), 0, frame);
