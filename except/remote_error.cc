@@ -359,24 +359,34 @@ void Rethrow(ErrorInfo info) {
   throw RemoteError(std::move(info));
 }
 
-absl::Status CurrentExceptionToStatus() {
+namespace {
+
+absl::StatusCode CodeOf(const std::exception& e) {
   using absl::StatusCode;
-  const auto status = [](StatusCode code, const std::exception& e) {
-    return absl::Status(code, except_internal::WhatOf(e));
-  };
+  if (const auto* of_a_call = dynamic_cast<const CallError*>(&e)) return of_a_call->status_code();
+  if (dynamic_cast<const std::out_of_range*>(&e)) return StatusCode::kOutOfRange;
+  if (dynamic_cast<const std::invalid_argument*>(&e)) return StatusCode::kInvalidArgument;
+  if (dynamic_cast<const std::logic_error*>(&e)) return StatusCode::kFailedPrecondition;
+  if (dynamic_cast<const std::bad_alloc*>(&e)) return StatusCode::kResourceExhausted;
+  if (const auto* of_the_system = dynamic_cast<const std::system_error*>(&e)) {
+    const std::error_condition condition = of_the_system->code().default_error_condition();
+    if (condition.category() == std::generic_category()) {
+      return absl::ErrnoToStatusCode(condition.value());
+    }
+  }
+  return StatusCode::kUnknown;
+}
+
+}  // namespace
+
+absl::Status CurrentExceptionToStatus() {
   try {
     throw;
-  } catch (const CallError& e) {
-    return status(e.status_code(), e);
   } catch (const absl::BadStatusOrAccess& e) {
     return e.status();
-  } catch (const std::out_of_range& e) {
-    return status(StatusCode::kOutOfRange, e);
-  } catch (const std::invalid_argument& e) {
-    return status(StatusCode::kInvalidArgument, e);
-  } catch (const std::bad_alloc& e) {
-    return status(StatusCode::kResourceExhausted, e);
   } catch (const std::exception& e) {
+    const absl::StatusCode code = CodeOf(e);
+    if (code != absl::StatusCode::kUnknown) return {code, except_internal::WhatOf(e)};
     const RemoteError* remote = RemoteErrorOf(e);
     return absl::UnknownError(
         absl::StrCat(remote == nullptr ? TypeName(typeid(e)) : remote->type(), ": ",

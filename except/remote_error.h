@@ -77,10 +77,17 @@ ErrorInfo CaptureCurrentException();
 // Throws the exception of a message as its own type, or as RemoteError.
 [[noreturn]] void Rethrow(ErrorInfo info);
 
-// Returns the exception being handled as a status: a CallError by its status_code(), the status of
-// an absl::BadStatusOrAccess, kOutOfRange, kInvalidArgument and kResourceExhausted for the
-// exceptions of the standard library of that meaning, and kUnknown with the name of the type for
-// any other. REQUIRES: an exception is being handled.
+// Returns the exception being handled as a status. REQUIRES: an exception is being handled.
+//
+//   exception                                    absl::StatusCode
+//   CallError                                    its status_code()
+//   absl::BadStatusOrAccess                      its status
+//   std::out_of_range                            kOutOfRange
+//   std::invalid_argument                        kInvalidArgument
+//   std::logic_error, and its other subclasses   kFailedPrecondition
+//   std::bad_alloc                               kResourceExhausted
+//   std::system_error                            the code for its errno
+//   any other                                    kUnknown, with the name of the type
 absl::Status CurrentExceptionToStatus();
 
 namespace except_internal {
@@ -91,10 +98,9 @@ inline const char* WhatOf(const std::exception& e) {
   return what == nullptr ? "" : what;
 }
 
-class RemoteErrorCarrier {
+class RemoteErrorCarrier : public transport_internal::ThrownByObject {
  public:
   explicit RemoteErrorCarrier(ErrorInfo info) : error_(std::move(info)) {}
-  virtual ~RemoteErrorCarrier() = default;
   const RemoteError& error() const { return error_; }
 
  private:

@@ -575,10 +575,26 @@ TEST(RemoteErrorTest, BecomesAStatus) {
   check(std::out_of_range("far"), StatusCode::kOutOfRange, "far");
   check(std::invalid_argument("arg"), StatusCode::kInvalidArgument, "arg");
   check(std::bad_alloc(), StatusCode::kResourceExhausted, "");
-  check(std::logic_error("logic"), StatusCode::kUnknown, "std::logic_error: logic");
+  check(std::logic_error("logic"), StatusCode::kFailedPrecondition, "logic");
+  check(std::domain_error("domain"), StatusCode::kFailedPrecondition, "domain");
+  check(std::system_error(ENOSPC, std::system_category(), "full"), StatusCode::kResourceExhausted,
+        "full: ");
+  check(std::system_error(std::make_error_code(std::errc::no_such_file_or_directory)),
+        StatusCode::kNotFound, "No such file");
+  check(std::ios_base::failure("stream"), StatusCode::kUnknown, "stream");
   check(lab::FromText("text"), StatusCode::kUnknown, "lab::FromText: text");
   check(42, StatusCode::kUnknown, "int: 42");
   check(std::string("text"), StatusCode::kUnknown, "std::string: text");
+}
+
+TEST(RemoteErrorTest, ACallThatTheObjectMadeItselfIsNotForItsCallerToRetry) {
+  EXPECT_TRUE(NotListening("nobody").retryable());
+  try {
+    Rethrow(OverTheWire(Captured([] { throw NotListening("nobody"); })));
+  } catch (const NotListening& e) {
+    ASSERT_NE(RemoteErrorOf(e), nullptr);
+    EXPECT_FALSE(e.retryable());
+  }
 }
 
 TEST(TypeNameTest, NamesTypesAsPeopleWriteThem) {

@@ -18,9 +18,9 @@
 // Lifetime: the object outlives the proxy, and what listens. Copies are the same proxy. A class can
 //           have its own as a member, Proxy<T> remote{*this}: a copy of such an object has the
 //           proxy of the first, so delete or write its copy constructor.
-// Errors:   NotListening, ListenerDied, DeadlineExceeded, NotDescribed, BadValue, each of which
-// says
-//           what was called on what; and what the object throws, as its own type.
+// Errors:   NotListening, ListenerDied, DeadlineExceeded, NotDescribed and BadValue, which say what
+//           was called on what object; and what the object throws, as its own type. Each operation
+//           that may throw has a twin, Try…, which returns an absl::Status or absl::StatusOr.
 // Not here: processes that are not related by fork, see remoteobj/manager.
 #ifndef REMOTEOBJ_PROXY_PROXY_H_
 #define REMOTEOBJ_PROXY_PROXY_H_
@@ -49,7 +49,8 @@
 
 namespace remoteobj {
 
-// A view whose types are known only at run time, made of names; for tools.
+// A view whose types are known only at run time, made of names; for tools. The twins Try… return a
+// status, and never throw.
 class UntypedView {
  public:
   UntypedView(std::shared_ptr<proxy_internal::Session> session, View view, absl::Duration timeout)
@@ -68,6 +69,10 @@ class UntypedView {
   R Call(A&&... arguments) const {
     return Evaluate<R>(view_.Call(std::forward<A>(arguments)...));
   }
+  template <typename R, typename... A>
+  auto TryCall(A&&... arguments) const {
+    return proxy_internal::Try<R>([&] { return Call<R>(std::forward<A>(arguments)...); });
+  }
   // Sets the last member or item of the view. Throws std::logic_error if it ends with another
   // operation.
   template <typename T>
@@ -78,16 +83,33 @@ class UntypedView {
         std::move(last.operands), V(std::forward<T>(value)));
     Change(OperationKind::kSetAttribute, OperationKind::kSetItem, operands);
   }
+  template <typename T>
+  [[nodiscard]] absl::Status TrySet(T&& value) const {
+    return proxy_internal::Try<void>([&] { Set(std::forward<T>(value)); });
+  }
   // Deletes it.
   void Delete() const {
     Change(OperationKind::kDeleteAttribute, OperationKind::kDeleteItem, Last().operands);
+  }
+  [[nodiscard]] absl::Status TryDelete() const {
+    return proxy_internal::Try<void>([&] { Delete(); });
   }
   template <typename K>
   bool Contains(K&& key) const {
     return Evaluate<bool>(view_.Contains(std::forward<K>(key)));
   }
+  template <typename K>
+  absl::StatusOr<bool> TryContains(K&& key) const {
+    return proxy_internal::Try<bool>([&] { return Contains(std::forward<K>(key)); });
+  }
   std::size_t Length() const { return Evaluate<std::size_t>(view_.Length()); }
+  absl::StatusOr<std::size_t> TryLength() const {
+    return proxy_internal::Try<std::size_t>([&] { return Length(); });
+  }
   bool Exists() const { return Evaluate<bool>(view_.Exists()); }
+  absl::StatusOr<bool> TryExists() const {
+    return proxy_internal::Try<bool>([&] { return Exists(); });
+  }
 
   UntypedView Attrs(std::string_view path) const {
     return {session_, view_.Attributes(path), timeout_};
@@ -168,6 +190,10 @@ class Proxy {
     });
     return Proxy(session_, proxy_internal::WithoutLastCalls(view_), timeout_);
   }
+  // The same, with a status. Never throws.
+  absl::StatusOr<Proxy> TryGet() const {
+    return proxy_internal::Try<Proxy>([&] { return Get(); });
+  }
 
   // Calls f(T&, arguments...) where the object is, and returns what it returns. `function` is a
   // lambda, a function or a member function; its captures travel as bytes and are trivially
@@ -206,6 +232,13 @@ class Proxy {
   [[nodiscard]] Listening ListenInBackground() const {
     return Listening(session_, /*in_background=*/true);
   }
+  // The same, with a status: FailedPrecondition if a living process listens already.
+  [[nodiscard]] absl::StatusOr<Listening> TryListen() const {
+    return proxy_internal::Try<Listening>([&] { return Listen(); });
+  }
+  [[nodiscard]] absl::StatusOr<Listening> TryListenInBackground() const {
+    return proxy_internal::Try<Listening>([&] { return ListenInBackground(); });
+  }
   // Answers the calls that have arrived, until there are none, and returns how many.
   // REQUIRES: listening in this process, not in background.
   int ProcessRequests() const {
@@ -213,7 +246,7 @@ class Proxy {
     while (Poll()) ++count;
     return count;
   }
-  // Answers at most one call, for which it waits at most `timeout`. Returns whether it did.
+  // Answers at most one call, for which it waits at most `timeout`. Returns true if it did.
   bool Poll(absl::Duration timeout = absl::ZeroDuration()) const {
     return session_->Serve(timeout <= absl::ZeroDuration() ? Deadline::Passed()
                                                            : Deadline::After(timeout));

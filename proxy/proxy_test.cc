@@ -361,6 +361,37 @@ TEST_F(CounterTest, IsUntypedForTools) {
   EXPECT_FALSE(remote->nickname.Exists());
 }
 
+TEST_F(CounterTest, HasAStatusTwinForWhatThrows) {
+  using absl::StatusCode;
+  const UntypedView data = remote.Attrs("data");
+  EXPECT_EQ(data.TryLength().value(), 1u);
+  EXPECT_EQ(data.TryContains("a").value(), true);
+  EXPECT_TRUE(data.Item("b").TrySet(7).ok());
+  EXPECT_EQ(data.Item("b").TryGet<int>().value(), 7);
+  EXPECT_EQ(data.Item("b").TrySet("no number").code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(data.Item("b").TryDelete().ok());
+  EXPECT_EQ(data.Item("b").TryDelete().code(), StatusCode::kOutOfRange);
+  EXPECT_EQ(remote.Attrs("Inc").TryCall<int>().value(), 1);
+  EXPECT_EQ(remote.Attrs("Inc").TryCall<int>("no argument").status().code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(remote.Attrs("nickname").TryExists().value(), false);
+  const UntypedView missing = remote.Attrs("missing");
+  EXPECT_EQ(missing.TryExists().status().code(), StatusCode::kUnimplemented);
+  EXPECT_EQ(missing.TryLength().status().code(), StatusCode::kUnimplemented);
+  EXPECT_EQ(missing.TryContains(1).status().code(), StatusCode::kUnimplemented);
+  EXPECT_EQ(remote->data["a"].TryExists().value(), true);
+  EXPECT_EQ(*remote.TryGet().value()->count, 1);
+}
+
+TEST(ProxyTest, ListensWithAStatus) {
+  app::Counter counter;
+  const Proxy<app::Counter> remote(counter);
+  const absl::StatusOr<Listening> listening = remote.TryListen();
+  ASSERT_TRUE(listening.ok()) << listening.status();
+  EXPECT_EQ(remote.TryListen().status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(remote.TryListenInBackground().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(CounterTest, SetsAndDeletesItemsOfAnUntypedView) {
   const UntypedView data = remote.Attrs("data");
   data.Item("a").Set(6);

@@ -145,6 +145,10 @@ class Settable : public Readable<D, M> {
     return ReceiveOrDefault<bool>(this->self().session(),
                                   [&](ReadOutcome read) { this->parts().Exists(read); });
   }
+  // The same, with a status. Never throws.
+  absl::StatusOr<bool> TryExists() const {
+    return Try<bool>([&] { return Exists(); });
+  }
 
   // A view that can be kept, and that waits no longer than `timeout`.
   ValueView<M> Timeout(absl::Duration timeout) const { return Keep(timeout); }

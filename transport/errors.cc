@@ -33,6 +33,13 @@ absl::StatusCode CallError::status_code() const {
   return absl::StatusCode::kUnknown;
 }
 
+bool CallError::retryable() const {
+  if (dynamic_cast<const transport_internal::ThrownByObject*>(this) != nullptr) return false;
+  if (kind_ == Kind::kNotListening) return true;
+  const auto* const died = dynamic_cast<const ListenerDied*>(this);
+  return died != nullptr && !died->evaluating();
+}
+
 NotAllowed NotAllowed::By(const std::string& policy, const std::string& refused) {
   return NotAllowed(absl::StrCat("the policy of ", policy, " does not allow this client ", refused),
                     policy);

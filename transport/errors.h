@@ -5,11 +5,10 @@
 //
 //   for (int attempt = 0;; ++attempt) {
 //     try {
-//       return remote->count.Get();
+//       return remote->Take();
 //     } catch (const remoteobj::CallError& e) {
-//       using Kind = remoteobj::CallError::Kind;
-//       if (e.kind() != Kind::kNotListening || attempt == 3) throw;
-//       remote.WaitUntilListening();
+//       if (!e.retryable() || attempt == 3) throw;
+//       remote.WaitUntilListening(absl::Seconds(5));
 //     }
 //   }
 //
@@ -57,6 +56,16 @@
 
 namespace remoteobj {
 
+namespace transport_internal {
+
+// A base of each exception that an object threw in another process.
+class ThrownByObject {
+ public:
+  virtual ~ThrownByObject() = default;
+};
+
+}  // namespace transport_internal
+
 // The base class of these errors. The list of kinds is closed: derive from one of the classes
 // below, not from this one.
 class CallError : public std::runtime_error {
@@ -79,6 +88,10 @@ class CallError : public std::runtime_error {
   Kind kind() const { return kind_; }
   // The code of the status that the Try… functions return for it.
   absl::StatusCode status_code() const;
+  // Returns true if the call was certainly not evaluated, and may succeed once a process listens:
+  // NotListening, and ListenerDied whose evaluating() is false. A second attempt can't have its
+  // effect twice. False for an error of a call that the object itself made.
+  bool retryable() const;
 
   // Throws a copy, of the class above that this is or derives from, with "`context`: " in front of
   // its text.

@@ -69,6 +69,16 @@ TEST(ErrorsTest, EachKindHasACodeAndKeepsItsTypeWithAContext) {
   Check(StaleReference("gone"), Kind::kStaleReference, StatusCode::kNotFound);
 }
 
+TEST(ErrorsTest, OnlyACallThatWasNotEvaluatedIsRetryable) {
+  const auto retryable = [](const CallError& e) { return e.retryable(); };
+  EXPECT_TRUE(retryable(NotListening("nobody")));
+  EXPECT_TRUE(retryable(ListenerDied("died", {.pid = 12}, /*evaluating=*/false)));
+  EXPECT_FALSE(retryable(ListenerDied("died", {.pid = 12}, /*evaluating=*/true)));
+  EXPECT_FALSE(retryable(DeadlineExceeded("late")));
+  EXPECT_FALSE(retryable(StaleReference("gone")));
+  EXPECT_FALSE(retryable(QuotaExceeded("much")));
+}
+
 TEST(ErrorsTest, ADeadlineSaysHowLongItWasWaitedFor) {
   EXPECT_EQ(DeadlineExceeded("late").waited(), std::nullopt);
   const auto error = DeadlineExceeded::After(absl::Milliseconds(300), "late");

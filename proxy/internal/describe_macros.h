@@ -18,40 +18,60 @@
 // name:  the function's
 // type:  (the class), in parentheses, for the commas
 // bases: (its bases)
-#define REMOTEOBJ_DESCRIBE_(head, name, type, bases, ...)                                    \
-  head auto name(::remoteobj::Tag<REMOTEOBJ_UNWRAP type>) {                                  \
-    using RemoteobjSelf = REMOTEOBJ_UNWRAP type;                                             \
-    using RemoteobjBases = ::remoteobj::proxy_internal::Bases<REMOTEOBJ_UNWRAP bases>;       \
-    REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENTRY, __VA_ARGS__)                                         \
-    struct RemoteobjIndex {                                                                  \
-      enum Place : unsigned { REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENUMERATOR, __VA_ARGS__) };       \
-    };                                                                                       \
-    auto remoteobj_members = []<typename RemoteobjViews>(::remoteobj::Tag<RemoteobjViews>) { \
-      struct DescribedMembers                                                                \
-          : ::remoteobj::proxy_internal::BaseMembers<RemoteobjSelf, RemoteobjBases,          \
-                                                     RemoteobjViews> {                       \
-        REMOTEOBJ_FOR_EACH(REMOTEOBJ_ATTRIBUTE, __VA_ARGS__)                                 \
-      };                                                                                     \
-      return ::remoteobj::Tag<DescribedMembers>();                                           \
-    };                                                                                       \
-    return ::remoteobj::proxy_internal::MakeDescription<RemoteobjSelf, RemoteobjBases>(      \
-        remoteobj_members,                                                                   \
-        REMOTEOBJ_FOR_EACH(REMOTEOBJ_ENTRY_VALUE,                                            \
-                           __VA_ARGS__)::remoteobj::proxy_internal::NoMoreEntries{});        \
+#define REMOTEOBJ_DESCRIBE_(head, name, type, bases, ...) \
+  REMOTEOBJ_DESCRIBE__(name, type, bases, REMOTEOBJ_SEQUENCE(__VA_ARGS__), head)
+#define REMOTEOBJ_DESCRIBE__(name, type, bases, members, ...)                                      \
+  __VA_ARGS__ auto name(::remoteobj::Tag<REMOTEOBJ_UNWRAP type>) {                                 \
+    using RemoteobjSelf = REMOTEOBJ_UNWRAP type;                                                   \
+    using RemoteobjBases = ::remoteobj::proxy_internal::Bases<REMOTEOBJ_UNWRAP bases>;             \
+    REMOTEOBJ_END(REMOTEOBJ_ENTRY members)                                                         \
+    struct RemoteobjIndex {                                                                        \
+      enum Place : unsigned { REMOTEOBJ_END(REMOTEOBJ_ENUMERATOR members) };                       \
+    };                                                                                             \
+    auto remoteobj_members = []<typename RemoteobjViews>(::remoteobj::Tag<RemoteobjViews>) {       \
+      struct DescribedMembers                                                                      \
+          : ::remoteobj::proxy_internal::BaseMembers<RemoteobjSelf, RemoteobjBases,                \
+                                                     RemoteobjViews> {                             \
+        REMOTEOBJ_END(REMOTEOBJ_ATTRIBUTE members)                                                 \
+      };                                                                                           \
+      return ::remoteobj::Tag<DescribedMembers>();                                                 \
+    };                                                                                             \
+    return ::remoteobj::proxy_internal::MakeDescription<RemoteobjSelf, RemoteobjBases>(            \
+        remoteobj_members,                                                                         \
+        REMOTEOBJ_END(REMOTEOBJ_ENTRY_VALUE members)::remoteobj::proxy_internal::NoMoreEntries{}); \
   }
 
-#define REMOTEOBJ_ENUMERATOR(member) REMOTEOBJ_NAME(member),
+// How each part walks over the members: see for_each.h.
+#define REMOTEOBJ_ENTRY(member) REMOTEOBJ_ENTRY_OF(member) REMOTEOBJ_ENTRY_AGAIN
+#define REMOTEOBJ_ENTRY_AGAIN(member) REMOTEOBJ_ENTRY_OF(member) REMOTEOBJ_ENTRY
+#define REMOTEOBJ_ENTRY_END
+#define REMOTEOBJ_ENTRY_AGAIN_END
+
+#define REMOTEOBJ_ENUMERATOR(member) REMOTEOBJ_NAME(member), REMOTEOBJ_ENUMERATOR_AGAIN
+#define REMOTEOBJ_ENUMERATOR_AGAIN(member) REMOTEOBJ_NAME(member), REMOTEOBJ_ENUMERATOR
+#define REMOTEOBJ_ENUMERATOR_END
+#define REMOTEOBJ_ENUMERATOR_AGAIN_END
+
+#define REMOTEOBJ_ATTRIBUTE(member) REMOTEOBJ_ATTRIBUTE_OF(member) REMOTEOBJ_ATTRIBUTE_AGAIN
+#define REMOTEOBJ_ATTRIBUTE_AGAIN(member) REMOTEOBJ_ATTRIBUTE_OF(member) REMOTEOBJ_ATTRIBUTE
+#define REMOTEOBJ_ATTRIBUTE_END
+#define REMOTEOBJ_ATTRIBUTE_AGAIN_END
+
+#define REMOTEOBJ_ENTRY_VALUE(member) REMOTEOBJ_ENTRY_TYPE(member){}, REMOTEOBJ_ENTRY_VALUE_AGAIN
+#define REMOTEOBJ_ENTRY_VALUE_AGAIN(member) REMOTEOBJ_ENTRY_TYPE(member){}, REMOTEOBJ_ENTRY_VALUE
+#define REMOTEOBJ_ENTRY_VALUE_END
+#define REMOTEOBJ_ENTRY_VALUE_AGAIN_END
 
 #define REMOTEOBJ_ENTRY_TYPE(member) REMOTEOBJ_JOIN(RemoteobjEntry_, REMOTEOBJ_NAME(member))
-#define REMOTEOBJ_ENTRY_VALUE(member) REMOTEOBJ_ENTRY_TYPE(member){},
 
-#define REMOTEOBJ_ATTRIBUTE(member)                                  \
-  [[no_unique_address]] typename RemoteobjViews::template Attribute< \
-      RemoteobjSelf, REMOTEOBJ_ENTRY_TYPE(member),                   \
+#define REMOTEOBJ_ATTRIBUTE_OF(member)             \
+  [[no_unique_address]]                            \
+  typename RemoteobjViews::template Attribute<     \
+      RemoteobjSelf, REMOTEOBJ_ENTRY_TYPE(member), \
       static_cast<unsigned>(RemoteobjIndex::REMOTEOBJ_NAME(member))> REMOTEOBJ_NAME(member);
 
 // A type of its own for each entry keeps the names of what is made of it short.
-#define REMOTEOBJ_ENTRY(member) \
+#define REMOTEOBJ_ENTRY_OF(member) \
   REMOTEOBJ_ENTRY_(REMOTEOBJ_NAME(member), REMOTEOBJ_SIGNATURES(member))
 #define REMOTEOBJ_ENTRY_(...) REMOTEOBJ_ENTRY__(__VA_ARGS__)
 #define REMOTEOBJ_ENTRY__(member, ...)                                                             \

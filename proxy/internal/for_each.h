@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The preprocessor's part of REMOTEOBJ_DESCRIBE: one macro applied to each of up to 300 members,
-// each of which is `name` or `(name, signature, ...)`.
+// The preprocessor's part of REMOTEOBJ_DESCRIBE: a macro applied to each of up to 300 members, each
+// of which is `name` or `(name, signature, ...)`.
 //
 // Source: the technique of deferred self-reference with __VA_OPT__, as in David Mazieres,
 // "Recursive macros with C++20 __VA_OPT__".
@@ -32,13 +32,25 @@
 #define REMOTEOBJ_JOIN(a, b) REMOTEOBJ_JOIN_(a, b)
 #define REMOTEOBJ_JOIN_(a, b) a##b
 
-// macro(first) macro(second) ...
-#define REMOTEOBJ_FOR_EACH(macro, ...) \
-  __VA_OPT__(REMOTEOBJ_EXPAND(REMOTEOBJ_FOR_EACH_(macro, __VA_ARGS__)))
-#define REMOTEOBJ_FOR_EACH_(macro, first, ...) \
-  macro(first) __VA_OPT__(REMOTEOBJ_FOR_EACH_AGAIN REMOTEOBJ_NO_ARGUMENTS(macro, __VA_ARGS__))
-#define REMOTEOBJ_FOR_EACH_AGAIN() REMOTEOBJ_FOR_EACH_
+// REMOTEOBJ_SEQUENCE(a, b, c) is (a)(b)(c).
+//
+// A sequence is walked by two macros that name each other, and a last one that is empty:
+//
+//   #define WALK(member) f(member) WALK_AGAIN
+//   #define WALK_AGAIN(member) f(member) WALK
+//   #define WALK_END
+//   #define WALK_AGAIN_END
+//   REMOTEOBJ_END(WALK REMOTEOBJ_SEQUENCE(a, b, c))    // f(a) f(b) f(c)
+//
+// Each REMOTEOBJ_EXPAND_n scans all that it contains again, 341 times in all, so only the names
+// of members are in them, once; what a member expands to is scanned when the sequence is walked.
+#define REMOTEOBJ_SEQUENCE(...) __VA_OPT__(REMOTEOBJ_EXPAND(REMOTEOBJ_SEQUENCE_(__VA_ARGS__)))
+#define REMOTEOBJ_SEQUENCE_(first, ...) \
+  (first) __VA_OPT__(REMOTEOBJ_SEQUENCE_AGAIN REMOTEOBJ_NO_ARGUMENTS(__VA_ARGS__))
+#define REMOTEOBJ_SEQUENCE_AGAIN() REMOTEOBJ_SEQUENCE_
 #define REMOTEOBJ_NO_ARGUMENTS ()
+#define REMOTEOBJ_END(...) REMOTEOBJ_END_(__VA_ARGS__)
+#define REMOTEOBJ_END_(...) __VA_ARGS__##_END
 #define REMOTEOBJ_EXPAND(...) \
   REMOTEOBJ_EXPAND_4(REMOTEOBJ_EXPAND_4(REMOTEOBJ_EXPAND_4(REMOTEOBJ_EXPAND_4(__VA_ARGS__))))
 #define REMOTEOBJ_EXPAND_4(...) \
