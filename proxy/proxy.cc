@@ -36,6 +36,28 @@ View WithoutLastCalls(const View& view) {
 
 }  // namespace proxy_internal
 
+void UntypedView::Delete() const {
+  Change(OperationKind::kDeleteAttribute, OperationKind::kDeleteItem, Last().operands);
+}
+
+absl::Status UntypedView::TryDelete() const {
+  return proxy_internal::Try<void>([&] { Delete(); });
+}
+
+std::size_t UntypedView::Length() const { return Evaluate<std::size_t>(view_.Length()); }
+
+absl::StatusOr<std::size_t> UntypedView::TryLength() const {
+  return proxy_internal::Try<std::size_t>([&] { return Length(); });
+}
+
+bool UntypedView::Exists() const { return EvaluateBool(view_.Exists()); }
+
+absl::StatusOr<bool> UntypedView::TryExists() const {
+  return proxy_internal::Try<bool>([&] { return Exists(); });
+}
+
+bool UntypedView::EvaluateBool(const View& view) const { return Evaluate<bool>(view); }
+
 Operation UntypedView::Last() const {
   if (view_.size() != 0) {
     const Operation& last = view_[view_.size() - 1];

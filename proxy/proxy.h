@@ -88,28 +88,20 @@ class UntypedView {
     return proxy_internal::Try<void>([&] { Set(std::forward<T>(value)); });
   }
   // Deletes it.
-  void Delete() const {
-    Change(OperationKind::kDeleteAttribute, OperationKind::kDeleteItem, Last().operands);
-  }
-  [[nodiscard]] absl::Status TryDelete() const {
-    return proxy_internal::Try<void>([&] { Delete(); });
-  }
+  void Delete() const;
+  [[nodiscard]] absl::Status TryDelete() const;
   template <typename K>
   bool Contains(K&& key) const {
-    return Evaluate<bool>(view_.Contains(std::forward<K>(key)));
+    return EvaluateBool(view_.Contains(std::forward<K>(key)));
   }
   template <typename K>
   absl::StatusOr<bool> TryContains(K&& key) const {
     return proxy_internal::Try<bool>([&] { return Contains(std::forward<K>(key)); });
   }
-  std::size_t Length() const { return Evaluate<std::size_t>(view_.Length()); }
-  absl::StatusOr<std::size_t> TryLength() const {
-    return proxy_internal::Try<std::size_t>([&] { return Length(); });
-  }
-  bool Exists() const { return Evaluate<bool>(view_.Exists()); }
-  absl::StatusOr<bool> TryExists() const {
-    return proxy_internal::Try<bool>([&] { return Exists(); });
-  }
+  std::size_t Length() const;
+  absl::StatusOr<std::size_t> TryLength() const;
+  bool Exists() const;
+  absl::StatusOr<bool> TryExists() const;
 
   UntypedView Attrs(std::string_view path) const {
     return {session_, view_.Attributes(path), timeout_};
@@ -131,6 +123,7 @@ class UntypedView {
       proxy_internal::CallWhole(*session_, view, timeout_, read);
     });
   }
+  bool EvaluateBool(const View& view) const;
   // The last operation, which gets a member or an item.
   proxy_internal::Operation Last() const;
   // Does the one of both that fits in place of the last operation.
