@@ -305,7 +305,7 @@ std::ostream& operator<<(std::ostream& out, const RemoteError& error) {
   }
   out << error.type() << ": " << error.message();
   if (error.pid() != 0) {
-    // As text: the stream's locale may group the digits of a number.
+    // Converted to text: the stream's locale may group the digits of a number.
     out << " (in process " << error.process() << ", pid " << absl::StrCat(error.pid())
         << ", thread " << error.thread();
     if (!error.group().empty()) out << ", group " << error.group();

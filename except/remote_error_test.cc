@@ -531,7 +531,7 @@ TEST(RemoteErrorTest, TellsWhereItWasThrown) {
   EXPECT_THAT(info.causes[0].traceback, in_throw_nested);
   EXPECT_THAT(info.causes[1].traceback, in_throw_nested);
   EXPECT_FALSE(Captured([] { throw 42; }).traceback.empty());
-  // What comes from elsewhere keeps what it said there.
+  // An error from another process keeps its traceback.
   EXPECT_EQ(Captured([&] { Rethrow(info); }).traceback, info.traceback);
 }
 

@@ -104,7 +104,7 @@ void FinishWhileListening(Channel& channel, PendingCall& call, ReadOutcome read,
       if (answered || !there) throw;
     }
     there = channel.listening();
-    // If it is not, an answer counts that has come meanwhile, or the end of the connection.
+    // If it is not, an answer that has come during the ping counts, or the end of the connection.
     deadline = there ? Deadline::After(kBetweenPings) : Deadline::Passed();
   }
 }

@@ -2,7 +2,7 @@
 //
 // How many descriptors this process has open, to see in a test that none is leaked.
 //
-// Threads:  what others open and close meanwhile may be counted or not.
+// Threads:  descriptors that other threads open and close during the call may be counted or not.
 // Errors:   none.
 #ifndef REMOTEOBJ_TESTING_DESCRIPTORS_H_
 #define REMOTEOBJ_TESTING_DESCRIPTORS_H_

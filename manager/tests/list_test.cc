@@ -219,7 +219,7 @@ TEST_F(ListTest, Iterates) {
   EXPECT_THROW(l->Iterate(0), std::invalid_argument);
   for (const int i : l->Iterate(std::numeric_limits<std::size_t>::max())) EXPECT_NE(i, 0);
   EXPECT_EQ((Make({5}) + l), (Ints{5, 1, 2, 3}));
-  // It sees what is changed meanwhile, and ends at the end.
+  // It sees changes that are made during the loop, and ends at the end.
   Ints seen;
   for (const int i : l->Iterate(1)) {
     seen.push_back(i);

@@ -258,7 +258,7 @@ TEST_F(ProxySemantics, ProxiesArePassedInArgumentsQueuesAndObjects) {
   });
   EXPECT_EQ(mine->copy(), (std::vector{1, 2, 3}));
   EXPECT_EQ(mine, *by_name["l"]);
-  // But not as results, where nobody would keep the object meanwhile.
+  // But not as results: no process would keep the object on the way.
   EXPECT_THROW(Elsewhere([&] { return manager().List<int>(); }), BadValue);
 }
 

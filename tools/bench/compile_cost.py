@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What it costs to compile with the library: seconds, and the compiler's memory at its most."""
+"""The cost of compiling with the library: seconds, and the compiler's memory at its most."""
 
 import os
 import subprocess

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Starts a peer: peers.py FOLDER NAME CLIENT_CPU SERVER_CPU.
 
-The programs are in peers/. Those in C++ are compiled into FOLDER first. One that can't be had says
-so in a line, and is left out of its rows.
+The programs are in peers/. Programs in C++ are compiled into FOLDER first. A peer that is not
+installed says so in a line, and is left out of its rows.
 """
 
 import os

@@ -6,8 +6,10 @@ them over the project, and over small trees that break each rule.
 
 import collections
 import glob
+import io
 import os
 import re
+import tokenize
 
 # A module may use those before it. The facade, at the root, uses all of them.
 LAYERS = ["transport", "except", "process", "proxy", "manager"]
@@ -134,6 +136,10 @@ def all_public_headers_are_in_one_file(tree):
             yield "%s: include it in remoteobj.h, or in testing/public_headers_test.cc" % path
 
 
+# Prose.
+
+# Files whose prose is checked. The changelog speaks of the past.
+PROSE = (".h", ".cc", ".md", ".capnp", ".pml", ".bazel", ".bzl", ".sh")
 # Words of a dialect that readers from elsewhere trip over.
 DIALECT = [
     (r"whoever", "name the caller, process or thread"),
@@ -142,11 +148,13 @@ DIALECT = [
     (r"by now", "already, or nothing"),
     (r"who waits?", "a waiting caller, process or thread"),
 ]
+# First words of sentences that have no noun for a subject, or hide it.
+STARTS = r"Of|What|As|Where|Whether|Those|Who|That"
 
 
 def words_are_plain(tree):
-    """In comments, messages and documents; the changelog speaks of the past."""
-    for path in tree.matching(".h", ".cc", ".md", ".capnp", ".pml", ".bazel", ".bzl", ".sh"):
+    """In comments, messages and documents."""
+    for path in tree.matching(*PROSE):
         if path == "CHANGELOG.md":
             continue
         for number, line in enumerate(tree.read(path).split("\n"), 1):
@@ -154,6 +162,86 @@ def words_are_plain(tree):
                 found = re.search(r"\b%s\b" % word, line, re.IGNORECASE)
                 if found:
                     yield '%s:%d: "%s": write %s' % (path, number, found[0], instead)
+
+
+def sentences_have_subjects(tree):
+    """No sentence of a comment or document begins with "What", "Of", "Those" and the like."""
+    for path in tree.matching(".py", *PROSE):
+        if path != "CHANGELOG.md":
+            for number, start, text in sentence_starts(path, tree.read(path)):
+                if re.fullmatch(STARTS, start):
+                    yield '%s:%d: a sentence begins with "%s": begin with its subject: %s' % (
+                        path, number, start, text)
+
+
+def prose(path, text):
+    """(line, text, begins) of each line of comments or of a document; `begins` a paragraph."""
+    lines = _document(text) if path.endswith(".md") else _comments(path, text)
+    follows = False
+    for number, said, alone in lines:
+        if said:
+            yield number, said, not (follows and alone)
+        follows = bool(said)
+
+
+def _comments(path, text):
+    """(line, text of its comment, whether it is alone there) of each line."""
+    if path.endswith(".py"):
+        yield from _comments_of_python(text)
+        return
+    mark = "//+!?<? ?" if path.endswith((".h", ".cc", ".pml")) else "# ?"
+    for number, line in enumerate(text.split("\n"), 1):
+        for found in re.finditer(mark, line):
+            before = line[:found.start()]
+            if before.count('"') % 2 == 0 and not before.endswith(":"):
+                yield number, line[found.end():].strip(), not before.strip()
+                break
+        else:
+            yield number, "", True
+
+
+def _comments_of_python(text):
+    """The same; a string that begins a line is a docstring."""
+    last = 0
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        first, alone = token.start[0], not token.line[:token.start[1]].strip()
+        said = ""
+        if token.type == tokenize.COMMENT:
+            said = token.string
+        elif token.type == tokenize.STRING and alone and token.string.startswith('"""'):
+            said = token.string.replace('"""', "")
+        for number, line in enumerate(said.split("\n") if said else [], first):
+            if number > last + 1:
+                yield last + 1, "", True
+            yield number, line.strip("# "), alone if number == first else True
+            last = number
+
+
+def _document(text):
+    code = False
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.strip()
+        fence = FENCE.match(line)
+        code ^= bool(fence)
+        if code or fence or line.startswith(("#", "<!--")):
+            yield number, "", True
+        elif line.startswith("|"):
+            yield from ((number, cell.strip(), False) for cell in line.strip("|").split("|"))
+        else:
+            item = re.match(r"[-*] |\d+\. ", line)
+            yield number, line[item.end():] if item else line, not item
+
+
+def sentence_starts(path, text):
+    """(line, first word, line's text) of each sentence; "As long as" is one word."""
+    ended = True
+    for number, said, begins in prose(path, text):
+        for found in re.finditer(r"\b(As (long|soon) as|[A-Z]\w*)", said):
+            before = said[:found.start()]
+            if (begins or ended) and not before.strip("*_(\"` ") or re.search(
+                    r"[.!?][\"')*_]*\s+[\"(*_]*$", before):
+                yield number, found[0], said
+        ended = bool(re.search(r"[.!?:][\"')*_]*$", said))
 
 
 # Files that show the wall clock to people.

@@ -90,6 +90,24 @@ class RulesTest(unittest.TestCase):
         self.check(rule, {"a.md": "\nWhoever waits\n"}, 'a.md:2: "Whoever": write name the caller')
         self.check(rule, {"a.h": "// What is to be done.\n"}, 'a.h:1: "is to be"')
 
+    def test_sentences(self):
+
+        def check(text, *expected, path="a.cc"):
+            self.check(tidy.sentences_have_subjects, {path: text}, *expected)
+
+        check("// A call that waits.\n// What it waits for is noted: as said.\n",
+              'a.cc:2: a sentence begins with "What"')
+        check("// It says what it does, as in\n// Abseil. As long as it lives it waits.\n")
+        check("int i;  // Of both.\n", 'begins with "Of"')
+        check('Say("// What?");  // https://x.org/a#What\n')
+        check("// - Those that wait.\n// e.g. Whether it (Where?) is.\n", 'a.cc:2: a sentence begins with "Whether"')
+        check("# What is there\n\n- Those who\n- See. As here.\n| a | Of b |\n```\n# Of\n```\n",
+              'a.md:3: a sentence begins with "Those"', 'begins with "As"', 'begins with "Of"', path="a.md")
+        check('def f():\n    """Waits.\n\n    Whether it waits.\n    """\n    return 1  # That is it.\n',
+              "a.py:4", "a.py:6", path="a.py")
+        check("# Where it listens.\n", "a.bazel:1", path="a.bazel")
+        check("- Of old.\n", path="CHANGELOG.md")
+
     def test_wall_clock(self):
 
         def check(code, *expected, path="proxy/a.cc"):

@@ -542,8 +542,8 @@ bool SharedLog::Reader::FindHead(unsigned index) {
       std::memcpy(&head, cursor.buffer.get() + (cursor.next - cursor.at), sizeof head);
     }
     if (head.check != head.Check() || !Fits(head.size, tail - cursor.next)) {
-      // It was cleared meanwhile, and the lane's beginning tells where to go on; or another process
-      // has overwritten it, and what follows can't be found.
+      // Another process has cleared it since, and the lane's beginning tells where to go on; or one
+      // has overwritten it, and the next record can't be found.
       cursor.size = 0;
       if (lane.begin.load(std::memory_order_acquire) <= cursor.next) cursor.next = tail;
     } else if (head.sequence < log_.cleared()) {
@@ -593,7 +593,7 @@ void SharedLog::Reader::ReadAll(absl::FunctionRef<void(const Record&)> use) {
   }
 }
 
-// The lane's record, unless it is cleared meanwhile.
+// The lane's record, unless another process clears it.
 std::optional<SharedLog::Record> SharedLog::Reader::Take(unsigned index) {
   Cursor& cursor = cursors_[index];
   const RecordHeader head = *cursor.head;
@@ -601,7 +601,7 @@ std::optional<SharedLog::Record> SharedLog::Reader::Take(unsigned index) {
   const std::uint64_t data = begin + sizeof head;
   const auto size = static_cast<std::size_t>(head.size);
   if (size > kKeptBuffer && size > log_.MemoryBytes().value_or(size)) {
-    // It was cleared meanwhile, or is no record.
+    // Another process has cleared it since, or it is no record.
     cursor.head.reset();
     cursor.next = data + Align8(head.size);
     return std::nullopt;

@@ -150,7 +150,7 @@ TEST(AnyValue, AReferenceNeedsSomebodyToCarryIt) {
   EXPECT_THROW(Pack(value), BadValue);
 }
 
-// The attachments belong to one message: a value that is packed meanwhile has none.
+// The attachments belong to one message: a value that is packed at the same time has none.
 TEST(AnyValue, AMessageDoesNotTakeTheAttachmentsOfAnother) {
   const std::shared_ptr<Referent> thing = std::make_shared<Thing>(7, "Thing");
   TestAttachments attachments(thing);

@@ -4,7 +4,7 @@
 //
 // Its lock is a Lock or RLock of the same server, which others may use as well, or an RLock of its
 // own. wait() releases the lock, waits for a notification, then for the lock, behind all callers
-// that wait for it. If its client dies or gives up meanwhile, the next caller is notified.
+// that wait for it. If its client dies or gives up before that, the next caller is notified.
 //
 // Threads:  under the server's lock.
 #ifndef REMOTEOBJ_MANAGER_SERVER_TYPES_CONDITION_OBJECT_H_

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the peers in Python have in common; see peer.h, which says the same in C++."""
+"""The main loop of the peers in Python; see peer.h, which is the same in C++."""
 
 import os
 import sys

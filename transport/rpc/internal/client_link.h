@@ -62,7 +62,7 @@ struct Link final : MessageMemory {
 
   RpcServer& server;
   std::function<void()> after_call;
-  // Returns what is charged for memory that the client has freed meanwhile. Null without such.
+  // Ends the charges for memory that the client has freed. Null if there is no such memory.
   std::function<void()> reclaim = nullptr;
   // With what RpcSession::ChargeKept() returned.
   std::function<void(std::shared_ptr<Referent>, std::shared_ptr<void> charge)> keep;

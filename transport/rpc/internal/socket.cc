@@ -170,7 +170,7 @@ class DirectoryLock {
       absl::SleepFor(absl::Milliseconds(1));
     }
   }
-  // Not by closing alone: a child that was forked meanwhile may have a copy for a moment.
+  // Closing is not enough: a child that another thread forks may have a copy for a moment.
   ~DirectoryLock() {
     if (directory_.fd() >= 0) flock(directory_.fd(), LOCK_UN);
   }

@@ -38,7 +38,7 @@ namespace remoteobj::transport_internal {
 namespace {
 
 // Handshakes, and the creation and destruction of objects, take locks of OpenSSL's, which a child
-// would find taken that was forked meanwhile. So they are done with this mutex held, for which
+// of another thread's fork() would find taken. So they are done with this mutex held, for which
 // fork() waits. So does reading with TLS 1.3; the encryption of messages takes no lock otherwise.
 struct OpenSsl;
 using OpenSslLock = std::scoped_lock<std::mutex>;
