@@ -6,9 +6,8 @@
 //   int eleven = sum.Get();                                // waits; throws what Add threw
 //
 // Threads:  thread-safe, but for moving and destroying.
-// Lifetime: see the destructor. In a process that did not start it, such as a fork, it does
-// nothing. Errors:   the exception of the function, as its own type; ProcessDied; DeadlineExceeded.
-// Every
+// Lifetime: see the destructor, which does nothing in a process that did not start the function.
+// Errors:   the exception of the function, as its own type; ProcessDied; DeadlineExceeded. Every
 //           operation that waits for the end or the result throws std::logic_error in any process
 //           but the one that started the function. The Try… functions return a status instead of
 //           throwing; the codes are those of CurrentExceptionToStatus()

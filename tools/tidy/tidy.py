@@ -244,6 +244,19 @@ def sentence_starts(path, text):
         ended = bool(re.search(r"[.!?:][\"')*_]*$", said))
 
 
+LABEL = r"(Threads|Lifetime|Order|Forks|Signals|Trust|Errors|REQUIRES|Not here)"
+
+
+def lists_in_comments_are_whole(tree):
+    """Where clang-format breaks a line of a list it knows no indentation: shorten the line."""
+    for path in tree.matching(".h", ".cc"):
+        lines = tree.read(path).split("\n")
+        for number, (line, following) in enumerate(zip(lines, lines[1:]), 1):
+            entry = re.match(r"// [\w\[(]", line) and not re.match(r"// [A-Z][\w ]*: ", line)
+            if entry and re.match(r"// {9,}\S", following) or re.search(r"//.*\w.* %s:  " % LABEL, line):
+                yield "%s:%d: the formatter has broken this list: %s" % (path, number, line)
+
+
 # Files that show the wall clock to people.
 MAY_READ_WALL_CLOCK = ["except/remote_error.cc", "transport/internal/log_line.cc"]
 _USE_DEADLINE = "use Deadline of remoteobj/transport/deadline.h"
@@ -295,6 +308,17 @@ def statics_have_no_guard(tree):
             yield ("%s:%d: a child forked while another thread initializes this waits for ever: "
                    "constinit, or MadeOnce of remoteobj/transport/internal/made_once.h"
                    % (path, number))
+
+
+def transport_names_no_manager(tree):
+    """Errors of the transport are told in terms of any client and server."""
+    for path, number, line in _lines_of_modules(tree):
+        if path.startswith("transport/"):
+            code = line.split("  // ")[0]
+            words = " ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', code)) + " ".join(
+                re.findall(r"\bManager\w*", code))
+            if not code.lstrip().startswith(("//", "#")) and re.search("manager", words, re.IGNORECASE):
+                yield "%s:%d: transport/ names no manager: %s" % (path, number, line.strip())
 
 
 def graph_goes_down(graph):
@@ -495,6 +519,7 @@ CHECKS = [
     includes_go_down,
     all_public_headers_are_in_one_file,
     words_are_plain,
+    lists_in_comments_are_whole,
     waits_are_by_the_monotonic_clock,
     statics_have_no_guard,
     paths_exist,

@@ -108,6 +108,28 @@ class RulesTest(unittest.TestCase):
         check("# Where it listens.\n", "a.bazel:1", path="a.bazel")
         check("- Of old.\n", path="CHANGELOG.md")
 
+    def test_lists(self):
+
+        def check(text, *expected):
+            self.check(tidy.lists_in_comments_are_whole, {"a.h": text}, *expected)
+
+        check("// Threads:  safe.\n// Errors:   none, since\n//           it throws nothing.\n")
+        check("// An example:\n//\n//   Call(one,\n//        two);\n")
+        check("// Errors:   none, since it throws\n// nothing\n//           of its own.\n", "a.h:2: the formatter")
+        check("// Lifetime: as long as\n// it. Errors:   none.\n", "a.h:2: the formatter")
+
+    def test_transport_names_no_manager(self):
+
+        def check(code, *expected, path="transport/a.cc"):
+            self.check(tidy.transport_names_no_manager, {path: code}, *expected)
+
+        check("// A manager's.\n#include \"manager.h\"\nint i;  // \"manager\"\n")
+        check('throw Error("the manager");', path="manager/a.cc")
+        check('throw Error("a manager");', path="transport/a_test.cc")
+        check('throw Error("the manager");', "transport/a.cc:1")
+        check('    "ManagerOptions::tls is set");', "transport/a.cc:1")
+        check("ManagerOptions options;", "transport/a.cc:1")
+
     def test_wall_clock(self):
 
         def check(code, *expected, path="proxy/a.cc"):

@@ -13,8 +13,7 @@
 // Threads:  thread-safe.
 // Lifetime: belongs to one process. A forked child may ask whose it is, and destroy its copy.
 // Errors:   AuthenticationError, ConnectionRefused, NotListening, DeadlineExceeded from the
-// constructor;
-//           those of channel.h from the others.
+//           constructor; those of channel.h from the others.
 #ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_CONNECTION_H_
 #define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_RPC_CONNECTION_H_
 
