@@ -367,7 +367,7 @@ class Manager::Impl {
 
   void CheckStartable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (connect_only_) {
-      throw std::logic_error("this Manager is a connection to one, which can't be started by it");
+      throw std::logic_error("this Manager is connected to a running one, and can't start it");
     }
     if (state_ == State::kShutDown) throw std::logic_error("this manager has shut down");
     if (state_ != State::kInitial) throw std::logic_error("this manager was started already");

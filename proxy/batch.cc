@@ -78,7 +78,9 @@ void BatchedCalls::Receive(const OutcomeReader& outcome) {
   try {
     if (chains_.size() == 1) return ReadChain(0, outcome);
     ThrowIfError(outcome);
-    if (outcome.kind() != OutcomeKind::kMany) throw BadValue("one outcome of many operations");
+    if (outcome.kind() != OutcomeKind::kMany) {
+      throw BadValue("the listener answered a batch with one outcome instead of one per operation");
+    }
     outcome.Each(chains_.size(),
                  [this](std::size_t i, const OutcomeReader& one) { ReadChain(i, one); });
   } catch (...) {

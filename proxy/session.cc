@@ -357,7 +357,10 @@ void Session::CloseNow(Final final) {
 namespace {
 
 void CheckType(const Reference& reference, std::string_view type) {
-  if (reference.referent == nullptr) throw BadValue("a reference to no object");
+  if (reference.referent == nullptr) {
+    throw BadValue(
+        absl::StrCat("expected a proxy of ", std::string(type), ", got a reference to no object"));
+  }
   if (reference.referent->type() != type) {
     throw BadValue(absl::StrCat("expected a proxy of ", std::string(type), ", got one of ",
                                 reference.referent->type()));

@@ -113,11 +113,13 @@ View View::Exists() const { return Extend(OperationKind::kExists, {}, nullptr); 
 
 View View::Attributes(std::string_view path) const {
   View view = *this;
+  const std::string_view whole = path;
   while (!path.empty()) {
     const std::size_t dot = path.find('.');
     const std::string_view name = path.substr(0, dot);
     if (name.empty() || dot + 1 == path.size()) {
-      throw std::invalid_argument("a path with an empty name");
+      throw std::invalid_argument(
+          absl::StrCat("a path with an empty name: \"", std::string(whole), "\""));
     }
     view = view.GetAttribute(std::string(name));
     path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);

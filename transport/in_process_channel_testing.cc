@@ -193,7 +193,8 @@ class InProcessPendingCall final : public PendingCall {
     channel_.AwaitOutcome(*call_, deadline);
     const std::shared_ptr<CallState> call = std::exchange(call_, nullptr);
     if (channel_.PhaseOf(*call) == Phase::kRefused) {
-      throw NotListening("the listener closed, and refused the call");
+      throw NotListening(
+          "the listener closed before it evaluated the call (call again when a process listens)");
     }
     transport_internal::ReadDirectly(call->outcome, read);
   }

@@ -44,7 +44,9 @@ class YieldReader : public ErrorStore::Yields {
       // Another process can append other records faster than this one reads.
       constexpr int kMostWithoutCheck = 1000;
       if (result && read % kMostWithoutCheck != 0) continue;
-      if (deadline.expired()) throw DeadlineExceeded("no further value was yielded in time");
+      if (deadline.expired())
+        throw DeadlineExceeded(
+            "the wrapped function yielded no further value before the timeout of result()");
       InterruptionPoint();
       // A write by another process wakes no reader: poll.
       if (!result) absl::SleepFor(std::min(absl::Milliseconds(1), deadline.left()));

@@ -231,14 +231,16 @@ void EvaluateSigned(const RequestReader& request, std::string_view pool, UsedNum
                     absl::FunctionRef<void(const RequestReader&)> evaluate) {
   if (request.size() != 1 || request[0].kind() != OperationKind::kPassTo ||
       request[0].Arguments().size() != kParts) {
-    throw BadValue("a call to a pool that is not signed");
+    throw BadValue(
+        "a call to a pool that is not signed: only forks of the program that made it can call it");
   }
   const ListReader parts = request[0].Arguments();
   const std::uint64_t number = parts[kNumber].AsUInt(std::numeric_limits<std::uint64_t>::max());
   Mac signature;
   const std::size_t bytes = parts[kRequest].DataBytes();
   if (parts[kSignature].DataBytes() != signature.size() || bytes % sizeof(Word) != 0) {
-    throw BadValue("a call to a pool that is not signed");
+    throw BadValue(
+        "a call to a pool that is not signed: only forks of the program that made it can call it");
   }
   parts[kSignature].CopyData(signature);
   const auto words = std::make_unique_for_overwrite<Word[]>(bytes / sizeof(Word));

@@ -159,13 +159,14 @@ bool ObjectServer::IsEvaluating() { return Evaluating::call() != nullptr; }
 
 std::shared_ptr<Entry> ObjectServer::CurrentEntry() {
   if (!IsEvaluating()) {
-    throw std::logic_error("call this in a method of a manager's object");
+    throw std::logic_error("this function works only in a method of a manager's object");
   }
   return Evaluating::call()->entry_;
 }
 
 ClientInfo ObjectServer::CurrentClient() {
-  if (!IsEvaluating()) throw std::logic_error("call this in a method of a manager's object");
+  if (!IsEvaluating())
+    throw std::logic_error("this function works only in a method of a manager's object");
   const Call& call = *Evaluating::call();
   const auto session = call.server_.SessionOf(call);
   return session == nullptr ? ClientInfo{.id = call.client_} : session->info;

@@ -265,7 +265,9 @@ RelayObject::~RelayObject() {
 
 Reference RelayObject::relayed() {
   std::shared_ptr<Referent> relayed = relayed_.lock();
-  if (relayed == nullptr) throw StaleReference("its last reference is gone");
+  if (relayed == nullptr)
+    throw StaleReference(
+        "the object that a client shared is gone: its last reference was released");
   if (kind_ == Kind::kObject) kept_.reset();
   return {std::move(relayed)};
 }

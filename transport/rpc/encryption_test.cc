@@ -174,6 +174,11 @@ class Relay {
   std::thread thread_;
 };
 
+// The beginning of an error in the handshake with that server.
+std::string HandshakeWith(const Address& server) {
+  return absl::StrCat("handshake with ", server.ToString(), ": ");
+}
+
 std::string ErrorOf(const RpcClientOptions& options) {
   try {
     RpcClient::Connect(options);
@@ -251,7 +256,8 @@ TEST(EncryptionTest, AnotherKeyStaysOutByTcp) {
     RpcClient::Connect({.address = served.address(), .key = "the key of another test"});
     FAIL();
   } catch (const AuthenticationError& e) {
-    EXPECT_STREQ(e.what(), "this side failed to prove its key: the server says it has another");
+    EXPECT_EQ(e.what(), HandshakeWith(served.address()) +
+                            "this side failed to prove its key: the server says it has another");
   }
   EXPECT_THROW(RpcClient::Connect({.address = served.address()}), AuthenticationError);
 }
@@ -279,14 +285,17 @@ TEST(EncryptionTest, PlaintextOnOneSideOnlyIsNamed) {
   RpcServerOptions options = OnLoopback();
   options.hello_timeout = absl::Milliseconds(600);
   const Served encrypts(options);
-  EXPECT_EQ(ErrorOf({.address = encrypts.address(), .key = kKey, .plaintext = true}),
-            "the server encrypts, and this side does not: ManagerOptions::plaintext is set here "
-            "only");
+  EXPECT_EQ(
+      ErrorOf({.address = encrypts.address(), .key = kKey, .plaintext = true}),
+      HandshakeWith(encrypts.address()) +
+          "the server encrypts, and this side does not: ManagerOptions::plaintext is set here "
+          "only");
   options.plaintext = true;
   const Served plain(options);
   EXPECT_EQ(ErrorOf({.address = plain.address(), .key = kKey}),
-            "the server does not encrypt: its ManagerOptions::plaintext is set, this side's is "
-            "not");
+            HandshakeWith(plain.address()) +
+                "the server does not encrypt: its ManagerOptions::plaintext is set, this side's is "
+                "not");
 }
 
 TEST(EncryptionTest, WhatSpeaksNoTlsIsHungUpOn) {
@@ -344,7 +353,8 @@ TEST(EncryptionTest, AWebServerIsNoServerOfThisLibrary) {
     WriteAll(socket.fd(), std::as_bytes(std::span(kAnswer)), Watchdog());
   });
   EXPECT_EQ(ErrorOf({.address = bound, .key = kKey}),
-            "what is at the other end is not a server of remoteobj: it does not speak TLS");
+            HandshakeWith(bound) +
+                "the peer is not a server of remoteobj (check the address): it does not speak TLS");
   web_server.join();
 }
 

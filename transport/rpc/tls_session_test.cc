@@ -235,7 +235,7 @@ TEST(TlsSessionTest, WhatIsNotTlsIsRefusedByName) {
     }
   };
   EXPECT_EQ(error_of(*context->Connect(""), "HTTP/1.1 400 Bad Request\r\n\r\n"),
-            "what is at the other end is not a server of remoteobj: it does not speak TLS");
+            "the peer is not a server of remoteobj (check the address): it does not speak TLS");
   EXPECT_EQ(error_of(*context->Connect(""), "robj:srv"),
             "the server does not encrypt: its ManagerOptions::plaintext is set, this side's is "
             "not");

@@ -249,7 +249,7 @@ SharedLog::SharedLog(int memory_fd, int wake_fd) : memory_fd_(memory_fd), wake_f
   lane_bytes_ = header_->lane_bytes;
   if (lane_count_ == 0 || lane_count_ > kLanes || lane_bytes_ > kLaneBytes) {
     munmap(header_, kPage);
-    ThrowErrno(EINVAL, "remoteobj: what was received as a log");
+    ThrowErrno(EINVAL, "remoteobj: the received descriptor is not the memory of a log");
   }
 }
 

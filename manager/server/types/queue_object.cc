@@ -132,7 +132,8 @@ void QueueObject::task_done() {
       [&](const auto& got) { return got.second.client == client && got.second.thread == thread; });
   if (at == got_.end()) at = find([&](const auto& got) { return got.second.client == client; });
   if (at == got_.end()) at = got_.begin();
-  if (at == got_.end()) throw std::invalid_argument("task_done: nothing was got that is not done");
+  if (at == got_.end())
+    throw std::invalid_argument("task_done() was called more often than items were got");
   got_.erase(at);
   MaybeWakeJoiners();
 }

@@ -39,7 +39,8 @@ std::exception_ptr ErrorOf(const schema::Failure::Reader& failure, const std::st
     case schema::Failure::Kind::STALE:
       return std::make_exception_ptr(StaleReference(text));
     case schema::Failure::Kind::REFUSED:
-      return std::make_exception_ptr(NotListening("the listener closed, and refused the call"));
+      return std::make_exception_ptr(NotListening(
+          "the listener closed before it evaluated the call (call again when a process listens)"));
     case schema::Failure::Kind::NO_MEMORY:
       return NoMemoryError(address, text);
     case schema::Failure::Kind::NOT_ALLOWED:

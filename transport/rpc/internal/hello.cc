@@ -166,22 +166,25 @@ HelloOptions WithoutKey(HelloOptions& options) {
 [[noreturn]] void ThrowRefused(HelloStatus status, const std::string& versions) {
   switch (status) {
     case HelloStatus::kKeyRequired:
-      throw AuthenticationError("the server requires a key, and this side has none");
+      throw AuthenticationError("the server requires a key, and this side has none (set its key)");
     case HelloStatus::kServerNoKey:
-      throw AuthenticationError("the server has no key: it can't prove that it is the right one");
+      throw AuthenticationError(
+          "this side has a key, and the server has none: it can't prove that it is the right one");
     case HelloStatus::kWrongKey:
       throw AuthenticationError(
           "this side failed to prove its key: the server says it has another");
     case HelloStatus::kVersion:
       throw ConnectionRefused(versions);
     case HelloStatus::kNotAHello:
-      throw ConnectionRefused("what is at the other end is not a server of remoteobj");
+      throw ConnectionRefused("the peer is not a server of remoteobj (check the address)");
     case HelloStatus::kDamaged:
-      throw ConnectionRefused("the hello was changed on its way (there is no key)");
+      throw ConnectionRefused("the handshake was damaged on its way (connect again)");
     case HelloStatus::kNotAllowed:
-      throw ConnectionRefused("the server does not allow this client");
+      throw ConnectionRefused("the server does not admit the user of this client");
     case HelloStatus::kBusy:
-      throw NotListening("the server is busy");
+      throw NotListening(
+          "the server is busy: it admits no more connections of this client (close some, or "
+          "retry)");
     case HelloStatus::kOk:
       break;
   }
@@ -195,8 +198,8 @@ std::string Reason(HelloStatus status, const HelloAnswer& answer, const HelloOpt
     case HelloStatus::kOk:
       return "";
     case HelloStatus::kWrongKey:
-      return "the client failed to prove its key: it has another, or the hello was changed on its "
-             "way";
+      return "the client failed to prove its key: it has another, or the handshake was damaged on "
+             "its way";
     case HelloStatus::kKeyRequired:
       return "the client has no key, and this side requires one";
     case HelloStatus::kServerNoKey:
@@ -208,13 +211,13 @@ std::string Reason(HelloStatus status, const HelloAnswer& answer, const HelloOpt
              " and chose " + std::to_string(Take<std::uint16_t>(answer, kVersionAt)) +
              ", this side speaks " + Versions(own);
     case HelloStatus::kNotAHello:
-      return "what is at the other end is not a client of remoteobj";
+      return "the peer is not a client of remoteobj";
     case HelloStatus::kDamaged:
-      return "the hello was changed on its way (there is no key)";
+      return "the handshake was damaged on its way";
     case HelloStatus::kNotAllowed:
-      return "this side does not allow the client";
+      return "this side does not admit the user of the client";
     case HelloStatus::kBusy:
-      return "this side is busy";
+      return "this side is busy: it admits no more connections of the client";
   }
   return "refused by policy: " + std::to_string(static_cast<int>(status));
 }
@@ -307,7 +310,9 @@ HelloStatus ServerHello::Judge(const HelloAnswer& answer) {
 
 ServerHello::Verdict ServerHello::Check(std::span<const std::byte, kAnswerBytes> bytes,
                                         Policy policy) {
-  if (std::exchange(checked_, true)) throw std::logic_error("a hello is for one client");
+  if (std::exchange(checked_, true)) {
+    throw std::logic_error("ServerHello::Check was called twice: a handshake takes one answer");
+  }
   const HelloAnswer answer = Copy(bytes);
   const std::uint16_t version = Take<std::uint16_t>(answer, kVersionAt);
   Verdict verdict;
@@ -339,7 +344,7 @@ std::string ClientHello::VersionsOf(std::uint16_t lowest, std::uint16_t highest)
 
 const HelloAnswer& ClientHello::Answer(std::span<const std::byte, kGreetingBytes> greeting) {
   if (std::exchange(next_, Next::kNothing) != Next::kAnswer) {
-    throw std::logic_error("a hello is for one server");
+    throw std::logic_error("ClientHello::Answer was called twice: a handshake takes one greeting");
   }
   greeting_ = Copy(greeting);
   if (!HasMagic(greeting_, kGreetingMagic)) ThrowRefused(HelloStatus::kNotAHello, "");
@@ -363,7 +368,7 @@ const HelloAnswer& ClientHello::Answer(std::span<const std::byte, kGreetingBytes
 
 HelloPeer ClientHello::Finish(std::span<const std::byte, kReplyBytes> bytes) {
   if (std::exchange(next_, Next::kNothing) != Next::kFinish) {
-    throw std::logic_error("a hello is finished once, after its answer");
+    throw std::logic_error("ClientHello::Finish was called twice, or before ClientHello::Answer");
   }
   const HelloReply reply = Copy(bytes);
   if (!HasMagic(reply, kReplyMagic)) ThrowRefused(HelloStatus::kNotAHello, "");

@@ -178,7 +178,7 @@ TEST(HelloTest, KeysThatAreNotTheSame) {
   const auto differ = [&](std::string_view server, std::string_view client) {
     check(server, client, "this side failed to prove its key: the server says it has another",
           HelloStatus::kWrongKey,
-          "the client failed to prove its key: it has another, or the hello was changed on its "
+          "the client failed to prove its key: it has another, or the handshake was damaged on its "
           "way");
   };
   differ(kKey, "another");
@@ -187,8 +187,10 @@ TEST(HelloTest, KeysThatAreNotTheSame) {
   // The same key for HMAC itself, which fills up with zeros, or hashes what is long.
   differ("key", std::string_view("key\0", 4));
   differ(std::string_view("\0", 1), std::string_view("\0\0", 2));
-  check(kKey, "", "the server requires a key, and this side has none", {}, "");
-  check("", kKey, "the server has no key: it can't prove that it is the right one", {}, "");
+  check(kKey, "", "the server requires a key, and this side has none (set its key)", {}, "");
+  check("", kKey,
+        "this side has a key, and the server has none: it can't prove that it is the right one", {},
+        "");
 }
 
 TEST(HelloTest, NoErrorHasTheKey) {
@@ -222,13 +224,14 @@ TEST(HelloTest, AServerDoesNotRelyOnTheClientToGiveUp) {
   };
   check(kKey, "", {.greeting = flip}, HelloStatus::kKeyRequired,
         "the client has no key, and this side requires one",
-        "the server requires a key, and this side has none");
+        "the server requires a key, and this side has none (set its key)");
   check("", kKey, {.greeting = flip}, HelloStatus::kServerNoKey,
         "the client has a key, and this side has none",
-        "the server has no key: it can't prove that it is the right one");
-  check(kKey, "", {.greeting = flip, .answer = flip}, HelloStatus::kWrongKey,
-        "the client failed to prove its key: it has another, or the hello was changed on its way",
-        "this side failed to prove its key: the server says it has another");
+        "this side has a key, and the server has none: it can't prove that it is the right one");
+  check(
+      kKey, "", {.greeting = flip, .answer = flip}, HelloStatus::kWrongKey,
+      "the client failed to prove its key: it has another, or the handshake was damaged on its way",
+      "this side failed to prove its key: the server says it has another");
 }
 
 TEST(HelloTest, AServerWithoutTheKeySaysOk) {
@@ -393,9 +396,12 @@ TEST(HelloTest, APolicyIsAskedAboutThoseWhoProvedTheKey) {
     EXPECT_EQ(outcome.kind, kind);
     EXPECT_EQ(outcome.error, error);
   };
-  check(HelloStatus::kNotAllowed, Kind::kConnectionRefused, "the server does not allow this client",
-        "this side does not allow the client");
-  check(HelloStatus::kBusy, Kind::kNotListening, "the server is busy", "this side is busy");
+  check(HelloStatus::kNotAllowed, Kind::kConnectionRefused,
+        "the server does not admit the user of this client",
+        "this side does not admit the user of the client");
+  check(HelloStatus::kBusy, Kind::kNotListening,
+        "the server is busy: it admits no more connections of this client (close some, or retry)",
+        "this side is busy: it admits no more connections of the client");
   check(HelloStatus{99}, Kind::kConnectionRefused,
         "the server refused, for a reason that this version does not know: 99",
         "refused by policy: 99");
@@ -417,11 +423,11 @@ TEST(HelloTest, OtherProtocols) {
     EXPECT_EQ(outcome.kind, CallError::Kind::kConnectionRefused);
     EXPECT_EQ(outcome.error, error);
   };
-  const std::string_view not_a_server = "what is at the other end is not a server of remoteobj";
+  const std::string_view not_a_server = "the peer is not a server of remoteobj (check the address)";
   check(Meet(With(kKey), With(kKey), {.greeting = fill}), not_a_server);
   check(Meet(With(kKey), With(kKey), {.reply = fill}), not_a_server);
   const Outcome other_client = Meet(With(kKey), With(kKey), {.answer = fill});
-  EXPECT_EQ(other_client.server->reason, "what is at the other end is not a client of remoteobj");
+  EXPECT_EQ(other_client.server->reason, "the peer is not a client of remoteobj");
 }
 
 TEST(HelloTest, NoncesAndIdsAreFresh) {

@@ -36,7 +36,8 @@ LeaderFollowers::~LeaderFollowers() {
 }
 
 void LeaderFollowers::CheckProcess() const {
-  if (!of_this_process()) throw std::logic_error("this call was begun by another process");
+  if (!of_this_process())
+    throw std::logic_error("this call was begun by another process: a fork can't wait for it");
 }
 
 void LeaderFollowers::Post(Work work) {

@@ -109,6 +109,29 @@ class Beginning {
   std::unique_ptr<TlsSession> session_;
 };
 
+// Returns the server. Descriptors that come with its reply are added to `descriptors`.
+HelloPeer ShakeHands(const RpcClientOptions& options, const Tls* tls, Beginning& beginning,
+                     std::vector<int>& descriptors) {
+  std::string channel;
+  if (tls != nullptr) {
+    std::unique_ptr<TlsSession> session = ContextOf(*tls).Connect(options.address.host());
+    TlsSession& secured = *session;
+    beginning.Secure(std::move(session));
+    channel = secured.Channel();
+  }
+  ClientHello hello({.key = options.key,
+                     .shared_memory = options.shared_memory,
+                     .pid = static_cast<std::uint32_t>(PidOf(Self())),
+                     .id = ClientId(),
+                     .channel = std::move(channel)});
+  HelloGreeting greeting;
+  HelloReply reply;
+  beginning.Read(greeting, nullptr);
+  beginning.Write(hello.Answer(greeting));
+  beginning.Read(reply, &descriptors);
+  return hello.Finish(reply);
+}
+
 // Without a key nothing else tells who listens at a unix address: anyone can have taken a name.
 void CheckListener(const RpcClientOptions& options, int fd) {
   const std::optional<PeerCredentials> listener = CredentialsOf(fd);
@@ -252,27 +275,15 @@ RpcConnection::RpcConnection(const RpcClientOptions& options, const Tls* tls)
   wake_ = NewBell();
 
   Beginning beginning(socket_.fd(), deadline);
-  std::string channel;
-  if (tls != nullptr) {
-    std::unique_ptr<TlsSession> session = ContextOf(*tls).Connect(options.address.host());
-    TlsSession& secured = *session;
-    beginning.Secure(std::move(session));
-    channel = secured.Channel();
-  }
-  ClientHello hello({.key = options.key,
-                     .shared_memory = options.shared_memory,
-                     .pid = static_cast<std::uint32_t>(PidOf(Self())),
-                     .id = ClientId(),
-                     .channel = std::move(channel)});
-  HelloGreeting greeting;
-  HelloReply reply;
   std::vector<int> descriptors;
   absl::Cleanup close_received = [&] {
     for (const int fd : descriptors) close(fd);
   };
-  beginning.Read(greeting, nullptr);
-  beginning.Write(hello.Answer(greeting));
-  beginning.Read(reply, &descriptors);
+  try {
+    server_ = ShakeHands(options, tls, beginning, descriptors);
+  } catch (const CallError& e) {
+    e.ThrowWithContext(absl::StrCat("handshake with ", address_));
+  }
   if (descriptors.size() == 2) {
     std::move(close_received).Cancel();
     bell_ = Socket(descriptors[1]);
@@ -282,7 +293,6 @@ RpcConnection::RpcConnection(const RpcClientOptions& options, const Tls* tls)
       // There is no address space for it: calls use the socket.
     }
   }
-  server_ = hello.Finish(reply);
   // A process that can't tell if the server lives (in another PID namespace) can't use it.
   if (shared_ != nullptr && !shared_->listening()) shared_.reset();
   const auto credentials = CredentialsOf(socket_.fd());

@@ -228,7 +228,8 @@ bool Await(std::span<pollfd> waits, Deadline deadline) {
 }
 void Await(int fd, short events, Deadline deadline) {
   pollfd wait{fd, events, 0};
-  if (!Await({&wait, 1}, deadline)) throw DeadlineExceeded("the connection did not come about");
+  if (!Await({&wait, 1}, deadline))
+    throw DeadlineExceeded("the peer did not answer the handshake in time");
 }
 
 }  // namespace
@@ -447,7 +448,7 @@ void ReadAll(int fd, std::span<std::byte> out, Deadline deadline, std::vector<in
       Await(fd, POLLIN, deadline);
       continue;
     }
-    if (got <= 0) throw NotListening("the other side hung up before it had said who it is");
+    if (got <= 0) throw NotListening("the peer closed the connection during the handshake");
     for (cmsghdr* header = descriptors == nullptr ? nullptr : CMSG_FIRSTHDR(&message);
          header != nullptr; header = CMSG_NXTHDR(&message, header)) {
       if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -467,7 +468,7 @@ std::size_t ReadSome(int fd, std::span<std::byte> out, Deadline deadline) {
     const ssize_t got = recv(fd, out.data(), out.size(), 0);
     if (got > 0) return static_cast<std::size_t>(got);
     if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-      throw NotListening("the other side hung up before it had said who it is");
+      throw NotListening("the peer closed the connection during the handshake");
     }
     Await(fd, POLLIN, deadline);
   }
@@ -480,7 +481,7 @@ void WriteAll(int fd, std::span<const std::byte> bytes, Deadline deadline) {
       Await(fd, POLLOUT, deadline);
       continue;
     }
-    if (sent < 0) throw NotListening("the other side hung up before it had said who it is");
+    if (sent < 0) throw NotListening("the peer closed the connection during the handshake");
     bytes = bytes.subspan(static_cast<std::size_t>(sent));
   }
 }

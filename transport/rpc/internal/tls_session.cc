@@ -292,7 +292,8 @@ void TlsSession::State::ThrowFailure(unsigned long error) const {
   const int alert = is_alert ? reason - SSL_AD_REASON_OFFSET : 0;
   const std::string why = ReasonOf(error);
   if (established && alert == 0) {
-    throw AuthenticationError(absl::StrCat("what the peer has sent was changed on its way: ", why));
+    throw AuthenticationError(
+        absl::StrCat("data of the peer was changed on its way, or is no TLS: ", why));
   }
   if (alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_PROTOCOL_VERSION ||
       reason == SSL_R_NO_SHARED_CIPHER || reason == SSL_R_UNSUPPORTED_PROTOCOL) {
@@ -343,7 +344,7 @@ bool TlsSession::Handshake() {
         state_->beginning.starts_with("robj")
             ? "the server does not encrypt: its ManagerOptions::plaintext is set, this side's is "
               "not"
-            : "what is at the other end is not a server of remoteobj: it does not speak TLS");
+            : "the peer is not a server of remoteobj (check the address): it does not speak TLS");
   }
   Begin();
   SSL* const ssl = state_->ssl.get();

@@ -287,7 +287,11 @@ std::optional<Caller::Loss> Caller::CheckListenerLives(unsigned slot, Age age) {
 }
 
 void Caller::ThrowLost(const Loss& loss) {
-  if (loss.before_the_call) ThrowNotListening("no process listens: the last one has died");
+  if (loss.before_the_call) {
+    ThrowNotListening(
+        "no process listens: the last one died before it saw the call (call again when another one "
+        "listens)");
+  }
   ThrowListenerDied(loss.listener, loss.evaluating);
 }
 
@@ -311,7 +315,10 @@ void Caller::ReadOutcomeOf(unsigned index, ReadOutcome read) {
   read(OutcomeIn(message.in()));
 }
 
-void Caller::ThrowRefused() { ThrowNotListening("the listener closed, and refused the call"); }
+void Caller::ThrowRefused() {
+  ThrowNotListening(
+      "the listener closed before it evaluated the call (call again when a process listens)");
+}
 
 std::exception_ptr Caller::NewNotListening(const char* why) {
   return std::make_exception_ptr(NotListening(why));

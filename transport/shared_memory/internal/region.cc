@@ -83,7 +83,9 @@ Region::Region(int fd, Origin origin) : fd_(fd) {
   sealed_ = seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
   if (static_cast<std::uint64_t>(status.st_size) < kBaseBytes ||
       (origin == Origin::kStranger && !sealed_)) {
-    throw BadValue("what was received as shared memory is none, or could be cut short");
+    throw BadValue(
+        "the received descriptor is not the shared memory of a proxy, or its file could be cut "
+        "short");
   }
   Map();
 }

@@ -97,7 +97,8 @@ unsigned Slots::Acquire(Deadline deadline) {
     if (const auto slot = TryAcquire(0, kSlots)) return *slot;
     if (const auto slot = TryReclaimOne(0, kSlots)) return *slot;
     if (deadline.expired()) {
-      throw DeadlineExceeded(absl::StrCat("all ", kSlots, " places for calls were taken"));
+      throw DeadlineExceeded(
+          absl::StrCat("all ", kSlots, " slots of the channel were taken by other calls"));
     }
     At(FaultPoint::kCallerWaitsForSlot);
     FutexWait(header().freed, freed, SliceUntil(deadline));
