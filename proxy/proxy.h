@@ -18,8 +18,8 @@
 // Lifetime: the object outlives the proxy, and what listens. Copies are the same proxy. A class can
 //           have its own as a member, Proxy<T> remote{*this}: a copy of such an object has the
 //           proxy of the first, so delete or write its copy constructor.
-// Errors:   NotListening, ListenerDied, DeadlineExceeded, NotDescribed and BadValue, which say what
-//           was called on what object; and what the object throws, as its own type. Each operation
+// Errors:   NotListening, ListenerDied, DeadlineExceeded, NotDescribed and BadValue, which name the
+//           operation and the object; exceptions of the object, as their own types. Each operation
 //           that may throw has a twin, Try…, which returns an absl::Status or absl::StatusOr.
 // Not here: processes that are not related by fork, see remoteobj/manager.
 #ifndef REMOTEOBJ_PROXY_PROXY_H_
@@ -307,8 +307,8 @@ class Proxy {
   absl::Duration timeout_;
 };
 
-// As an argument of a process that is being started. Also as a part of any value that goes to a
-// manager, whose objects call it then, as long as a process listens; or comes from it.
+// A proxy as an argument of a process that is being started; also as a part of any value that goes
+// to a manager, whose objects call it then, as long as a process listens, or that comes from it.
 template <typename T>
 struct Codec<Proxy<T>> {
   static void Encode(const Proxy<T>& proxy, ValueWriter out) {

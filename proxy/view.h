@@ -45,8 +45,8 @@ using transport_internal::Stored;
 void PrintEncoded(std::string& out, const std::string& (*type)(),
                   absl::FunctionRef<void(ValueWriter)> write);
 
-// As it would be written in a program. A value that can't be encoded, such as a proxy, is printed
-// as its type.
+// Prints a value as a program would write it; one that can't be encoded, such as a proxy, as its
+// type.
 template <typename T>
 void PrintValue(std::string& out, const T& value) {
   PrintEncoded(out, &TypeName<T>, [&](ValueWriter writer) { Encode(value, writer); });
