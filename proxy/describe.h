@@ -41,10 +41,10 @@
 #include "remoteobj/transport/wire/codec.h"
 
 #define REMOTEOBJ_DESCRIBE(type, ...) \
-  REMOTEOBJ_DESCRIBE_(inline, RemoteobjDescribe, (type), (), __VA_ARGS__)
+  REMOTEOBJ_DESCRIBE_([[maybe_unused]] inline, RemoteobjDescribe, (type), (), __VA_ARGS__)
 
 #define REMOTEOBJ_DESCRIBE_DERIVED(type, bases, ...) \
-  REMOTEOBJ_DESCRIBE_(inline, RemoteobjDescribe, (type), bases, __VA_ARGS__)
+  REMOTEOBJ_DESCRIBE_([[maybe_unused]] inline, RemoteobjDescribe, (type), bases, __VA_ARGS__)
 
 #define REMOTEOBJ_DESCRIBE_TEMPLATE(parameters, type, ...)                                 \
   REMOTEOBJ_DESCRIBE_(template <REMOTEOBJ_UNWRAP parameters>, RemoteobjDescribe, type, (), \

@@ -14,7 +14,7 @@
 #include "remoteobj/proxy/internal/description.h"
 #include "remoteobj/proxy/internal/for_each.h"
 
-// head:  inline, or template <...>
+// head:  inline, or template <...>; [[maybe_unused]], since a class may be local to one file
 // name:  the function's
 // type:  (the class), in parentheses, for the commas
 // bases: (its bases)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "remoteobj/transport/rpc/internal/bounded_message_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/bounded_message_stream.h"
 
 #include <cstddef>
 #include <cstdint>

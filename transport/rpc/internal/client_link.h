@@ -20,9 +20,9 @@
 #include "kj/debug.h"
 #include "kj/exception.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/rpc/internal/bounded_message_stream.h"
 #include "remoteobj/transport/rpc/internal/rpc_server.h"
 #include "remoteobj/transport/rpc/internal/rpc_service.h"
+#include "remoteobj/transport/rpc/internal/streams/bounded_message_stream.h"
 #include "remoteobj/transport/wire/references.h"
 
 namespace remoteobj::transport_internal {

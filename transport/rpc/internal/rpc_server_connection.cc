@@ -17,11 +17,11 @@
 #include "absl/strings/str_cat.h"
 #include "kj/exception.h"
 #include "remoteobj/transport/internal/log_line.h"
-#include "remoteobj/transport/rpc/internal/paced_stream.h"
 #include "remoteobj/transport/rpc/internal/rpc_messages.h"
 #include "remoteobj/transport/rpc/internal/rpc_server_impl.h"
 #include "remoteobj/transport/rpc/internal/session_cap.h"
-#include "remoteobj/transport/rpc/internal/tls_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/paced_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/tls_stream.h"
 
 namespace remoteobj::transport_internal {
 namespace {

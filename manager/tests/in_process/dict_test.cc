@@ -15,7 +15,7 @@
 
 #include "gtest/gtest.h"
 #include "remoteobj/manager/server/types/data_types.h"
-#include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/manager/tests/in_process/clients_testing.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/references.h"

@@ -2,8 +2,8 @@
 //
 // The base of this library's KJ streams: one function that writes bytes, whichever form of write()
 // this version of KJ declares.
-#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_KJ_STREAM_H_
-#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_KJ_STREAM_H_
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_KJ_STREAM_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_KJ_STREAM_H_
 
 #include <cstddef>
 #include <functional>
@@ -40,4 +40,4 @@ class KjStream : public kj::AsyncIoStream {
 
 }  // namespace remoteobj::transport_internal
 
-#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_KJ_STREAM_H_
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_KJ_STREAM_H_

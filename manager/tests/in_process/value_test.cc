@@ -19,7 +19,7 @@
 #include "remoteobj/manager/list.h"
 #include "remoteobj/manager/namespace.h"
 #include "remoteobj/manager/server/types/data_types.h"
-#include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/manager/tests/in_process/clients_testing.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/references.h"

@@ -18,8 +18,8 @@
 // Threads: used in the loop only.
 // Errors:  a QuotaExceeded of the MessageMemory becomes a kj::Exception with its text, which Cap'n
 //          Proto sends to the peer before it ends the connection.
-#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_BOUNDED_MESSAGE_STREAM_H_
-#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_BOUNDED_MESSAGE_STREAM_H_
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_BOUNDED_MESSAGE_STREAM_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_BOUNDED_MESSAGE_STREAM_H_
 
 #include <array>
 #include <cstddef>
@@ -30,7 +30,7 @@
 #include "capnp/serialize-async.h"
 #include "kj/async-io.h"
 #include "kj/async.h"
-#include "remoteobj/transport/rpc/internal/kj_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/kj_stream.h"
 
 namespace remoteobj::transport_internal {
 
@@ -106,4 +106,4 @@ class BoundedMessageStream final : public capnp::MessageStream {
 
 }  // namespace remoteobj::transport_internal
 
-#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_BOUNDED_MESSAGE_STREAM_H_
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_BOUNDED_MESSAGE_STREAM_H_

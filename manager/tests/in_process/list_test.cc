@@ -19,7 +19,7 @@
 #include "remoteobj/manager/dict.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/manager/server/types/data_types.h"
-#include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/manager/tests/in_process/clients_testing.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
 #include "remoteobj/proxy/proxy.h"

@@ -15,8 +15,8 @@
 //
 // Threads:  thread-safe, except for constructors and destructors.
 // Lifetime: a server outlives its clients, a client its proxies and calls.
-#ifndef REMOTEOBJ_MANAGER_TESTS_CLIENTS_TESTING_H_
-#define REMOTEOBJ_MANAGER_TESTS_CLIENTS_TESTING_H_
+#ifndef REMOTEOBJ_MANAGER_TESTS_IN_PROCESS_CLIENTS_TESTING_H_
+#define REMOTEOBJ_MANAGER_TESTS_IN_PROCESS_CLIENTS_TESTING_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -194,4 +194,4 @@ void InFourThreads(F f) {
 
 }  // namespace remoteobj::manager_internal
 
-#endif  // REMOTEOBJ_MANAGER_TESTS_CLIENTS_TESTING_H_
+#endif  // REMOTEOBJ_MANAGER_TESTS_IN_PROCESS_CLIENTS_TESTING_H_

@@ -8,8 +8,8 @@
 //   if (poll(&wait, 1, timeout) > 0) stream.Ready(wait.revents);
 //
 // Threads: used in the loop only.
-#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_KJ_SOCKET_STREAM_H_
-#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_KJ_SOCKET_STREAM_H_
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_KJ_SOCKET_STREAM_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_KJ_SOCKET_STREAM_H_
 
 #include <cstddef>
 #include <span>
@@ -17,7 +17,7 @@
 #include "kj/async-io.h"
 #include "kj/async.h"
 #include "kj/common.h"
-#include "remoteobj/transport/rpc/internal/kj_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/kj_stream.h"
 
 namespace remoteobj::transport_internal {
 
@@ -54,4 +54,4 @@ class SocketStream final : public KjStream {
 
 }  // namespace remoteobj::transport_internal
 
-#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_KJ_SOCKET_STREAM_H_
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_KJ_SOCKET_STREAM_H_

@@ -15,7 +15,7 @@
 #include "remoteobj/manager/lock.h"
 #include "remoteobj/manager/semaphore.h"
 #include "remoteobj/manager/server/types/sync_types.h"
-#include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/manager/tests/in_process/clients_testing.h"
 #include "remoteobj/transport/errors.h"
 
 namespace remoteobj::manager_internal {

@@ -19,7 +19,7 @@
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/lock.h"
 #include "remoteobj/manager/server/types/sync_types.h"
-#include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/manager/tests/in_process/clients_testing.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/wire/message.h"

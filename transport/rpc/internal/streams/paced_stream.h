@@ -4,15 +4,15 @@
 // that sends calls and does not read their outcomes, which would pile up without limit.
 //
 // Threads: used in the loop only.
-#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_PACED_STREAM_H_
-#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_PACED_STREAM_H_
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_PACED_STREAM_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_PACED_STREAM_H_
 
 #include <cstddef>
 
 #include "kj/async-io.h"
 #include "kj/async.h"
 #include "kj/common.h"
-#include "remoteobj/transport/rpc/internal/kj_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/kj_stream.h"
 
 namespace remoteobj::transport_internal {
 
@@ -38,4 +38,4 @@ class PacedStream final : public KjStream {
 
 }  // namespace remoteobj::transport_internal
 
-#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_PACED_STREAM_H_
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_PACED_STREAM_H_

@@ -27,7 +27,7 @@
 #include "remoteobj/manager/server/types/data_types.h"
 #include "remoteobj/manager/server/types/sync_types.h"
 #include "remoteobj/manager/set.h"
-#include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/manager/tests/in_process/clients_testing.h"
 #include "remoteobj/manager/value.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/internal/type_info_of.h"

@@ -7,8 +7,8 @@
 // connection which is cut short is noticed without TLS's own message of the end.
 //
 // Threads: used in the loop of the stream.
-#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
-#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
+#ifndef REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_TLS_STREAM_H_
+#define REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_TLS_STREAM_H_
 
 #include <cstddef>
 #include <memory>
@@ -20,7 +20,7 @@
 #include "kj/async.h"
 #include "kj/common.h"
 #include "kj/memory.h"
-#include "remoteobj/transport/rpc/internal/kj_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/kj_stream.h"
 #include "remoteobj/transport/rpc/internal/tls_session.h"
 
 namespace remoteobj::transport_internal {
@@ -58,4 +58,4 @@ class TlsStream final : public KjStream {
 
 }  // namespace remoteobj::transport_internal
 
-#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_TLS_STREAM_H_
+#endif  // REMOTEOBJ_TRANSPORT_RPC_INTERNAL_STREAMS_TLS_STREAM_H_

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/manager/tests/in_process/clients_testing.h"
 
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "remoteobj/transport/rpc/internal/tls_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/tls_stream.h"
 
 #include <algorithm>
 #include <array>

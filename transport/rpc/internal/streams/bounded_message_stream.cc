@@ -2,7 +2,7 @@
 //
 // The framing is that of capnp/serialize.h: the number of segments less one and the size of each
 // segment in words, as 32-bit numbers, padded to a word; then the segments.
-#include "remoteobj/transport/rpc/internal/bounded_message_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/bounded_message_stream.h"
 
 #include <endian.h>
 

@@ -10,7 +10,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/server/types/sync_types.h"
-#include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/manager/tests/in_process/clients_testing.h"
 
 namespace remoteobj::manager_internal {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "remoteobj/transport/rpc/internal/kj_socket_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/kj_socket_stream.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "remoteobj/transport/rpc/internal/paced_stream.h"
+#include "remoteobj/transport/rpc/internal/streams/paced_stream.h"
 
 #include "kj/debug.h"
 #include "kj/exception.h"

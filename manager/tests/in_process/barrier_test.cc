@@ -16,7 +16,7 @@
 #include "gtest/gtest.h"
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/server/types/sync_types.h"
-#include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/manager/tests/in_process/clients_testing.h"
 #include "remoteobj/transport/deadline.h"
 
 namespace remoteobj::manager_internal {

@@ -25,7 +25,7 @@
 #include "remoteobj/manager/queue.h"
 #include "remoteobj/manager/semaphore.h"
 #include "remoteobj/manager/server/types/sync_types.h"
-#include "remoteobj/manager/tests/clients_testing.h"
+#include "remoteobj/manager/tests/in_process/clients_testing.h"
 
 namespace remoteobj::manager_internal {
 namespace {

@@ -1,0 +1,31 @@
+"""What tests of managers have in common."""
+
+# Dependencies of most tests.
+MANAGER_TEST_DEPS = [
+    "//manager:array",
+    "//manager:barrier",
+    "//manager:condition",
+    "//manager:dict",
+    "//manager:errors",
+    "//manager:event",
+    "//manager:inspection",
+    "//manager:list",
+    "//manager:lock",
+    "//manager:namespace",
+    "//manager:pool",
+    "//manager:queue",
+    "//manager:semaphore",
+    "//manager:set",
+    "//manager:value",
+    "//proxy",
+    "//proxy:describe",
+    "//testing:eventually",
+    "//transport:deadline",
+    "//transport:errors",
+    "//transport/wire:any_value",
+    "//transport/wire:codec",
+    "@abseil-cpp//absl/strings",
+    "@abseil-cpp//absl/time",
+    "@googletest//:gtest",
+    "@googletest//:gtest_main",
+]
