@@ -46,8 +46,7 @@ NotAllowed NotAllowed::By(const std::string& policy, const std::string& refused)
 }
 
 QuotaExceeded QuotaExceeded::Of(const std::string& quota, std::uint64_t limit) {
-  return QuotaExceeded(absl::StrCat("this client has reached its quota of ", quota, ": ", limit,
-                                    " (ManagerOptions::quotas.", quota, " of the manager)"),
+  return QuotaExceeded(absl::StrCat("this client has reached its quota of ", quota, ": ", limit),
                        quota, limit);
 }
 

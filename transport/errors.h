@@ -236,7 +236,7 @@ class QuotaExceeded : public CallErrorOf<QuotaExceeded, CallError::Kind::kQuotaE
  public:
   explicit QuotaExceeded(const std::string& what, std::string quota = {}, std::uint64_t limit = 0)
       : CallErrorOf(what), quota_(std::move(quota)), limit_(limit) {}
-  // With a text that names the quota, its value and the option that raises it.
+  // With a text that names the quota and its value.
   static QuotaExceeded Of(const std::string& quota, std::uint64_t limit);
 
   // The quota's name, as a member of remoteobj::Quotas; and its value.

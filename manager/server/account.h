@@ -15,6 +15,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "remoteobj/manager/quotas.h"
 #include "remoteobj/manager/server/strand.h"
 #include "remoteobj/transport/errors.h"
@@ -63,7 +64,9 @@ class Charge {
     if (before + amount_ <= on.limit || (at_least_one && before == 0)) return;
     on.used.fetch_sub(amount_);
     account_ = nullptr;
-    throw QuotaExceeded::Of(on.name, on.limit);
+    throw QuotaExceeded(absl::StrCat(QuotaExceeded::Of(on.name, on.limit).what(),
+                                     " (ManagerOptions::quotas.", on.name, " of the manager)"),
+                        on.name, on.limit);
   }
   ~Charge() {
     if (account_ != nullptr) ((*account_).*meter_).used.fetch_sub(amount_);

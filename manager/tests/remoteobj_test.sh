@@ -53,7 +53,7 @@ for plaintext in false true; do
   other=$([[ $plaintext = true ]] && echo false || echo true)
   ! "$remoteobj" inspect "$address" --key_file=key --plaintext=$other >seen 2>&1 ||
     fail 'one side alone is in plain text'
-  grep -q 'ManagerOptions::plaintext' seen || fail "$(cat seen)"
+  grep -q 'option plaintext is set' seen || fail "$(cat seen)"
   kill -TERM $server
   wait $server || fail 'it does not end well'
 done

@@ -522,6 +522,7 @@ CHECKS = [
     lists_in_comments_are_whole,
     waits_are_by_the_monotonic_clock,
     statics_have_no_guard,
+    transport_names_no_manager,
     paths_exist,
     modules_are_on_the_map,
     code_is_cut_from_files,

@@ -285,16 +285,15 @@ TEST(EncryptionTest, PlaintextOnOneSideOnlyIsNamed) {
   RpcServerOptions options = OnLoopback();
   options.hello_timeout = absl::Milliseconds(600);
   const Served encrypts(options);
-  EXPECT_EQ(
-      ErrorOf({.address = encrypts.address(), .key = kKey, .plaintext = true}),
-      HandshakeWith(encrypts.address()) +
-          "the server encrypts, and this side does not: ManagerOptions::plaintext is set here "
-          "only");
+  EXPECT_EQ(ErrorOf({.address = encrypts.address(), .key = kKey, .plaintext = true}),
+            HandshakeWith(encrypts.address()) +
+                "the server encrypts, and this side does not: the option plaintext is set here "
+                "only");
   options.plaintext = true;
   const Served plain(options);
   EXPECT_EQ(ErrorOf({.address = plain.address(), .key = kKey}),
             HandshakeWith(plain.address()) +
-                "the server does not encrypt: its ManagerOptions::plaintext is set, this side's is "
+                "the server does not encrypt: its option plaintext is set, this side's is "
                 "not");
 }
 

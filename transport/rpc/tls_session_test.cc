@@ -237,7 +237,7 @@ TEST(TlsSessionTest, WhatIsNotTlsIsRefusedByName) {
   EXPECT_EQ(error_of(*context->Connect(""), "HTTP/1.1 400 Bad Request\r\n\r\n"),
             "the peer is not a server of remoteobj (check the address): it does not speak TLS");
   EXPECT_EQ(error_of(*context->Connect(""), "robj:srv"),
-            "the server does not encrypt: its ManagerOptions::plaintext is set, this side's is "
+            "the server does not encrypt: its option plaintext is set, this side's is "
             "not");
   EXPECT_EQ(error_of(*context->Accept(), "GET / HTTP/1.1\r\n\r\n"),
             "the client does not speak TLS");
@@ -275,7 +275,7 @@ TEST(TlsSessionTest, KeyAndCertificateHaveNothingInCommon) {
   for (const bool at_server : {false, true}) {
     Meeting meeting(at_server ? *certificates : *psk, at_server ? *psk : *certificates);
     EXPECT_FALSE(meeting.Meet());
-    EXPECT_NE(meeting.client_error.find("ManagerOptions::tls"), std::string::npos)
+    EXPECT_NE(meeting.client_error.find("the option tls"), std::string::npos)
         << meeting.client_error;
   }
 }

@@ -350,7 +350,7 @@ const HelloAnswer& ClientHello::Answer(std::span<const std::byte, kGreetingBytes
   if (!HasMagic(greeting_, kGreetingMagic)) ThrowRefused(HelloStatus::kNotAHello, "");
   if ((Take<std::uint32_t>(greeting_, kFlagsAt) & kEncryptsOnly) != 0) {
     throw ConnectionRefused(
-        "the server encrypts, and this side does not: ManagerOptions::plaintext is set here only");
+        "the server encrypts, and this side does not: the option plaintext is set here only");
   }
   const std::uint16_t lowest = Take<std::uint16_t>(greeting_, kLowestAt);
   const std::uint16_t highest = Take<std::uint16_t>(greeting_, kHighestAt);

@@ -141,7 +141,7 @@ void CheckListener(const RpcClientOptions& options, int fd) {
       absl::StrCat("the process that listens at ", options.address.ToString(), " (pid ",
                    listener->pid, ") belongs to another user (uid ", listener->uid,
                    "), and there is no key that it could prove: if that is meant, set "
-                   "ManagerOptions::other_users on this side"));
+                   "the option other_users on this side"));
 }
 
 }  // namespace

@@ -319,13 +319,12 @@ void CheckKey(const Address& address, const std::string& key) {
   throw std::invalid_argument(
       absl::StrCat("to listen at ", address.ToString(), ", which ",
                    address.IsLocalOnly() ? "other users" : "other machines",
-                   " can reach, needs a key (ManagerOptions::authkey): without one they could call "
-                   "everything"));
+                   " can reach, needs a key: without one they could call everything"));
 }
 
 void CheckPlaintext(bool plaintext, const Tls* tls) {
   if (!plaintext || tls == nullptr) return;
-  throw std::invalid_argument("ManagerOptions: plaintext and tls exclude one another");
+  throw std::invalid_argument("the options plaintext and tls exclude one another");
 }
 
 RpcServer::RpcServer(RpcService& service, RpcServerOptions options)

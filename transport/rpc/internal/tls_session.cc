@@ -299,7 +299,7 @@ void TlsSession::State::ThrowFailure(unsigned long error) const {
       reason == SSL_R_NO_SHARED_CIPHER || reason == SSL_R_UNSUPPORTED_PROTOCOL) {
     throw AuthenticationError(
         absl::StrCat("the two sides have no way of encryption in common, as if ",
-                     "ManagerOptions::tls were set on one of them only (", why, ")"));
+                     "the option tls were set on one of them only (", why, ")"));
   }
   if (client) ThrowFailureOfClient(reason, alert, why);
   ThrowFailureOfServer(reason, alert, why);
@@ -342,7 +342,7 @@ bool TlsSession::Handshake() {
     if (!state_->client) throw ConnectionRefused("the client does not speak TLS");
     throw ConnectionRefused(
         state_->beginning.starts_with("robj")
-            ? "the server does not encrypt: its ManagerOptions::plaintext is set, this side's is "
+            ? "the server does not encrypt: its option plaintext is set, this side's is "
               "not"
             : "the peer is not a server of remoteobj (check the address): it does not speak TLS");
   }
