@@ -553,7 +553,7 @@ TEST(SharedLogTest, AWriterCutTheLogShort) {
   EXPECT_NE(ftruncate(log.memory_fd(), off_t{1} << 60), 0);
 }
 
-// A lane's tail, and the header of the record that it begins with. Written as in shared_log.cc.
+// A lane's tail, and the header of the record that it begins with. Written as in shared_log_layout.h.
 void Claim(const SharedLog& log, unsigned lane, std::uint64_t size, std::uint64_t tail) {
   const std::uint64_t sequence = 0;
   const std::uint64_t check = 0x6f6c6a626f74726d ^ (size << 17);
@@ -641,7 +641,7 @@ TEST(SharedLogTest, AWriterMadeTheWakeBlocking) {
   reading.join();
 }
 
-// The words of the header and of the lanes, written as in shared_log.cc.
+// The words of the header and of the lanes, written as in shared_log_layout.h.
 template <typename T>
 void Scribble(const SharedLog& log, off_t at, T value) {
   ASSERT_EQ(pwrite(log.memory_fd(), &value, sizeof value, at), ssize_t{sizeof value});
