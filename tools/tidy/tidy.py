@@ -248,7 +248,7 @@ LABEL = r"(Threads|Lifetime|Order|Forks|Signals|Trust|Errors|REQUIRES|Not here)"
 
 
 def lists_in_comments_are_whole(tree):
-    """Where clang-format breaks a line of a list it knows no indentation: shorten the line."""
+    """clang-format, which breaks long lines, knows no indentation of lists: shorten the line."""
     for path in tree.matching(".h", ".cc"):
         lines = tree.read(path).split("\n")
         for number, (line, following) in enumerate(zip(lines, lines[1:]), 1):

@@ -553,7 +553,8 @@ TEST(SharedLogTest, AWriterCutTheLogShort) {
   EXPECT_NE(ftruncate(log.memory_fd(), off_t{1} << 60), 0);
 }
 
-// A lane's tail, and the header of the record that it begins with. Written as in shared_log_layout.h.
+// A lane's tail, and the header of the record that it begins with. Written as in
+// shared_log_layout.h.
 void Claim(const SharedLog& log, unsigned lane, std::uint64_t size, std::uint64_t tail) {
   const std::uint64_t sequence = 0;
   const std::uint64_t check = 0x6f6c6a626f74726d ^ (size << 17);
