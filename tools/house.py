@@ -222,7 +222,7 @@ def public_types(text):
         elif re.match(r"\}  // namespace", line) and inner:
             inner.pop()
         elif inner and all(re.match(r"namespace remoteobj \{", n) for n in inner):
-            declared = re.match(r"(?:class|struct|enum class) (\w+)(?: final)?(?: :.*)? ?[{:]?.*\{", line)
+            declared = re.match(r"(?:class|struct|enum class) (?:alignas\(.*?\) )?(\w+)\b(?!::|\().*\{", line)
             if declared and declared[1] != "Codec" and not declared[1].endswith("Access"):
                 found.append(declared[1])
     return found

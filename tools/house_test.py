@@ -89,6 +89,16 @@ struct D {
         self.assertEqual(a.redeclared, {"Get"})
         self.assertEqual((d.name, d.public, list(d.operations)), ("D", False, ["Size"]))
 
+    def test_types(self):
+
+        def check(text, *found):
+            self.assertEqual(house.public_types(text), list(found))
+
+        check(PUBLIC % "class A {\n};\nstruct B final : A {\n};\nenum class E : int { kOne };", "A", "B", "E")
+        check(PUBLIC % "class A;\nstruct A::Nested {\n};\nstruct alignas(64) A::Other {\n};")
+        check(INTERNAL % "class A {\n};")
+        check(PUBLIC % "template <>\nstruct Codec<A> {\n};\nstruct AAccess {\n};")
+
     def test_operations(self):
 
         def check(public, internal, *found):
