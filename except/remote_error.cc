@@ -29,6 +29,7 @@
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 #include "remoteobj/transport/internal/made_once.h"
+#include "remoteobj/transport/interruption.h"
 
 namespace remoteobj {
 namespace except_internal {
@@ -223,6 +224,17 @@ std::string NearestKnownBase(const std::type_info& type) {
   return {};
 }
 
+// Returns the code that the type of `e`, or else its nearest known base, was registered with.
+absl::StatusCode RegisteredCodeOf(const std::exception& e) {
+  const RemoteError* remote = RemoteErrorOf(e);
+  auto how = Registry::Get().Find(remote == nullptr ? TypeName(typeid(e)) : remote->type());
+  if (!how) {
+    how =
+        Registry::Get().Find(remote == nullptr ? NearestKnownBase(typeid(e)) : remote->info().base);
+  }
+  return how ? how->status_code : absl::StatusCode::kUnknown;
+}
+
 // Fills in the exception being handled, which is no std::exception.
 void DescribeOther(ErrorInfo& info) {
   info.type = TypeName(*abi::__cxa_current_exception_type());
@@ -364,10 +376,13 @@ namespace {
 absl::StatusCode CodeOf(const std::exception& e) {
   using absl::StatusCode;
   if (const auto* of_a_call = dynamic_cast<const CallError*>(&e)) return of_a_call->status_code();
+  if (dynamic_cast<const std::bad_alloc*>(&e)) return StatusCode::kResourceExhausted;
+  if (dynamic_cast<const StopRequested*>(&e)) return StatusCode::kCancelled;
+  const StatusCode registered = except_internal::RegisteredCodeOf(e);
+  if (registered != StatusCode::kUnknown) return registered;
   if (dynamic_cast<const std::out_of_range*>(&e)) return StatusCode::kOutOfRange;
   if (dynamic_cast<const std::invalid_argument*>(&e)) return StatusCode::kInvalidArgument;
   if (dynamic_cast<const std::logic_error*>(&e)) return StatusCode::kFailedPrecondition;
-  if (dynamic_cast<const std::bad_alloc*>(&e)) return StatusCode::kResourceExhausted;
   if (const auto* of_the_system = dynamic_cast<const std::system_error*>(&e)) {
     const std::error_condition condition = of_the_system->code().default_error_condition();
     if (condition.category() == std::generic_category()) {

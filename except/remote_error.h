@@ -15,8 +15,9 @@
 //   REMOTEOBJ_REGISTER_ERROR(app::CameraLost)
 //
 // A registered type is reconstructed from its described members if it is described, otherwise from
-// its what(). Any other type is rethrown as its nearest known base if that is more specific than
-// std::runtime_error, otherwise as a RemoteError.
+// its what(). A member `static constexpr absl::StatusCode kStatusCode` of it is the code of the
+// statuses that it becomes. Any other type is rethrown as its nearest known base if that is more
+// specific than std::runtime_error, otherwise as a RemoteError.
 //
 // Threads:  immutable values; registering and looking up are thread-safe.
 // Errors:   none of its own: an error whose fields can't be sent keeps its type name and message.
@@ -82,6 +83,8 @@ ErrorInfo CaptureCurrentException();
 //   exception                                    absl::StatusCode
 //   CallError                                    its status_code()
 //   absl::BadStatusOrAccess                      its status
+//   StopRequested                                kCancelled
+//   a registered type with a kStatusCode         that, as for those of manager/errors.h
 //   std::out_of_range                            kOutOfRange
 //   std::invalid_argument                        kInvalidArgument
 //   std::logic_error, and its other subclasses   kFailedPrecondition
@@ -121,6 +124,7 @@ struct ErrorType {
   std::string (*fields)(const std::exception&);
   // Throws the reconstructed exception.
   void (*rethrow)(ErrorInfo);
+  absl::StatusCode status_code = absl::StatusCode::kUnknown;
 };
 
 bool Register(const std::type_info& type, ErrorType how);
@@ -154,7 +158,11 @@ void RethrowAs(ErrorInfo info) {
 
 template <typename E>
 bool RegisterType() {
-  return Register(typeid(E), {&FieldsOf<E>, &RethrowAs<E>});
+  if constexpr (requires { E::kStatusCode; }) {
+    return Register(typeid(E), {&FieldsOf<E>, &RethrowAs<E>, E::kStatusCode});
+  } else {
+    return Register(typeid(E), {&FieldsOf<E>, &RethrowAs<E>});
+  }
 }
 
 }  // namespace except_internal

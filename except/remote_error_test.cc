@@ -26,8 +26,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/except/traceback.h"
+#include "remoteobj/except/try.h"
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/transport/direct_call.h"
+#include "remoteobj/transport/interruption.h"
 
 namespace lab {
 
@@ -55,6 +57,16 @@ struct Picky : std::runtime_error {
   }
 };
 REMOTEOBJ_REGISTER_ERROR(Picky)
+
+// Says its status code.
+struct Empty : std::out_of_range {
+  using out_of_range::out_of_range;
+  static constexpr absl::StatusCode kStatusCode = absl::StatusCode::kDataLoss;
+};
+REMOTEOBJ_REGISTER_ERROR(Empty)
+struct OfEmpty : Empty {
+  using Empty::Empty;
+};
 
 struct Unregistered : std::runtime_error {
   using runtime_error::runtime_error;
@@ -575,6 +587,9 @@ TEST(RemoteErrorTest, BecomesAStatus) {
   check(std::out_of_range("far"), StatusCode::kOutOfRange, "far");
   check(std::invalid_argument("arg"), StatusCode::kInvalidArgument, "arg");
   check(std::bad_alloc(), StatusCode::kResourceExhausted, "");
+  check(lab::OutOfData("none"), StatusCode::kOutOfRange, "none");
+  check(lab::Empty("empty"), StatusCode::kDataLoss, "empty");
+  check(lab::OfEmpty("emptier"), StatusCode::kDataLoss, "emptier");
   check(std::logic_error("logic"), StatusCode::kFailedPrecondition, "logic");
   check(std::domain_error("domain"), StatusCode::kFailedPrecondition, "domain");
   check(std::system_error(ENOSPC, std::system_category(), "full"), StatusCode::kResourceExhausted,
@@ -595,6 +610,19 @@ TEST(RemoteErrorTest, ACallThatTheObjectMadeItselfIsNotForItsCallerToRetry) {
     ASSERT_NE(RemoteErrorOf(e), nullptr);
     EXPECT_FALSE(e.retryable());
   }
+}
+
+TEST(TryTest, ReturnsAStatusOfWhatIsThrown) {
+  int calls = 0;
+  EXPECT_TRUE(Try([&] { ++calls; }).ok());
+  EXPECT_EQ(Try([&] { return ++calls; }).value(), 2);
+  EXPECT_EQ(*Try([&]() -> const int& { return calls; }), 2) << "a copy";
+  EXPECT_EQ(*Try([] { return std::make_unique<int>(3); }).value(), 3);
+  EXPECT_EQ(Try([] { throw std::out_of_range("far"); }), absl::OutOfRangeError("far"));
+  const absl::StatusOr<int> none = Try([]() -> int { throw lab::Empty("empty"); });
+  EXPECT_EQ(none.status(), absl::DataLossError("empty"));
+  EXPECT_EQ(Try([] { throw StopRequested(); }).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(Try([] { std::throw_with_nested(lab::Empty("empty")); }), absl::DataLossError("empty"));
 }
 
 TEST(TypeNameTest, NamesTypesAsPeopleWriteThem) {

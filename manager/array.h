@@ -13,7 +13,9 @@
 // Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive.
 // Errors:   std::out_of_range for an index beyond the ends; std::invalid_argument for a slice of
-//           another size; BadValue for a proxy of another type.
+//           another size; BadValue for a proxy of another type; the errors of a call to a manager
+//           (shared_proxy.h).
+// Not here: what a[0] can do: item.h; what all proxies have, Timeout() and ==: shared_proxy.h.
 #ifndef REMOTEOBJ_MANAGER_ARRAY_H_
 #define REMOTEOBJ_MANAGER_ARRAY_H_
 
@@ -27,9 +29,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/type_name.h"
-#include "remoteobj/manager/internal/elements.h"
-#include "remoteobj/manager/internal/item.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/elements.h"
+#include "remoteobj/manager/internal/arrow_with_more.h"
+#include "remoteobj/manager/internal/containers.h"
+#include "remoteobj/manager/item.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/codec.h"
@@ -39,7 +43,7 @@ namespace remoteobj {
 
 // The operations of an array: `a->` leads to them. The manager implements them for numbers of any
 // type: T is AnyValue there, and Numbers an array that knows its type.
-template <typename T, typename Numbers = manager_internal::Numbers<T>>
+template <typename T, typename Numbers = NumberVector<T>>
 class ArrayInterface {
  public:
   // The end of a slice that has no end.
@@ -86,7 +90,7 @@ class ArrayArrow final : public manager_internal::ArrowWithMore<ArrayInterface<T
   static constexpr std::int64_t kEnd = ArrayInterface<T>::kEnd;
 
   // The numbers, in chunks, each of which is read when the iteration reaches it.
-  manager_internal::Chunks<T> Iterate(std::size_t chunk_size = kChunk) const {
+  Chunks<T> Iterate(std::size_t chunk_size = kChunk) const {
     return manager_internal::ChunksOfSlices<T>(this->object(), chunk_size);
   }
 
@@ -94,8 +98,7 @@ class ArrayArrow final : public manager_internal::ArrowWithMore<ArrayInterface<T
 };
 
 template <typename T>
-class Array final
-    : public manager_internal::SharedProxy<Array<T>, ArrayInterface<T>, ArrayArrow<T>> {
+class Array final : public SharedProxy<Array<T>, ArrayInterface<T>, ArrayArrow<T>> {
   static_assert(transport_internal::kIsNumber<T>,
                 "remoteobj: an Array is of numbers (T here is none): take a List");
   using Interface = ArrayInterface<T>;
@@ -110,14 +113,14 @@ class Array final
     return manager_internal::OneArgument(numbers, offers);
   }
 
-  using manager_internal::SharedProxy<Array, Interface, ArrayArrow<T>>::SharedProxy;
+  using SharedProxy<Array, Interface, ArrayArrow<T>>::SharedProxy;
 
-  // A view of one number.
+  // A view of one number, with the operations of item.h: Get, Set, +=, Async, ... Calls nothing.
   auto operator[](std::int64_t index) const {
-    return manager_internal::Item<T, Interface, Interface, std::int64_t>(
-        this->template As<Interface>(), index);
+    return ItemView<T, Interface, Interface, std::int64_t>(this->template As<Interface>(), index);
   }
-  // The numbers, in chunks: see Iterate.
+  // The numbers, in chunks of 8,192: see ArrayArrow::Iterate. begin() is a call. For a status, put
+  // the loop into remoteobj::Try.
   auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 };

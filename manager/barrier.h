@@ -11,7 +11,9 @@
 //
 // Threads:  thread-safe. Copies are the same barrier.
 // Errors:   BrokenBarrier; the errors of a call to a manager. A wait() with a time-out is
-//           DeadlineExceeded, some seconds after it, if the network has failed.
+//           DeadlineExceeded, some seconds after it, if the network has failed. For a status:
+//           barrier->wait.TryCall().
+// Not here: what all proxies have, Timeout() and ==: shared_proxy.h.
 #ifndef REMOTEOBJ_MANAGER_BARRIER_H_
 #define REMOTEOBJ_MANAGER_BARRIER_H_
 
@@ -21,9 +23,13 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "remoteobj/except/try.h"
 #include "remoteobj/manager/errors.h"  // IWYU pragma: export
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/internal/arrow_with_more.h"
+#include "remoteobj/manager/shared_proxy.h"
+#include "remoteobj/manager/wait_time.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/interruption.h"
 
@@ -32,15 +38,13 @@ namespace remoteobj {
 // The operations of a barrier: `b->` leads to them. A time-out is an absl::Duration.
 class BarrierInterface {
  public:
-  using WaitTime = manager_internal::WaitTimeThenOthers;
-
   virtual ~BarrierInterface() = default;
 
   // Returns how many arrived before in this round. Breaks the barrier if not all arrive before the
   // time-out (the barrier's own, or this one), which begins when the action of the round before is
   // done.
   std::int64_t wait() { return arrive(false).first; }
-  std::int64_t wait(WaitTime timeout) { return arrive(false, timeout).first; }
+  std::int64_t wait(WaitTimeThenOthers timeout) { return arrive(false, timeout).first; }
 
   // Breaks it.
   virtual void abort() = 0;
@@ -54,7 +58,8 @@ class BarrierInterface {
   // The steps of wait_and_act(). Returns how many arrived before, and the number of the round if
   // the caller is the last and `may_act`, else 0.
   virtual std::pair<std::int64_t, std::uint64_t> arrive(bool may_act) = 0;
-  virtual std::pair<std::int64_t, std::uint64_t> arrive(bool may_act, WaitTime timeout) = 0;
+  virtual std::pair<std::int64_t, std::uint64_t> arrive(bool may_act,
+                                                        WaitTimeThenOthers timeout) = 0;
   // Ends the round: the others continue. Throws BrokenBarrier if it was broken.
   virtual void acted(std::uint64_t round) = 0;
   // Breaks the barrier, unless that round is over.
@@ -62,12 +67,10 @@ class BarrierInterface {
 
   static constexpr bool NeverInterrupted(std::string_view method) { return method == "failed"; }
 };
-REMOTEOBJ_DESCRIBE(BarrierInterface,
-                   (wait, std::int64_t(), std::int64_t(manager_internal::WaitTimeThenOthers)),
+REMOTEOBJ_DESCRIBE(BarrierInterface, (wait, std::int64_t(), std::int64_t(WaitTimeThenOthers)),
                    abort, reset, parties, n_waiting, broken,
                    (arrive, std::pair<std::int64_t, std::uint64_t>(bool),
-                    std::pair<std::int64_t, std::uint64_t>(bool,
-                                                           manager_internal::WaitTimeThenOthers)),
+                    std::pair<std::int64_t, std::uint64_t>(bool, WaitTimeThenOthers)),
                    acted, failed)
 
 class BarrierArrow final : public manager_internal::ArrowWithMore<BarrierInterface> {
@@ -83,6 +86,15 @@ class BarrierArrow final : public manager_internal::ArrowWithMore<BarrierInterfa
   template <std::invocable Action>
   std::int64_t wait_and_act(absl::Duration limit, Action&& action) const {
     return Act(arrive(true, limit), std::forward<Action>(action));
+  }
+  // The same, with a status. Never throw; also what `action` throws becomes a status.
+  template <std::invocable Action>
+  absl::StatusOr<std::int64_t> TryWaitAndAct(Action&& action) const {
+    return Try([&] { return wait_and_act(std::forward<Action>(action)); });
+  }
+  template <std::invocable Action>
+  absl::StatusOr<std::int64_t> TryWaitAndAct(absl::Duration limit, Action&& action) const {
+    return Try([&] { return wait_and_act(limit, std::forward<Action>(action)); });
   }
 
   const BarrierArrow* operator->() const { return this; }
@@ -103,8 +115,7 @@ class BarrierArrow final : public manager_internal::ArrowWithMore<BarrierInterfa
   }
 };
 
-class Barrier final
-    : public manager_internal::SharedProxy<Barrier, BarrierInterface, BarrierArrow> {
+class Barrier final : public SharedProxy<Barrier, BarrierInterface, BarrierArrow> {
  public:
   static constexpr std::string_view kTypeId = "Barrier";
   static std::string Type() { return "Barrier"; }

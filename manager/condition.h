@@ -20,7 +20,9 @@
 //           not); the errors of a call to a manager. A wait() with a time-out is DeadlineExceeded,
 //           some seconds after it, if the network has failed. If wait() throws, the lock is
 //           released, except when the caller did not own it or the request never reached the
-//           manager. unlock() is a no-op if the lock is not held, so a guard copes with that.
+//           manager. unlock() is a no-op if the lock is not held, so a guard copes with that. For a
+//           status: changed->wait.TryCall().
+// Not here: what all proxies have, Timeout() and ==: shared_proxy.h.
 #ifndef REMOTEOBJ_MANAGER_CONDITION_H_
 #define REMOTEOBJ_MANAGER_CONDITION_H_
 
@@ -30,8 +32,11 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "remoteobj/manager/internal/lockable.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/except/try.h"
+#include "remoteobj/manager/internal/arrow_with_more.h"
+#include "remoteobj/manager/lockable.h"
+#include "remoteobj/manager/shared_proxy.h"
+#include "remoteobj/manager/wait_time.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/deadline.h"
 
@@ -43,13 +48,13 @@ class ConditionInterface {
   virtual ~ConditionInterface() = default;
 
   // The operations of the lock: see LockInterface.
-  virtual bool acquire(manager_internal::WaitTime timeout = {}) = 0;
+  virtual bool acquire(WaitTime timeout = {}) = 0;
   virtual void release() = 0;
   virtual void unlock() = 0;
 
   // Returns true if it was notified in time. Then waits without limit for the lock, and acquires it
   // as often as it was acquired before.
-  virtual bool wait(manager_internal::WaitTimeThenOthers timeout = {}) = 0;
+  virtual bool wait(WaitTimeThenOthers timeout = {}) = 0;
   // Wakes the `count` callers that have waited longest, or all if there are fewer.
   virtual void notify(std::int64_t count = 1) = 0;
   virtual void notify_all() = 0;
@@ -78,18 +83,22 @@ class ConditionArrow final : public manager_internal::ArrowWithMore<ConditionInt
     }
     return result;
   }
+  // The same, with a status. Never throws; also what `predicate` throws becomes a status.
+  template <typename Predicate>
+  auto TryWaitFor(Predicate predicate, absl::Duration limit = absl::InfiniteDuration()) const {
+    return Try([&] { return wait_for(std::move(predicate), limit); });
+  }
 
   const ConditionArrow* operator->() const { return this; }
 };
 
-class Condition final
-    : public manager_internal::Lockable<Condition, ConditionInterface, ConditionArrow> {
+class Condition final : public Lockable<Condition, ConditionInterface, ConditionArrow> {
  public:
   static constexpr std::string_view kTypeId = "Condition";
   static std::string Type() { return "Condition"; }
   using Lockable::Lockable;
   // A mutex of C++, for std::scoped_lock and std::unique_lock. lock() waits; the others return
-  // false if the calling thread did not get it in time. unlock() never throws.
+  // false if the calling thread did not get it in time. unlock() never throws. See lockable.h.
   using Lockable::lock;
   using Lockable::try_lock;
   using Lockable::try_lock_for;

@@ -18,7 +18,9 @@
 //
 // Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive.
-// Errors:   std::out_of_range for a key that is not there; BadValue for a proxy of another type.
+// Errors:   std::out_of_range for a key that is not there; BadValue for a proxy of another type;
+//           the errors of a call to a manager (shared_proxy.h).
+// Not here: what d["a"] can do: item.h; what all proxies have, Timeout() and ==: shared_proxy.h.
 #ifndef REMOTEOBJ_MANAGER_DICT_H_
 #define REMOTEOBJ_MANAGER_DICT_H_
 
@@ -33,9 +35,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/type_name.h"
-#include "remoteobj/manager/internal/elements.h"
-#include "remoteobj/manager/internal/item.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/elements.h"
+#include "remoteobj/manager/internal/arrow_with_more.h"
+#include "remoteobj/manager/internal/containers.h"
+#include "remoteobj/manager/item.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/value.h"
@@ -48,9 +52,9 @@ template <typename K, typename V>
 class DictInterface {
  public:
   using Item = std::pair<K, V>;
-  using Items = manager_internal::Elements<Item>;  // A std::vector, made of any range.
-  using Keys = manager_internal::Elements<K>;
-  using Values = manager_internal::Elements<V>;
+  using Items = Elements<Item>;  // A std::vector, made of any range.
+  using Keys = Elements<K>;
+  using Values = Elements<V>;
 
   virtual ~DictInterface() = default;
 
@@ -61,7 +65,7 @@ class DictInterface {
   // Throws std::out_of_range if the key is not there.
   virtual V at(const K& key) const = 0;
   // A std::optional, empty if the key is not there.
-  virtual manager_internal::Maybe<V> get(const K& key) const = 0;
+  virtual Maybe<V> get(const K& key) const = 0;
   // Returns `fallback` if the key is not there.
   V get(const K& key, V fallback) const { return get(key).value_or(std::move(fallback)); }
 
@@ -108,11 +112,10 @@ class DictInterface {
                                                 std::uint64_t count) const = 0;
 };
 REMOTEOBJ_DESCRIBE_TEMPLATE((typename K, typename V), (DictInterface<K, V>), size, empty, contains,
-                            at,
-                            (get, manager_internal::Maybe<V>(const K&) const, V(const K&, V) const),
-                            keys, values, items, insert, insert_or_assign, setdefault, update,
-                            compare_exchange, erase, remove, (pop, V(const K&), V(const K&, V)),
-                            popitem, clear, to_string, add, append, merged, chunk)
+                            at, (get, Maybe<V>(const K&) const, V(const K&, V) const), keys, values,
+                            items, insert, insert_or_assign, setdefault, update, compare_exchange,
+                            erase, remove, (pop, V(const K&), V(const K&, V)), popitem, clear,
+                            to_string, add, append, merged, chunk)
 
 template <typename K, typename V>
 class DictArrow final : public manager_internal::ArrowWithMore<DictInterface<K, V>> {
@@ -123,8 +126,7 @@ class DictArrow final : public manager_internal::ArrowWithMore<DictInterface<K, 
 
   // The items, in chunks. Throws std::runtime_error at the next chunk if the number of items has
   // changed, or the last key of the chunk before is gone.
-  manager_internal::Chunks<std::pair<K, V>> Iterate(
-      std::size_t chunk_size = manager_internal::kChunk) const {
+  Chunks<std::pair<K, V>> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
     return manager_internal::ChunksBehindKeys<std::pair<K, V>, typename Interface::Keys>(
         this->object(), chunk_size, [](const auto& item) -> const K& { return item.first; });
   }
@@ -133,8 +135,7 @@ class DictArrow final : public manager_internal::ArrowWithMore<DictInterface<K, 
 };
 
 template <typename K, typename V>
-class Dict final
-    : public manager_internal::SharedProxy<Dict<K, V>, DictInterface<K, V>, DictArrow<K, V>> {
+class Dict final : public SharedProxy<Dict<K, V>, DictInterface<K, V>, DictArrow<K, V>> {
   static_assert(
       manager_internal::kStorable<K> && manager_internal::kStorable<V>,
       "remoteobj: a Dict needs keys (K here) and values (V) that can be sent and received "
@@ -155,23 +156,26 @@ class Dict final
     return manager_internal::OneArgument(Items(std::move(items)), offers);
   }
 
-  using manager_internal::SharedProxy<Dict, Interface, DictArrow<K, V>>::SharedProxy;
+  using SharedProxy<Dict, Interface, DictArrow<K, V>>::SharedProxy;
 
-  // A view of one value. The key need not be there yet.
+  // A view of one value, with the operations of item.h: Get, Set, +=, Exists, Delete, Async, ...
+  // Calls nothing. The key need not be there yet.
   auto operator[](const K& key) const {
-    return manager_internal::Item<V, Interface, DictInterface<K, AnyValue>, K>(
-        this->template As<Interface>(), key);
+    return ItemView<V, Interface, DictInterface<K, AnyValue>, K>(this->template As<Interface>(),
+                                                                 key);
   }
-  // The items, in chunks: see Iterate.
+  // The items, in chunks of 256: see DictArrow::Iterate. begin() is a call. For a status, put the
+  // loop into remoteobj::Try.
   auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 
-  // The same as update().
+  // The same as update(), whose twin is d->update.TryCall().
   const Dict& operator|=(const Items& items) const {
     (*this)->update(items);
     return *this;
   }
-  // The items of both; for a key of both, that of the right side.
+  // Returns the items of both; for a key of both, that of the right side. The twin of it is
+  // d->merged.TryCall().
   friend Contents operator|(const Dict& d, const Items& items) { return d->merged(items); }
 };
 

@@ -17,8 +17,10 @@
 // Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive. A list that contains itself lives until it is cleared.
 // Errors:   std::out_of_range for an index beyond the ends; std::invalid_argument for a value that
-//           is not there; BadValue for a proxy of another type.
-// Not here: sort with a comparator, which would run a client's code in the manager. Sort a copy.
+//           is not there; BadValue for a proxy of another type; the errors of a call to a manager
+//           (shared_proxy.h).
+// Not here: what l[0] can do: item.h; what all proxies have, Timeout() and ==: shared_proxy.h; sort
+//           with a comparator, which would run a client's code in the manager: sort a copy.
 #ifndef REMOTEOBJ_MANAGER_LIST_H_
 #define REMOTEOBJ_MANAGER_LIST_H_
 
@@ -33,9 +35,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/type_name.h"
-#include "remoteobj/manager/internal/elements.h"
-#include "remoteobj/manager/internal/item.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/elements.h"
+#include "remoteobj/manager/internal/arrow_with_more.h"
+#include "remoteobj/manager/internal/containers.h"
+#include "remoteobj/manager/item.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/value.h"
@@ -47,7 +51,7 @@ namespace remoteobj {
 template <typename T>
 class ListInterface {
  public:
-  using Values = manager_internal::Elements<T>;  // A std::vector, made of any range.
+  using Values = Elements<T>;  // A std::vector, made of any range.
 
   // The end of a slice that has no end.
   static constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
@@ -119,7 +123,7 @@ class ListArrow final : public manager_internal::ArrowWithMore<ListInterface<T>>
 
   // The values, in chunks. Each chunk has the values at its indices at the time when the iteration
   // reaches it.
-  manager_internal::Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
+  Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
     return manager_internal::ChunksOfSlices<T>(this->object(), chunk_size);
   }
 
@@ -127,7 +131,7 @@ class ListArrow final : public manager_internal::ArrowWithMore<ListInterface<T>>
 };
 
 template <typename T>
-class List final : public manager_internal::SharedProxy<List<T>, ListInterface<T>, ListArrow<T>> {
+class List final : public SharedProxy<List<T>, ListInterface<T>, ListArrow<T>> {
   static_assert(manager_internal::kStorable<T>,
                 "remoteobj: a List needs values (T here) that can be sent and received by value: "
                 "describe them with REMOTEOBJ_DESCRIBE, or specialise remoteobj::Codec");
@@ -143,28 +147,29 @@ class List final : public manager_internal::SharedProxy<List<T>, ListInterface<T
     return manager_internal::OneArgument(Values(std::move(values)), offers);
   }
 
-  using manager_internal::SharedProxy<List, Interface, ListArrow<T>>::SharedProxy;
+  using SharedProxy<List, Interface, ListArrow<T>>::SharedProxy;
 
-  // A view of one value.
+  // A view of one value, with the operations of item.h: Get, Set, +=, Async, ... Calls nothing.
   auto operator[](std::int64_t index) const {
-    return manager_internal::Item<T, Interface, ListInterface<AnyValue>, std::int64_t>(
+    return ItemView<T, Interface, ListInterface<AnyValue>, std::int64_t>(
         this->template As<Interface>(), index);
   }
-  // The values, in chunks: see Iterate.
+  // The values, in chunks of 256: see ListArrow::Iterate. begin() is a call. For a status, put the
+  // loop into remoteobj::Try.
   auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 
-  // The same as extend().
+  // The same as extend(), whose twin is l->extend.TryCall().
   const List& operator+=(const Values& values) const {
     (*this)->extend(values);
     return *this;
   }
-  // Repeats the values that many times.
+  // The same as repeat(), whose twin is l->repeat.TryCall().
   const List& operator*=(std::int64_t times) const {
     (*this)->repeat(times);
     return *this;
   }
-  // Copies.
+  // Copies, made here of l->copy().
   friend Contents operator+(const List& l, const Values& values) {
     Contents all = l->copy();
     all.insert(all.end(), values.begin(), values.end());

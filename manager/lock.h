@@ -15,15 +15,18 @@
 // Threads:  thread-safe. Copies are the same lock.
 // Errors:   std::runtime_error for a release of a lock that is free or, of an RLock, another
 //           thread's; the errors of a call to a manager. If acquire() throws, the caller does not
-//           have the lock. unlock(), which guards call, never throws.
+//           have the lock. unlock(), which guards call, never throws. For a status:
+//           lock->acquire.TryCall().
+// Not here: what all proxies have, Timeout() and ==: shared_proxy.h.
 #ifndef REMOTEOBJ_MANAGER_LOCK_H_
 #define REMOTEOBJ_MANAGER_LOCK_H_
 
 #include <string>
 #include <string_view>
 
-#include "remoteobj/manager/internal/lockable.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/lockable.h"
+#include "remoteobj/manager/shared_proxy.h"
+#include "remoteobj/manager/wait_time.h"
 #include "remoteobj/proxy/describe.h"
 
 namespace remoteobj {
@@ -35,7 +38,7 @@ class LockInterface {
 
   // Returns true if the calling thread got the lock in time. Tries once if `timeout` is not
   // positive.
-  virtual bool acquire(manager_internal::WaitTime timeout = {}) = 0;
+  virtual bool acquire(WaitTime timeout = {}) = 0;
   // Throws std::runtime_error if it is free, or is an RLock of another thread. No interruption
   // point: a thread that is asked to stop still releases its locks.
   virtual void release() = 0;
@@ -52,13 +55,13 @@ class LockInterface {
 };
 REMOTEOBJ_DESCRIBE(LockInterface, acquire, release, unlock, locked, abandoned)
 
-class Lock final : public manager_internal::Lockable<Lock, LockInterface> {
+class Lock final : public Lockable<Lock, LockInterface> {
  public:
   static constexpr std::string_view kTypeId = "Lock";
   static std::string Type() { return "Lock"; }
   using Lockable::Lockable;
   // A mutex of C++, for std::scoped_lock and std::unique_lock. lock() waits; the others return
-  // false if the calling thread did not get it in time. unlock() never throws.
+  // false if the calling thread did not get it in time. unlock() never throws. See lockable.h.
   using Lockable::lock;
   using Lockable::try_lock;
   using Lockable::try_lock_for;
@@ -66,13 +69,13 @@ class Lock final : public manager_internal::Lockable<Lock, LockInterface> {
   using Lockable::unlock;
 };
 
-class RLock final : public manager_internal::Lockable<RLock, LockInterface> {
+class RLock final : public Lockable<RLock, LockInterface> {
  public:
   static constexpr std::string_view kTypeId = "RLock";
   static std::string Type() { return "RLock"; }
   using Lockable::Lockable;
   // A mutex of C++, for std::scoped_lock and std::unique_lock. lock() waits; the others return
-  // false if the calling thread did not get it in time. unlock() never throws.
+  // false if the calling thread did not get it in time. unlock() never throws. See lockable.h.
   using Lockable::lock;
   using Lockable::try_lock;
   using Lockable::try_lock_for;

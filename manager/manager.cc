@@ -487,6 +487,36 @@ void Manager::PublishReference(const std::string& name, const Reference& referen
 }
 void Manager::Unpublish(const std::string& name) { impl_->StartedRoot()->unpublish(name); }
 std::vector<std::string> Manager::Names() const { return impl_->root()->names(); }
+// The twins
+absl::StatusOr<Manager> Manager::TryConnect(std::string_view address, ManagerOptions options) {
+  return Try([&] { return Connect(address, std::move(options)); });
+}
+absl::Status Manager::TryStart() {
+  return Try([&] { Start(); });
+}
+absl::Status Manager::TryServeForever() {
+  return Try([&] { ServeForever(); });
+}
+absl::Status Manager::TryShutdown() {
+  return Try([&] { Shutdown(); });
+}
+absl::Status Manager::TryJoin(absl::Duration timeout) {
+  return Try([&] {
+    if (!Join(timeout)) throw DeadlineExceeded::After(timeout, "the manager still runs");
+  });
+}
+absl::Status Manager::TryUnpublish(const std::string& name) {
+  return Try([&] { Unpublish(name); });
+}
+absl::StatusOr<std::vector<std::string>> Manager::TryNames() const {
+  return Try([&] { return Names(); });
+}
+absl::StatusOr<Inspection> Manager::TryInspect() const {
+  return Try([&] { return Inspect(); });
+}
+absl::StatusOr<std::uint64_t> Manager::TryObjectCount() const {
+  return Try([&] { return object_count(); });
+}
 Inspection Manager::Inspect() const { return impl_->root()->inspect(); }
 std::uint64_t Manager::object_count() const { return impl_->root()->object_count(); }
 void Manager::AddType(std::string type_id, manager_internal::RegisteredType type) {
@@ -495,21 +525,10 @@ void Manager::AddType(std::string type_id, manager_internal::RegisteredType type
 
 namespace manager_internal {
 
-Caller CallerOf(const ClientInfo& info) {
-  return {.connection = info.id,
-          .pid = info.pid,
-          .uid = info.uid < 0 ? std::nullopt : std::optional(static_cast<uid_t>(info.uid)),
-          .address = info.address,
-          .key = info.key,
-          .certificate_names = info.certificate_names};
-}
-
 Reference ShareHere(const std::string& type, std::shared_ptr<void> object) {
   return {ObjectServer::Current().Share(type, std::move(object))};
 }
 
 }  // namespace manager_internal
-
-Caller CurrentCaller() { return manager_internal::CallerOf(ObjectServer::CurrentClient()); }
 
 }  // namespace remoteobj

@@ -36,7 +36,9 @@
 // Errors:   AuthenticationError; NotListening if there is no manager; ListenerDied if it is lost
 //           during a call; StaleReference for objects of a manager that was restarted;
 //           std::logic_error for an operation in the wrong state, such as Register() after the
-//           start.
+//           start. Each function that throws has a twin that returns a status, TryGet() for Get();
+//           that of Dict(), Queue() and the like is TryCreate<Dict<K, V>>(), that of the
+//           constructor remoteobj::Try([&] { return Manager(address); }).
 // Not here: the types of objects: see the headers beside this one.
 #ifndef REMOTEOBJ_MANAGER_MANAGER_H_
 #define REMOTEOBJ_MANAGER_MANAGER_H_
@@ -57,7 +59,10 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "remoteobj/except/try.h"
 #include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/array.h"
 #include "remoteobj/manager/barrier.h"
@@ -68,7 +73,6 @@
 #include "remoteobj/manager/event.h"
 #include "remoteobj/manager/inspection.h"
 #include "remoteobj/manager/internal/serving.h"
-#include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/manager/list.h"
 #include "remoteobj/manager/lock.h"
 #include "remoteobj/manager/namespace.h"
@@ -80,6 +84,7 @@
 #include "remoteobj/manager/semaphore.h"
 #include "remoteobj/manager/server/registry.h"
 #include "remoteobj/manager/set.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/manager/stream.h"  // IWYU pragma: export
 #include "remoteobj/manager/value.h"
 #include "remoteobj/process/options.h"
@@ -168,11 +173,15 @@ class Manager {
   Manager(Manager&&) noexcept;
   Manager& operator=(Manager&&) noexcept;
 
-  // A manager that runs somewhere else.
+  // A manager that runs somewhere else. Returns when it is connected and both sides have proved
+  // that they have the key. Throws NotListening if no manager is there, after connect_timeout if
+  // the options say wait_until_serving; AuthenticationError; ConnectionRefused;
+  // std::invalid_argument for an address that is none.
   static Manager Connect(std::string_view address, ManagerOptions options = {});
 
-  // Starts the process. If it can't listen, throws the error. The process ignores SIGINT, SIGTERM
-  // and SIGHUP: it ends by Shutdown(), or with the program.
+  // Starts the process, and returns when it listens. If it can't listen, throws the error;
+  // std::logic_error if it was started before. The process ignores SIGINT, SIGTERM and SIGHUP: it
+  // ends by Shutdown(), or with the program.
   void Start();
   // Serves in this process and thread, until Stop() or until a client ends the manager.
   void ServeForever();
@@ -181,23 +190,40 @@ class Manager {
   // Ends the process: asks it to end, then kills it. Does nothing the second time, and in a forked
   // child. Throws std::logic_error for a manager that was only connected to.
   void Shutdown();
-  // Waits for the process to end. Returns false at the time-out.
+  // Waits for the process to end. Returns false at the time-out. Does not wait in a process that
+  // has not started it.
   bool Join(absl::Duration timeout = absl::InfiniteDuration());
+
+  // The same, with a status; of Join() DeadlineExceeded at the time-out. Never throw; the codes are
+  // those of CurrentExceptionToStatus().
+  static absl::StatusOr<Manager> TryConnect(std::string_view address, ManagerOptions options = {});
+  absl::Status TryStart();
+  absl::Status TryServeForever();
+  absl::Status TryShutdown();
+  absl::Status TryJoin(absl::Duration timeout = absl::InfiniteDuration());
 
   // Its address, with the chosen port once it is started.
   std::string address() const;
   // The manager's process, or 0.
   pid_t pid() const;
 
-  // Registers a type, which is made by T(A...) or by the factory. Call it before the start.
+  // Registers a type, which is made by T(A...) or by the factory. Call it before the start: throws
+  // std::logic_error afterwards, and in a manager that was connected to.
   template <typename T, typename... A>
   void Register(std::string type_id, RegisterOptions<T, A...> options = {});
+  // The same, with a status. Never throws.
+  template <typename T, typename... A>
+  absl::Status TryRegister(std::string type_id, RegisterOptions<T, A...> options = {}) {
+    return Try([&] { Register<T, A...>(std::move(type_id), std::move(options)); });
+  }
 
   // These start the manager if it is not started. Operations of a const Manager do not; they throw
   // std::logic_error.
 
-  // A new object of a built-in type (Create<remoteobj::Queue<int>>(10)) or of a user's type.
-  template <manager_internal::SharedType P, typename... A>
+  // A new object of a built-in type (Create<remoteobj::Queue<int>>(10)) or of a user's type. It is
+  // kept by the proxy that this returns. Throws what its constructor throws; std::invalid_argument
+  // for a type that is not registered; QuotaExceeded; NotAllowed.
+  template <SharedType P, typename... A>
   P Create(const A&... arguments) {
     return P(New(P::kTypeId, P::Type(),
                  [&](Attachments& offers) { return ArgumentsOf<P>(offers, arguments...); }));
@@ -207,6 +233,15 @@ class Manager {
     return Proxy<T>(New(type_id, TypeName<T>(),
                         [&](Attachments& offers) { return Arguments(offers, arguments...); }));
   }
+  // The same, with a status. Never throw.
+  template <SharedType P, typename... A>
+  absl::StatusOr<P> TryCreate(const A&... arguments) {
+    return Try([&] { return Create<P>(arguments...); });
+  }
+  template <typename T, typename... A>
+  absl::StatusOr<Proxy<T>> TryCreate(std::string_view type_id, const A&... arguments) {
+    return Try([&] { return Create<T>(type_id, arguments...); });
+  }
 
   // Publishes an object by name, and keeps it until Unpublish(). Throws std::invalid_argument if
   // another object has the name.
@@ -214,8 +249,10 @@ class Manager {
   void Publish(const std::string& name, const P& proxy, const PublishOptions& options = {}) {
     PublishReference(name, {proxy.referent()}, options);
   }
-  // Throws std::out_of_range if no object has the name.
+  // Releases the name's reference to its object. Throws std::out_of_range if no object has the
+  // name.
   void Unpublish(const std::string& name);
+  // The published names that this client may get, sorted.
   std::vector<std::string> Names() const;
   // P is, for example, Queue<int> or Proxy<Foo>. Throws std::out_of_range if no object has the
   // name, BadValue if it is of another type.
@@ -224,14 +261,35 @@ class Manager {
     return P(GetReference(name));
   }
   // The object of that name, or a new one, which is published.
-  template <manager_internal::SharedType P, typename... A>
+  template <SharedType P, typename... A>
   P GetOrCreate(const std::string& name, const A&... arguments) {
     return P(GetOrNew(name, P::kTypeId, P::Type(),
                       [&](Attachments& offers) { return ArgumentsOf<P>(offers, arguments...); }));
   }
 
+  // A snapshot of objects, clients and waiting calls. Costs time in proportion to their number.
   Inspection Inspect() const;
+  // The number of objects, without those of the manager itself.
   std::uint64_t object_count() const;
+
+  // The same, with a status. Never throw.
+  template <typename P>
+  absl::Status TryPublish(const std::string& name, const P& proxy,
+                          const PublishOptions& options = {}) {
+    return Try([&] { Publish(name, proxy, options); });
+  }
+  template <typename P>
+  absl::StatusOr<P> TryGet(const std::string& name) const {
+    return Try([&] { return Get<P>(name); });
+  }
+  template <SharedType P, typename... A>
+  absl::StatusOr<P> TryGetOrCreate(const std::string& name, const A&... arguments) {
+    return Try([&] { return GetOrCreate<P>(name, arguments...); });
+  }
+  absl::Status TryUnpublish(const std::string& name);
+  absl::StatusOr<std::vector<std::string>> TryNames() const;
+  absl::StatusOr<Inspection> TryInspect() const;
+  absl::StatusOr<std::uint64_t> TryObjectCount() const;
 
   // New objects of the built-in types, which are documented in the headers beside this one.
   // `contents` may be in braces, manager.Dict<std::string, int>({{"a", 1}}), or any range, such as
@@ -303,7 +361,7 @@ class Manager {
   remoteobj::Event Event() { return Create<remoteobj::Event>(); }
   // With an RLock of its own, or an existing Lock or RLock.
   remoteobj::Condition Condition() { return Create<remoteobj::Condition>(); }
-  template <manager_internal::SharedType L>
+  template <SharedType L>
   remoteobj::Condition Condition(const L& lock) {
     return Create<remoteobj::Condition>(lock);
   }
@@ -311,12 +369,17 @@ class Manager {
                              absl::Duration timeout = absl::InfiniteDuration()) {
     return Create<remoteobj::Barrier>(parties, timeout);
   }
-  // Starts that many processes here; one for each core if it is not positive.
+  // Starts that many processes here; one for each core if it is not positive. Throws
+  // std::system_error if they can't be started.
   remoteobj::Pool Pool(int processes = 0, ProcessOptions options = {}) {
     const std::string secret = manager_internal::NewServingSecret();
     remoteobj::Pool pool = Create<remoteobj::Pool>(processes, secret);
     pool.Start(secret, std::move(options));
     return pool;
+  }
+  // The same, with a status. Never throws.
+  absl::StatusOr<remoteobj::Pool> TryPool(int processes = 0, ProcessOptions options = {}) {
+    return Try([&] { return Pool(processes, std::move(options)); });
   }
 
  private:

@@ -14,7 +14,9 @@
 // Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive.
 // Errors:   std::out_of_range for a name that is not there; BadValue for a value of another type;
-//           std::invalid_argument for a name that can't be.
+//           std::invalid_argument for a name that can't be; the errors of a call to a manager
+//           (shared_proxy.h).
+// Not here: what all proxies have, Timeout() and ==: shared_proxy.h.
 #ifndef REMOTEOBJ_MANAGER_NAMESPACE_H_
 #define REMOTEOBJ_MANAGER_NAMESPACE_H_
 
@@ -23,9 +25,12 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "remoteobj/manager/internal/elements.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/except/try.h"
+#include "remoteobj/manager/internal/containers.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/view.h"
 #include "remoteobj/transport/errors.h"
@@ -56,8 +61,7 @@ class NamespaceInterface {
 REMOTEOBJ_DESCRIBE_TEMPLATE((typename T), (NamespaceInterface<T>), at, contains, names, set, remove,
                             to_string)
 
-class Namespace final
-    : public manager_internal::SharedProxy<Namespace, NamespaceInterface<AnyValue>> {
+class Namespace final : public SharedProxy<Namespace, NamespaceInterface<AnyValue>> {
  public:
   static constexpr std::string_view kTypeId = "Namespace";
   static std::string Type() { return "Namespace"; }
@@ -70,6 +74,7 @@ class Namespace final
 
   using SharedProxy::SharedProxy;
 
+  // Sets or inserts the value. Throws std::invalid_argument for a name that begins with "_".
   template <typename T>
   void Set(std::string_view name, const T& value) const {
     using Sent = proxy_internal::Stored<T>;
@@ -78,7 +83,8 @@ class Namespace final
                   "describe it with REMOTEOBJ_DESCRIBE, or specialise remoteobj::Codec");
     As<NamespaceInterface<Sent>>()->set(std::string(name), value);
   }
-  // A copy.
+  // Returns a copy. Throws std::out_of_range if the name is not there, BadValue if the value is no
+  // T.
   template <typename T>
   T Get(std::string_view name) const {
     try {
@@ -87,10 +93,31 @@ class Namespace final
       throw BadValue(absl::StrCat("attribute \"", std::string(name), "\": ", e.what()));
     }
   }
+  // Returns true if the name is there.
   bool Has(std::string_view name) const { return (*this)->contains(std::string(name)); }
+  // Throws std::out_of_range if the name is not there.
   void Delete(std::string_view name) const { (*this)->remove(std::string(name)); }
   // Sorted.
   std::vector<std::string> Names() const { return (*this)->names(); }
+
+  // The same, with a status. Never throw.
+  template <typename T>
+  absl::Status TrySet(std::string_view name, const T& value) const {
+    return Try([&] { Set(name, value); });
+  }
+  template <typename T>
+  absl::StatusOr<T> TryGet(std::string_view name) const {
+    return Try([&] { return Get<T>(name); });
+  }
+  absl::StatusOr<bool> TryHas(std::string_view name) const {
+    return Try([&] { return Has(name); });
+  }
+  absl::Status TryDelete(std::string_view name) const {
+    return Try([&] { Delete(name); });
+  }
+  absl::StatusOr<std::vector<std::string>> TryNames() const {
+    return Try([&] { return Names(); });
+  }
 };
 
 }  // namespace remoteobj

@@ -41,11 +41,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "remoteobj/except/generator.h"
 #include "remoteobj/except/remote_error.h"
+#include "remoteobj/except/try.h"
 #include "remoteobj/manager/internal/serving.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/process/options.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/proxy/future.h"
@@ -143,6 +146,10 @@ class MapFuture {
     }
     if constexpr (!std::is_void_v<R>) return std::move(results_);
   }
+  // The same, with a status. Never throws.
+  auto TryGet(absl::Duration timeout = absl::InfiniteDuration()) {
+    return Try([&] { return Get(timeout); });
+  }
 
  private:
   std::vector<Future<Results>> parts_;
@@ -151,7 +158,7 @@ class MapFuture {
 };
 
 // The dot is the proxy, the arrow the pool.
-class Pool final : public manager_internal::Shared {
+class Pool final : public SharedProxyBase {
   using Worker = manager_internal::PoolWorker;
   template <typename F, typename A>
   using ResultFor = std::invoke_result_t<const F&, const A&>;
@@ -164,16 +171,23 @@ class Pool final : public manager_internal::Shared {
   static AnyValue Arguments(int processes, const std::string& secret);
   // Refers to no pool, until another proxy is assigned to it.
   Pool() = default;
-  explicit Pool(const Reference& reference) : Shared(reference, Type()) {}
+  explicit Pool(const Reference& reference) : SharedProxyBase(reference, Type()) {}
 
   class Methods {
    public:
-    // Calls function(arguments...) in one of the processes.
+    // Calls function(arguments...) in one of the processes, and returns its result: a copy. Throws
+    // what it throws, and the errors above.
     template <typename F, typename... A>
     auto apply(const F& function, const A&... arguments) const {
       return proxy_internal::PassToObject<Worker>(
           *pool_.session(), View(), absl::InfiniteDuration(), Task(function), arguments...);
     }
+    // The same, with a status. Never throws.
+    template <typename F, typename... A>
+    auto TryApply(const F& function, const A&... arguments) const {
+      return Try([&] { return apply(function, arguments...); });
+    }
+    // Sends the call, and returns at once with a Future, which throws what apply() would.
     template <typename F, typename... A>
     auto apply_async(const F& function, const A&... arguments) const {
       return proxy_internal::StartPassTo<Worker>(*pool_.session(), Task(function), arguments...);
@@ -185,6 +199,12 @@ class Pool final : public manager_internal::Shared {
     auto map(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
       return map_async(function, inputs, chunk_size).Get();
     }
+    // The same, with a status. Never throws.
+    template <typename F, std::ranges::input_range Inputs>
+    auto TryMap(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
+      return Try([&] { return map(function, inputs, chunk_size); });
+    }
+    // Sends all inputs, and returns at once with a MapFuture.
     template <typename F, std::ranges::input_range Inputs>
     auto map_async(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
       using A = std::ranges::range_value_t<Inputs>;
@@ -200,18 +220,23 @@ class Pool final : public manager_internal::Shared {
       }
       return MapFuture<R>(std::move(parts));
     }
-    // The same for tuples of arguments.
+    // The same for tuples of arguments: function(get<0>(input), get<1>(input), ...).
     template <typename F, std::ranges::input_range Inputs>
     auto starmap(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
       return map(Applied<F>(function), inputs, chunk_size);
+    }
+    template <typename F, std::ranges::input_range Inputs>
+    auto TryStarmap(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
+      return Try([&] { return starmap(function, inputs, chunk_size); });
     }
     template <typename F, std::ranges::input_range Inputs>
     auto starmap_async(const F& function, const Inputs& inputs, std::size_t chunk_size = 0) const {
       return map_async(Applied<F>(function), inputs, chunk_size);
     }
 
-    // Yields the results in order; imap_unordered as they come. Two chunks for each process are in
-    // flight at a time.
+    // Returns a Generator of the results, in order; imap_unordered as they come. Two chunks for
+    // each process are in flight at a time. The loop throws the error of an input when it comes to
+    // it; for a status, put the loop into remoteobj::Try.
     template <typename F, std::ranges::input_range Inputs>
     auto imap(const F& function, const Inputs& inputs, std::size_t chunk_size = 1) const {
       return Iterate(function, inputs, chunk_size, /*in_order=*/true);
@@ -232,6 +257,22 @@ class Pool final : public manager_internal::Shared {
     // the pool is closed.
     bool join(absl::Duration timeout = absl::InfiniteDuration()) const {
       return pool_.relay()->join(timeout);
+    }
+
+    // The same, with a status; of join() DeadlineExceeded at the time-out. Never throw.
+    absl::StatusOr<std::uint64_t> TrySize() const {
+      return Try([&] { return size(); });
+    }
+    absl::Status TryClose() const {
+      return Try([&] { close(); });
+    }
+    absl::Status TryTerminate() const {
+      return Try([&] { terminate(); });
+    }
+    absl::Status TryJoin(absl::Duration timeout = absl::InfiniteDuration()) const {
+      return Try([&] {
+        if (!join(timeout)) throw DeadlineExceeded::After(timeout, "the pool still has calls");
+      });
     }
 
     const Methods* operator->() const { return this; }

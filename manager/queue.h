@@ -26,7 +26,9 @@
 // Errors:   QueueFull or QueueEmpty at the time-out (DeadlineExceeded, two seconds later, if the
 //           network has failed); QueueShutDown; std::invalid_argument for a negative time-out, and
 //           for one task_done() too many; the errors of a call to a manager. If put() throws one of
-//           those, it is unknown whether the item was added.
+//           those, it is unknown whether the item was added. For a status: jobs->get.TryCall(),
+//           whose codes errors.h has.
+// Not here: what all proxies have, Timeout() and ==: shared_proxy.h.
 #ifndef REMOTEOBJ_MANAGER_QUEUE_H_
 #define REMOTEOBJ_MANAGER_QUEUE_H_
 
@@ -37,9 +39,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "remoteobj/except/type_name.h"
+#include "remoteobj/manager/elements.h"
 #include "remoteobj/manager/errors.h"  // IWYU pragma: export
-#include "remoteobj/manager/internal/elements.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/shared_proxy.h"
+#include "remoteobj/manager/wait_time.h"
 #include "remoteobj/proxy/describe.h"
 
 namespace remoteobj {
@@ -50,8 +53,6 @@ namespace remoteobj {
 template <typename T, typename Got = T>
 class QueueInterface {
  public:
-  using WaitTime = manager_internal::WaitTime;
-
   virtual ~QueueInterface() = default;
 
   // Waits for room. Throws QueueFull at the time-out.
@@ -64,7 +65,7 @@ class QueueInterface {
   virtual Got get(WaitTime timeout = {}) = 0;
   Got get_nowait() { return get(absl::ZeroDuration()); }
   // A std::optional: empty if there is no item.
-  virtual manager_internal::Maybe<Got> try_get() = 0;
+  virtual Maybe<Got> try_get() = 0;
 
   // At the time of the call.
   virtual std::size_t size() const = 0;
@@ -84,26 +85,25 @@ class JoinableQueueInterface : public QueueInterface<T, Got> {
   // Marks an item as done. Throws std::invalid_argument if all items that were got are done.
   virtual void task_done() = 0;
   // Waits until every item that was put is done. Returns false at the time-out.
-  virtual bool join(manager_internal::WaitTime timeout = {}) = 0;
+  virtual bool join(WaitTime timeout = {}) = 0;
 };
 REMOTEOBJ_DESCRIBE_DERIVED_TEMPLATE((typename T, typename Got), (JoinableQueueInterface<T, Got>),
                                     (QueueInterface<T, Got>), task_done, join)
 
 template <typename T>
-class Queue final : public manager_internal::SharedProxy<Queue<T>, QueueInterface<T>> {
+class Queue final : public SharedProxy<Queue<T>, QueueInterface<T>> {
  public:
   static constexpr std::string_view kTypeId = "Queue";
   static std::string Type() { return absl::StrCat("Queue<", TypeName<T>(), ">"); }
-  using manager_internal::SharedProxy<Queue, QueueInterface<T>>::SharedProxy;
+  using SharedProxy<Queue, QueueInterface<T>>::SharedProxy;
 };
 
 template <typename T>
-class JoinableQueue final
-    : public manager_internal::SharedProxy<JoinableQueue<T>, JoinableQueueInterface<T>> {
+class JoinableQueue final : public SharedProxy<JoinableQueue<T>, JoinableQueueInterface<T>> {
  public:
   static constexpr std::string_view kTypeId = "JoinableQueue";
   static std::string Type() { return absl::StrCat("JoinableQueue<", TypeName<T>(), ">"); }
-  using manager_internal::SharedProxy<JoinableQueue, JoinableQueueInterface<T>>::SharedProxy;
+  using SharedProxy<JoinableQueue, JoinableQueueInterface<T>>::SharedProxy;
 };
 
 }  // namespace remoteobj

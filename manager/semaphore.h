@@ -14,7 +14,9 @@
 // Threads:  thread-safe. Copies are the same semaphore. Waiting callers get a unit in order of
 //           arrival.
 // Errors:   std::invalid_argument for a release of less than one unit, or of more units of a
-//           BoundedSemaphore than its first value; the errors of a call to a manager.
+//           BoundedSemaphore than its first value; the errors of a call to a manager. For a status:
+//           seats->acquire.TryCall().
+// Not here: what all proxies have, Timeout() and ==: shared_proxy.h.
 #ifndef REMOTEOBJ_MANAGER_SEMAPHORE_H_
 #define REMOTEOBJ_MANAGER_SEMAPHORE_H_
 
@@ -22,8 +24,9 @@
 #include <string>
 #include <string_view>
 
-#include "remoteobj/manager/internal/lockable.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/lockable.h"
+#include "remoteobj/manager/shared_proxy.h"
+#include "remoteobj/manager/wait_time.h"
 #include "remoteobj/proxy/describe.h"
 
 namespace remoteobj {
@@ -34,7 +37,7 @@ class SemaphoreInterface {
   virtual ~SemaphoreInterface() = default;
 
   // Returns true if it got a unit in time. Tries once if `timeout` is not positive.
-  virtual bool acquire(manager_internal::WaitTime timeout = {}) = 0;
+  virtual bool acquire(WaitTime timeout = {}) = 0;
   // Releases all units in one step. No interruption point: a thread that is asked to stop still
   // releases its units.
   virtual void release(std::int64_t units = 1) = 0;
@@ -44,13 +47,13 @@ class SemaphoreInterface {
 REMOTEOBJ_DESCRIBE(SemaphoreInterface, acquire, release)
 
 // The dot is the proxy, a mutex for guards, which acquires one unit.
-class Semaphore final : public manager_internal::Lockable<Semaphore, SemaphoreInterface> {
+class Semaphore final : public Lockable<Semaphore, SemaphoreInterface> {
  public:
   static constexpr std::string_view kTypeId = "Semaphore";
   static std::string Type() { return "Semaphore"; }
   using Lockable::Lockable;
   // A mutex of C++, for std::scoped_lock and std::unique_lock. lock() waits; the others return
-  // false if the calling thread did not get it in time. unlock() never throws.
+  // false if the calling thread did not get it in time. unlock() never throws. See lockable.h.
   using Lockable::lock;
   using Lockable::try_lock;
   using Lockable::try_lock_for;
@@ -58,14 +61,13 @@ class Semaphore final : public manager_internal::Lockable<Semaphore, SemaphoreIn
   using Lockable::unlock;
 };
 
-class BoundedSemaphore final
-    : public manager_internal::Lockable<BoundedSemaphore, SemaphoreInterface> {
+class BoundedSemaphore final : public Lockable<BoundedSemaphore, SemaphoreInterface> {
  public:
   static constexpr std::string_view kTypeId = "BoundedSemaphore";
   static std::string Type() { return "BoundedSemaphore"; }
   using Lockable::Lockable;
   // A mutex of C++, for std::scoped_lock and std::unique_lock. lock() waits; the others return
-  // false if the calling thread did not get it in time. unlock() never throws.
+  // false if the calling thread did not get it in time. unlock() never throws. See lockable.h.
   using Lockable::lock;
   using Lockable::try_lock;
   using Lockable::try_lock_for;

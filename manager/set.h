@@ -13,8 +13,10 @@
 //
 // Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive.
-// Errors:   std::out_of_range for a value that is not in it; BadValue for a proxy of another type.
-// Not here: the operators <= and <: use issubset(). == compares references.
+// Errors:   std::out_of_range for a value that is not in it; BadValue for a proxy of another
+//           type; the errors of a call to a manager (shared_proxy.h).
+// Not here: what all proxies have, Timeout() and ==: shared_proxy.h; the operators <= and <:
+//           use issubset(). == compares references.
 #ifndef REMOTEOBJ_MANAGER_SET_H_
 #define REMOTEOBJ_MANAGER_SET_H_
 
@@ -31,8 +33,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/type_name.h"
-#include "remoteobj/manager/internal/elements.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/elements.h"
+#include "remoteobj/manager/internal/arrow_with_more.h"
+#include "remoteobj/manager/internal/containers.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
 
@@ -40,12 +44,13 @@ namespace remoteobj {
 
 // The operations of a set: `s->` leads to them. The manager implements them for values of any type
 // (T is AnyValue there, and a copy is in the order of insertion).
-template <typename T, typename Copy = manager_internal::ElementsIn<
-                          std::conditional_t<std::totally_ordered<T>, std::set<T>, std::vector<T>>>>
+template <typename T,
+          typename Copy =
+              ElementsIn<std::conditional_t<std::totally_ordered<T>, std::set<T>, std::vector<T>>>>
 class SetInterface {
  public:
   // Some values, made of any range, or in braces: std::set, std::vector, another Set, {1, 2}.
-  using Others = manager_internal::Elements<T>;
+  using Others = Elements<T>;
   // A copy of the values: a std::set if they can be sorted, else a std::vector.
   using Values = Copy;
 
@@ -101,7 +106,7 @@ class SetArrow final : public manager_internal::ArrowWithMore<SetInterface<T>> {
 
   // The values, in chunks. Throws std::runtime_error at the next chunk if the number of values has
   // changed, or the last value of the chunk before is gone.
-  manager_internal::Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
+  Chunks<T> Iterate(std::size_t chunk_size = manager_internal::kChunk) const {
     return manager_internal::ChunksBehindKeys<T, typename SetInterface<T>::Others>(
         this->object(), chunk_size, [](const auto& value) -> T { return value; });
   }
@@ -110,7 +115,7 @@ class SetArrow final : public manager_internal::ArrowWithMore<SetInterface<T>> {
 };
 
 template <typename T>
-class Set final : public manager_internal::SharedProxy<Set<T>, SetInterface<T>, SetArrow<T>> {
+class Set final : public SharedProxy<Set<T>, SetInterface<T>, SetArrow<T>> {
   static_assert(manager_internal::kStorable<T>,
                 "remoteobj: a Set needs values (T here) that can be sent and received by value: "
                 "describe them with REMOTEOBJ_DESCRIBE, or specialise remoteobj::Codec");
@@ -127,13 +132,15 @@ class Set final : public manager_internal::SharedProxy<Set<T>, SetInterface<T>, 
     return manager_internal::OneArgument(Others(std::move(values)), offers);
   }
 
-  using manager_internal::SharedProxy<Set, SetInterface<T>, SetArrow<T>>::SharedProxy;
+  using SharedProxy<Set, SetInterface<T>, SetArrow<T>>::SharedProxy;
 
-  // The values, in chunks: see Iterate.
+  // The values, in chunks of 256: see SetArrow::Iterate. begin() is a call. For a status, put the
+  // loop into remoteobj::Try.
   auto begin() const { return (*this)->Iterate().begin(); }
   std::default_sentinel_t end() const { return {}; }
 
-  // Copies.
+  // Copies: one call each. The twins of the operators are those of their functions:
+  // s->union_with.TryCall(), s->update.TryCall(), ...
   friend Values operator|(const Set& s, const Others& others) { return s->union_with(others); }
   friend Values operator&(const Set& s, const Others& others) { return s->intersection(others); }
   friend Values operator-(const Set& s, const Others& others) { return s->difference(others); }

@@ -11,18 +11,22 @@
 // Threads:  thread-safe: each call is atomic.
 // Lifetime: a proxy keeps its object alive. After an assignment of another proxy it refers to that
 //           one's object.
-// Errors:   std::overflow_error if a sum does not fit T; BadValue for a proxy of another type.
+// Errors:   std::overflow_error if a sum does not fit T; BadValue for a proxy of another type; the
+//           errors of a call to a manager (shared_proxy.h).
+// Not here: what all proxies have, Timeout() and ==: shared_proxy.h.
 #ifndef REMOTEOBJ_MANAGER_VALUE_H_
 #define REMOTEOBJ_MANAGER_VALUE_H_
 
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "remoteobj/except/type_name.h"
-#include "remoteobj/manager/internal/elements.h"
-#include "remoteobj/manager/internal/item.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/internal/containers.h"
+#include "remoteobj/manager/item.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/value.h"
@@ -54,12 +58,12 @@ REMOTEOBJ_DESCRIBE_TEMPLATE((typename T), (ValueInterface<T>), get, set, exchang
                             to_string, add, append, at)
 
 template <typename T>
-class Value final : public manager_internal::SharedProxy<Value<T>, ValueInterface<T>> {
+class Value final : public SharedProxy<Value<T>, ValueInterface<T>> {
   static_assert(manager_internal::kStorable<T>,
                 "remoteobj: a Value needs a type (T here) that can be sent and received by value: "
                 "describe it with REMOTEOBJ_DESCRIBE, or specialise remoteobj::Codec");
   using Interface = ValueInterface<T>;
-  using Item = manager_internal::Item<T, Interface, ValueInterface<AnyValue>>;
+  using Item = ItemView<T, Interface, ValueInterface<AnyValue>>;
 
  public:
   static constexpr std::string_view kTypeId = "Value";
@@ -70,17 +74,21 @@ class Value final : public manager_internal::SharedProxy<Value<T>, ValueInterfac
     return manager_internal::OneArgument(value, offers);
   }
 
-  using manager_internal::SharedProxy<Value, Interface>::SharedProxy;
+  using SharedProxy<Value, Interface>::SharedProxy;
 
-  // A copy. It is const, since changing it would not change the value in the manager.
+  // Returns a copy. It is const, since changing it would not change the value in the manager.
   const T operator*() const { return (*this)->get(); }
+  // Sets the value: v->set().
   const Value& operator=(const T& value) const {
     (*this)->set(value);
     return *this;
   }
+  // The same, with a status. Never throw.
+  absl::StatusOr<T> TryGet() const { return (*this)->get.TryCall(); }
+  absl::Status TrySet(const T& value) const { return (*this)->set.TryCall(value); }
 
-  // Numbers are added, and texts appended, in the manager. Other values are read, changed here and
-  // written by compare_exchange, until no other change interferes.
+  // Numbers are added, and texts appended, in the manager: one call. Other values are read, changed
+  // here and written by compare_exchange(), until no other change interferes: two calls or more.
   template <typename X = T>
     requires requires(const Item& item, const X& by) { item += by; }
   const Value& operator+=(const X& by) const {
@@ -92,6 +100,17 @@ class Value final : public manager_internal::SharedProxy<Value<T>, ValueInterfac
   const Value& operator-=(const X& by) const {
     Item(this->template As<Interface>()) -= by;
     return *this;
+  }
+  // += and -= with a status. Never throw.
+  template <typename X = T>
+    requires requires(const Item& item, const X& by) { item += by; }
+  absl::Status TryAdd(const X& by) const {
+    return Item(this->template As<Interface>()).TryAdd(by);
+  }
+  template <typename X = T>
+    requires requires(const Item& item, const X& by) { item -= by; }
+  absl::Status TrySubtract(const X& by) const {
+    return Item(this->template As<Interface>()).TrySubtract(by);
   }
 };
 

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/wait_time.h"
 #include "remoteobj/proxy/describe.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/rpc/internal/crypto.h"

@@ -18,7 +18,7 @@
 
 #include "absl/time/time.h"
 #include "remoteobj/manager/internal/relay_messages.h"
-#include "remoteobj/manager/internal/shared.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/references.h"

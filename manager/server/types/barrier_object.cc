@@ -21,7 +21,8 @@ BarrierObject::BarrierObject(std::int64_t parties, absl::Duration timeout)
   if (parties < 1) throw std::invalid_argument("a barrier has at least one party");
 }
 
-std::pair<std::int64_t, std::uint64_t> BarrierObject::arrive(bool may_act, WaitTime timeout) {
+std::pair<std::int64_t, std::uint64_t> BarrierObject::arrive(bool may_act,
+                                                             WaitTimeThenOthers timeout) {
   CurrentCall call;
   if (const auto* arrival = std::any_cast<Arrival>(&call.memory())) {
     if (arrival->round->state == Round::kPassed) return {arrival->index, 0};

@@ -30,7 +30,7 @@ class BarrierObject final : public SharedObject, public BarrierInterface {
   std::pair<std::int64_t, std::uint64_t> arrive(bool may_act) override {
     return arrive(may_act, timeout_);
   }
-  std::pair<std::int64_t, std::uint64_t> arrive(bool may_act, WaitTime timeout) override;
+  std::pair<std::int64_t, std::uint64_t> arrive(bool may_act, WaitTimeThenOthers timeout) override;
   void acted(std::uint64_t round) override;
   void failed(std::uint64_t round) override;
   void abort() override;

@@ -33,10 +33,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
-#include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/manager/server/current_call.h"
 #include "remoteobj/manager/server/object_server.h"
 #include "remoteobj/manager/server/registry.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/proxy/internal/receive.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
@@ -126,7 +126,7 @@ class TestClient {
 
   // Calls as the thread of that number in the client's process.
   template <typename R, typename... A>
-  Begun<R> BeginAs(std::uint32_t thread, const Shared& proxy, std::string_view method,
+  Begun<R> BeginAs(std::uint32_t thread, const SharedProxyBase& proxy, std::string_view method,
                    const A&... arguments) {
     const Reference here = ReferenceTo(proxy.referent()->id());
     return Begun<R>(StartOf(here, [&](RequestWriter request) {
@@ -142,7 +142,7 @@ class TestClient {
   }
 
   template <typename R, typename... A>
-  Begun<R> Begin(const Shared& proxy, std::string_view method, const A&... arguments) {
+  Begun<R> Begin(const SharedProxyBase& proxy, std::string_view method, const A&... arguments) {
     return BeginAs<R>(proxy_internal::CallingThread(), proxy, method, arguments...);
   }
 

@@ -11,10 +11,10 @@
 
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
-#include "remoteobj/manager/internal/shared.h"
 #include "remoteobj/manager/lock.h"
 #include "remoteobj/manager/semaphore.h"
 #include "remoteobj/manager/server/types/sync_types.h"
+#include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/manager/tests/in_process/clients_testing.h"
 #include "remoteobj/transport/errors.h"
 

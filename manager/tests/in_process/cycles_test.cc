@@ -50,13 +50,12 @@ namespace {
 
 using manager_internal::Begun;
 using manager_internal::Root;
-using manager_internal::Shared;
 using manager_internal::TestClient;
 using manager_internal::TestServer;
 using Objects = List<Reference>;
 using Named = Dict<std::string, Reference>;
 
-Reference To(const Shared& proxy) { return {proxy.referent()}; }
+Reference To(const SharedProxyBase& proxy) { return {proxy.referent()}; }
 
 class CyclesTest : public testing::Test {
  protected:

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// Many values in one message, and iterations in chunks.
+// Many values in one call, and iterations in chunks: the arguments and results of a Dict, a List, a
+// Set and an Array.
 //
-//   Elements<int> numbers = {1, 2, 3};                   // a std::vector<int>
-//   Elements<int> more = a_set_of_numbers;               // of any range
-//   for (const T& item : Chunks<T>(100, [=](std::size_t count) { return NextOnes(count); })) ...
+//   l->extend({1, 2, 3});  l->extend(a_set_of_numbers);  // an Elements<int>: of braces or a range
+//   std::vector<int> all = l->copy();                    // it is a std::vector
+//   std::optional<int> maybe = d->get("a");              // a Maybe<int> is a std::optional
+//   for (auto& [key, value] : d) …                       // a Chunks: 256 items by each call
+//   for (auto& item : d->Iterate(/*chunk_size=*/10)) …
 //
 // Threads:  values; a Chunks belongs to one thread.
-#ifndef REMOTEOBJ_MANAGER_INTERNAL_ELEMENTS_H_
-#define REMOTEOBJ_MANAGER_INTERNAL_ELEMENTS_H_
+// Errors:   an iteration throws the errors of its calls (shared_proxy.h); for a status, put the
+//           loop into remoteobj::Try (remoteobj/except/try.h).
+#ifndef REMOTEOBJ_MANAGER_ELEMENTS_H_
+#define REMOTEOBJ_MANAGER_ELEMENTS_H_
 
 #include <algorithm>
 #include <concepts>
@@ -26,19 +31,12 @@
 #include <utility>
 #include <vector>
 
-#include "remoteobj/proxy/internal/by_value.h"
-#include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/value.h"
 
-namespace remoteobj::manager_internal {
+namespace remoteobj {
 
-// The number of items that an iteration gets by one call.
-inline constexpr std::size_t kChunk = 256;
-
-// T can be sent to another process and back.
-template <typename T>
-constexpr bool kStorable = proxy_internal::kSendable<T> && proxy_internal::kReceivable<T>;
+namespace manager_internal {
 
 template <typename R, typename T>
 concept RangeOf =
@@ -50,7 +48,9 @@ class FromRange : public Container {
  public:
   using Value = typename Container::value_type;
 
+  // Empty.
   FromRange() = default;
+  // A copy of the values in braces; the container, which is moved; copies of a range's values.
   FromRange(std::initializer_list<Value> values) : Container(values) {}
   FromRange(Container values) : Container(std::move(values)) {}  // NOLINT: converts.
   template <RangeOf<Value> R>
@@ -60,23 +60,28 @@ class FromRange : public Container {
   }
 };
 
-// Values that are encoded one by one, so that an object can keep each by itself.
+}  // namespace manager_internal
+
+// Many values as one argument or result: a std::vector or a std::set, with its operations. It is
+// made of values in braces, or of any range. They are encoded one by one, so that an object can
+// keep each by itself.
 template <typename Container>
-class ElementsIn final : public FromRange<Container> {
+class ElementsIn final : public manager_internal::FromRange<Container> {
  public:
-  using FromRange<Container>::FromRange;
+  using manager_internal::FromRange<Container>::FromRange;
 };
 template <typename T>
 using Elements = ElementsIn<std::vector<T>>;
 
-// Numbers that are encoded as an array.
+// The same of numbers: a std::vector that is encoded as an array, and so sent and received as fast
+// as memory is copied.
 template <typename T>
-class Numbers final : public FromRange<std::vector<T>> {
+class NumberVector final : public manager_internal::FromRange<std::vector<T>> {
  public:
-  using FromRange<std::vector<T>>::FromRange;
+  using manager_internal::FromRange<std::vector<T>>::FromRange;
 };
 
-// A std::optional whose value may itself be null.
+// A std::optional, with its operations, whose value may itself be null: an optional, a pointer.
 template <typename T>
 class Maybe final : public std::optional<T> {
  public:
@@ -98,24 +103,31 @@ class Maybe final : public std::optional<T> {
   }
 };
 
-// A range of items that come in chunks: next(n) returns the next n or fewer, and none at the end.
-// Each begin() calls a copy of `next`.
+// A range of items that are received in chunks: the result of Iterate() of a Dict, a List, a Set or
+// an Array. An input range, for loops and std::views. The items are copies.
+//
+// begin(), and ++ where it comes to the end of a chunk, are one call, and throw its errors. The
+// range keeps the object alive, but no snapshot: see Iterate() on changes during the iteration.
 template <typename T>
 class Chunks {
  public:
+  // Returns the next `count` items or fewer, and none at the end.
   using Next = std::function<std::vector<T>(std::size_t count)>;
 
+  // Copies are at the same item and advance together, as of any input iterator.
   class Iterator {
    public:
     using value_type = T;
     using difference_type = std::ptrdiff_t;
 
+    // Gets the first chunk.
     Iterator(std::size_t chunk_size, Next next)
         : state_(std::make_shared<State>(State{chunk_size, std::move(next), {}, 0})) {
       Fill();
     }
-    // A copy: a std::vector<bool> has no references.
+    // A reference to the item, valid until ++ (a copy where T is bool).
     decltype(auto) operator*() const { return std::as_const(state_->items)[state_->at]; }
+    // The next item. After the last of its chunk, gets the next chunk.
     Iterator& operator++() {
       if (++state_->at >= state_->items.size()) Fill();
       return *this;
@@ -141,14 +153,15 @@ class Chunks {
     std::shared_ptr<State> state_;
   };
 
-  // Throws std::invalid_argument for a size of 0.
+  // `next` is called for `chunk_size` items at a time. Throws std::invalid_argument for a size of
+  // 0.
   Chunks(std::size_t chunk_size, Next next)
       : chunk_size_(std::min(chunk_size, kLargest)), next_(std::move(next)) {
     if (chunk_size == 0) {
       throw std::invalid_argument("the chunks of an iteration have a size of at least 1");
     }
   }
-  // Gets the first chunk.
+  // Begins at the first item, each time, with a copy of `next`. Gets the first chunk.
   Iterator begin() const { return Iterator(chunk_size_, next_); }
   std::default_sentinel_t end() const { return {}; }
 
@@ -160,50 +173,11 @@ class Chunks {
   Next next_;
 };
 
-// The values of a list or an array, slice by slice.
-template <typename T, typename Object>
-Chunks<T> ChunksOfSlices(Object object, std::size_t chunk_size) {
-  return Chunks<T>(
-      chunk_size, [object = std::move(object), at = std::int64_t{0}](std::size_t count) mutable {
-        std::vector<T> values = object->slice(at, at + static_cast<std::int64_t>(count));
-        at += static_cast<std::int64_t>(values.size());
-        return values;
-      });
-}
-
-// The values of a dictionary or a set in their order. `key_of` returns the key of a value. Each
-// chunk begins after the last key of the chunk before.
-template <typename T, typename Keys, typename Object, typename KeyOf>
-Chunks<T> ChunksBehindKeys(Object object, std::size_t chunk_size, KeyOf key_of) {
-  return Chunks<T>(chunk_size, [object = std::move(object), key_of, size = std::uint64_t{0},
-                                after = Keys()](std::size_t count) mutable {
-    auto [size_now, values] = object->chunk(after, size, count);
-    if (!values.empty()) after = {key_of(values.back())};
-    size = size_now;
-    return std::move(values);
-  });
-}
-
-// A list of arguments, to make an object of. Objects of this process in it go by `offers`.
-template <typename T>
-AnyValue OneArgument(const T& argument, Attachments& offers) {
-  return AnyValue(
-      [&](ValueWriter out) {
-        const ListWriter list = out.List(1);
-        Encode<T>(argument, list[0]);
-      },
-      offers);
-}
-
-}  // namespace remoteobj::manager_internal
-
-namespace remoteobj {
-
 template <typename Container>
-struct Codec<manager_internal::ElementsIn<Container>> {
+struct Codec<ElementsIn<Container>> {
   using Value = typename Container::value_type;
 
-  static void Encode(const manager_internal::ElementsIn<Container>& values, ValueWriter out) {
+  static void Encode(const ElementsIn<Container>& values, ValueWriter out) {
     const ListWriter list = out.List(values.size());
     std::size_t i = 0;
     for (const auto& value : values) {
@@ -211,9 +185,9 @@ struct Codec<manager_internal::ElementsIn<Container>> {
       ++i;
     }
   }
-  static manager_internal::ElementsIn<Container> Decode(const ValueReader& in) {
+  static ElementsIn<Container> Decode(const ValueReader& in) {
     const ListReader list = in.AsList();
-    manager_internal::ElementsIn<Container> values;
+    ElementsIn<Container> values;
     for (std::size_t i = 0; i < list.size(); ++i) {
       values.insert(values.end(), remoteobj::Decode<Value>(list[i]));
     }
@@ -222,29 +196,27 @@ struct Codec<manager_internal::ElementsIn<Container>> {
 };
 
 template <typename T>
-struct Codec<manager_internal::Numbers<T>> {
-  static void Encode(const manager_internal::Numbers<T>& numbers, ValueWriter out) {
+struct Codec<NumberVector<T>> {
+  static void Encode(const NumberVector<T>& numbers, ValueWriter out) {
     Codec<std::vector<T>>::Encode(numbers, out);
   }
-  static manager_internal::Numbers<T> Decode(const ValueReader& in) {
-    return Codec<std::vector<T>>::Decode(in);
-  }
+  static NumberVector<T> Decode(const ValueReader& in) { return Codec<std::vector<T>>::Decode(in); }
 };
 
 // A list of one value, or of none.
 template <typename T>
-struct Codec<manager_internal::Maybe<T>> {
-  static void Encode(const manager_internal::Maybe<T>& value, ValueWriter out) {
+struct Codec<Maybe<T>> {
+  static void Encode(const Maybe<T>& value, ValueWriter out) {
     const ListWriter list = out.List(value.has_value() ? 1 : 0);
     if (value.has_value()) remoteobj::Encode<T>(*value, list[0]);
   }
-  static manager_internal::Maybe<T> Decode(const ValueReader& in) {
+  static Maybe<T> Decode(const ValueReader& in) {
     const ListReader list = in.AsList();
     if (list.size() == 0) return std::nullopt;
-    return manager_internal::Maybe<T>(std::in_place, remoteobj::Decode<T>(list[0]));
+    return Maybe<T>(std::in_place, remoteobj::Decode<T>(list[0]));
   }
 };
 
 }  // namespace remoteobj
 
-#endif  // REMOTEOBJ_MANAGER_INTERNAL_ELEMENTS_H_
+#endif  // REMOTEOBJ_MANAGER_ELEMENTS_H_
