@@ -51,7 +51,7 @@ Listening::Listening(std::shared_ptr<proxy_internal::Session> session, bool in_b
   } catch (const std::system_error& e) {
     session_->Close();
     throw std::system_error(
-        e.code(), absl::StrCat("no thread can be begun that listens as ", session_->type().name()));
+        e.code(), absl::StrCat("can't start a thread that listens as ", session_->type().name()));
   }
 }
 

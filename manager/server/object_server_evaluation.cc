@@ -77,9 +77,9 @@ void ObjectServer::CheckBatchSize(std::size_t chains) {
   // All other clients wait while such a batch is evaluated.
   constexpr std::size_t kMostInServer = 10'000;
   if (chains > kMostInServer) {
-    throw BadValue(absl::StrCat("a batch of ", chains, " operations: an object that is called ",
-                                "where the manager serves everybody takes at most ",
-                                kMostInServer));
+    throw BadValue(absl::StrCat("a batch of ", chains,
+                                " operations for an object with Run::kInServer: at most ",
+                                kMostInServer, ", since all clients wait for it"));
   }
 }
 

@@ -195,7 +195,7 @@ Dispatch::Dispatch(const ProcessOptions& options, const std::string& name, const
   if (options.errors) descriptors_.push_back(ExceptAccess::Log(*options.errors).memory_fd());
   const std::string bytes = description.ToBytes();
   transport_internal::ResizeMemoryFile(memory_.get(), static_cast<off_t>(bytes.size()),
-                                       "what a process is started with");
+                                       "the arguments of a process");
   for (std::string_view rest = bytes; !rest.empty();) {
     const ssize_t n = write(memory_.get(), rest.data(), rest.size());
     if (n < 0 && errno == EINTR) continue;

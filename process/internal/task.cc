@@ -165,7 +165,7 @@ void Task::CheckEnd(bool raises) {
 }
 
 std::optional<std::string> Task::NextYield() {
-  CheckMine("asked for what it yields");
+  CheckMine("asked for its yields");
   const absl::MutexLock lock(&mutex_);
   for (bool ended = false;;) {
     if (!yields_.empty()) {

@@ -502,8 +502,8 @@ void ThrowArgumentCount(std::string_view method, std::size_t got, std::size_t mo
 
 void ThrowReadOnly(std::string_view method) {
   RefuseByPolicy();
-  throw NotDescribed(absl::StrCat(std::string(method),
-                                  " is not a const method, and what it was called on is const"));
+  throw NotDescribed(
+      absl::StrCat(std::string(method), " is not a const method, and its object is const"));
 }
 
 void ThrowEmpty(std::string_view method, const std::string& type) {

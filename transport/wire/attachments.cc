@@ -15,8 +15,9 @@ namespace {
 
 [[noreturn]] void ThrowDescriptor() {
   throw BadValue(
-      "what is made of shared memory (a proxy, an Except) can be sent as an argument of a process "
-      "that is being started, and nowhere else");
+      "an object in shared memory (a proxy, an Except) can be sent only as an argument of a "
+      "process "
+      "that is being started");
 }
 
 }  // namespace
