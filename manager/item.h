@@ -62,7 +62,7 @@ constexpr bool kIsProxy<Proxy<T>> = true;
 }  // namespace manager_internal
 
 // Interface has at(where...), set or insert_or_assign(where..., V), and so on. RawInterface is the
-// same for values of any type. Where is the key or the index.
+// same for values of any type. The types Where are those of the key or the index.
 template <typename V, typename Interface, typename RawInterface, typename... Where>
 class ItemView {
   static constexpr bool kNumber = transport_internal::kIsNumber<V>;
@@ -101,8 +101,8 @@ class ItemView {
   ItemView Timeout(absl::Duration timeout) const {
     return At([&](const Where&... where) { return ItemView(object_.Timeout(timeout), where...); });
   }
-  // Into the value: gets a copy, to read a member of it, `d["a"]->name`. Where V is a proxy, leads
-  // to its object: `d["queue"]->put(1)`, which is two calls. Throws as Get().
+  // Into the value: gets a copy, to read a member of it, `d["a"]->name`. If V is a proxy, leads to
+  // its object: `d["queue"]->put(1)`, which is two calls. Throws as Get().
   auto operator->() const {
     if constexpr (manager_internal::kIsProxy<V>) {
       return V(Get());

@@ -7,8 +7,8 @@
 //   if (std::unique_lock guard(lock, std::chrono::seconds(1)); guard) ...
 //
 // Each operation is one call to the manager. An RLock belongs to the calling thread, as one of C++
-// does; a Lock and a unit of a semaphore can be released by any thread. What a process has acquired
-// is released if it dies.
+// does; a Lock and a unit of a semaphore can be released by any thread. The locks and
+// units of a process are released if it dies.
 //
 // Threads:  thread-safe. Copies are the same lock.
 // Errors:   lock() and the functions that begin with try_ throw the errors of a call to a manager
