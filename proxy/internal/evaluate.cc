@@ -319,7 +319,7 @@ void Evaluation::Attribute(std::size_t i, const OperationReader& operation, cons
 
 // Before anything is changed: the operation that changes it is the last.
 void Evaluation::CheckLast(std::size_t i) const {
-  if (i + 1 != end_) throw BadValue("an operation on the result of one that returns nothing");
+  if (i + 1 != end_) throw BadValue("an operation after one that returns nothing");
 }
 
 void Evaluation::CheckWritable(const Cursor& cursor) const {
