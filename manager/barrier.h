@@ -81,11 +81,11 @@ class BarrierArrow final : public manager_internal::ArrowWithMore<BarrierInterfa
   // action throws, or its process dies, the barrier breaks.
   template <std::invocable Action>
   std::int64_t wait_and_act(Action&& action) const {
-    return Act(arrive(true), std::forward<Action>(action));
+    return Act(Arrive(), std::forward<Action>(action));
   }
   template <std::invocable Action>
   std::int64_t wait_and_act(absl::Duration limit, Action&& action) const {
-    return Act(arrive(true, limit), std::forward<Action>(action));
+    return Act(Arrive(limit), std::forward<Action>(action));
   }
   // The same, with a status. Never throw; also what `action` throws becomes a status.
   template <std::invocable Action>
@@ -100,17 +100,24 @@ class BarrierArrow final : public manager_internal::ArrowWithMore<BarrierInterfa
   const BarrierArrow* operator->() const { return this; }
 
  private:
+  using Arrival = std::pair<std::int64_t, std::uint64_t>;
+
+  Arrival Arrive() const;
+  Arrival Arrive(absl::Duration limit) const;
+  void Acted(std::uint64_t round) const;
+  void Failed(std::uint64_t round) const;
+
   template <typename Action>
-  std::int64_t Act(std::pair<std::int64_t, std::uint64_t> arrival, Action&& action) const {
+  std::int64_t Act(Arrival arrival, Action&& action) const {
     const auto [index, round] = arrival;
     if (round == 0) return index;
     try {
       std::forward<Action>(action)();
     } catch (...) {
-      static_cast<void>(failed.TryCall(round));
+      Failed(round);
       throw;
     }
-    acted(round);
+    Acted(round);
     return index;
   }
 };

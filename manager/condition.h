@@ -78,7 +78,7 @@ class ConditionArrow final : public manager_internal::ArrowWithMore<ConditionInt
     while (!result) {
       const absl::Duration left = deadline.left();
       if (left <= absl::ZeroDuration()) break;
-      wait(left);
+      Wait(left);
       result = predicate();
     }
     return result;
@@ -90,6 +90,9 @@ class ConditionArrow final : public manager_internal::ArrowWithMore<ConditionInt
   }
 
   const ConditionArrow* operator->() const { return this; }
+
+ private:
+  void Wait(absl::Duration limit) const;
 };
 
 class Condition final : public Lockable<Condition, ConditionInterface, ConditionArrow> {

@@ -519,6 +519,29 @@ absl::StatusOr<std::uint64_t> Manager::TryObjectCount() const {
 }
 Inspection Manager::Inspect() const { return impl_->root()->inspect(); }
 std::uint64_t Manager::object_count() const { return impl_->root()->object_count(); }
+Namespace Manager::Namespace() { return Create<remoteobj::Namespace>(); }
+Lock Manager::Lock() { return Create<remoteobj::Lock>(); }
+RLock Manager::RLock() { return Create<remoteobj::RLock>(); }
+Semaphore Manager::Semaphore(std::int64_t value) { return Create<remoteobj::Semaphore>(value); }
+BoundedSemaphore Manager::BoundedSemaphore(std::int64_t value) {
+  return Create<remoteobj::BoundedSemaphore>(value);
+}
+Event Manager::Event() { return Create<remoteobj::Event>(); }
+Condition Manager::Condition() { return Create<remoteobj::Condition>(); }
+Barrier Manager::Barrier(std::int64_t parties, absl::Duration timeout) {
+  return Create<remoteobj::Barrier>(parties, timeout);
+}
+
+Pool Manager::Pool(int processes, ProcessOptions options) {
+  const std::string secret = manager_internal::NewServingSecret();
+  remoteobj::Pool pool = Create<remoteobj::Pool>(processes, secret);
+  pool.Start(secret, std::move(options));
+  return pool;
+}
+absl::StatusOr<Pool> Manager::TryPool(int processes, ProcessOptions options) {
+  return Try([&] { return Pool(processes, std::move(options)); });
+}
+
 void Manager::AddType(std::string type_id, manager_internal::RegisteredType type) {
   impl_->AddType(std::move(type_id), std::move(type));
 }

@@ -72,7 +72,6 @@
 #include "remoteobj/manager/errors.h"
 #include "remoteobj/manager/event.h"
 #include "remoteobj/manager/inspection.h"
-#include "remoteobj/manager/internal/serving.h"
 #include "remoteobj/manager/list.h"
 #include "remoteobj/manager/lock.h"
 #include "remoteobj/manager/namespace.h"
@@ -339,7 +338,7 @@ class Manager {
   remoteobj::Array<T> Array(const std::vector<T>& contents) {
     return Create<remoteobj::Array<T>>(contents);
   }
-  remoteobj::Namespace Namespace() { return Create<remoteobj::Namespace>(); }
+  remoteobj::Namespace Namespace();
 
   // A queue of at most `maxsize` items; without a limit if `maxsize` is not positive.
   template <typename T>
@@ -350,37 +349,24 @@ class Manager {
   remoteobj::JoinableQueue<T> JoinableQueue(std::int64_t maxsize = 0) {
     return Create<remoteobj::JoinableQueue<T>>(maxsize);
   }
-  remoteobj::Lock Lock() { return Create<remoteobj::Lock>(); }
-  remoteobj::RLock RLock() { return Create<remoteobj::RLock>(); }
-  remoteobj::Semaphore Semaphore(std::int64_t value = 1) {
-    return Create<remoteobj::Semaphore>(value);
-  }
-  remoteobj::BoundedSemaphore BoundedSemaphore(std::int64_t value = 1) {
-    return Create<remoteobj::BoundedSemaphore>(value);
-  }
-  remoteobj::Event Event() { return Create<remoteobj::Event>(); }
+  remoteobj::Lock Lock();
+  remoteobj::RLock RLock();
+  remoteobj::Semaphore Semaphore(std::int64_t value = 1);
+  remoteobj::BoundedSemaphore BoundedSemaphore(std::int64_t value = 1);
+  remoteobj::Event Event();
   // With an RLock of its own, or an existing Lock or RLock.
-  remoteobj::Condition Condition() { return Create<remoteobj::Condition>(); }
+  remoteobj::Condition Condition();
   template <SharedType L>
   remoteobj::Condition Condition(const L& lock) {
     return Create<remoteobj::Condition>(lock);
   }
   remoteobj::Barrier Barrier(std::int64_t parties,
-                             absl::Duration timeout = absl::InfiniteDuration()) {
-    return Create<remoteobj::Barrier>(parties, timeout);
-  }
+                             absl::Duration timeout = absl::InfiniteDuration());
   // Starts that many processes here; one for each core if it is not positive. Throws
   // std::system_error if they can't be started.
-  remoteobj::Pool Pool(int processes = 0, ProcessOptions options = {}) {
-    const std::string secret = manager_internal::NewServingSecret();
-    remoteobj::Pool pool = Create<remoteobj::Pool>(processes, secret);
-    pool.Start(secret, std::move(options));
-    return pool;
-  }
+  remoteobj::Pool Pool(int processes = 0, ProcessOptions options = {});
   // The same, with a status. Never throws.
-  absl::StatusOr<remoteobj::Pool> TryPool(int processes = 0, ProcessOptions options = {}) {
-    return Try([&] { return Pool(processes, std::move(options)); });
-  }
+  absl::StatusOr<remoteobj::Pool> TryPool(int processes = 0, ProcessOptions options = {});
 
  private:
   class Impl;

@@ -68,9 +68,7 @@ class Namespace final : public SharedProxy<Namespace, NamespaceInterface<AnyValu
   // The initial contents.
   using Contents = std::map<std::string, AnyValue>;
   static AnyValue Arguments(const Contents& attributes = {},
-                            Attachments& offers = Attachments::None()) {
-    return manager_internal::OneArgument(attributes, offers);
-  }
+                            Attachments& offers = Attachments::None());
 
   using SharedProxy::SharedProxy;
 
@@ -94,11 +92,11 @@ class Namespace final : public SharedProxy<Namespace, NamespaceInterface<AnyValu
     }
   }
   // Returns true if the name is there.
-  bool Has(std::string_view name) const { return (*this)->contains(std::string(name)); }
+  bool Has(std::string_view name) const;
   // Throws std::out_of_range if the name is not there.
-  void Delete(std::string_view name) const { (*this)->remove(std::string(name)); }
+  void Delete(std::string_view name) const;
   // Sorted.
-  std::vector<std::string> Names() const { return (*this)->names(); }
+  std::vector<std::string> Names() const;
 
   // The same, with a status. Never throw.
   template <typename T>
@@ -109,15 +107,9 @@ class Namespace final : public SharedProxy<Namespace, NamespaceInterface<AnyValu
   absl::StatusOr<T> TryGet(std::string_view name) const {
     return Try([&] { return Get<T>(name); });
   }
-  absl::StatusOr<bool> TryHas(std::string_view name) const {
-    return Try([&] { return Has(name); });
-  }
-  absl::Status TryDelete(std::string_view name) const {
-    return Try([&] { Delete(name); });
-  }
-  absl::StatusOr<std::vector<std::string>> TryNames() const {
-    return Try([&] { return Names(); });
-  }
+  absl::StatusOr<bool> TryHas(std::string_view name) const;
+  absl::Status TryDelete(std::string_view name) const;
+  absl::StatusOr<std::vector<std::string>> TryNames() const;
 };
 
 }  // namespace remoteobj

@@ -1,185 +1,43 @@
 // SPDX-License-Identifier: MIT
-//
-// The processes of a pool are children of a supervisor, which waits for them and replaces one that
-// dies. It is a process of its own because the one that made the pool may have threads when a
-// process must be replaced.
 #include "remoteobj/manager/pool.h"
 
-#include <signal.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <list>
 #include <mutex>
-#include <stdexcept>
-#include <system_error>
 #include <thread>
+#include <tuple>
 
-#include "absl/strings/str_cat.h"
-#include "remoteobj/except/generator.h"
+#include "remoteobj/except/type_name.h"
 #include "remoteobj/manager/internal/pool_calls.h"
-#include "remoteobj/process/process.h"
-#include "remoteobj/proxy/internal/evaluate.h"
+#include "remoteobj/manager/internal/pool_workers.h"
+#include "remoteobj/manager/internal/relay_messages.h"
+#include "remoteobj/manager/internal/serving.h"
 #include "remoteobj/proxy/internal/session.h"
 #include "remoteobj/proxy/internal/type_info_of.h"
-#include "remoteobj/transport/channel.h"
-#include "remoteobj/transport/deadline.h"
-#include "remoteobj/transport/direct_call.h"
 #include "remoteobj/transport/internal/fork_safe_mutex.h"
 
 namespace remoteobj {
 namespace manager_internal {
 namespace {
 
-// The owner sends it by sigqueue() to the supervisor, which then kills and reaps the processes. If
-// the supervisor were killed, they would be left to process 1, which may not reap.
-constexpr int kEnd = SIGTERM;
-
-// Evaluates calls on a worker in this process.
-class WorkerChannel final : public Channel {
-  auto Handler() {
-    return [this](const RequestReader& signed_request, OutcomeWriter& outcome) {
-      EvaluateSigned(signed_request, pool_, used_, [&](const RequestReader& request) {
-        proxy_internal::Evaluate(&worker_, proxy_internal::TypeOf<PoolWorker>(), request, outcome);
-      });
-    };
-  }
-
- public:
-  WorkerChannel(std::string_view pool, UsedNumbers& used) : pool_(pool), used_(used) {}
-
-  void Call(WriteRequest write, ReadOutcome read, Deadline) override {
-    CallDirectly(write, Handler(), read);
-  }
-  std::unique_ptr<PendingCall> Start(WriteRequest write, Deadline) override {
-    return StartDirectly(write, Handler());
-  }
-  bool listening() override { return true; }
-  pid_t listener_pid() override { return getpid(); }
-  bool listening_here() override { return true; }
-  bool WaitUntilListening(Deadline) override { return true; }
-
- private:
-  const std::string_view pool_;
-  UsedNumbers& used_;
-  PoolWorker worker_;
-};
-
-// The supervisor: keeps `count` processes running until the pool ends, or its owner sends the
-// signal. Yields once, when they have been started and the pool is kept, so that callers are told
-// when this process ends.
-Generator<int> Supervise(RelayProxy relay, std::string secret, int count, ProcessOptions options) {
-  signal(SIGCHLD, SIG_DFL);
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGCHLD, kEnd}) sigaddset(&signals, number);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  relay->keep.Timeout(RelayProxy::kSoon)(secret);
-  const std::string identity = IdentityOf(secret);
-  UsedNumbers used;
-  const auto work = [&] {
-    WorkerChannel channel(identity, used);
-    return Serve(relay, secret, channel);
-  };
-  int started = 0;
-  const auto start = [&] {
-    ProcessOptions one = options;
-    one.name = absl::StrCat(options.name, "-", ++started);
-    one.daemon = true;
-    one.raises = false;
-    return Process<bool>(std::move(one), work);
-  };
-  std::list<Process<bool>> workers;
-  for (int i = 0; i < count; ++i) workers.push_back(start());
-  co_yield count;
-  // Pauses if a process ends at once, so as not to spin.
-  constexpr absl::Duration kPause = absl::Milliseconds(100);
-  Deadline next_start = Deadline::After(kPause);
-  for (auto wanted = workers.size(); wanted > 0;) {
-    for (auto at = workers.begin(); at != workers.end();) {
-      if (!at->Join(absl::ZeroDuration())) {
-        ++at;
-        continue;
-      }
-      const bool over = at->result().value_or(false);
-      if (over) --wanted;
-      at = workers.erase(at);
-    }
-    absl::Duration pause = absl::InfiniteDuration();
-    if (workers.size() < wanted) {
-      pause = next_start.left();
-      if (pause <= absl::ZeroDuration()) {
-        next_start = Deadline::After(kPause);
-        try {
-          workers.push_back(start());
-        } catch (const std::system_error&) {
-          // No further process can be started now.
-        }
-        continue;
-      }
-    }
-    const timespec limit = absl::ToTimespec(std::min(pause, absl::Hours(1)));
-    siginfo_t signal = {};
-    // Not a signal to the whole process group.
-    if (sigtimedwait(&signals, &signal, &limit) == kEnd && signal.si_code == SI_QUEUE) break;
-  }
-  for (Process<bool>& worker : workers) worker.Kill();
-  for (Process<bool>& worker : workers) worker.Join();
-}
+RelayProxy RelayOf(const Pool& pool) { return RelayProxy({pool.referent()}, Pool::Type()); }
 
 }  // namespace
+}  // namespace manager_internal
 
-class PoolWorkers::Impl {
- public:
-  Impl(RelayProxy relay, std::string secret, int count, ProcessOptions options)
-      : relay_(std::move(relay)),
-        supervisor_(OptionsOf(options), Supervise, relay_, std::move(secret), count, options),
-        kept_(supervisor_.result()) {
-    if (kept_.begin() == kept_.end()) {
-      supervisor_.errors().RaiseAny();
-      throw NotListening("the processes of the pool could not be started");
-    }
-  }
-  ~Impl() {
-    if (owner_ != getpid()) return;
-    try {
-      relay_->terminate();
-    } catch (const std::exception&) {  // The manager is gone.
-    }
-    try {
-      constexpr absl::Duration kMost = absl::Seconds(5);
-      if (sigqueue(supervisor_.pid(), kEnd, {}) == 0 && supervisor_.Join(kMost)) return;
-      supervisor_.Kill();
-    } catch (const std::exception&) {  // The way in which it ended does not matter.
-    }
-  }
+using manager_internal::RelayOf;
+using manager_internal::RelayProxy;
 
- private:
-  static ProcessOptions OptionsOf(const ProcessOptions& options) {
-    if (options.start != Start::kFork) {
-      throw std::invalid_argument(
-          "the processes of a pool are forks: that is how they know its functions");
-    }
-    if ((options.sandbox & Sandbox::kNoNetwork) != Sandbox::kNone) {
-      throw std::invalid_argument(
-          "the processes of a pool connect to its manager: they can't have Sandbox::kNoNetwork");
-    }
-    return {.name = options.name, .daemon = true, .raises = false};
-  }
-
-  const pid_t owner_ = getpid();
-  const RelayProxy relay_;
-  Process<Generator<int>> supervisor_;
-  Generator<int> kept_;
+// Guarded by ForkSafeMutex<State>().
+struct Pool::State {
+  // Known to the process that has made the pool; others ask the manager for it.
+  std::string identity;
+  std::shared_ptr<proxy_internal::Session> session;
+  std::unique_ptr<manager_internal::PoolWorkers> workers;
 };
 
-PoolWorkers::PoolWorkers(RelayProxy relay, std::string secret, int count, ProcessOptions options)
-    : impl_(
-          std::make_unique<Impl>(std::move(relay), std::move(secret), count, std::move(options))) {}
-PoolWorkers::~PoolWorkers() = default;
-
-}  // namespace manager_internal
+Pool::Pool() : state_(std::make_shared<State>()) {}
+Pool::Pool(const Reference& reference)
+    : SharedProxyBase(reference, Type()), state_(std::make_shared<State>()) {}
 
 AnyValue Pool::Arguments(int processes, const std::string& secret) {
   const unsigned size = processes > 0 ? static_cast<unsigned>(processes)
@@ -190,10 +48,10 @@ AnyValue Pool::Arguments(int processes, const std::string& secret) {
 
 void Pool::Start(const std::string& secret, ProcessOptions options) {
   if (options.name.empty()) options.name = "pool";
-  const manager_internal::RelayProxy pool = relay();
+  const RelayProxy pool = RelayOf(*this);
   // Without the lock, which the processes would inherit.
   auto workers = std::make_unique<manager_internal::PoolWorkers>(
-      pool, secret, static_cast<int>(pool->size()), std::move(options));
+      pool, secret, static_cast<int>(pool->size()), options);
   std::string identity = manager_internal::IdentityOf(secret);
   const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
   state_->workers.swap(workers);
@@ -207,8 +65,8 @@ std::shared_ptr<proxy_internal::Session> Pool::session() const {
     if (state_->session != nullptr) return state_->session;
     identity = state_->identity;
   }
-  constexpr absl::Duration kSoon = manager_internal::RelayProxy::kSoon;
-  const manager_internal::RelayProxy pool = relay();
+  constexpr absl::Duration kSoon = RelayProxy::kSoon;
+  const RelayProxy pool = RelayOf(*this);
   if (identity.empty()) identity = pool->identity.Timeout(kSoon)();
   auto session =
       proxy_internal::SessionOf(proxy_internal::TypeOf<manager_internal::PoolWorker>(),
@@ -218,6 +76,26 @@ std::shared_ptr<proxy_internal::Session> Pool::session() const {
   const std::scoped_lock lock(transport_internal::ForkSafeMutex<State>());
   if (state_->session == nullptr) state_->session.swap(session);
   return state_->session;
+}
+
+std::uint64_t Pool::Methods::size() const { return RelayOf(pool_)->size(); }
+void Pool::Methods::close() const { RelayOf(pool_)->close(); }
+void Pool::Methods::terminate() const { RelayOf(pool_)->terminate(); }
+bool Pool::Methods::join(absl::Duration timeout) const { return RelayOf(pool_)->join(timeout); }
+
+absl::StatusOr<std::uint64_t> Pool::Methods::TrySize() const {
+  return Try([&] { return size(); });
+}
+absl::Status Pool::Methods::TryClose() const {
+  return Try([&] { close(); });
+}
+absl::Status Pool::Methods::TryTerminate() const {
+  return Try([&] { terminate(); });
+}
+absl::Status Pool::Methods::TryJoin(absl::Duration timeout) const {
+  return Try([&] {
+    if (!join(timeout)) throw DeadlineExceeded::After(timeout, "the pool still has calls");
+  });
 }
 
 }  // namespace remoteobj

@@ -47,7 +47,6 @@
 #include "remoteobj/except/generator.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/except/try.h"
-#include "remoteobj/manager/internal/serving.h"
 #include "remoteobj/manager/shared_proxy.h"
 #include "remoteobj/process/options.h"
 #include "remoteobj/proxy/describe.h"
@@ -81,19 +80,6 @@ struct PoolTask {
     return std::invoke(function, arguments...);
   }
   F function;
-};
-
-// The processes of a pool, in the process that made it. The destructor ends them.
-class PoolWorkers {
- public:
-  PoolWorkers(RelayProxy relay, std::string secret, int count, ProcessOptions options);
-  ~PoolWorkers();
-  PoolWorkers(const PoolWorkers&) = delete;
-  PoolWorkers& operator=(const PoolWorkers&) = delete;
-
- private:
-  class Impl;
-  const std::unique_ptr<Impl> impl_;
 };
 
 // The results of a function for many inputs. Empty if it returns void.
@@ -170,8 +156,8 @@ class Pool final : public SharedProxyBase {
   // a NewServingSecret().
   static AnyValue Arguments(int processes, const std::string& secret);
   // Refers to no pool, until another proxy is assigned to it.
-  Pool() = default;
-  explicit Pool(const Reference& reference) : SharedProxyBase(reference, Type()) {}
+  Pool();
+  explicit Pool(const Reference& reference);
 
   class Methods {
    public:
@@ -247,33 +233,21 @@ class Pool final : public SharedProxyBase {
     }
 
     // The number of processes.
-    std::uint64_t size() const { return pool_.relay()->size(); }
+    std::uint64_t size() const;
     // The pool takes no more calls. Pending calls are evaluated.
-    void close() const { pool_.relay()->close(); }
+    void close() const;
     // Pending calls fail. The processes end when the call that they evaluate returns, or with the
     // pool.
-    void terminate() const { pool_.relay()->terminate(); }
+    void terminate() const;
     // Waits until all calls are done. Returns false at the time-out. Throws std::logic_error unless
     // the pool is closed.
-    bool join(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return pool_.relay()->join(timeout);
-    }
+    bool join(absl::Duration timeout = absl::InfiniteDuration()) const;
 
     // The same, with a status; of join() DeadlineExceeded at the time-out. Never throw.
-    absl::StatusOr<std::uint64_t> TrySize() const {
-      return Try([&] { return size(); });
-    }
-    absl::Status TryClose() const {
-      return Try([&] { close(); });
-    }
-    absl::Status TryTerminate() const {
-      return Try([&] { terminate(); });
-    }
-    absl::Status TryJoin(absl::Duration timeout = absl::InfiniteDuration()) const {
-      return Try([&] {
-        if (!join(timeout)) throw DeadlineExceeded::After(timeout, "the pool still has calls");
-      });
-    }
+    absl::StatusOr<std::uint64_t> TrySize() const;
+    absl::Status TryClose() const;
+    absl::Status TryTerminate() const;
+    absl::Status TryJoin(absl::Duration timeout = absl::InfiniteDuration()) const;
 
     const Methods* operator->() const { return this; }
 
@@ -318,9 +292,6 @@ class Pool final : public SharedProxyBase {
 
  private:
   friend class Manager;
-  manager_internal::RelayProxy relay() const {
-    return manager_internal::RelayProxy({referent()}, Type());
-  }
   // Functions are passed to the processes by it, signed.
   std::shared_ptr<proxy_internal::Session> session() const;
   // Starts the processes. They end with the last copy of this.
@@ -359,14 +330,9 @@ class Pool final : public SharedProxyBase {
     }
   }
 
-  // Shared by copies in this process. Guarded by ForkSafeMutex<State>().
-  struct State {
-    // Known to the process that has made the pool; others ask the manager for it.
-    std::string identity;
-    std::shared_ptr<proxy_internal::Session> session;
-    std::unique_ptr<manager_internal::PoolWorkers> workers;
-  };
-  std::shared_ptr<State> state_ = std::make_shared<State>();
+  // Shared by copies in this process.
+  struct State;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace remoteobj

@@ -28,8 +28,6 @@
 
 #include "remoteobj/except/generator.h"
 #include "remoteobj/manager/server/stream_object.h"
-#include "remoteobj/proxy/future.h"
-#include "remoteobj/proxy/proxy.h"
 #include "remoteobj/transport/wire/any_value.h"
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/references.h"
@@ -57,14 +55,26 @@ class SourceOf final : public StreamSource {
   std::optional<typename Generator<T>::iterator> at_;
 };
 
-// The next portion is requested while this one is used.
+// Receives a stream's values, in portions. The next portion is requested while one is used.
+class StreamReader {
+ public:
+  explicit StreamReader(const Reference& stream);
+  ~StreamReader();
+  StreamReader(StreamReader&&) noexcept;
+
+  // Waits for a portion. Returns nothing at the end. Throws what the coroutine threw.
+  std::vector<AnyValue> Next();
+
+ private:
+  struct Requested;
+  std::unique_ptr<Requested> requested_;
+};
+
 template <typename T>
-Generator<T> ValuesOf(Proxy<StreamObject> stream) {
-  Future<std::vector<AnyValue>> next = stream->next.Async();
+Generator<T> ValuesOf(StreamReader stream) {
   for (;;) {
-    const std::vector<AnyValue> values = next.Get();
+    const std::vector<AnyValue> values = stream.Next();
     if (values.empty()) co_return;
-    next = stream->next.Async();
     for (const AnyValue& value : values) co_yield value.As<T>();
   }
 }
@@ -81,7 +91,7 @@ struct Codec<Generator<T>> {
   }
   static Generator<T> Decode(const ValueReader& in) {
     return manager_internal::ValuesOf<T>(
-        Proxy<manager_internal::StreamObject>(Codec<Reference>::Decode(in)));
+        manager_internal::StreamReader(Codec<Reference>::Decode(in)));
   }
 };
 

@@ -22,6 +22,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/manager/dict.h"
+#include "remoteobj/manager/internal/pool_workers.h"
 #include "remoteobj/manager/internal/relay_messages.h"
 #include "remoteobj/manager/internal/serving.h"
 #include "remoteobj/manager/manager.h"
