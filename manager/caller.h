@@ -29,7 +29,8 @@ struct Caller {
   std::string address = {};
   // The name of its key, if that is one of ManagerOptions::keys; otherwise empty.
   std::string key = {};
-  // The names in its certificate, if that was verified: TlsOptions::verify_clients.
+  // The names in its certificate, as CertificatePolicy (policy.h) has them, if that was verified:
+  // TlsOptions::verify_clients.
   std::vector<std::string> certificate_names = {};
 };
 

@@ -81,6 +81,13 @@ std::map<std::int64_t, Policy> PoliciesOf(const std::vector<UserPolicy>& users) 
   return policies;
 }
 
+void CheckName(const CertificatePolicy& policy) {
+  const auto has = [&](std::string_view kind) { return policy.name.starts_with(kind); };
+  if (policy.name == "*" || has("dns:") || has("uri:") || has("email:") || has("cn:")) return;
+  throw std::invalid_argument(absl::StrCat("ManagerOptions::certificates: \"", policy.name,
+                                           "\" does not begin with dns:, uri:, email: or cn:"));
+}
+
 // The server, in the process and on the thread that serves.
 class Serving {
  public:
@@ -180,6 +187,10 @@ class Manager::Impl {
       if (key.name.empty() || key.key.empty()) {
         throw std::invalid_argument("ManagerOptions::keys: each key has a name");
       }
+      if (key.name.starts_with("uid ") || key.name.starts_with("certificate ")) {
+        throw std::invalid_argument(
+            absl::StrCat("ManagerOptions::keys: \"", key.name, "\" names clients without a key"));
+      }
       transport_internal::CheckKey(address_, key.key);
     }
     if (!options_.certificates.empty() &&
@@ -188,6 +199,7 @@ class Manager::Impl {
       throw std::invalid_argument(
           "ManagerOptions::certificates needs ManagerOptions::tls with TlsOptions::verify_clients");
     }
+    for (const CertificatePolicy& policy : options_.certificates) CheckName(policy);
     manager_internal::AddBuiltInTypes(registry_);
   }
   ~Impl() {

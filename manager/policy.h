@@ -9,6 +9,11 @@
 //   manager.Publish("jobs", jobs);
 //   manager.Publish("audit", log, {.allow = {"dashboard"}});           // and no other key
 //
+// A client that no policy fits may do everything. By TLS, a last policy for "*" fits the others:
+//
+//   .certificates = {{.name = "dns:admin.example", .policy = {.everything = true}},
+//                    {.name = "*", .policy = ReadOnly()}}
+//
 // A restricted client may use the objects that it was given: by a name that it may get, or in the
 // result of a call that it may make. The number of another object is of no use to it. All
 // connections with one key share the objects that they were given.
@@ -36,6 +41,8 @@
 namespace remoteobj {
 
 struct Policy {
+  // No restrictions, whatever the other members say: for a client that a later policy would fit.
+  bool everything = false;
   // Everything is const: const methods and reads only. get() of a Queue is no const method, since
   // it takes the item. Objects of other clients and pools can't be called.
   bool read_only = false;
@@ -46,7 +53,7 @@ struct Policy {
   // The members that it may use, of any class: "size", "put". Empty: all of them.
   std::vector<std::string> members = {};
 };
-REMOTEOBJ_DESCRIBE(Policy, read_only, create, names, members)
+REMOTEOBJ_DESCRIBE(Policy, everything, read_only, create, names, members)
 
 inline Policy ReadOnly(std::vector<std::string> names = {}) {
   return {.read_only = true, .names = std::move(names)};
@@ -54,7 +61,8 @@ inline Policy ReadOnly(std::vector<std::string> names = {}) {
 
 // A further key of a manager. Clients that have it are restricted.
 struct RestrictedKey {
-  std::string name = {};  // Not empty.
+  // Not empty, and not "uid ..." or "certificate ...", which PublishOptions::allow has for others.
+  std::string name = {};
   std::string key = {};
   Policy policy = {};
 };
@@ -69,11 +77,11 @@ struct UserPolicy {
 REMOTEOBJ_DESCRIBE(UserPolicy, uid, policy)
 
 // For clients by TLS whose certificate has that name, if they have no restricted key. If several
-// policies fit a client, the first one applies. A client that none fits, and that has the manager's
-// key, may do everything.
+// policies fit a client, the first one applies.
 struct CertificatePolicy {
-  // A host name, an URI or an address of mail among the certificate's alternative names, or its
-  // common name, in lower case. No wildcards.
+  // The kind of the name and the name: "dns:camera.example", "uri:spiffe://example/camera" or
+  // "email:ops@example", which are among the certificate's alternative names, or "cn:camera", its
+  // common name. In lower case, as a whole. "*" fits every certificate.
   std::string name = {};
   Policy policy = {};
 };
@@ -81,8 +89,9 @@ REMOTEOBJ_DESCRIBE(CertificatePolicy, name, policy)
 
 struct PublishOptions {
   // The names of the restricted keys whose clients may get it, in place of what their policies say
-  // of names; "uid 1000" and "certificate camera.example" name clients by their user and their
-  // certificate. Empty: as the policies say. Clients without restrictions may always get it.
+  // of names; "uid 1000" and "certificate dns:camera.example" name clients by the policies of their
+  // user and their certificate. Empty: as the policies say. Clients without restrictions may always
+  // get it.
   std::vector<std::string> allow = {};
 };
 

@@ -22,6 +22,11 @@ std::string AccountName(const ClientInfo& info) {
   return transport_internal::NetworkOf(info.address.substr(0, info.address.rfind(':')));
 }
 
+// Null without restrictions.
+std::shared_ptr<Rights> NewRights(std::string name, const Policy& policy) {
+  return policy.everything ? nullptr : std::make_shared<Rights>(std::move(name), policy);
+}
+
 }  // namespace
 
 Sessions::Sessions(const Quotas& quotas, const std::map<std::string, Policy>& keys,
@@ -29,15 +34,14 @@ Sessions::Sessions(const Quotas& quotas, const std::map<std::string, Policy>& ke
                    const std::vector<CertificatePolicy>& certificates)
     : quotas_(quotas) {
   for (const auto& [name, policy] : keys) {
-    rights_of_keys_.emplace(name, std::make_shared<Rights>(name, policy));
+    rights_of_keys_.emplace(name, NewRights(name, policy));
   }
   for (const auto& [uid, policy] : users) {
-    rights_of_users_.emplace(uid, std::make_shared<Rights>(absl::StrCat("uid ", uid), policy));
+    rights_of_users_.emplace(uid, NewRights(absl::StrCat("uid ", uid), policy));
   }
   for (const auto& [name, policy] : certificates) {
-    rights_of_certificates_.emplace_back(
-        absl::AsciiStrToLower(name),
-        std::make_shared<Rights>(absl::StrCat("certificate ", name), policy));
+    rights_of_certificates_.emplace_back(absl::AsciiStrToLower(name),
+                                         NewRights(absl::StrCat("certificate ", name), policy));
   }
 }
 
@@ -86,9 +90,8 @@ std::shared_ptr<Rights> Sessions::RightsOf(const ClientInfo& info) const {
   const auto of_user = rights_of_users_.find(info.uid);
   if (of_user != rights_of_users_.end()) return of_user->second;
   for (const auto& [name, rights] : rights_of_certificates_) {
-    if (std::ranges::find(info.certificate_names, name) != info.certificate_names.end()) {
-      return rights;
-    }
+    const auto& names = info.certificate_names;
+    if (name == "*" || std::ranges::find(names, name) != names.end()) return rights;
   }
   return nullptr;
 }

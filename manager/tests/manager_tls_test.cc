@@ -114,12 +114,12 @@ TEST(ManagerTlsTest, ACertificateRestrictsItsClients) {
     return Manager::Connect(manager.address(), Trusting({.certificate = Pem("client"),
                                                          .private_key = Pem("client_key")}));
   };
-  Manager manager("tcp:127.0.0.1:0", with("client.remoteobj.test"));
+  Manager manager("tcp:127.0.0.1:0", with("dns:client.remoteobj.test"));
   manager.Start();
   manager.Publish("value", manager.Value<int>(1));
   manager.Publish("secret", manager.Value<int>(2), {.allow = {"another"}});
   manager.Publish("shared", manager.Value<int>(3),
-                  {.allow = {"certificate client.remoteobj.test"}});
+                  {.allow = {"certificate dns:client.remoteobj.test"}});
   Manager there = client(manager);
   auto value = there.Get<Value<int>>("value");
   EXPECT_EQ(*value, 1);
@@ -129,24 +129,59 @@ TEST(ManagerTlsTest, ACertificateRestrictsItsClients) {
   EXPECT_EQ(*there.Get<Value<int>>("shared"), 3);
   const auto clients = manager.Inspect().clients;
   EXPECT_TRUE(std::ranges::any_of(clients, [](const ClientInfo& info) {
-    return info.certificate_names == std::vector<std::string>{"client.remoteobj.test"};
+    return info.certificate_names ==
+           std::vector<std::string>{"dns:client.remoteobj.test", "cn:client.remoteobj.test"};
   }));
 
-  // Part of a name is another name.
-  Manager other("tcp:127.0.0.1:0", with("remoteobj.test"));
-  other.Start();
-  Manager free = client(other);
-  free.Value<int>(1) = 2;
+  // Part of a name is another name, and so is a name of another kind.
+  for (const char* const name : {"dns:remoteobj.test", "uri:client.remoteobj.test"}) {
+    Manager other("tcp:127.0.0.1:0", with(name));
+    other.Start();
+    Manager free = client(other);
+    free.Value<int>(1) = 2;
+  }
+}
+
+TEST(ManagerTlsTest, AClientWhoseCertificateFitsNoPolicyHasThatOfTheOthers) {
+  TlsOptions mutual = BothSides();
+  mutual.verify_clients = true;
+  mutual.certificate = Pem("server");
+  mutual.private_key = Pem("server_key");
+  Manager manager(
+      "tcp:127.0.0.1:0",
+      {.authkey = "a key for this test",
+       .tls = NewTls(mutual),
+       .certificates = {{.name = "dns:server.remoteobj.test", .policy = {.everything = true}},
+                        {.name = "*", .policy = ReadOnly()}}});
+  manager.Start();
+  manager.Publish("value", manager.Value<int>(1), {.allow = {"certificate *"}});
+  Manager there =
+      Manager::Connect(manager.address(),
+                       Trusting({.certificate = Pem("client"), .private_key = Pem("client_key")}));
+  auto value = there.Get<Value<int>>("value");
+  EXPECT_EQ(*value, 1);
+  EXPECT_THROW(value = 2, NotAllowed);
+  EXPECT_THROW(there.Value<int>(1), NotAllowed);
 }
 
 TEST(ManagerTlsTest, APolicyForACertificateNeedsVerifiedClients) {
-  const std::vector<CertificatePolicy> policies = {{.name = "client", .policy = ReadOnly()}};
+  const std::vector<CertificatePolicy> policies = {{.name = "dns:client", .policy = ReadOnly()}};
   EXPECT_THROW(Manager("tcp:127.0.0.1:0", {.authkey = "a key for this test",
                                            .tls = NewTls(BothSides()),
                                            .certificates = policies}),
                std::invalid_argument);
   EXPECT_THROW(
       Manager("tcp:127.0.0.1:0", {.authkey = "a key for this test", .certificates = policies}),
+      std::invalid_argument);
+}
+
+TEST(ManagerTlsTest, ANameWithoutAKindIsRefused) {
+  TlsOptions mutual = BothSides();
+  mutual.verify_clients = true;
+  EXPECT_THROW(
+      Manager("tcp:127.0.0.1:0", {.authkey = "a key for this test",
+                                  .tls = NewTls(mutual),
+                                  .certificates = {{.name = "client", .policy = ReadOnly()}}}),
       std::invalid_argument);
 }
 

@@ -317,6 +317,16 @@ TEST_F(RightsTest, AMethodLearnsWhoCalls) {
 
 TEST(RightsOptionsTest, ARestrictedKeyHasAName) {
   EXPECT_THROW(Manager(ManagerOptions{.keys = {{.key = kWorker}}}), std::invalid_argument);
+  // It would get what is published for that user.
+  EXPECT_THROW(Manager(ManagerOptions{.keys = {{.name = "uid 0", .key = kWorker}}}),
+               std::invalid_argument);
+}
+
+TEST(RightsOptionsTest, AShortKeyBesideALongOneIsRefused) {
+  EXPECT_THROW(
+      Manager("tcp:127.0.0.1:0", {.authkey = std::string(32, 'k'),
+                                  .keys = {{.name = "short", .key = std::string(15, 'k')}}}),
+      std::invalid_argument);
 }
 
 }  // namespace

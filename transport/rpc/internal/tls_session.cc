@@ -197,10 +197,12 @@ std::string NameIn(const ASN1_STRING* text) {
   return absl::AsciiStrToLower(name);
 }
 
+// Each after its kind: an authority that lets its clients choose a common name says nothing of who
+// has the host of that name.
 std::vector<std::string> NamesOf(X509* certificate) {
   std::vector<std::string> names;
-  const auto add = [&](const ASN1_STRING* text) {
-    std::string name = NameIn(text);
+  const auto add = [&](const char* kind, const ASN1_STRING* text) {
+    std::string name = absl::StrCat(kind, NameIn(text));
     if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
   };
   const Owned<GENERAL_NAMES> others(static_cast<GENERAL_NAMES*>(
@@ -208,13 +210,13 @@ std::vector<std::string> NamesOf(X509* certificate) {
   for (int i = 0; others != nullptr && i < static_cast<int>(sk_GENERAL_NAME_num(others.get()));
        ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(others.get(), i);
-    if (name->type == GEN_DNS || name->type == GEN_URI || name->type == GEN_EMAIL) {
-      add(name->d.ia5);
-    }
+    if (name->type == GEN_DNS) add("dns:", name->d.ia5);
+    if (name->type == GEN_URI) add("uri:", name->d.ia5);
+    if (name->type == GEN_EMAIL) add("email:", name->d.ia5);
   }
   const auto* const subject = X509_get_subject_name(certificate);
   for (int place = -1; (place = X509_NAME_get_index_by_NID(subject, NID_commonName, place)) >= 0;) {
-    add(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
+    add("cn:", X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
   }
   return names;
 }

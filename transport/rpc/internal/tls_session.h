@@ -67,9 +67,9 @@ class TlsSession {
   // A value that both ends of this connection have, and no other connection (RFC 5705).
   std::string Channel() const;
   std::string CipherSuite() const;
-  // The names in the peer's certificate that this side has verified, in lower case: host names,
-  // URIs and addresses of mail, and the common name. Empty if the peer was not asked for a
-  // certificate. Throws AuthenticationError for a name that is no text.
+  // The names in the peer's certificate that this side has verified, in lower case, each after its
+  // kind: "dns:", "uri:", "email:", and "cn:" for the common name. Empty if the peer was not asked
+  // for a certificate. Throws AuthenticationError for a name that is no text.
   std::vector<std::string> PeerNames() const;
 
  private:
