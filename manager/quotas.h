@@ -46,7 +46,8 @@ struct Quotas {
   std::uint64_t kept = 100'000;
   // Threads that run its calls at the same time, to objects with Run::kOnThread. Further ones wait.
   // A call that a method makes to another object, and waits for, runs on the method's own thread;
-  // with a deadline, or asynchronously, on a further one, which does not count.
+  // with a deadline, or asynchronously, on a further one, which does not count. While a thread waits
+  // for such a call, the manager may have a further thread in its place, up to 1,024.
   // 0: half of ManagerOptions::max_threads.
   std::uint64_t threads = 0;
 };

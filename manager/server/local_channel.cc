@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "remoteobj/manager/server/call.h"
 #include "remoteobj/manager/server/entry.h"
 #include "remoteobj/manager/server/object_server.h"
+#include "remoteobj/manager/server/worker_pool.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/internal/futex.h"
@@ -82,12 +84,16 @@ class LocalCall final : public PendingCall {
   void Finish(ReadOutcome read, Deadline deadline) override {
     if (call_ == nullptr) throw std::logic_error("the outcome of this call was taken already");
     if (!call_->finished()) ServingAll::CheckMayBlock();
+    std::optional<WorkerPool::Blocked> blocked;
     while (!call_->finished()) {
       std::uint32_t its_turn = kItsTurn;
       if (state_->compare_exchange_strong(its_turn, kRunning)) {
+        blocked.reset();
         server_.EvaluateHere(*call_);
         continue;
       }
+      // The calls before this one may wait for the thread that this call has.
+      if (!blocked) blocked.emplace(server_.pool());
       // Wakes now and then to see if the server is being destroyed, since then nothing answers.
       constexpr absl::Duration kLook = absl::Milliseconds(200);
       const Deadline until = std::min({deadline, server_.NextTimeout(), Deadline::After(kLook)});

@@ -141,6 +141,8 @@ class ObjectServer {
   // Evaluates at once. Returns null if the call would have to wait, or to run on another thread.
   std::shared_ptr<Call> TryNow(ClientId client, const RequestReader& request);
 
+  // For a thread that waits for the outcome of a call: WorkerPool::Blocked.
+  WorkerPool& pool() { return pool_; }
   // Evaluates a call whose turn has come (see `turn` of Begin()).
   void EvaluateHere(Call& call);
 

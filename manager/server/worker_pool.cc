@@ -9,6 +9,15 @@
 #include "remoteobj/process/crash_stack.h"
 
 namespace remoteobj::manager_internal {
+namespace {
+
+constinit thread_local WorkerPool* this_pool = nullptr;  // The pool whose thread this is.
+
+std::system_error NoThread(const char* why) {
+  return {std::make_error_code(std::errc::resource_unavailable_try_again), why};
+}
+
+}  // namespace
 
 void WorkerPool::Stop() {
   std::vector<std::thread> threads;
@@ -31,9 +40,8 @@ void WorkerPool::BeginThread() {
   threads_.emplace_back([this] { Work(); });
 }
 
-bool WorkerPool::Queue(std::function<void()> work) {
-  queue_.push_back(std::move(work));
-  if (queue_.size() <= idle_ || threads_.size() >= max_threads_) return true;
+bool WorkerPool::StartThread() {
+  if (queue_.size() <= idle_ || threads_.size() >= max_threads_ + blocked_) return true;
   try {
     threads_.emplace_back([this] { Work(); });
   } catch (const std::system_error&) {
@@ -45,18 +53,21 @@ bool WorkerPool::Queue(std::function<void()> work) {
 void WorkerPool::Run(std::function<void()> work) {
   std::function<void()> refused;  // Destroyed without the lock: it may contain users' objects.
   const absl::MutexLock lock(&mutex_);
-  if (stop_ || Queue(std::move(work))) return;
+  if (stop_) return;
+  queue_.push_back(std::move(work));
+  if (StartThread()) return;
   refused = std::move(queue_.back());
   queue_.pop_back();
-  throw std::system_error(
-      std::make_error_code(std::errc::resource_unavailable_try_again),
+  throw NoThread(
       "the manager can start no further thread (limits of processes, of memory?): the call was not "
       "evaluated");
 }
 
 void WorkerPool::RunSometime(std::function<void()> work) {
   const absl::MutexLock lock(&mutex_);
-  if (!stop_) Queue(std::move(work));
+  if (stop_) return;
+  queue_.push_back(std::move(work));
+  StartThread();
 }
 
 std::size_t WorkerPool::threads() {
@@ -66,9 +77,11 @@ std::size_t WorkerPool::threads() {
 
 void WorkerPool::Work() {
   pthread_setname_np(pthread_self(), "remoteobj-work");
+  this_pool = this;
   const CrashStack stack;
-  const auto ready = [this]()
-                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stop_ || !queue_.empty(); };
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stop_ || (!queue_.empty() && may_work());
+  };
   for (;;) {
     std::function<void()> work;
     {
@@ -82,6 +95,27 @@ void WorkerPool::Work() {
     }
     work();
   }
+}
+
+WorkerPool::Blocked::Blocked(WorkerPool& pool) : pool_(this_pool == &pool ? &pool : nullptr) {
+  if (pool_ == nullptr) return;
+  const absl::MutexLock lock(&pool.mutex_);
+  if (pool.blocked_ == kMostBlocked) {
+    throw NoThread(
+        "too many threads of the manager wait for calls that its objects make to one another");
+  }
+  ++pool.blocked_;
+  if (pool.stop_ || pool.StartThread() || pool.threads_.size() > pool.blocked_) return;
+  --pool.blocked_;
+  throw NoThread(
+      "the manager can start no further thread (limits of processes, of memory?), and all that it "
+      "has wait");
+}
+
+WorkerPool::Blocked::~Blocked() {
+  if (pool_ == nullptr) return;
+  const absl::MutexLock lock(&pool_->mutex_);
+  --pool_->blocked_;
 }
 
 }  // namespace remoteobj::manager_internal

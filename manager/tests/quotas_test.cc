@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cinttypes>
 #include <cstdint>
@@ -280,11 +281,16 @@ class Middle {
  public:
   void hold(Proxy<Slow> other) { other->hold(); }
   int count(Proxy<Slow> other) { return other->count(); }
+  int count_when_released(Proxy<Slow> other) {
+    ++Held();
+    remoteobj_testing::Eventually("it is released", [] { return Released().load(); });
+    return other->count();
+  }
   void get(Queue<int> queue) { queue->get(absl::Seconds(1)); }
   // Calls the last one, which calls the one before it, and so on.
   std::size_t chain(std::vector<Proxy<Middle>> others);
 };
-REMOTEOBJ_DESCRIBE(Middle, hold, count, get, chain)
+REMOTEOBJ_DESCRIBE(Middle, hold, count, count_when_released, get, chain)
 
 std::size_t Middle::chain(std::vector<Proxy<Middle>> others) {
   if (others.empty()) return 0;
@@ -363,6 +369,35 @@ TEST(QuotasTest, ACallOfAnObjectWaitsForItsTurn) {
   int sum = 0;
   for (Future<int>& count : counts) sum += count.Get();
   EXPECT_EQ(sum, 40 * 41 / 2);
+}
+
+// A call that was the next one to its object, and had no thread, waited for those of the calls
+// behind it, which waited for it.
+TEST(QuotasTest, ThreadsThatAllWaitBehindACallWithoutOne) {
+  constexpr int kThreads = 3;
+  Released() = false;
+  Held() = 0;
+  Manager manager({.max_threads = kThreads, .quotas = {.threads = 2 * kThreads}});
+  manager.Register<Slow>("Slow");
+  manager.Register<Middle>("Middle");
+  const Proxy<Slow> slow = manager.Create<Slow>("Slow");
+  std::vector<Proxy<Middle>> callers;
+  std::vector<Future<int>> counts;
+  for (int i = 0; i < kThreads; ++i) {
+    callers.push_back(manager.Create<Middle>("Middle").Timeout(absl::Seconds(60)));
+    counts.push_back(callers.back()->count_when_released.Async(slow));
+  }
+  remoteobj_testing::Eventually("all threads are held", [&] { return Held() == kThreads; });
+  counts.push_back(slow.Timeout(absl::Seconds(60))->count.Async());
+  remoteobj_testing::Eventually("a call waits for a thread", [&] {
+    const auto objects = manager.Inspect().objects;
+    return std::ranges::any_of(
+        objects, [](const auto& one) { return one.type.ends_with("Slow") && one.waiting == 1; });
+  });
+  Released() = true;
+  int sum = 0;
+  for (Future<int>& count : counts) sum += count.Get();
+  EXPECT_EQ(sum, 1 + 2 + 3 + 4);
 }
 
 // They belonged to nobody.
