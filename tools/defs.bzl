@@ -13,6 +13,19 @@ WARNINGS = ["-Wall", "-Wextra"]
 # has the cost.
 HARDENING = ["-D_GLIBCXX_ASSERTIONS"]
 
+# Where the compiler optimises: _FORTIFY_SOURCE needs that. Bazel's own is 1.
+OPTIMIZED_HARDENING = [
+    "-U_FORTIFY_SOURCE",
+    "-D_FORTIFY_SOURCE=2",
+    "-fstack-protector-strong",
+]
+
+def _hardening():
+    return HARDENING + select({
+        "//tools:optimized": OPTIMIZED_HARDENING,
+        "//conditions:default": [],
+    })
+
 def remoteobj_cc_library(name, copts = [], **kwargs):
     """A cc_library whose headers are included as "remoteobj/PACKAGE/HEADER.h".
 
@@ -28,7 +41,7 @@ def remoteobj_cc_library(name, copts = [], **kwargs):
     package = native.package_name()
     cc_library(
         name = name,
-        copts = WARNINGS + HARDENING + copts,
+        copts = WARNINGS + _hardening() + copts,
         include_prefix = "remoteobj/" + package if package else "remoteobj",
         **kwargs
     )
@@ -42,10 +55,11 @@ def remoteobj_cc_test(name, copts = [], size = "small", **kwargs):
         **kwargs
     )
 
-def remoteobj_cc_binary(name, copts = [], **kwargs):
+def remoteobj_cc_binary(name, copts = [], linkopts = [], **kwargs):
     """A cc_binary with the project's flags."""
     cc_binary(
         name = name,
-        copts = WARNINGS + HARDENING + copts,
+        copts = WARNINGS + _hardening() + copts,
+        linkopts = ["-Wl,-z,relro,-z,now"] + linkopts,
         **kwargs
     )
