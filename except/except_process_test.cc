@@ -376,6 +376,25 @@ TEST(ExceptProcessTest, AChildThatKeepsAppendingKeepsNoReader) {
   other.Kill();
 }
 
+// The end was believed only when the log was empty.
+TEST(ExceptProcessTest, AChildThatKeepsAppendingKeepsNoGeneratorFromEnding) {
+  const auto log = std::make_shared<SharedLog>();
+  const Except exc = ExceptAccess::Make({.raises = false}, log);
+  const auto words = exc.Wrap(Words);
+  InAChild([&] { words(3); });
+  const auto flood = [&] {
+    for (;;) log->Append(0, "no record of an Except");
+  };
+  Forked child(flood), other(flood);
+  remoteobj_testing::Eventually(
+      "records are appended", [&] { return log->Backlog() > 100'000; }, absl::Seconds(30));
+  int read = 0;
+  for (const std::string& word : words.result()) EXPECT_EQ(word, std::to_string(read++));
+  EXPECT_EQ(read, 3);
+  child.Kill();
+  other.Kill();
+}
+
 TEST(ExceptProcessTest, AForkWhileOtherThreadsReadAndRecord) {
   const Except exc({.raises = false});
   const LocalExcept local({.raises = false});

@@ -9,9 +9,12 @@
 // one with all processes of its user.
 //
 // A call that exceeds a quota throws QuotaExceeded (remoteobj/transport/errors.h), which names the
-// quota, and has no effect. Other clients are not affected. A connection that exceeds its quota is
-// refused: NotListening, "the server is busy". A request that exceeds `message_bytes` as it arrives
-// ends its connection: ListenerDied, which names the quota.
+// quota, and has no effect, with one exception: a call whose outcome exceeds `message_bytes` was
+// evaluated. An item of a queue, or a lock, then goes to another client; what pop() of a List or a
+// Dict has removed, or a method of a user's type has done, is lost to the caller. Other clients are
+// not affected. A connection that exceeds its quota is refused: NotListening, "the server is busy".
+// A request that exceeds `message_bytes` as it arrives ends its connection: ListenerDied, which
+// names the quota.
 //
 // Calls that a method of a manager's object makes to other objects are charged to the client whose
 // call the method serves.
@@ -35,7 +38,8 @@ struct Quotas {
   // Bytes of the requests of these calls. One call may exceed it if the client has no other.
   std::uint64_t call_bytes = std::uint64_t{256} << 20;
   // Bytes of messages in the manager's memory: requests as they arrive, and outcomes until the
-  // client has read them. The default is the largest message, and half as much for others.
+  // client has read them. 64 KiB of each connection are free. The default is the largest message,
+  // and half as much for others.
   std::uint64_t message_bytes = std::uint64_t{1536} << 20;
   // Objects that exist and that a call of the client has made, for itself or for others. They count
   // until they are destroyed, also after the client has ended.
@@ -46,9 +50,9 @@ struct Quotas {
   std::uint64_t kept = 100'000;
   // Threads that run its calls at the same time, to objects with Run::kOnThread. Further ones wait.
   // A call that a method makes to another object, and waits for, runs on the method's own thread;
-  // with a deadline, or asynchronously, on a further one, which does not count. While a thread waits
-  // for such a call, the manager may have a further thread in its place, up to 1,024.
-  // 0: half of ManagerOptions::max_threads.
+  // with a deadline, or asynchronously, on a further one, which does not count. While a thread
+  // waits for such a call, the manager may have a further thread in its place, up to 1,024. 0: half
+  // of ManagerOptions::max_threads.
   std::uint64_t threads = 0;
 };
 REMOTEOBJ_DESCRIBE(Quotas, connections, calls, call_bytes, message_bytes, objects, names, kept,

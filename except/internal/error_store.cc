@@ -36,11 +36,20 @@ class YieldReader : public ErrorStore::Yields {
   std::optional<std::string> Next(Deadline deadline) final {
     for (int read = 1;; ++read) {
       const std::optional<Result> result = NextResult();
-      if (result && result->id == id_) {
-        ended_ = result->kind == kFinished;
-        if (result->kind == kYield) return std::string(result->packed);
+      if (ended_) {
+        // What is in the log already may continue: a further call of the Wrap. A process that
+        // appends other records without end does not keep this one.
+        const std::uint64_t bytes = result ? kRecord + result->packed.size() : left_;
+        left_ -= std::min(left_, bytes);
       }
-      if (!result && ended_) return std::nullopt;
+      if (result && result->id == id_) {
+        if (result->kind == kFinished && !std::exchange(ended_, true)) left_ = Backlog();
+        if (result->kind == kYield) {
+          ended_ = false;
+          return std::string(result->packed);
+        }
+      }
+      if (ended_ && (!result || left_ == 0)) return std::nullopt;
       // Another process can append other records faster than this one reads.
       constexpr int kMostWithoutCheck = 1000;
       if (result && read % kMostWithoutCheck != 0) continue;
@@ -56,10 +65,15 @@ class YieldReader : public ErrorStore::Yields {
  protected:
   // The next record, of any Wrap or of none (kNoId); empty if there is none yet.
   virtual std::optional<Result> NextResult() = 0;
+  // An upper limit for the bytes of the records that are there now.
+  virtual std::uint64_t Backlog() = 0;
 
  private:
+  static constexpr std::uint64_t kRecord = 16;  // At least, of a record without content.
+
   const std::uint64_t id_;
   bool ended_ = false;
+  std::uint64_t left_ = 0;  // The part of the backlog at the end that is not read yet.
 };
 
 struct LocalErrors;
@@ -146,6 +160,7 @@ class LocalStore final : public ErrorStore {
     Reader(LocalStore& store, std::uint64_t id) : YieldReader(id), store_(store) {}
 
    private:
+    std::uint64_t Backlog() override { return std::numeric_limits<std::uint64_t>::max(); }
     std::optional<Result> NextResult() override {
       const std::scoped_lock lock(Mutex());
       next_ = std::max(next_, store_.first_result_);
@@ -234,14 +249,16 @@ class SharedStore final : public ErrorStore {
 
   class Reader final : public YieldReader {
    public:
-    Reader(SharedLog& log, std::uint64_t id) : YieldReader(id), reader_(log) {}
+    Reader(SharedLog& log, std::uint64_t id) : YieldReader(id), log_(log), reader_(log) {}
 
    private:
+    std::uint64_t Backlog() override { return log_.MemoryBytes().value_or(log_.Backlog()); }
     std::optional<Result> NextResult() override {
       const auto record = reader_.Next();
       return record ? std::optional(ResultIn(*record)) : std::nullopt;
     }
 
+    SharedLog& log_;
     SharedLog::Reader reader_;
   };
 

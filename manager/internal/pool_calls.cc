@@ -7,7 +7,6 @@
 #include <array>
 #include <cerrno>
 #include <limits>
-#include <map>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/wire/internal/access.h"
 #include "remoteobj/transport/wire/internal/heap_message.h"
+#include "remoteobj/transport/wire/internal/message_references.h"
 #include "remoteobj/transport/wire/internal/messages.h"
 
 namespace remoteobj::manager_internal {
@@ -31,49 +31,6 @@ using transport_internal::Word;
 
 // The arguments of the operation as which a signed call travels.
 enum Part : std::size_t { kNumber, kSignature, kRequest, kReferences, kParts };
-
-using References = std::vector<std::shared_ptr<Referent>>;
-
-// Collects the objects that a request refers to.
-class CollectedReferences final : public Attachments {
- public:
-  // Objects of this process are offered by `offers`.
-  CollectedReferences(References& references, Attachments& offers)
-      : references_(references), offers_(offers) {}
-  void Send(std::shared_ptr<Referent> referent) override {
-    references_.push_back(std::move(referent));
-  }
-  std::shared_ptr<Referent> Offer(std::string_view type,
-                                  const std::shared_ptr<Channel>& channel) override {
-    return offers_.Offer(type, channel);
-  }
-
- private:
-  References& references_;
-  Attachments& offers_;
-};
-
-// The objects that a received request refers to.
-class ReceivedReferences final : public Attachments {
- public:
-  explicit ReceivedReferences(const ValueReader& in) {
-    const ListReader list = in.AsList();
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      std::shared_ptr<Referent> referent = Codec<Reference>::Decode(list[i]).referent;
-      const std::uint64_t id = referent->id();
-      references_.emplace(id, std::move(referent));
-    }
-  }
-  std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
-    const auto at = references_.find(id);
-    if (at == references_.end()) throw BadValue("a reference without its object");
-    return at->second;
-  }
-
- private:
-  // The sender chooses the ids: no hash that it could make collide.
-  std::map<std::uint64_t, std::shared_ptr<Referent>> references_;
-};
 
 // Signs one call. A channel may have it written twice; it is signed once.
 class SignedCall {
@@ -97,7 +54,7 @@ class SignedCall {
  private:
   void Sign(Attachments& offers) {
     references_.clear();
-    CollectedReferences collected(references_, offers);
+    transport_internal::CollectedReferences collected(references_, offers);
     const transport_internal::Attaching attaching(request_, collected);
     write_(transport_internal::RequestOn(request_, Deadline::Never()));
     number_ = NewCallNumber();
@@ -109,7 +66,7 @@ class SignedCall {
   const WriteRequest write_;
   bool signed_ = false;
   HeapMessage request_;
-  References references_;
+  transport_internal::References references_;
   std::uint64_t number_ = 0;
   Mac signature_ = {};
 };
@@ -251,7 +208,12 @@ void EvaluateSigned(const RequestReader& request, std::string_view pool, UsedNum
     throw BadValue("a pool evaluates only calls that a process of its own program has made to it");
   }
   // They are not signed: a list that can't be read must not use the number.
-  ReceivedReferences references(parts[kReferences]);
+  transport_internal::SentReferences references;
+  const ValueReader sent = parts[kReferences];
+  const ListReader list = sent.AsList();
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    references.Send(Codec<Reference>::Decode(list[i]).referent);
+  }
   UseNumber(used, number);
   transport_internal::In in(message.data(), message.size());
   in.attachments = &references;

@@ -28,32 +28,13 @@
 #include "remoteobj/transport/rpc/internal/crypto.h"
 #include "remoteobj/transport/rpc/internal/rpc_client.h"
 #include "remoteobj/transport/wire/internal/access.h"
+#include "remoteobj/transport/wire/internal/message_references.h"
 #include "remoteobj/transport/wire/message.h"
 
 namespace remoteobj::manager_internal {
 namespace {
 
 using transport_internal::RpcClient;
-
-// The references of a call that is evaluated here, and of its outcome.
-class RelayAttachments final : public Attachments {
- public:
-  void Send(std::shared_ptr<Referent> referent) override {
-    const std::uint64_t id = referent->id();
-    sent_.emplace(id, std::move(referent));
-  }
-  std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
-    const auto at = sent_.find(id);
-    if (at == sent_.end()) {
-      throw BadValue("a reference to an object that the message does not contain");
-    }
-    return at->second;
-  }
-
- private:
-  // The callers choose the ids: no hash that they could make collide.
-  std::map<std::uint64_t, std::shared_ptr<Referent>> sent_;
-};
 
 struct Answer {
   AnswerKind kind = AnswerKind::kValue;
@@ -66,7 +47,8 @@ Answer CurrentErrorAsAnswer() {
 }
 
 Answer Evaluate(const RelayedCall& call, Channel& channel) {
-  RelayAttachments attachments;
+  // Those of the call and of its outcome.
+  transport_internal::SentReferences attachments;
   const auto write = [&](RequestWriter request) {
     transport_internal::Access::OutOf(request).SetAttachments(&attachments);
     const std::vector<RelayedOperation>& operations = call.operations;

@@ -52,6 +52,12 @@ bool Call::finished() {
   return finished_;
 }
 
+void Call::Sent() {
+  request_ = nullptr;
+  bytes_ = Charge();
+  outcome_.reset();
+}
+
 void Call::Received() {
   give_back_.clear();
   giving_.clear();

@@ -43,11 +43,13 @@ class Call final : public std::enable_shared_from_this<Call> {
 
   bool finished();
   // REQUIRES: finished, as do references() and Received().
-  HeapMessage& outcome() { return outcome_; }
+  HeapMessage& outcome() { return *outcome_; }
   // The objects that the outcome refers to.
   const std::vector<std::shared_ptr<Referent>>& references() const { return references_; }
   // Returns true if the outcome hands something over, which is taken back if it is not received.
   bool hands_over() const { return !give_back_.empty(); }
+  // The outcome is not needed any more: frees it, and the request.
+  void Sent();
   // The client has the outcome, and with it what was handed over.
   void Received();
   // Replaces the outcome by the current exception, and takes back what it would hand over.
@@ -77,7 +79,7 @@ class Call final : public std::enable_shared_from_this<Call> {
   Place place_ = Place::kUnderLock;
   std::optional<Deadline> begun_;  // When it first waited.
   std::unique_ptr<HeapMessage> request_;
-  HeapMessage outcome_;
+  std::optional<HeapMessage> outcome_{std::in_place};  // Empty after Sent().
   std::vector<std::shared_ptr<Referent>> references_;
   std::vector<std::function<void()>> give_back_;
   // The other objects of a batch to which functions of give_back_ belong.

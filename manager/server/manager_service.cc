@@ -25,6 +25,7 @@ class Answer final : public RpcAnswer {
   const std::vector<std::shared_ptr<Referent>>& references() override {
     return call_->references();
   }
+  void Sent() override { call_->Sent(); }
   bool hands_over() override { return call_->hands_over(); }
   void Received() override { call_->Received(); }
   void Refuse() override { call_->Refuse(); }

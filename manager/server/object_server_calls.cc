@@ -21,7 +21,7 @@ using transport_internal::In;
 using transport_internal::RequestIn;
 
 std::shared_ptr<Call> ObjectServer::Failed(std::shared_ptr<Call> call) {
-  Access::Outcome(call->outcome_).Error(CaptureCurrentException());
+  Access::Outcome(*call->outcome_).Error(CaptureCurrentException());
   call->done_ = nullptr;
   call->finished_ = true;
   return call;

@@ -165,11 +165,11 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
   call.may_wait_ = may_wait;
   call.thread_ = request.thread();
   const transport_internal::Uninterrupted uninterrupted;
-  call.outcome_.LimitTo(max_outcome_bytes_);
-  OutcomeWriter outcome = Access::Outcome(call.outcome_);
+  call.outcome_->LimitTo(max_outcome_bytes_);
+  OutcomeWriter outcome = Access::Outcome(*call.outcome_);
   call.references_.clear();
   ServerAttachments attachments(*this, call.session_.get(), call.entry_, call.references_);
-  const transport_internal::Attaching attaching(call.outcome_, attachments);
+  const transport_internal::Attaching attaching(*call.outcome_, attachments);
   Access::InOf(request).attachments = &attachments;
   try {
     EvaluateRequest(call, request, outcome);
@@ -180,7 +180,7 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
   } catch (...) {
     outcome.Error(CaptureCurrentException());
   }
-  if (call.outcome_.used() == 0) outcome.Value().Null();
+  if (call.outcome_->used() == 0) outcome.Value().Null();
   if (call.session_ != nullptr && call.session_->rights != nullptr) {
     const bool made = call.entry_->id() == 0 && request.size() != 0 && request.chains() == 1 &&
                       request[0].name() == proxy_internal::MemberName<&Root::create>();

@@ -3,6 +3,7 @@
 // Objects of clients that the manager's objects call, and what those yield.
 #include <signal.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,10 +17,12 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/except/generator.h"
+#include "remoteobj/manager/inspection.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/describe.h"
+#include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/proxy.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/deadline.h"
@@ -233,6 +236,30 @@ TEST_P(CallbackTest, WhereAllWouldWaitItIsAnError) {
   const auto impatient = manager_.Create<Impatient>("Impatient");
   EXPECT_THROW(impatient->Once(proxy_, 1), std::logic_error);
   EXPECT_EQ(radio_->Once(proxy_, 1), 1);
+}
+
+// Each of them took a thread of the manager for good; with 64 of them nobody was served any more.
+TEST_P(CallbackTest, SeventyThatNeverAnswerLeaveThreadsForOthers) {
+  Process hostile([this] {
+    Ear deaf;
+    Proxy<Ear> proxy{deaf};
+    const auto listening = proxy.ListenInBackground();
+    const std::scoped_lock never_answers(proxy);
+    std::vector<Proxy<Radio>> radios;
+    std::vector<Future<int>> calls;
+    for (int i = 0; i < 70; ++i) {
+      radios.push_back(manager_.Create<Radio>("Radio"));
+      calls.push_back(radios.back()->Once.Async(proxy, i));
+    }
+    for (Future<int>& call : calls) call.Get();
+  });
+  Eventually("the threads that the client may have wait", [&] {
+    return std::ranges::count_if(manager_.Inspect().objects, [](const ObjectInfo& object) {
+             return object.type == "remoteobj::Radio" && object.waiting == 1;
+           }) == 32;
+  });
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(manager_.Create<Radio>("Radio")->Say(i), 0);
+  hostile.Kill();
 }
 
 TEST_P(CallbackTest, OfAnotherManager) {

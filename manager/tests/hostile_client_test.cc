@@ -11,7 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
+#include <iostream>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -19,6 +21,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "capnp/capability.h"
 #include "capnp/message.h"
 #include "capnp/rpc-twoparty.h"
 #include "capnp/rpc.capnp.h"
@@ -27,11 +30,15 @@
 #include "kj/async-io.h"
 #include "kj/exception.h"
 #include "remoteobj/manager/manager.h"
+#include "remoteobj/manager/quotas.h"
 #include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
+#include "remoteobj/proxy/future.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/deadline.h"
+#include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/rpc/address.h"
+#include "remoteobj/transport/rpc/internal/client_link.h"
 #include "remoteobj/transport/rpc/internal/hello.h"
 #include "remoteobj/transport/rpc/internal/rpc_messages.h"
 #include "remoteobj/transport/rpc/internal/socket.h"
@@ -80,6 +87,11 @@ class HostileClient {
   // Calls a method without arguments.
   kj::Promise<void> Call(schema::Object::Client object, std::string_view method,
                          std::uint64_t number) {
+    return Send(object, method, number).ignoreResult();
+  }
+  // The call is not finished before its outcome is destroyed.
+  auto Send(schema::Object::Client object, std::string_view method, std::uint64_t number)
+      -> capnp::RemotePromise<schema::Object::CallResult> {
     HeapMessage message;
     const RequestWriter writer = RequestOn(message, Deadline::Never());
     writer.SetThread(1);
@@ -90,7 +102,7 @@ class HostileClient {
     request.setCall(number);
     transport_internal::OwnMessage own(message.words());
     request.setRequest(own.Root<schema::Request>());
-    return request.send().ignoreResult();
+    return request.send();
   }
 
  private:
@@ -223,6 +235,180 @@ TEST(HostileClientTest, OutcomesOfWaitingCallsThatAreNotRead) {
   hostile.Kill();
   // The items that it had been given and had not received came back.
   remoteobj_testing::Eventually("all items are back", [&] { return queue->size() == kItems - 1; });
+}
+
+// They stayed in memory until the call was finished, charged to nobody.
+TEST(HostileClientTest, OutcomesThatAreReadAndNeverFinished) {
+  constexpr std::size_t kItem = 1 << 20;
+  constexpr std::uint64_t kItems = 30;
+  Manager manager("", {.authkey = kKey, .quotas = {.message_bytes = 5 * kItem}});
+  const auto queue = manager.Queue<std::string>();
+  for (std::uint64_t i = 0; i < kItems; ++i) queue->put(std::string(kItem, 'x'));
+  {
+    HostileClient hostile(manager);
+    auto object = hostile.Object(queue.referent()->id());
+    std::vector<capnp::Response<schema::Object::CallResult>> outcomes;
+    std::uint64_t refused = 0;
+    for (std::uint64_t i = 0; i < kItems; ++i) {
+      outcomes.push_back(hostile.Send(object, "get", i).wait(hostile.scope()));
+      if (!outcomes.back().isFailure()) continue;
+      EXPECT_EQ(outcomes.back().getFailure().getKind(), schema::Failure::Kind::QUOTA_EXCEEDED);
+      ++refused;
+    }
+    EXPECT_GE(refused, kItems - 6);
+    EXPECT_EQ(queue->size(), refused);
+    // It has its quota back when it finishes them.
+    outcomes.clear();
+    hostile.Flush();
+    EXPECT_FALSE(hostile.Send(object, "get", kItems).wait(hostile.scope()).isFailure());
+  }
+  remoteobj_testing::Eventually("all items are back", [&] { return queue->size() == kItems; });
+}
+
+// Each was kept beside the item, and charged to nobody, until the client acknowledged it.
+TEST(HostileClientTest, OutcomesThatAreReadAndNeverAcknowledged) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's allocator keeps what is freed";
+#endif
+  // The allocator returns what is freed of this size.
+  constexpr std::size_t kItem = std::size_t{40} << 20;
+  constexpr std::uint64_t kItems = 5;
+  Manager manager("", {.authkey = kKey});
+  const auto queue = manager.Queue<std::string>();
+  for (std::uint64_t i = 0; i < kItems; ++i) queue->put(std::string(kItem, 'x'));
+  HostileClient hostile(manager);
+  auto object = hostile.Object(queue.referent()->id());
+  const std::int64_t before = Memory(manager, "VmRSS");
+  std::vector<schema::Receipt::Client> receipts;
+  for (std::uint64_t i = 0; i < kItems; ++i) {
+    receipts.push_back(
+        hostile.Send(object, "get", i).wait(hostile.scope()).getAnswer().getReceipt());
+  }
+  hostile.Flush();
+  EXPECT_EQ(queue->size(), 0u);
+  EXPECT_LT(Memory(manager, "VmRSS") - before, static_cast<std::int64_t>(2 * kItem));
+  receipts.clear();
+  hostile.Flush();
+  remoteobj_testing::Eventually("all items are back", [&] { return queue->size() == kItems; });
+}
+
+template <typename T>
+concept HashTable = requires(const T& table) { table.bucket_count(); };
+
+// They were searched one by one: with some ten thousand of them, each call took milliseconds.
+TEST(HostileClientTest, CallsWhoseNumbersCollideInAHashTable) {
+  static_assert(!HashTable<decltype(transport_internal::Link::waiting)>);
+  constexpr std::uint64_t kCalls = 3000;
+  // All of these have one bucket in tables of the sizes that libstdc++ chooses.
+  constexpr std::uint64_t kStep = std::uint64_t{1109} * 2357 * 5087 * 10273;
+  Manager manager("", {.authkey = kKey});
+  const auto queue = manager.Queue<int>();
+  HostileClient hostile(manager);
+  auto object = hostile.Object(queue.referent()->id());
+  std::vector<kj::Promise<void>> calls;
+  for (std::uint64_t i = 0; i < kCalls; ++i) {
+    calls.push_back(hostile.Call(object, "get", i * kStep));
+  }
+  hostile.Flush();
+  EXPECT_EQ(manager_internal::Waiting(manager), kCalls);
+  for (std::uint64_t i = 0; i < kCalls; ++i) {
+    auto request = hostile.Session().cancelRequest();
+    request.setCall(i * kStep);
+    calls.push_back(request.send().ignoreResult());
+  }
+  hostile.Flush();
+  AwaitWaiting(manager, 0);
+  queue->put(1);
+  EXPECT_EQ(queue->get(), 1);
+}
+
+// manager/README.md has the figures, for the default quotas.
+TEST(HostileClientTest, WhatAClientCostsThatTakesAllOfItsQuotas) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's allocator takes more memory";
+#endif
+  constexpr std::uint64_t kPart = 16;  // Of the default quotas.
+  constexpr std::int64_t kMiB = 1 << 20;
+  const Quotas whole;
+  const Quotas quotas{.connections = whole.connections / kPart,
+                      .calls = whole.calls / kPart,
+                      .call_bytes = whole.call_bytes / kPart,
+                      .message_bytes = whole.message_bytes / kPart,
+                      .objects = whole.objects / kPart,
+                      .names = whole.names / kPart,
+                      .kept = whole.kept / kPart};
+  Manager manager("", {.authkey = kKey, .quotas = quotas});
+  const auto event = manager.Event();
+  const auto full = manager.Queue<std::string>(1);
+  full->put("full");
+  Process hostile([&] {
+    std::int64_t total = 0;
+    std::int64_t last = Memory(manager, "VmRSS");
+    const auto took = [&](const char* what, std::uint64_t count) {
+      const std::int64_t now = Memory(manager, "VmRSS");
+      std::cout << what << ": " << static_cast<double>(now - last) / static_cast<double>(count)
+                << " bytes each, " << static_cast<std::int64_t>(kPart) * (now - last) / kMiB
+                << " MiB of the default quota\n";
+      total += now - last;
+      last = now;
+    };
+    const auto until_refused = [](auto take) {
+      try {
+        for (;;) take();
+      } catch (const CallError&) {
+      }
+    };
+    std::vector<Event> objects;
+    until_refused([&] { objects.push_back(manager.Event()); });
+    took("objects", quotas.objects);
+    std::uint64_t name = 0;
+    until_refused([&] { manager.Publish(std::to_string(++name), event); });
+    took("names", quotas.names);
+    {
+      HostileClient client(manager);
+      for (bool kept = true; kept;) {
+        auto request = client.Session().keepRequest();
+        request.setId(event.referent()->id());
+        kept = request.send().wait(client.scope()).isKept();
+      }
+    }
+    took("kept", quotas.kept);
+    constexpr std::uint64_t kBallast = 15;
+    std::vector<Future<void>> puts;
+    for (std::uint64_t i = 0; i < kBallast; ++i) {
+      puts.push_back(full->put.Async(std::string(static_cast<std::size_t>(kMiB), 'x')));
+    }
+    AwaitWaiting(manager, kBallast);
+    took("call_bytes", kBallast * static_cast<std::uint64_t>(kMiB));
+    std::vector<Future<bool>> calls;
+    while (calls.size() + kBallast < quotas.calls) calls.push_back(event->wait.Async());
+    AwaitWaiting(manager, quotas.calls);
+    took("calls", quotas.calls);
+    // Messages that are announced, and have nearly come.
+    constexpr std::size_t kArrived = (std::size_t{4} << 20) - 4096;
+    const std::string bytes(kArrived, '\0');
+    std::vector<transport_internal::Socket> messages;
+    until_refused([&] {
+      messages.push_back(HostileClient::Connect(manager));
+      const std::array<std::uint32_t, 2> header = {0, std::uint32_t{64} << 17};
+      const Deadline deadline = Deadline::After(absl::Minutes(1));
+      transport_internal::WriteAll(messages.back().fd(), std::as_bytes(std::span(header)),
+                                   deadline);
+      transport_internal::WriteAll(messages.back().fd(), std::as_bytes(std::span(bytes)), deadline);
+      if (messages.size() * kArrived > quotas.message_bytes) throw NotListening("enough");
+    });
+    Manager::Connect(manager.address(), {.authkey = kKey, .shared_memory = false}).Names();
+    took("message_bytes", quotas.message_bytes);
+    std::vector<Manager> connections;
+    until_refused([&] {
+      connections.push_back(Manager::Connect(manager.address(), {.authkey = kKey}));
+      connections.back().Names();
+    });
+    took("connections", connections.size());
+    std::cout << "in all: " << static_cast<std::int64_t>(kPart) * total / kMiB << " MiB\n";
+    if (total > 250 * kMiB) throw std::runtime_error("a client took " + std::to_string(total));
+  });
+  hostile.Join();
 }
 
 // A number is no right to use its object.

@@ -9,14 +9,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cinttypes>
 #include <cstdint>
-#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -183,6 +182,20 @@ TEST(QuotasTest, AMessageThatIsLargerThanItsQuota) {
   EXPECT_EQ(queue->get().size(), 500'000u);
 }
 
+// Other programs of its machine, with which a client by TCP shares its quotas, had taken all: each
+// of its messages ended its connection.
+TEST(QuotasTest, SmallMessagesOfAClientWhoseNeighboursHaveTakenAll) {
+  Manager manager({.quotas = {.message_bytes = 1}});
+  manager.Publish("queue", manager.Queue<std::string>());
+  const auto there = Manager::Connect(manager.address(), {.shared_memory = false});
+  const auto queue = there.Get<Queue<std::string>>("queue");
+  for (int i = 0; i < 100; ++i) {
+    queue->put(std::string(20'000, 'x'));
+    EXPECT_EQ(queue->get().size(), 20'000u);
+  }
+  EXPECT_THROW(queue->put(std::string(200'000, 'x')), ListenerDied);
+}
+
 // By the socket, and in shared memory, where the client keeps them as long as it likes.
 TEST(QuotasTest, OutcomesThatAreLargerThanTheirQuota) {
   constexpr std::uint64_t kQuota = 8 << 20;
@@ -244,6 +257,45 @@ TEST(QuotasTest, AClientThatConnectsWithoutEnd) {
             }),
             3u);
   EXPECT_EQ(Manager::Connect(manager.address()).Names().size(), 0u);
+}
+
+// The size of the manager's memory of that kind, in bytes.
+std::int64_t Memory(const Manager& manager, const std::string& kind = "VmRSS") {
+  std::ifstream status("/proc/" + std::to_string(manager.pid()) + "/status");
+  for (std::string word; status >> word;) {
+    std::int64_t kibibytes = 0;
+    if (word == kind + ":" && status >> kibibytes) return kibibytes << 10;
+  }
+  return 0;
+}
+
+// The manager mapped 4 GiB for each window that a client had used: there are 124 of a connection.
+TEST(QuotasTest, WindowsOfManyConnectionsLeaveAddressSpaceForOthers) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's allocator takes address space as it likes";
+#endif
+  constexpr int kConnections = 20;
+  constexpr int kThreads = 4;
+  Manager manager;
+  manager.Publish("large", manager.Value<std::string>(std::string(1 << 20, 'x')));
+  const std::int64_t before = Memory(manager, "VmSize");
+  Elsewhere([&] {
+    std::vector<Manager> connections;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kConnections; ++i) {
+      connections.push_back(Manager::Connect(manager.address()));
+      for (int j = 0; j < kThreads; ++j) {
+        threads.emplace_back([value = connections.back().Get<Value<std::string>>("large")] {
+          for (int k = 0; k < 5; ++k) value->set(value->get());
+        });
+      }
+    }
+    for (std::thread& thread : threads) thread.join();
+    const std::int64_t taken = Memory(manager, "VmSize") - before;
+    if (taken > kConnections * (std::int64_t{512} << 20)) {
+      throw std::runtime_error("the manager has mapped " + std::to_string(taken) + " bytes");
+    }
+  });
 }
 
 // Shared with the manager's process, which is a fork.
@@ -484,16 +536,6 @@ TEST(QuotasTest, CallsBeyondTheThreadsOfAClientAreEvaluatedInOrder) {
   std::vector<Future<int>> answers;
   for (int i = 0; i < 1000; ++i) answers.push_back(objects[i % 5]->answer.Async());
   for (Future<int>& answer : answers) EXPECT_EQ(answer.Get(), 42);
-}
-
-// The memory of the manager's process, in bytes.
-std::int64_t Memory(const Manager& manager) {
-  std::ifstream status("/proc/" + std::to_string(manager.pid()) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    std::int64_t kibibytes = 0;
-    if (std::sscanf(line.c_str(), "VmRSS: %" SCNd64, &kibibytes) == 1) return kibibytes << 10;
-  }
-  return 0;
 }
 
 // manager/README.md has the products of these and the quotas.

@@ -10,6 +10,7 @@
 
 #include "capnp/any.h"
 #include "capnp/message.h"
+#include "capnp/rpc.capnp.h"
 #include "gtest/gtest.h"
 #include "kj/async-io.h"
 #include "kj/async.h"
@@ -30,10 +31,14 @@ struct Memory final : MessageMemory {
     taken += bytes;
   }
   void Return(std::size_t bytes) override { taken -= bytes; }
-  void Written(std::size_t bytes) override { written += bytes; }
+  std::size_t Written(std::size_t bytes) override {
+    written += bytes;
+    return std::exchange(outcome, 0);
+  }
   std::size_t limit = std::size_t{1} << 30;
   std::size_t taken = 0;
   std::size_t written = 0;
+  std::size_t outcome = 0;  // The part of `taken` that is for an outcome that is written next.
 };
 
 class BoundedMessageStreamTest : public testing::Test {
@@ -50,6 +55,9 @@ class BoundedMessageStreamTest : public testing::Test {
     written_.wait(io_.waitScope);
     return reader;
   }
+
+  template <typename Fill>
+  void Exchange(Fill fill, bool from_peer);
 
   kj::AsyncIoContext io_ = kj::setupAsyncIo();
   kj::TwoWayPipe pipe_ = io_.provider->newTwoWayPipe();
@@ -169,6 +177,72 @@ TEST_F(BoundedMessageStreamTest, TellsWhatIsWritten) {
   other.readMessage(Limits()).wait(io_.waitScope);
   written.wait(io_.waitScope);
   EXPECT_GE(memory_->written, 800u);
+}
+
+// Sends what `fill` makes of a message of the protocol, and receives it.
+template <typename Fill>
+void BoundedMessageStreamTest::Exchange(Fill fill, bool from_peer) {
+  capnp::MallocMessageBuilder message;
+  fill(message.initRoot<capnp::rpc::Message>());
+  BoundedMessageStream peer(*pipe_.ends[0]);
+  BoundedMessageStream& from = from_peer ? peer : stream_;
+  BoundedMessageStream& to = from_peer ? stream_ : peer;
+  auto written = from.writeMessage(message).eagerlyEvaluate(nullptr);
+  to.readMessage(Limits()).wait(io_.waitScope);
+  written.wait(io_.waitScope);
+}
+
+// The outcome stayed in memory, and was charged to nobody, from when it was read.
+TEST_F(BoundedMessageStreamTest, AnOutcomeWithCapabilitiesIsChargedUntilItsCallIsFinished) {
+  using Message = capnp::rpc::Message::Builder;
+  const auto call = [](Message message) { message.initCall().setQuestionId(7); };
+  const auto finish = [](Message message) { message.initFinish().setQuestionId(7); };
+  const auto answer_with = [](unsigned capabilities) {
+    return [capabilities](Message message) {
+      auto answer = message.initReturn();
+      answer.setAnswerId(7);
+      answer.initResults().initCapTable(capabilities);
+    };
+  };
+  for (int i = 0; i < 2; ++i) {
+    for (const bool finished_first : {false, true}) {
+      Exchange(call, /*from_peer=*/true);
+      const std::size_t of_call = memory_->taken;
+      EXPECT_GT(of_call, 0u);
+      if (finished_first) Exchange(finish, /*from_peer=*/true);
+      memory_->Take(memory_->outcome = 5000);
+      Exchange(answer_with(1), /*from_peer=*/false);
+      EXPECT_EQ(memory_->taken, finished_first ? 0 : of_call + 5000);
+      if (!finished_first) Exchange(finish, /*from_peer=*/true);
+      EXPECT_EQ(memory_->taken, 0u);
+    }
+    // One without capabilities is freed as it is written.
+    Exchange(call, /*from_peer=*/true);
+    const std::size_t of_call = memory_->taken;
+    memory_->Take(memory_->outcome = 5000);
+    Exchange(answer_with(0), /*from_peer=*/false);
+    EXPECT_EQ(memory_->taken, of_call);
+    Exchange(finish, /*from_peer=*/true);
+    EXPECT_EQ(memory_->taken, 0u);
+  }
+}
+
+// Cap'n Proto keeps an entry for each.
+TEST_F(BoundedMessageStreamTest, CallsThatAreNeverFinishedExceedTheQuota) {
+  memory_->limit = 1'000'000;
+  EXPECT_THROW(
+      for (std::uint32_t i = 0; i < 100'000; ++i) {
+        Exchange([i](capnp::rpc::Message::Builder message) { message.initCall().setQuestionId(i); },
+                 /*from_peer=*/true);
+      },
+      kj::Exception);
+}
+
+// It was sent back, however large it was, and charged to nobody.
+TEST_F(BoundedMessageStreamTest, AMessageOfAnUnknownKindIsNotSentBack) {
+  EXPECT_THROW(Exchange([](capnp::rpc::Message::Builder message) { message.initJoin(); },
+                        /*from_peer=*/true),
+               kj::Exception);
 }
 
 TEST_F(BoundedMessageStreamTest, TheEndOfTheConnectionIsNoMessage) {

@@ -7,11 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,6 +53,7 @@
 #include "remoteobj/transport/wire/codec.h"
 #include "remoteobj/transport/wire/internal/access.h"
 #include "remoteobj/transport/wire/internal/messages.h"
+#include "remoteobj/transport/wire/internal/walk_testing.h"
 
 namespace remoteobj::transport_internal {
 namespace {
@@ -354,8 +353,8 @@ struct Memory {
   explicit Memory(const std::vector<int>& descriptors)
       : region(descriptors.at(0), Origin::kStranger), bell(descriptors.at(1)) {}
   void Ring() {
-    const std::uint64_t one = 1;
-    EXPECT_EQ(write(bell.fd(), &one, sizeof one), ssize_t{sizeof one});
+    // One that is full has been rung.
+    [[maybe_unused]] const ssize_t sent = send(bell.fd(), "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
   Region region;
   Socket bell;
@@ -472,7 +471,8 @@ TEST_F(RpcServerTest, WhatAClientHasReceivedDoesNotComeBackWhenItsNextCallIsRefu
   for (const auto& witness : witnesses_) witness->GoOn();
 }
 
-// The client shares the eventfd's O_NONBLOCK. The server slept in its read() for ever.
+// O_NONBLOCK is a flag of the open file. When both shared it, the server slept in its read() for
+// ever.
 TEST_F(RpcServerTest, AClientThatMakesTheBellBlocking) {
   std::vector<int> descriptors;
   const Socket socket = Authenticated(&descriptors);
@@ -486,8 +486,8 @@ TEST_F(RpcServerTest, AClientThatMakesTheBellBlocking) {
     while (!wait.expired()) {
     }
     std::uint64_t count;
-    const iovec part{&count, sizeof count};
-    [[maybe_unused]] const ssize_t drained = preadv2(memory.bell.fd(), &part, 1, -1, RWF_NOWAIT);
+    [[maybe_unused]] const ssize_t drained =
+        recv(memory.bell.fd(), &count, sizeof count, MSG_DONTWAIT);
     AwaitAnswers();
   }
 }
@@ -498,7 +498,9 @@ class HostileListenerTest : public testing::Test {
   HostileListenerTest() {
     listener_.Open();
     EXPECT_TRUE(listener_.Arm());
-    channel_ = AttachPolled(dup(listener_.fd()), bell_.fd());
+    channel_ = AttachPolled(dup(listener_.fd()), bell_[1].fd());
+    // It has both ends, and so can change the flags of the caller's.
+    EXPECT_EQ(fcntl(bell_[1].fd(), F_SETFL, 0), 0);
   }
   void ExpectLate() {
     EXPECT_THROW(channel_->Call(
@@ -510,13 +512,21 @@ class HostileListenerTest : public testing::Test {
   }
 
   PolledListener listener_;
-  Socket bell_{eventfd(0, EFD_CLOEXEC)};
+  // Returns when the bell takes no further byte.
+  void Fill() {
+    const std::array<char, 4096> bytes = {};
+    while (send(bell_[1].fd(), bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+    }
+    while (send(bell_[1].fd(), bytes.data(), 1, MSG_DONTWAIT) > 0) {
+    }
+  }
+
+  std::array<Socket, 2> bell_ = NewBellBetweenPrograms();
   std::shared_ptr<Channel> channel_;
 };
 
 TEST_F(HostileListenerTest, AFullBellBlockedTheCallInSpiteOfItsDeadline) {
-  const std::uint64_t most = 0xfffffffffffffffe;
-  ASSERT_EQ(write(bell_.fd(), &most, sizeof most), ssize_t{sizeof most});
+  Fill();
   ExpectLate();
 }
 
@@ -524,12 +534,11 @@ TEST_F(HostileListenerTest, AFullBellBlockedTheCallInSpiteOfItsDeadline) {
 TEST_F(HostileListenerTest, ABellThatIsFilledBetweenTheLookAndTheWrite) {
   std::atomic<bool> stop{false};
   std::thread attack([&] {
-    std::uint64_t most = 0xfffffffffffffffe;
-    std::uint64_t count;
-    const iovec filled{&most, sizeof most}, drained{&count, sizeof count};
+    std::array<char, 1 << 16> bytes;
     while (!stop) {
-      [[maybe_unused]] const ssize_t in = writev(bell_.fd(), &filled, 1);
-      [[maybe_unused]] const ssize_t out = preadv2(bell_.fd(), &drained, 1, -1, RWF_NOWAIT);
+      Fill();
+      while (recv(bell_[0].fd(), bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+      }
     }
   });
   for (int i = 0; i < 20; ++i) ExpectLate();
@@ -561,8 +570,13 @@ class HostileCallerTest : public testing::Test, protected PolledHandler {
   HostileCallerTest() { listener_.Open(); }
 
   void Took(unsigned) override {}
-  HeapMessage* Evaluate(unsigned, const RequestReader&) override {
+  HeapMessage* Evaluate(unsigned, const RequestReader& request) override {
     ++evaluated_;
+    try {
+      Walk(request);
+    } catch (const BadValue&) {
+      ++bad_;
+    }
     return nullptr;
   }
   void Answered(unsigned, bool) override {}
@@ -574,12 +588,13 @@ class HostileCallerTest : public testing::Test, protected PolledHandler {
 
   PolledListener listener_;
   int evaluated_ = 0;
+  int bad_ = 0;
 };
 
 // They cost the client nothing, and the server 1 GiB each.
 TEST_F(HostileCallerTest, RequestsThatAreHolesAreNotRead) {
-  Socket bell{eventfd(0, EFD_CLOEXEC)};
-  const auto channel = AttachPolled(dup(listener_.fd()), bell.fd());
+  const auto bell = NewBellBetweenPrograms();
+  const auto channel = AttachPolled(dup(listener_.fd()), bell[1].fd());
   Region region(dup(listener_.fd()), Origin::kStranger);
   const auto call = channel->Start(
       [](RequestWriter request) { request.Operations(1).Set(0, OperationKind::kCall, "hello", 0); },
@@ -591,6 +606,44 @@ TEST_F(HostileCallerTest, RequestsThatAreHolesAreNotRead) {
   EXPECT_TRUE(listener_.Poll(*this));
   EXPECT_EQ(evaluated_, 0);
   EXPECT_LE(Blocks(), before + 64);
+  EXPECT_THROW(call->Finish([](const OutcomeReader&) {}, Watchdog()), GoAnotherWay);
+}
+
+// Lists of two whose elements are one and the same list of two, and so on: 4 KB that are 2^40
+// values.
+TEST_F(HostileCallerTest, ARequestInSharedMemoryThatUnfoldsToMoreThanFits) {
+  constexpr int kDepth = 40;
+  const auto bell = NewBellBetweenPrograms();
+  const auto channel = AttachPolled(dup(listener_.fd()), bell[1].fd());
+  Region region(dup(listener_.fd()), Origin::kStranger);
+  const auto call = channel->Start(
+      [](RequestWriter request) {
+        const OperationsWriter operations = request.Operations(1);
+        operations.Set(0, OperationKind::kCall, "put", 0);
+        ListWriter list = operations.Arguments(0, 2);
+        for (int i = 0; i < kDepth; ++i) list = list[0].List(2);
+      },
+      Watchdog());
+  // A list is a tag (of two structs, of two words of data and a pointer) and its elements.
+  constexpr Word kTag = Word{2} << 2 | Word{2} << 32 | Word{1} << 48;
+  int lists = 0;
+  for (unsigned slot = 0; slot < kSlots; ++slot) {
+    RequestSlot& request = region.slot(slot).request;
+    const std::uint32_t size = request.size.load();
+    ASSERT_LE(size, kSlotWords);
+    for (std::uint32_t at = 0; at + 6 < size; ++at) {
+      Word* const list = &request.words[at];
+      if (list[0] != kTag || list[3] == 0) continue;
+      std::copy_n(list + 1, 3, list + 4);
+      list[6] -= 3 << 2;  // An offset from there.
+      ++lists;
+      at += 6;
+    }
+  }
+  EXPECT_EQ(lists, kDepth);
+  EXPECT_TRUE(listener_.Poll(*this));
+  EXPECT_EQ(evaluated_, 1);
+  EXPECT_EQ(bad_, 1);
   EXPECT_THROW(call->Finish([](const OutcomeReader&) {}, Watchdog()), GoAnotherWay);
 }
 
@@ -648,14 +701,15 @@ TEST(RpcConnectionTest, AnImposterLeftDescriptorsWithAClient) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
-// More bells than an eventfd counts.
+// More of it than its bell holds, and more than the server reads at once.
 TEST_F(RpcServerTest, AClientThatRingsWithoutEnd) {
   std::vector<int> descriptors;
   const Socket socket = Authenticated(&descriptors);
   const Memory memory(descriptors);
-  const std::uint64_t most = 0xfffffffffffffffe;
+  const std::array<char, 1 << 16> bytes = {};
   for (int i = 0; i < 10'000; ++i) {
-    [[maybe_unused]] const ssize_t written = write(memory.bell.fd(), &most, sizeof most);
+    [[maybe_unused]] const ssize_t sent =
+        send(memory.bell.fd(), bytes.data(), bytes.size(), MSG_DONTWAIT);
   }
   AwaitAnswers();
 }

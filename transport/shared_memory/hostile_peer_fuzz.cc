@@ -2,19 +2,24 @@
 //
 // The memory of a channel between programs that need not trust each other: calls, any words written
 // over slots and header at any moment, polls and reads of outcomes. Each operation returns or
-// throws an error of the channel, whichever side the words are from.
+// throws an error of the channel, whichever side the words are from. A second thread changes words
+// and puts them back while an operation reads them.
 //
 // The input is a list of steps, each of a few bytes; see Step().
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -22,7 +27,6 @@
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/internal/own_descriptor.h"
 #include "remoteobj/transport/shared_memory/internal/polled_channel.h"
 #include "remoteobj/transport/shared_memory/internal/region.h"
 #include "remoteobj/transport/wire/internal/access.h"
@@ -57,13 +61,54 @@ class Handler final : public PolledHandler {
   HeapMessage outcome_;
 };
 
+// Writes words, and what was there before, in turn, until it is destroyed.
+class Changer {
+ public:
+  struct Change {
+    std::uint32_t* at;
+    std::uint32_t to;
+  };
+
+  explicit Changer(std::vector<Change> changes)
+      : changes_(std::move(changes)), thread_([this] { Run(); }) {}
+  ~Changer() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  void Run() {
+    while (!stop_) {
+      for (const Change& change : changes_) {
+        const std::atomic_ref<std::uint32_t> word(*change.at);
+        word.store(word.exchange(change.to));
+      }
+    }
+  }
+
+  const std::vector<Change> changes_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+struct Bell {
+  Bell() {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) std::abort();
+  }
+  ~Bell() {
+    for (const int end : ends) close(end);
+  }
+  Bell(const Bell&) = delete;
+  Bell& operator=(const Bell&) = delete;
+  int ends[2];
+};
+
 class Fuzz {
  public:
   explicit Fuzz(std::span<const std::uint8_t> input)
       : input_(input),
         region_(dup(listener_.fd()), Origin::kStranger),
-        bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        channel_(AttachPolled(dup(listener_.fd()), bell_.get())) {
+        channel_(AttachPolled(dup(listener_.fd()), bell_.ends[1])) {
     listener_.Open();
   }
 
@@ -91,6 +136,7 @@ class Fuzz {
         return;
       }
       case 2:
+        if (what > 128) return Change();
         return Spoil(reinterpret_cast<std::byte*>(&region_.header()), sizeof(Header));
       case 3:
       case 4:
@@ -114,6 +160,23 @@ class Fuzz {
     }
   }
 
+  // Changes some words of header and slots until the next such step.
+  void Change() {
+    changer_.reset();
+    std::vector<Changer::Change> changes;
+    for (std::size_t i = 1 + input_.Below(4); i > 0; --i) {
+      const std::size_t slot = input_.Below(kSlots + 1);
+      std::byte* const memory = slot == kSlots ? reinterpret_cast<std::byte*>(&region_.header())
+                                               : reinterpret_cast<std::byte*>(&region_.slot(slot));
+      const std::size_t size = slot == kSlots ? sizeof(Header) : sizeof(Slot);
+      const std::size_t at = input_.Byte() * sizeof(std::uint32_t);
+      const auto word = static_cast<std::uint32_t>(input_.Word());
+      if (at + sizeof word > size) continue;
+      changes.push_back({reinterpret_cast<std::uint32_t*>(memory + at), word});
+    }
+    if (!changes.empty()) changer_ = std::make_unique<Changer>(std::move(changes));
+  }
+
   // Words of it, of which the first few bytes are the more interesting ones.
   void Spoil(std::byte* memory, std::size_t size) {
     const std::size_t at = input_.Byte() * sizeof(std::uint32_t);
@@ -125,9 +188,10 @@ class Fuzz {
   Handler handler_;
   PolledListener listener_;
   Region region_;
-  OwnDescriptor bell_;
+  const Bell bell_;
   std::shared_ptr<Channel> channel_;
   std::vector<std::unique_ptr<PendingCall>> calls_;
+  std::unique_ptr<Changer> changer_;  // Destroyed first: it writes into the region.
 };
 
 }  // namespace

@@ -27,7 +27,6 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
@@ -35,6 +34,7 @@
 
 #include "remoteobj/transport/internal/futex.h"
 #include "remoteobj/transport/internal/own_descriptor.h"
+#include "remoteobj/transport/shared_memory/internal/file_memory.h"
 #include "remoteobj/transport/shared_memory/internal/shared_log_layout.h"
 
 namespace remoteobj {
@@ -116,14 +116,8 @@ std::uint64_t SharedLog::TailOf(unsigned lane) const {
   return std::min(header_->lanes[lane].tail.load(std::memory_order_acquire), lane_bytes_);
 }
 
-// The memory of the file, an upper limit for the bytes of the records that are there now: other
-// processes raise it only by memory that they take. Empty if this process has closed the
-// descriptor.
 std::optional<std::uint64_t> SharedLog::MemoryBytes() const {
-  constexpr std::uint64_t kBlock = 512;
-  struct stat status{};
-  if (!memory_fd_.IsOurs() || fstat(memory_fd_.get(), &status) != 0) return std::nullopt;
-  return static_cast<std::uint64_t>(status.st_blocks) * kBlock;
+  return memory_fd_.IsOurs() ? transport_internal::FileMemory(memory_fd_.get()) : std::nullopt;
 }
 
 void* SharedLog::extra() const { return reinterpret_cast<char*>(header_) + kExtraOffset; }

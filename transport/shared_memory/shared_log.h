@@ -84,6 +84,10 @@ class SharedLog {
 
   // Bytes that were appended and that no consuming reader has taken yet.
   std::uint64_t Backlog() const;
+  // The memory of the log: an upper limit for the bytes of the records that are there now, which
+  // other processes raise only by memory that they take. Empty if this process has closed the
+  // descriptor.
+  std::optional<std::uint64_t> MemoryBytes() const;
   // Waits until Backlog() is at most `bytes`, at most for `timeout`. Returns whether it is. May
   // return early.
   bool WaitForRoom(std::uint64_t bytes, absl::Duration timeout);
@@ -111,7 +115,6 @@ class SharedLog {
   void Map();
   std::uint64_t OffsetOf(unsigned lane) const;
   std::uint64_t TailOf(unsigned lane) const;
-  std::optional<std::uint64_t> MemoryBytes() const;
   int TakeLane(std::uint64_t bytes, Lane** lane, std::uint64_t* offset) noexcept;
   void WakeReaders() noexcept;
   int WriteAt(std::uint64_t offset, const iovec* parts, std::size_t count) noexcept;

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <system_error>
 
 #include "remoteobj/testing/fuzz_input.h"
 #include "remoteobj/transport/shared_memory/shared_log.h"
@@ -44,7 +45,11 @@ class Fuzz {
     switch (what % 6) {
       case 0:
         // An owner that lives, and which a hostile child may name, is waited for 5 seconds.
-        if (!spoilt_) log.Append(what, std::string(input_.Byte() * std::size_t{16}, 'x'));
+        if (spoilt_) return;
+        try {
+          log.Append(what, std::string(input_.Byte() * std::size_t{16}, 'x'));
+        } catch (const std::system_error&) {  // It is larger than max_record.
+        }
         return;
       case 1: {
         // A word of the header: counters, owners and tails of lanes.

@@ -8,6 +8,7 @@
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/wire/internal/access.h"
 #include "remoteobj/transport/wire/internal/heap_message.h"
+#include "remoteobj/transport/wire/internal/message_references.h"
 #include "remoteobj/transport/wire/internal/packed.h"
 
 namespace remoteobj {
@@ -18,44 +19,10 @@ using transport_internal::HeapMessage;
 using transport_internal::In;
 using transport_internal::kValueLayout;
 using transport_internal::Position;
+using transport_internal::References;
 using transport_internal::Word;
 
-using References = std::vector<std::shared_ptr<Referent>>;
-
 constexpr Position kBody = kValueLayout.data + kValueLayout.pointers;
-
-// Collects the references in a value that is encoded.
-class Collected final : public Attachments {
- public:
-  Collected(References& references, Attachments& offers)
-      : references_(references), offers_(offers) {}
-  void Send(std::shared_ptr<Referent> referent) override {
-    references_.push_back(std::move(referent));
-  }
-  std::shared_ptr<Referent> Offer(std::string_view type,
-                                  const std::shared_ptr<Channel>& channel) override {
-    return offers_.Offer(type, channel);
-  }
-
- private:
-  References& references_;
-  Attachments& offers_;
-};
-
-// Has the references of a value that is decoded.
-class Stored final : public Attachments {
- public:
-  explicit Stored(const References& references) : references_(references) {}
-  std::shared_ptr<Referent> Receive(std::uint64_t id, std::string_view) override {
-    for (const std::shared_ptr<Referent>& referent : references_) {
-      if (referent->id() == id) return referent;
-    }
-    throw BadValue("a reference without its object");
-  }
-
- private:
-  const References& references_;
-};
 
 void CopyValue(const ValueReader& in, ValueWriter out, References& references) {
   switch (in.kind()) {
@@ -120,7 +87,7 @@ AnyValue::AnyValue() : words_(kBody, 0) {}
 
 AnyValue::AnyValue(absl::FunctionRef<void(ValueWriter)> write, Attachments& offers) {
   HeapMessage message;
-  Collected attachments(references_, offers);
+  transport_internal::CollectedReferences attachments(references_, offers);
   message.SetAttachments(&attachments);
   write(Access::Writer(message, message.Allocate(kBody), 0));
   Keep(message.words());
@@ -137,7 +104,8 @@ AnyValue AnyValue::Copy(const ValueReader& in) {
 void AnyValue::Keep(std::span<const Word> words) { words_.assign(words.begin(), words.end()); }
 
 void AnyValue::Read(absl::FunctionRef<void(const ValueReader&)> read) const {
-  Stored attachments(references_);
+  transport_internal::SentReferences attachments;
+  for (const std::shared_ptr<Referent>& referent : references_) attachments.Send(referent);
   In in(words_.data(), words_.size());
   in.attachments = &attachments;
   in.Charge(kBody);

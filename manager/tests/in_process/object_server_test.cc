@@ -42,6 +42,11 @@ class Gate final : public SharedObject {
     call.IfNotReceived([this] { Open(1); });
     return ++passed_;
   }
+  int pass_within(absl::Duration time) {
+    CurrentCall call;
+    if (open_ == 0 && !call.timed_out()) call.Wait(waiting_, time);
+    return open_;
+  }
   void open(int times) { Open(times); }
   int gone() const { return gone_; }
 
@@ -59,7 +64,7 @@ class Gate final : public SharedObject {
   int gone_ = 0;
   WaitList waiting_;
 };
-REMOTEOBJ_DESCRIBE(Gate, pass, open, gone)
+REMOTEOBJ_DESCRIBE(Gate, pass, pass_within, open, gone)
 
 // Two lists, and a method that changes something before it waits.
 class Queues final : public SharedObject {
@@ -209,6 +214,18 @@ TEST_F(ObjectServerTest, MakesObjectsAndForgetsThem) {
   EXPECT_THROW(root_->create("Bar", "", AnyValue::Of(std::vector<AnyValue>{})),
                std::invalid_argument);
   EXPECT_THROW(root_->create("", "", AnyValue::Of(std::vector<AnyValue>{})), std::invalid_argument);
+}
+
+// Each was kept until its time was over.
+TEST_F(ObjectServerTest, TimersOfCallsThatAreGivenUpAreForgotten) {
+  const Proxy<Gate> gate = MakeGate();
+  std::vector<Future<int>> calls;
+  for (int i = 0; i < 1000; ++i) calls.push_back(gate->pass_within.Async(absl::Hours(1 + i)));
+  AwaitWaiting(1000);
+  EXPECT_NE(server_.NextTimeout(), Deadline::Never());
+  calls.clear();
+  AwaitWaiting(0);
+  EXPECT_EQ(server_.NextTimeout(), Deadline::Never());
 }
 
 TEST_F(ObjectServerTest, ErrorsAreTyped) {

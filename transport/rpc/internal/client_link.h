@@ -70,24 +70,34 @@ struct Link final : MessageMemory {
   std::unique_ptr<RpcSession> session;  // Null before the handshake, and when the client has gone.
   // By the client's number. Ordered, since a client could choose numbers whose hashes collide.
   std::map<std::uint64_t, std::shared_ptr<Waiting>> waiting;
+  std::size_t taken = 0;      // The bytes of all messages.
   std::size_t unwritten = 0;  // The bytes of outcomes that are not written yet.
   // Fulfilled when the client has called closed(), and to answer that call.
   kj::PromiseFulfillerPair<void> asked = kj::newPromiseAndFulfiller<void>();
   kj::PromiseFulfillerPair<void> closed = kj::newPromiseAndFulfiller<void>();
 
+  // A connection has this much without a charge: others of its client, and by TCP other programs of
+  // its machine, can't keep it from sending small messages.
+  static constexpr std::size_t kFree = std::size_t{64} << 10;
+  static std::size_t Charged(std::size_t bytes) { return bytes - std::min(bytes, kFree); }
+
   // Charges that exist when the session ends are returned by its end.
   void Take(std::size_t bytes) override {
     if (session == nullptr) return;
+    const auto take = [&] { session->TakeBytes(Charged(taken + bytes) - Charged(taken)); };
     try {
-      session->TakeBytes(bytes);
+      take();
     } catch (const QuotaExceeded&) {
       if (reclaim == nullptr) throw;
       reclaim();
-      session->TakeBytes(bytes);
+      take();
     }
+    taken += bytes;
   }
   void Return(std::size_t bytes) override {
-    if (session != nullptr) session->ReturnBytes(bytes);
+    if (session == nullptr) return;
+    session->ReturnBytes(Charged(taken) - Charged(taken - bytes));
+    taken -= bytes;
   }
   // For an outcome that is sent next. Throws QuotaExceeded.
   void TakeOutcome(std::size_t bytes) {
@@ -96,10 +106,10 @@ struct Link final : MessageMemory {
   }
   // Messages are written in order, so that those which are no outcomes change little: they are
   // small, and no further ones are read as long as they are not written (PacedStream).
-  void Written(std::size_t bytes) override {
+  std::size_t Written(std::size_t bytes) override {
     bytes = std::min(bytes, unwritten);
     unwritten -= bytes;
-    Return(bytes);
+    return bytes;
   }
 
   void Cancel(std::uint64_t call) {

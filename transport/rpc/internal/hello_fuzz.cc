@@ -49,6 +49,8 @@ bool IsIn(Talk&& talk) {
     return false;
   } catch (const ConnectionRefused&) {
     return false;
+  } catch (const NotListening&) {  // A reply that says that the server is busy.
+    return false;
   }
 }
 

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/transport/rpc/internal/polled_calls.h"
 
-#include <sys/stat.h>
-
 #include <optional>
 #include <span>
 #include <utility>
 
 #include "remoteobj/transport/errors.h"
+#include "remoteobj/transport/shared_memory/internal/bell.h"
+#include "remoteobj/transport/shared_memory/internal/file_memory.h"
 
 namespace remoteobj::transport_internal {
 
-PolledCalls::PolledCalls(std::shared_ptr<Link> link) : link_(std::move(link)), bell_(NewBell()) {
+PolledCalls::PolledCalls(std::shared_ptr<Link> link)
+    : link_(std::move(link)), bell_(NewBellBetweenPrograms()) {
   listener_.Open();
   link_->reclaim = [this] { ReturnFreed(); };
 }
@@ -22,6 +23,8 @@ PolledCalls::~PolledCalls() {
   for (unsigned slot = 0; slot < kSlots; ++slot) Settle(slot, /*gone=*/true);
   listener_.Close();
 }
+
+void PolledCalls::Hear() { HearSocket(bell()); }
 
 bool PolledCalls::Serve() {
   constexpr int kMost = 16;
@@ -45,13 +48,10 @@ void PolledCalls::ChargeLarge(std::size_t bytes) {
 
 // The file tells what is freed: a client can write to all that is in it.
 void PolledCalls::ReturnFreed() {
-  constexpr std::size_t kBlock = 512;  // The unit of st_blocks.
-  struct stat file = {};
-  if (fstat(fd(), &file) != 0) return;
-  const std::size_t used = static_cast<std::size_t>(file.st_blocks) * kBlock;
-  if (used >= charged_) return;
-  link_->Return(charged_ - used);
-  charged_ = used;
+  const auto used = FileMemory(fd());
+  if (!used || *used >= charged_) return;
+  link_->Return(charged_ - *used);
+  charged_ = *used;
 }
 
 HeapMessage* PolledCalls::Evaluate(unsigned, const RequestReader& request) {
@@ -71,6 +71,7 @@ HeapMessage* PolledCalls::Evaluate(unsigned, const RequestReader& request) {
 
 void PolledCalls::Answered(unsigned slot, bool wanted) {
   if (answer_ != nullptr && wanted && (answer_->hands_over() || !answer_->references().empty())) {
+    answer_->Sent();
     handed_[slot] = std::move(answer_);
   }
   answer_.reset();

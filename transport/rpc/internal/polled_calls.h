@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The calls of one client that come through shared memory. The server's loop polls them while calls
-// come often, and sleeps on an eventfd (the bell) otherwise.
+// come often, and sleeps on a socket (the bell) otherwise.
 //
 // Threads: used in the loop only.
 // Errors:  std::system_error from the constructor if there is no memory that can be shared.
@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "remoteobj/transport/rpc/internal/client_link.h"
 #include "remoteobj/transport/rpc/internal/rpc_service.h"
@@ -29,7 +30,11 @@ class PolledCalls final : private PolledHandler {
   PolledCalls(const PolledCalls&) = delete;
   PolledCalls& operator=(const PolledCalls&) = delete;
 
-  int bell() const { return bell_.fd(); }
+  // The end of the bell that the loop observes.
+  int bell() const { return bell_[0].fd(); }
+  void Hear();
+  // The client's end. Once: to be sent.
+  Socket TakeClientsBell() { return std::move(bell_[1]); }
   int fd() const { return listener_.fd(); }
   bool lendable() const { return listener_.lendable(); }
   // Returns true if there is a call to serve.
@@ -53,7 +58,7 @@ class PolledCalls final : private PolledHandler {
   void ReturnFreed();
 
   const std::shared_ptr<Link> link_;
-  const Socket bell_;
+  std::array<Socket, 2> bell_;
   PolledListener listener_;
   std::unique_ptr<RpcAnswer> answer_;  // The answer of the call that is being served.
   // The answer handed over in each slot, and the objects that its outcome refers to. They stay here

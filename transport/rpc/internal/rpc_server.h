@@ -7,9 +7,10 @@
 //   server.address();                                 // with the port that was chosen
 //
 // Nothing that a client sends is parsed before the handshake (hello.h) has proved that both sides
-// have the key. By TCP that is done within TLS, whose handshakes get a limited share of the loop's
-// time (handshake_budget.h). Both handshakes together have a time limit of ten seconds. A client
-// that fails is dropped; the others are not affected.
+// have the key. By TCP that is done within TLS, whose handshakes get a fifth of the loop's time at
+// most (handshake_budget.h). Both handshakes together have a time limit of ten seconds. A client
+// that fails is dropped. The messages of the others wait for one turn of each other connection at
+// most (bounded_message_stream.h) and for the calls in it, each of which runs to its end.
 //
 // Threads:  one thread calls Run(); any thread calls Post() and Stop(). The service is called in
 //           Run(), and calls `done` of its answers from any thread.

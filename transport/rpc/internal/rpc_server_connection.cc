@@ -232,7 +232,8 @@ bool RpcServer::Impl::Connection::MakeSharedMemory() {
 
 // Sends the reply with the descriptors of the memory and of its bell.
 kj::Promise<void> RpcServer::Impl::Connection::ShareMemory() {
-  SendWithDescriptors(socket_.fd(), reply_, std::array{polled_->fd(), polled_->bell()});
+  const Socket bell = polled_->TakeClientsBell();
+  SendWithDescriptors(socket_.fd(), reply_, std::array{polled_->fd(), bell.fd()});
   bell_ready_ =
       kj::heap<kj::UnixEventPort::FdObserver>(server_.loop_->io.unixEventPort, polled_->bell(),
                                               kj::UnixEventPort::FdObserver::OBSERVE_READ);
@@ -243,8 +244,7 @@ kj::Promise<void> RpcServer::Impl::Connection::ShareMemory() {
 
 kj::Promise<void> RpcServer::Impl::Connection::AwaitBell() {
   return bell_ready_->whenBecomesReadable().then([this] {
-    // The bell is not read: O_NONBLOCK is a flag of the open file, which the client shares and
-    // could clear. The observer is edge-triggered, so each ring is reported without that.
+    polled_->Hear();
     server_.MakeHot(*this);
     return AwaitBell();
   });

@@ -54,6 +54,8 @@ class RpcAnswer {
   virtual bool refused() { return false; }
   virtual HeapMessage& outcome() = 0;
   virtual const std::vector<std::shared_ptr<Referent>>& references() = 0;
+  // The outcome was copied into a message, and is not asked for again: its memory is freed.
+  virtual void Sent() {}
   // Returns true if the outcome hands something over. Received() is called when the client has it.
   virtual bool hands_over() = 0;
   virtual void Received() = 0;

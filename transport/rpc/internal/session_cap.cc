@@ -136,7 +136,7 @@ class ObjectCap final : public schema::Object::Server {
     HeapMessage& outcome = answer.outcome();
     const std::size_t bytes = outcome.words().size_bytes();
     link->TakeOutcome(bytes);
-    absl::Cleanup not_sent = [&] { link->Written(bytes); };
+    absl::Cleanup not_sent = [&] { link->Return(link->Written(bytes)); };
     const std::vector<std::shared_ptr<Referent>>& references = answer.references();
     auto results = context
                        .getResults(capnp::MessageSize{outcome.used() + 16,
@@ -150,6 +150,7 @@ class ObjectCap final : public schema::Object::Server {
         list[i].setObject(kj::heap<ObjectCap>(link, references[i]));
       }
     }
+    answer.Sent();
     if (answer.hands_over()) {
       results.setReceipt(kj::heap<ReceiptCap>(link, std::move(waiting.answer)));
     }
@@ -173,7 +174,8 @@ class SessionCap final : public schema::Session::Server {
     if (link_->session == nullptr) KJ_FAIL_REQUIRE("the client has gone");
     OrFailure(context, [&] {
       const std::uint64_t id = context.getParams().getId();
-      context.getResults().setObject(kj::heap<ObjectCap>(link_, link_->session->Find(id)));
+      context.getResults(capnp::MessageSize{8, 1})
+          .setObject(kj::heap<ObjectCap>(link_, link_->session->Find(id)));
       link_->kept->Arrived(id);
     });
     return kj::READY_NOW;

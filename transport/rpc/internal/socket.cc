@@ -492,6 +492,14 @@ Socket NewBell() {
   return Socket(fd);
 }
 
+std::array<Socket, 2> NewBellBetweenPrograms() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    throw std::system_error(errno, std::generic_category(), "socketpair");
+  }
+  return {Socket(ends[0]), Socket(ends[1])};
+}
+
 void RingBell(int bell) {
   const std::uint64_t one = 1;
   // It can only fail where it has been rung already.

@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -100,6 +101,9 @@ std::size_t ReadSome(int fd, std::span<std::byte> out, Deadline deadline);
 Socket NewBell();
 void RingBell(int bell);
 void HearBell(int bell);
+// The two ends of a bell between programs that need not trust each other: RingSocket(),
+// HearSocket() of bell.h. Throws std::system_error.
+std::array<Socket, 2> NewBellBetweenPrograms();
 
 // Sends a message so short that it fits, with descriptors. Throws std::system_error.
 void SendWithDescriptors(int fd, std::span<const std::byte> bytes,

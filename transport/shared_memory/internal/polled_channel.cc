@@ -7,7 +7,6 @@
 // the caller is gone. It rests after Arm: a slot that is released later rings the bell.
 #include "remoteobj/transport/shared_memory/internal/polled_channel.h"
 
-#include <atomic>
 #include <exception>
 
 #include "remoteobj/transport/deadline.h"
@@ -120,16 +119,9 @@ class SlotsWithBell final : public Slots {
   }
 
  private:
-  void WakeListener() override {
-    // A listener that has made the bell blocking means to block its callers, and is not called
-    // again: their calls end at their deadlines.
-    if (!hostile_.load(std::memory_order_relaxed) && !AddWithoutBlocking(bell_)) {
-      hostile_.store(true, std::memory_order_relaxed);
-    }
-  }
+  void WakeListener() override { RingSocket(bell_); }
 
   const int bell_;
-  std::atomic<bool> hostile_{false};
 };
 
 class PolledCaller final : public Caller {

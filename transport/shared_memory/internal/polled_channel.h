@@ -6,16 +6,16 @@
 //
 //   PolledListener listener;                    // the server
 //   listener.Open();
-//   … send listener.fd() and an eventfd to the caller …
+//   … send listener.fd() and an end of a bell (bell.h) to the caller …
 //   while (listener.Poll(handler)) {}
-//   if (listener.Arm()) …                       // wait until the eventfd is readable
+//   if (listener.Arm()) …                       // wait until its own end is readable
 //
 //   auto channel = AttachPolled(fd, bell);      // the caller
 //
-// A caller that finds the listener asleep writes to the eventfd, the bell, instead of waking a
-// thread. The listener may refuse a request that it can't answer at once: the caller gets
-// GoAnotherWay. An outcome may hand something over (a reference), and so the caller acknowledges
-// that it has read it: see PolledListener::Received.
+// A caller that finds the listener asleep rings the bell instead of waking a thread. The listener
+// may refuse a request that it can't answer at once: the caller gets GoAnotherWay. An outcome may
+// hand something over (a reference), and so the caller acknowledges that it has read it: see
+// PolledListener::Received.
 //
 // Threads:  a PolledListener belongs to one thread; the channel is thread-safe.
 // Errors:   as channel.h (a NotListening is a PolledNotListening), and GoAnotherWay.

@@ -11,7 +11,9 @@
 #include <new>
 #include <utility>
 
+#include "capnp/any.h"
 #include "capnp/message.h"
+#include "capnp/rpc.capnp.h"
 #include "kj/array.h"
 #include "kj/debug.h"
 #include "kj/exception.h"
@@ -23,6 +25,19 @@ namespace {
 using Maybe = kj::Maybe<capnp::MessageReaderAndFds>;
 
 constexpr std::uint32_t kMaxSegments = 512;  // The limit of Cap'n Proto's own reader.
+// The memory that Cap'n Proto takes for a message or a call that it holds, beside the content.
+constexpr std::size_t kOverhead = 2048;
+
+// Calls `take`, whose QuotaExceeded ends the connection.
+template <typename Take>
+void OrOverloaded(Take take) {
+  try {
+    take();
+  } catch (const QuotaExceeded& e) {
+    kj::throwFatalException(kj::Exception(kj::Exception::Type::OVERLOADED, __FILE__, __LINE__,
+                                          kj::heapString(e.what())));
+  }
+}
 
 }  // namespace
 
@@ -59,17 +74,9 @@ struct BoundedMessageStream::Incoming {
   kj::Array<kj::ArrayPtr<const capnp::word>> segments;
 
  private:
-  // The memory that Cap'n Proto takes for a call that it holds, beside the message.
-  static constexpr std::size_t kOverhead = 2048;
-
   void Take(std::size_t bytes) {
     if (memory_ == nullptr) return;
-    try {
-      memory_->Take(bytes);
-    } catch (const QuotaExceeded& e) {
-      kj::throwFatalException(kj::Exception(kj::Exception::Type::OVERLOADED, __FILE__, __LINE__,
-                                            kj::heapString(e.what())));
-    }
+    OrOverloaded([&] { memory_->Take(bytes); });
     taken_ += bytes;
   }
 
@@ -77,16 +84,83 @@ struct BoundedMessageStream::Incoming {
   std::size_t taken_ = 0;
 };
 
-std::size_t BoundedMessageStream::Bytes(
-    kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
-  std::size_t bytes = 0;
-  for (const auto& segment : segments) bytes += segment.size() * sizeof(capnp::word);
-  return bytes;
+void BoundedMessageStream::Answers::Called(std::uint32_t call) {
+  if (answers_.contains(call)) return;  // Cap'n Proto refuses it.
+  memory_->Take(kOverhead);
+  answers_.emplace(call, Answer());
 }
 
-kj::Promise<void> BoundedMessageStream::Note(std::size_t bytes, kj::Promise<void> written) {
-  if (memory_ == nullptr) return written;
-  return written.attach(kj::defer([memory = memory_, bytes] { memory->Written(bytes); }));
+void BoundedMessageStream::Answers::Finished(std::uint32_t call) {
+  const auto at = answers_.find(call);
+  if (at == answers_.end()) return;
+  at->second.finished = true;
+  if (at->second.written) End(at);
+}
+
+void BoundedMessageStream::Answers::Written(std::size_t bytes, std::optional<std::uint32_t> call,
+                                            bool kept) {
+  const std::size_t charged = memory_->Written(bytes);
+  const auto at = call ? answers_.find(*call) : answers_.end();
+  if (at == answers_.end() || !kept) memory_->Return(charged);
+  if (at == answers_.end()) return;
+  at->second.written = true;
+  at->second.bytes = kept ? charged : 0;
+  if (at->second.finished) End(at);
+}
+
+void BoundedMessageStream::Answers::End(Answered::iterator at) {
+  memory_->Return(at->second.bytes + kOverhead);
+  answers_.erase(at);
+}
+
+kj::Promise<void> BoundedMessageStream::Note(kj::ArrayPtr<const Segments> messages,
+                                             kj::Promise<void> written) {
+  if (answers_ == nullptr) return written;
+  for (const Segments& segments : messages) {
+    std::size_t bytes = 0;
+    for (const auto& segment : segments) bytes += segment.size() * sizeof(capnp::word);
+    std::optional<std::uint32_t> call;
+    bool kept = false;
+    capnp::SegmentArrayMessageReader reader(segments);
+    if (reader.getRoot<capnp::AnyPointer>().isStruct()) {
+      const auto message = reader.getRoot<capnp::rpc::Message>();
+      if (message.isReturn()) {
+        const auto answer = message.getReturn();
+        call = answer.getAnswerId();
+        kept = answer.isResults() && answer.getResults().getCapTable().size() != 0;
+      }
+    }
+    written = written.attach(kj::defer(
+        [answers = answers_, bytes, call, kept] { answers->Written(bytes, call, kept); }));
+  }
+  return written;
+}
+
+void BoundedMessageStream::Look(capnp::MessageReader& reader) {
+  if (!reader.getRoot<capnp::AnyPointer>().isStruct()) return;  // Cap'n Proto refuses it.
+  using capnp::rpc::Message;
+  const auto message = reader.getRoot<Message>();
+  switch (message.which()) {
+    case Message::BOOTSTRAP:
+    case Message::CALL: {
+      const std::uint32_t call = message.isCall() ? message.getCall().getQuestionId()
+                                                  : message.getBootstrap().getQuestionId();
+      if (answers_ != nullptr) OrOverloaded([&] { answers_->Called(call); });
+      return;
+    }
+    case Message::FINISH:
+      if (answers_ != nullptr) answers_->Finished(message.getFinish().getQuestionId());
+      return;
+    case Message::UNIMPLEMENTED:
+    case Message::ABORT:
+    case Message::RETURN:
+    case Message::RESOLVE:
+    case Message::RELEASE:
+    case Message::DISEMBARGO:
+      return;
+    default:
+      KJ_FAIL_REQUIRE("a message of an unknown kind");
+  }
 }
 
 kj::Promise<void> BoundedMessageStream::GiveUpTurn() {
@@ -152,7 +226,7 @@ kj::Promise<Maybe> BoundedMessageStream::Read(capnp::ReaderOptions options) {
         ++messages_;
         return ReadOn(in).then([] { return true; });
       })
-      .then([incoming = kj::mv(incoming), options](bool more) mutable -> Maybe {
+      .then([this, incoming = kj::mv(incoming), options](bool more) mutable -> Maybe {
         if (!more) return nullptr;
         Incoming& in = *incoming;
         in.segments = kj::heapArray<kj::ArrayPtr<const capnp::word>>(in.count());
@@ -164,6 +238,7 @@ kj::Promise<Maybe> BoundedMessageStream::Read(capnp::ReaderOptions options) {
         capnp::ReaderOptions limits = options;
         limits.traversalLimitInWords = TraversalLimit(in.total);
         auto reader = kj::heap<capnp::SegmentArrayMessageReader>(in.segments.asPtr(), limits);
+        Look(*reader);
         return capnp::MessageReaderAndFds{reader.attach(kj::mv(incoming)), nullptr};
       });
 }

@@ -11,6 +11,11 @@
 // The memory of a message follows what has arrived of it, not the size that it announces, and is
 // charged to a MessageMemory until the message is destroyed.
 //
+// Cap'n Proto keeps an entry for each call until the peer has sent its Finish, and the outcome with
+// it if that has capabilities. Both are charged until then. It sends messages of an unknown kind
+// back; here they end the connection, since a peer that does not read could have any number of them
+// sent.
+//
 // KJ reads from a socket that has data without a look at other sockets. Here a connection that has
 // received `kMessagesPerTurn` messages, or `kBytesPerTurn`, gives up its turn; within a message,
 // every `kBytesPerPiece`.
@@ -24,9 +29,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "capnp/message.h"
 #include "capnp/serialize-async.h"
 #include "kj/async-io.h"
 #include "kj/async.h"
@@ -40,8 +48,9 @@ class MessageMemory {
   // Throws QuotaExceeded.
   virtual void Take(std::size_t bytes) = 0;
   virtual void Return(std::size_t bytes) = 0;
-  // Called when an outgoing message of that size was written, or never will be.
-  virtual void Written(std::size_t bytes) = 0;
+  // Called when an outgoing message of that size was written, or never will be. Returns what of it
+  // had been charged, for which Return() is called when its memory is free.
+  virtual std::size_t Written(std::size_t bytes) = 0;
 
  protected:
   ~MessageMemory() = default;
@@ -61,7 +70,8 @@ class BoundedMessageStream final : public capnp::MessageStream {
       : stream_(stream),
         writer_(stream),
         next_turn_(std::move(next_turn)),
-        memory_(std::move(memory)) {}
+        memory_(std::move(memory)),
+        answers_(memory_ == nullptr ? nullptr : std::make_shared<Answers>(memory_)) {}
 
   using capnp::MessageStream::tryReadMessage;
   using capnp::MessageStream::writeMessage;
@@ -74,23 +84,47 @@ class BoundedMessageStream final : public capnp::MessageStream {
   kj::Promise<void> writeMessage(
       kj::ArrayPtr<const int> descriptors,
       kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) override {
-    return Note(Bytes(segments), writer_.writeMessage(descriptors, segments));
+    return Note(kj::arrayPtr(&segments, 1), writer_.writeMessage(descriptors, segments));
   }
   kj::Promise<void> writeMessages(
       kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>> messages) override {
-    std::size_t bytes = 0;
-    for (const auto& message : messages) bytes += Bytes(message);
-    return Note(bytes, writer_.writeMessages(messages));
+    return Note(messages, writer_.writeMessages(messages));
   }
   kj::Maybe<int> getSendBufferSize() override { return writer_.getSendBufferSize(); }
   kj::Promise<void> end() override { return writer_.end(); }
 
  private:
+  using Segments = kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>;
   struct Incoming;
 
-  static std::size_t Bytes(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments);
-  // Tells the memory when the message is written.
-  kj::Promise<void> Note(std::size_t bytes, kj::Promise<void> written);
+  // The calls whose Finish has not come, and what is charged for them.
+  class Answers {
+   public:
+    explicit Answers(std::shared_ptr<MessageMemory> memory) : memory_(std::move(memory)) {}
+    // Throws QuotaExceeded.
+    void Called(std::uint32_t call);
+    void Finished(std::uint32_t call);
+    // `kept`: until the call is finished.
+    void Written(std::size_t bytes, std::optional<std::uint32_t> call, bool kept);
+
+   private:
+    struct Answer {
+      bool finished = false;
+      bool written = false;
+      std::size_t bytes = 0;
+    };
+    // By a number that the peer chooses, and so ordered.
+    using Answered = std::map<std::uint32_t, Answer>;
+
+    void End(Answered::iterator at);
+
+    const std::shared_ptr<MessageMemory> memory_;
+    Answered answers_;
+  };
+
+  // Tells the memory when the messages are written.
+  kj::Promise<void> Note(kj::ArrayPtr<const Segments> messages, kj::Promise<void> written);
+  void Look(capnp::MessageReader& message);
   kj::Promise<void> GiveUpTurn();
   kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> Read(capnp::ReaderOptions options);
   // Reads the rest of the content.
@@ -100,7 +134,8 @@ class BoundedMessageStream final : public capnp::MessageStream {
   capnp::AsyncIoMessageStream writer_;
   const NextTurn next_turn_;
   const std::shared_ptr<MessageMemory> memory_;
-  int messages_ = 0;  // In this turn, as the bytes.
+  const std::shared_ptr<Answers> answers_;  // Null if nothing is charged.
+  int messages_ = 0;                        // In this turn, as the bytes.
   std::size_t bytes_ = 0;
 };
 
