@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "remoteobj/manager/stream.h"
 
+#include <optional>
+
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/proxy/proxy.h"
 
 namespace remoteobj::manager_internal {
 
 struct StreamReader::Requested {
-  explicit Requested(const Reference& reference) : stream(reference), next(stream->next.Async()) {}
+  explicit Requested(const Reference& reference) : stream(reference) {}
 
   Proxy<StreamObject> stream;
-  Future<std::vector<AnyValue>> next;
+  std::optional<Future<std::vector<AnyValue>>> next;  // Empty until a value is wanted.
 };
 
 StreamReader::StreamReader(const Reference& stream)
@@ -19,7 +21,8 @@ StreamReader::~StreamReader() = default;
 StreamReader::StreamReader(StreamReader&&) noexcept = default;
 
 std::vector<AnyValue> StreamReader::Next() {
-  std::vector<AnyValue> values = requested_->next.Get();
+  if (!requested_->next) requested_->next.emplace(requested_->stream->next.Async());
+  std::vector<AnyValue> values = requested_->next->Get();
   if (!values.empty()) requested_->next = requested_->stream->next.Async();
   return values;
 }
