@@ -13,7 +13,7 @@ WARNINGS = ["-Wall", "-Wextra"]
 # has the cost.
 HARDENING = ["-D_GLIBCXX_ASSERTIONS"]
 
-# Where the compiler optimises: _FORTIFY_SOURCE needs that. Bazel's own is 1.
+# For -c opt only: _FORTIFY_SOURCE needs an optimising compiler. Bazel's own is 1.
 OPTIMIZED_HARDENING = [
     "-U_FORTIFY_SOURCE",
     "-D_FORTIFY_SOURCE=2",

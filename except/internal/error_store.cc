@@ -37,7 +37,7 @@ class YieldReader : public ErrorStore::Yields {
     for (int read = 1;; ++read) {
       const std::optional<Result> result = NextResult();
       if (ended_) {
-        // What is in the log already may continue: a further call of the Wrap. A process that
+        // The records that are in the log already may have values of a further call. A process that
         // appends other records without end does not keep this one.
         const std::uint64_t bytes = result ? kRecord + result->packed.size() : left_;
         left_ -= std::min(left_, bytes);

@@ -47,7 +47,7 @@ Answer CurrentErrorAsAnswer() {
 }
 
 Answer Evaluate(const RelayedCall& call, Channel& channel) {
-  // Those of the call and of its outcome.
+  // The references of the call and of its outcome.
   transport_internal::SentReferences attachments;
   const auto write = [&](RequestWriter request) {
     transport_internal::Access::OutOf(request).SetAttachments(&attachments);

@@ -58,7 +58,7 @@ class WorkerPool {
   };
 
  private:
-  // Each of these threads has a stack. Those of one client are bounded by its quota.
+  // Each of these threads has a stack. The client's quota bounds its own threads.
   static constexpr std::size_t kMostBlocked = 1024;
 
   void Work();

@@ -327,7 +327,7 @@ TEST(HostileClientTest, WhatAClientCostsThatTakesAllOfItsQuotas) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer's allocator takes more memory";
 #endif
-  constexpr std::uint64_t kPart = 16;  // Of the default quotas.
+  constexpr std::uint64_t kPart = 16;  // A fraction of the default quotas.
   constexpr std::int64_t kMiB = 1 << 20;
   const Quotas whole;
   const Quotas quotas{.connections = whole.connections / kPart,

@@ -519,6 +519,7 @@ CHECKS = [
     includes_go_down,
     all_public_headers_are_in_one_file,
     words_are_plain,
+    sentences_have_subjects,
     lists_in_comments_are_whole,
     waits_are_by_the_monotonic_clock,
     statics_have_no_guard,

@@ -94,7 +94,7 @@ TEST_F(StrandTest, AThreadThatIsBlockedMakesRoomForAnother) {
   pool_.Stop();  // The threads use what is destroyed next.
 }
 
-// What is queued first starts the further thread.
+// The work that is queued first starts the further thread.
 TEST_F(StrandTest, WorkThatIsQueuedBeforeTheThreadIsBlockedRuns) {
   absl::Notification queued, other_ran;
   pool_.Run([&] {

@@ -14,7 +14,7 @@ namespace remoteobj::transport_internal {
 
 // In bytes. Empty for a descriptor that is closed.
 inline std::optional<std::uint64_t> FileMemory(int fd) noexcept {
-  constexpr std::uint64_t kBlock = 512;  // Of st_blocks.
+  constexpr std::uint64_t kBlock = 512;  // The unit of st_blocks.
   struct stat file = {};
   if (fstat(fd, &file) != 0) return std::nullopt;
   return static_cast<std::uint64_t>(file.st_blocks) * kBlock;
