@@ -17,7 +17,7 @@ HARDENING = ["-D_GLIBCXX_ASSERTIONS"]
 OPTIMIZED_HARDENING = [
     "-U_FORTIFY_SOURCE",
     "-D_FORTIFY_SOURCE=2",
-    "-fstack-protector-strong",
+    "-fstack-protector",
 ]
 
 def _hardening():
