@@ -183,7 +183,7 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
   if (call.outcome_->used() == 0) outcome.Value().Null();
   if (call.session_ != nullptr && call.session_->rights != nullptr) {
     const bool made = call.entry_->id() == 0 && request.size() != 0 && request.chains() == 1 &&
-                      request[0].name() == proxy_internal::MemberName<&Root::create>();
+                      request[0].name() == proxy_internal::MemberName(&Root::create);
     for (const auto& reference : call.references_) call.session_->rights->Give(reference, made);
   }
   return true;

@@ -17,8 +17,8 @@ using proxy_internal::MemberName;
 
 // The methods of those who serve a relay are protected by its secret.
 bool EndsRelay(std::string_view method) {
-  return method == MemberName<&RelayInterface::close>() ||
-         method == MemberName<&RelayInterface::terminate>();
+  return method == MemberName(&RelayInterface::close) ||
+         method == MemberName(&RelayInterface::terminate);
 }
 
 }  // namespace
@@ -32,15 +32,15 @@ Rights::Rights(std::string name, const Policy& policy)
 void Rights::Refuse(const std::string& what) const { throw NotAllowed::By(name_, what); }
 
 void Rights::CheckRoot(std::string_view method) const {
-  if (method == MemberName<&Root::get>() || method == MemberName<&Root::names>() ||
-      method == MemberName<&Root::ping>()) {
+  if (method == MemberName(&Root::get) || method == MemberName(&Root::names) ||
+      method == MemberName(&Root::ping)) {
     return;
   }
   const bool inspects =
-      method == MemberName<&Root::inspect>() || method == MemberName<&Root::object_count>();
+      method == MemberName(&Root::inspect) || method == MemberName(&Root::object_count);
   if (inspects && names_.empty()) return;
   const bool creates =
-      method == MemberName<&Root::create>() || method == MemberName<&Root::get_or_create>();
+      method == MemberName(&Root::create) || method == MemberName(&Root::get_or_create);
   if (creates && policy_.create && !policy_.read_only) return;
   Refuse(absl::StrCat("to call ", std::string(method), "() of the manager"));
 }

@@ -33,7 +33,6 @@ namespace {
 
 using remoteobj_testing::Forked;
 
-constexpr absl::Duration kWatchdog = absl::Seconds(30);
 constexpr int kMostTasks = 1 << 22;
 constexpr std::size_t kWorkers = 3;
 

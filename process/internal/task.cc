@@ -143,7 +143,10 @@ void Task::Absorb(const SharedLog::Record& record) {
 }
 
 void Task::AbsorbAll() {
-  reader_.ReadAll([this](const SharedLog::Record& record) { Absorb(record); });
+  reader_.ReadAll([this](const SharedLog::Record& record) {
+    mutex_.AssertHeld();
+    Absorb(record);
+  });
 }
 
 std::shared_ptr<const std::string> Task::Result() {

@@ -3,9 +3,9 @@
 // The name of a described member, from a pointer to it: for code that compares the name that an
 // operation has with a member that the compiler knows.
 //
-//   if (operation.name() == MemberName<&Root::ping>()) …
+//   if (operation.name() == MemberName(&Root::ping)) …
 //
-// Errors: at compile time, for a member that its class does not describe, or describes overloaded.
+// Errors: at compile time, unless the class describes a member of that type.
 #ifndef REMOTEOBJ_PROXY_INTERNAL_MEMBER_NAME_H_
 #define REMOTEOBJ_PROXY_INTERNAL_MEMBER_NAME_H_
 
@@ -16,33 +16,20 @@
 
 namespace remoteobj::proxy_internal {
 
-// Pointers to virtual members can't be compared in a constant expression, but these types can.
-template <auto kMember>
-struct MemberConstant {};
-
-template <typename C, auto kMember, typename E>
-constexpr bool IsMember() {
-  if constexpr (std::is_same_v<typename MemberTraits<C, E>::Pointer, decltype(kMember)>) {
-    return std::is_same_v<MemberConstant<typename E::PointerTo{}(Tag<C>{})>,
-                          MemberConstant<kMember>>;
-  } else {
-    return false;
-  }
-}
-
-template <auto kMember, typename M, typename C>
-consteval std::string_view MemberNameIn(M C::*) {
-  return []<typename... E>(TypeList<E...>) {
-    static_assert((IsMember<C, kMember, E>() || ...), "remoteobj: the member is not described");
+template <typename M, typename C>
+std::string_view MemberName(M C::* member) {
+  return [member]<typename... E>(TypeList<E...>) {
+    static_assert((std::is_same_v<typename MemberTraits<C, E>::Pointer, M C::*> || ...),
+                  "remoteobj: the class does not describe the member");
     std::string_view name;
-    ((IsMember<C, kMember, E>() ? void(name = MemberTraits<C, E>::kName) : void()), ...);
+    const auto look_at = [&]<typename Entry>(Tag<Entry>) {
+      if constexpr (std::is_same_v<typename MemberTraits<C, Entry>::Pointer, M C::*>) {
+        if (typename Entry::PointerTo{}(Tag<C>{}) == member) name = MemberTraits<C, Entry>::kName;
+      }
+    };
+    (look_at(Tag<E>{}), ...);
     return name;
   }(typename DescriptionOf<C>::Entries{});
-}
-
-template <auto kMember>
-consteval std::string_view MemberName() {
-  return MemberNameIn<kMember>(kMember);
 }
 
 }  // namespace remoteobj::proxy_internal

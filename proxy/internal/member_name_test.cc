@@ -20,14 +20,14 @@ REMOTEOBJ_DESCRIBE(Machine, Start, Stop, Count, count, other)
 namespace {
 
 TEST(MemberName, IsTheNameInTheDescription) {
-  EXPECT_EQ(MemberName<&Machine::Count>(), "Count");
-  EXPECT_EQ(MemberName<&Machine::count>(), "count");
-  EXPECT_EQ(MemberName<&Machine::other>(), "other");
+  EXPECT_EQ(MemberName(&Machine::Count), "Count");
+  EXPECT_EQ(MemberName(&Machine::count), "count");
+  EXPECT_EQ(MemberName(&Machine::other), "other");
 }
 
 TEST(MemberName, TellsVirtualMethodsOfOneTypeApart) {
-  EXPECT_EQ(MemberName<&Machine::Start>(), "Start");
-  EXPECT_EQ(MemberName<&Machine::Stop>(), "Stop");
+  EXPECT_EQ(MemberName(&Machine::Start), "Start");
+  EXPECT_EQ(MemberName(&Machine::Stop), "Stop");
 }
 
 }  // namespace
