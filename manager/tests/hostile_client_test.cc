@@ -2,13 +2,11 @@
 //
 // A client that has the key and speaks the protocol by itself, against its rules. The manager and
 // its other clients are not affected.
-#include <fcntl.h>
 #include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -16,104 +14,34 @@
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "capnp/capability.h"
-#include "capnp/message.h"
-#include "capnp/rpc-twoparty.h"
-#include "capnp/rpc.capnp.h"
-#include "capnp/serialize.h"
 #include "gtest/gtest.h"
-#include "kj/async-io.h"
+#include "kj/async.h"
 #include "kj/exception.h"
 #include "remoteobj/manager/manager.h"
 #include "remoteobj/manager/quotas.h"
+#include "remoteobj/manager/tests/hostile_client_testing.h"
 #include "remoteobj/manager/tests/manager_testing.h"
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
-#include "remoteobj/transport/rpc/address.h"
 #include "remoteobj/transport/rpc/internal/client_link.h"
-#include "remoteobj/transport/rpc/internal/hello.h"
-#include "remoteobj/transport/rpc/internal/rpc_messages.h"
 #include "remoteobj/transport/rpc/internal/socket.h"
-#include "remoteobj/transport/wire/internal/heap_message.h"
-#include "remoteobj/transport/wire/internal/messages.h"
 #include "remoteobj/transport/wire/rpc.capnp.h"
 
 namespace remoteobj {
 namespace {
 
 using manager_internal::AwaitWaiting;
-using transport_internal::HeapMessage;
-
-constexpr char kKey[] = "the key of this test, of 32 bytes";
-
-class HostileClient {
- public:
-  // Does the handshake.
-  static transport_internal::Socket Connect(const Manager& manager, const char* key = kKey) {
-    auto socket = transport_internal::ConnectTo(Address::Parse(manager.address()), Watchdog());
-    transport_internal::ClientHello hello({.key = key});
-    transport_internal::HelloGreeting greeting;
-    transport_internal::ReadAll(socket.fd(), greeting, Watchdog(), nullptr);
-    transport_internal::WriteAll(socket.fd(), hello.Answer(greeting), Watchdog());
-    transport_internal::HelloReply reply;
-    transport_internal::ReadAll(socket.fd(), reply, Watchdog(), nullptr);
-    hello.Finish(reply);
-    return socket;
-  }
-
-  explicit HostileClient(const Manager& manager, const char* key = kKey)
-      : socket_(Connect(manager, key)) {
-    stream_ = io_.lowLevelProvider->wrapSocketFd(socket_.fd());
-    client_ = kj::heap<capnp::TwoPartyClient>(*stream_);
-  }
-
-  kj::WaitScope& scope() { return io_.waitScope; }
-  schema::Session::Client Session() { return client_->bootstrap().castAs<schema::Session>(); }
-  schema::Object::Client Object(std::uint64_t id) {
-    auto request = Session().objectRequest();
-    request.setId(id);
-    return request.send().wait(scope()).getObject();
-  }
-  // Returns when the manager has handled everything that was sent.
-  void Flush() { Session().pingRequest().send().ignoreResult().wait(scope()); }
-  // Calls a method without arguments.
-  kj::Promise<void> Call(schema::Object::Client object, std::string_view method,
-                         std::uint64_t number) {
-    return Send(object, method, number).ignoreResult();
-  }
-  // The call is not finished before its outcome is destroyed.
-  auto Send(schema::Object::Client object, std::string_view method, std::uint64_t number)
-      -> capnp::RemotePromise<schema::Object::CallResult> {
-    HeapMessage message;
-    const RequestWriter writer = RequestOn(message, Deadline::Never());
-    writer.SetThread(1);
-    const OperationsWriter operations = writer.Operations(2);
-    operations.Set(0, OperationKind::kGetAttribute, method, 0);
-    operations.Set(1, OperationKind::kCall, {}, 0);
-    auto request = object.callRequest();
-    request.setCall(number);
-    transport_internal::OwnMessage own(message.words());
-    request.setRequest(own.Root<schema::Request>());
-    return request.send();
-  }
-
- private:
-  static Deadline Watchdog() { return Deadline::After(absl::Minutes(1)); }
-
-  const transport_internal::Socket socket_;
-  kj::AsyncIoContext io_ = kj::setupAsyncIo();
-  kj::Own<kj::AsyncIoStream> stream_;
-  kj::Own<capnp::TwoPartyClient> client_;
-};
+using manager_internal::Flood;
+using manager_internal::HostileClient;
+using manager_internal::kKey;
 
 // The manager forgot the first of the calls, which stayed in the queue's line for ever.
 TEST(HostileClientTest, CallsOfOneNumberDoNotOutliveTheClient) {
@@ -444,76 +372,6 @@ TEST(HostileClientTest, ARestrictedClientThatEndsTheManager) {
   EXPECT_EQ(manager.List<int>()->size(), 0u);
 }
 
-// Sends pings without end, and without waiting for their answers.
-class Flood {
- public:
-  explicit Flood(transport_internal::Socket socket) : socket_(std::move(socket)) {
-    Write(Pings(/*bootstrap=*/true));
-    reader_ = std::thread([this] {
-      std::vector<char> bytes(1 << 16);
-      while (recv(socket_.fd(), bytes.data(), bytes.size(), 0) > 0) {
-      }
-    });
-    writer_ = std::thread([this] {
-      const std::string pings = Pings(/*bootstrap=*/false);
-      while (Write(pings)) sent_.fetch_add(kAtOnce);
-    });
-  }
-  ~Flood() {
-    shutdown(socket_.fd(), SHUT_RDWR);
-    writer_.join();
-    reader_.join();
-  }
-  Flood(const Flood&) = delete;
-  Flood& operator=(const Flood&) = delete;
-
-  std::int64_t sent() const { return sent_.load(); }
-
- private:
-  static constexpr int kAtOnce = 100;
-
-  static void Append(std::string& bytes, capnp::MessageBuilder& message) {
-    const auto words = capnp::messageToFlatArray(message);
-    bytes.append(words.asBytes().asChars().begin(), words.asBytes().size());
-  }
-  // The bootstrap has the question's number 0; the numbers of pings are used again.
-  static std::string Pings(bool bootstrap) {
-    std::string bytes;
-    if (bootstrap) {
-      capnp::MallocMessageBuilder message;
-      message.initRoot<capnp::rpc::Message>().initBootstrap().setQuestionId(0);
-      Append(bytes, message);
-      return bytes;
-    }
-    for (int i = 1; i <= kAtOnce; ++i) {
-      capnp::MallocMessageBuilder message;
-      auto call = message.initRoot<capnp::rpc::Message>().initCall();
-      call.setQuestionId(i);
-      call.initTarget().initPromisedAnswer().setQuestionId(0);
-      call.setInterfaceId(capnp::typeId<schema::Session>());
-      call.setMethodId(3);
-      Append(bytes, message);
-      capnp::MallocMessageBuilder finish;
-      finish.initRoot<capnp::rpc::Message>().initFinish().setQuestionId(i);
-      Append(bytes, finish);
-    }
-    return bytes;
-  }
-  bool Write(const std::string& bytes) {
-    for (std::size_t at = 0; at < bytes.size();) {
-      const ssize_t sent = send(socket_.fd(), bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
-      if (sent <= 0) return false;
-      at += static_cast<std::size_t>(sent);
-    }
-    return true;
-  }
-
-  const transport_internal::Socket socket_;
-  std::atomic<std::int64_t> sent_{0};
-  std::thread reader_;
-  std::thread writer_;
-};
-
 // The manager looked at other sockets only when one had nothing more to read.
 TEST(HostileClientTest, AFloodOfPingsDoesNotStarveOthers) {
   constexpr int kCalls = 100;
@@ -524,7 +382,7 @@ TEST(HostileClientTest, AFloodOfPingsDoesNotStarveOthers) {
     const auto other =
         Manager::Connect(manager.address(), {.authkey = kKey, .shared_memory = shared_memory});
     const auto queue = other.Get<Queue<int>>("queue");
-    const Flood flood(HostileClient::Connect(manager));
+    const Flood flood(HostileClient::Connect(manager), manager_internal::Pings());
     // It is under way.
     remoteobj_testing::Eventually("pings were sent", [&] { return flood.sent() > 1000; });
     const std::int64_t before = flood.sent();
