@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,12 +14,12 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "remoteobj/except/remote_error.h"
 #include "remoteobj/proxy/proxy.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/testing/forked.h"
 
 namespace lab {
@@ -65,12 +66,17 @@ class Desk {
     return *this;
   }
   int At(int i) const { return pages.at(static_cast<std::size_t>(i)); }
-  void Sleep(int ms) const { absl::SleepFor(absl::Milliseconds(ms)); }
+  // Waits for a byte in a pipe.
+  bool Wait() const {
+    char byte;
+    return read(gate, &byte, 1) == 1;
+  }
   void Die() { raise(SIGKILL); }
   void SetTorn(int size) { torn.size = size; }
   std::vector<double> Make(std::size_t n) const { return std::vector<double>(n, 1.5); }
 
   int count = 0;
+  int gate = -1;
   const int serial = 17;
   Drawer drawer;
   std::map<std::string, int> data{{"a", 5}};
@@ -79,7 +85,7 @@ class Desk {
   Unreadable unreadable;
   Torn torn;
 };
-REMOTEOBJ_DESCRIBE(Desk, Inc, Add, Join, Chain, At, Sleep, Die, Make, count, serial, drawer, data,
+REMOTEOBJ_DESCRIBE(Desk, Inc, Add, Join, Chain, At, Wait, Die, Make, count, serial, drawer, data,
                    pages, note, unreadable, SetTorn, torn)
 
 }  // namespace lab
@@ -114,8 +120,22 @@ class BatchTest : public testing::Test {
     remote.WaitUntilListening(listener_->pid());
   }
 
+  // Returns a descriptor: a byte written to it ends a Wait() there.
+  int StartListenerWithGate() {
+    EXPECT_EQ(pipe(gate_), 0);
+    desk.gate = gate_[0];
+    StartListener();
+    return gate_[1];
+  }
+  ~BatchTest() override {
+    for (const int fd : gate_) {
+      if (fd >= 0) close(fd);
+    }
+  }
+
   lab::Desk desk;
   Proxy<lab::Desk> remote{desk};
+  int gate_[2] = {-1, -1};
   std::unique_ptr<Forked> listener_;
 };
 
@@ -307,18 +327,24 @@ TEST_F(BatchTest, FuturesAreGotInSeveralThreads) {
 }
 
 TEST_F(BatchTest, WaitsNoLongerThanItIsTold) {
-  StartListener();
+  const int open_gate = StartListenerWithGate();
   Batch batch;
-  batch.Call(remote->Sleep, 300);
+  batch.Call(remote->Wait);
   Future<int> count = batch.Call(remote->Inc);
   Future<void> sent = batch.Send();
   EXPECT_THAT(Thrown<DeadlineExceeded>([&] { count.Get(absl::Milliseconds(20)); }),
               HasSubstr("a batch of 2 operations"));
   EXPECT_FALSE(count.ready());
   // One thread waits as long as it takes; another does not wait for it longer than it wants to.
-  std::thread waiting([&] { sent.Get(); });
-  absl::SleepFor(absl::Milliseconds(20));
+  std::atomic<pid_t> thread{0};
+  std::thread waiting([&] {
+    thread = gettid();
+    sent.Get();
+  });
+  remoteobj_testing::Eventually("the thread has begun", [&] { return thread != 0; });
+  remoteobj_testing::AwaitAsleep(thread);
   EXPECT_THROW(count.Get(absl::Milliseconds(20)), DeadlineExceeded);
+  EXPECT_EQ(write(open_gate, "x", 1), 1);
   EXPECT_EQ(count.Get(), 1);
   waiting.join();
   EXPECT_TRUE(count.ready());
@@ -332,9 +358,9 @@ TEST_F(BatchTest, WaitsNoLongerThanItIsTold) {
 // A call beyond the limit of calls in flight is waited for as it is sent. Its outcome goes to its
 // future all the same: a caller that sends it again would have it evaluated twice.
 TEST_F(BatchTest, AmongAsManyAsMayBeUnderWay) {
-  StartListener();
+  const int open_gate = StartListenerWithGate();
   std::vector<Future<int>> counts;
-  Future<void> asleep = remote->Sleep.Async(200);
+  Future<bool> waits = remote->Wait.Async();
   for (int i = 0; i < 30; ++i) counts.push_back(remote->Inc.Async());
   Batch batch;
   Future<int> late = batch.Call(remote->Inc);
@@ -343,7 +369,8 @@ TEST_F(BatchTest, AmongAsManyAsMayBeUnderWay) {
   EXPECT_TRUE(late.ready());
   EXPECT_THROW(late.Get(), DeadlineExceeded);
   EXPECT_THROW(sent.Get(absl::Seconds(1)), DeadlineExceeded);
-  asleep.Get();
+  EXPECT_EQ(write(open_gate, "x", 1), 1);
+  EXPECT_TRUE(waits.Get());
   for (int i = 0; i < 30; ++i) EXPECT_EQ(counts[static_cast<std::size_t>(i)].Get(), i + 1);
   EXPECT_EQ(*remote->count, 30);
 }

@@ -12,7 +12,6 @@
 #include <string>
 
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "remoteobj/process/process.h"
@@ -31,6 +30,7 @@ struct Machine {
   }
   // An interruption of the evaluating thread does not concern the caller.
   int Sleeps() {
+    if (begun >= 0 && write(begun, "x", 1) != 1) return -1;
     remoteobj::SleepFor(absl::Milliseconds(300));
     return ++count;
   }
@@ -42,6 +42,7 @@ struct Machine {
   int Inc() { return ++count; }
   int count = 0;
   int gate = -1;
+  int begun = -1;  // A pipe, told when Sleeps() has begun.
 };
 REMOTEOBJ_DESCRIBE(Machine, Slow, Sleeps, Waits, Inc, count)
 
@@ -119,7 +120,10 @@ INSTANTIATE_TEST_SUITE_P(Waits, InterruptionTest, testing::ValuesIn(kCases),
                          [](const auto& wait) { return wait.param.name; });
 
 TEST(ProxyInterruptionTest, IsNotWhatACallerGets) {
+  int begun[2];
+  ASSERT_EQ(pipe(begun), 0);
   Machine machine;
+  machine.begun = begun[1];
   Proxy<Machine> remote(machine);
   Process listener([&] {
     auto listening = remote.Listen();
@@ -128,10 +132,12 @@ TEST(ProxyInterruptionTest, IsNotWhatACallerGets) {
   });
   remote.WaitUntilListening(listener);
   auto call = remote->Sleeps.Async();
-  absl::SleepFor(absl::Milliseconds(50));
+  char byte;
+  ASSERT_EQ(read(begun[0], &byte, 1), 1);
   listener.Throw(std::out_of_range("for the listener"));
   EXPECT_EQ(call.Get(), 1);
   EXPECT_THROW(listener.Join(), std::out_of_range);
+  for (const int fd : begun) close(fd);
 }
 
 // The listener goes on with the call, in its slot, which is no one else's until it has.

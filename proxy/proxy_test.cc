@@ -27,6 +27,29 @@
 
 namespace lab {
 
+// Counts how often it is copied, in this process.
+struct CountsCopies {
+  CountsCopies() = default;
+  CountsCopies(const CountsCopies& other) : text(other.text) { ++copies; }
+  CountsCopies& operator=(const CountsCopies& other) {
+    text = other.text;
+    ++copies;
+    return *this;
+  }
+  CountsCopies(CountsCopies&&) = default;
+  CountsCopies& operator=(CountsCopies&&) = default;
+
+  static inline int copies = 0;
+  std::string text = "new";
+};
+REMOTEOBJ_DESCRIBE(CountsCopies, text)
+
+struct Shelf {
+  CountsCopies Make() const { return {}; }
+  CountsCopies big;
+};
+REMOTEOBJ_DESCRIBE(Shelf, Make, big)
+
 struct Base {
   virtual ~Base() = default;
   virtual int Override() const { return 1; }
@@ -230,6 +253,24 @@ TEST_F(CounterTest, LeavesADefaultArgumentOut) {
   EXPECT_TRUE(*remote->on);
   remote->Toggle(false);
   EXPECT_FALSE(*remote->on);
+}
+
+TEST(ProxyTest, WhatGetReturnsIsMoved) {
+  Remote<lab::Shelf> shelf;
+  shelf.remote->big->text = "set";
+  lab::CountsCopies x;
+  x = shelf.remote->big.Get();
+  EXPECT_EQ(x.text, "set");
+  x = remoteobj::Get(shelf.remote->big);
+  x = shelf.remote->big.Async().Get();
+  EXPECT_EQ(x.text, "set");
+  x = shelf.remote->Make();
+  EXPECT_EQ(x.text, "new");
+  const lab::CountsCopies y = shelf.remote->big.Get();
+  EXPECT_EQ(y.text, "set");
+  EXPECT_EQ(lab::CountsCopies::copies, 0);
+  x = *shelf.remote->big;  // A const value, so that a change of it does not compile.
+  EXPECT_EQ(lab::CountsCopies::copies, 1);
 }
 
 TEST_F(CounterTest, ResolvesAViewInThreeWays) {
@@ -800,6 +841,8 @@ TEST(ProxyTest, OnlyOneProcessListens) {
 
 // Clients call while the listener opens and closes: each call is answered, or was not evaluated.
 void CallWhileClosing(bool fulfill) {
+  int open_for_good[2];
+  ASSERT_EQ(pipe(open_for_good), 0);
   Counter counter;
   Proxy remote(counter, {.fulfill_final = fulfill});
   Forked owner([&] {
@@ -808,6 +851,7 @@ void CallWhileClosing(bool fulfill) {
       absl::SleepFor(absl::Milliseconds(1));
     }
     auto listening = remote.ListenInBackground();
+    if (write(open_for_good[1], "x", 1) != 1) throw std::runtime_error("write");
     WaitUntilStopped(counter, remote);
   });
   remote.WaitUntilListening(owner);
@@ -819,9 +863,10 @@ void CallWhileClosing(bool fulfill) {
     } catch (const NotListening&) {
     }
   }
-  remote.WaitUntilListening(owner);
-  absl::SleepFor(absl::Milliseconds(300));
-  remote.WaitUntilListening(owner);
+  close(open_for_good[1]);
+  char byte;
+  EXPECT_EQ(read(open_for_good[0], &byte, 1), 1);
+  close(open_for_good[0]);
   EXPECT_EQ(*remote->count, answered);
   EXPECT_GT(answered, 0);
   remote->stop = true;

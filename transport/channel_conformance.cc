@@ -27,6 +27,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/internal/made_once.h"
 #include "remoteobj/transport/wire/codec.h"
@@ -168,14 +169,7 @@ void ChannelConformance::TearDown() {
 Deadline ChannelConformance::Watchdog() { return Deadline::After(kWatchdog); }
 
 void ChannelConformance::Await(absl::FunctionRef<bool()> condition) {
-  const Deadline end = Watchdog();
-  while (!condition()) {
-    if (end.expired()) {
-      ADD_FAILURE() << "waited in vain";
-      return;
-    }
-    absl::SleepFor(absl::Milliseconds(1));
-  }
+  EXPECT_TRUE(remoteobj_testing::TryEventually(condition, kWatchdog)) << "waited in vain";
 }
 
 void ChannelConformance::Handle(const RequestReader& request, OutcomeWriter& outcome) {
@@ -392,10 +386,12 @@ TEST_P(ChannelConformance, WaitUntilListeningEndsAtTheDeadlineOrWhenSomebodyList
   });
   const Stop stop(board().stop);
   const auto waiting = RunCaller([this] {
+    board().waiting = gettid();
     EXPECT_TRUE(channel().WaitUntilListening(Watchdog()));
     board().stage = 2;
   });
-  absl::SleepFor(absl::Milliseconds(10));  // It is likely, but not sure, that it waits.
+  Await([&] { return board().waiting.load() != 0; });
+  remoteobj_testing::AwaitAsleep(board().waiting.load());
   board().stage = 1;
   Await([&] { return board().stage.load() == 2; });
 }

@@ -19,6 +19,8 @@
 #ifndef REMOTEOBJ_TRANSPORT_CHANNEL_CONFORMANCE_H_
 #define REMOTEOBJ_TRANSPORT_CHANNEL_CONFORMANCE_H_
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -73,6 +75,7 @@ class ChannelConformance : public testing::TestWithParam<ChannelConformanceParam
   struct Board {
     std::atomic<bool> stop{false};
     std::atomic<int> stage{0};
+    std::atomic<pid_t> waiting{0};
     std::atomic<std::int64_t> evaluated{0};
     std::atomic<std::int64_t> answered{0};
     std::atomic<std::int64_t> not_listening{0};

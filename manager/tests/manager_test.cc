@@ -19,7 +19,6 @@
 #include <thread>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -442,8 +441,9 @@ TEST(ManagerTest, ConnectWaitsForAManagerThatIsBeingStarted) {
   ASSERT_NE(mkdtemp(directory.data()), nullptr);
   const std::string address = "unix:" + directory + "/socket";
   EXPECT_THROW(Manager::Connect(address), NotListening);
+  const pid_t client = gettid();
   const remoteobj_testing::Forked server([&] {
-    absl::SleepFor(absl::Milliseconds(300));
+    remoteobj_testing::AwaitAsleep(client);
     Manager(address).ServeForever();
   });
   EXPECT_EQ(Manager::Connect(address, {.wait_until_serving = true}).object_count(), 0u);

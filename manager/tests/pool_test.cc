@@ -102,17 +102,24 @@ TEST(PoolTest, MapsInOrder) {
 
 // One that takes long does not hold up the others, where any may be next.
 TEST(PoolTest, UnorderedResultsComeAsTheyAreDone) {
+  int others_came[2];
+  ASSERT_EQ(pipe(others_came), 0);
   Manager manager;
   const Pool pool = manager.Pool(2);
-  const auto wait = [](int millis) {
-    absl::SleepFor(absl::Milliseconds(millis));
-    return millis;
+  const auto wait = [gate = others_came[0]](int number) {
+    char byte;
+    return number != 0 || read(gate, &byte, 1) == 1 ? number : -1;
   };
   std::vector<int> came;
-  for (const int millis : pool->imap_unordered(wait, std::vector{1000, 1, 2, 3})) {
-    came.push_back(millis);
+  for (const int number : pool->imap_unordered(wait, std::vector{0, 1, 2, 3})) {
+    came.push_back(number);
+    if (came.size() == 3) {
+      EXPECT_EQ(write(others_came[1], "x", 1), 1);
+    }
   }
-  EXPECT_EQ(came.back(), 1000);
+  ASSERT_EQ(came.size(), 4u);
+  EXPECT_EQ(came.back(), 0);
+  for (const int fd : others_came) close(fd);
 }
 
 TEST(PoolTest, ErrorsAreTheFunctionsOwn) {

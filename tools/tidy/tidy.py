@@ -23,6 +23,8 @@ ROOMS = {
 }
 # Files that may use more than their module: its tests, benchmarks and fuzz targets.
 TEST_ONLY = re.compile(r"(^|/)(compile_fail|tests)/|_(test|benchmark|fuzz|main)\.cc$|/testdata/")
+# Libraries for tests, which are testonly targets.
+FOR_TESTS = re.compile(r"_(testing|conformance)\.(h|cc)$")
 
 
 class Tree:
@@ -119,7 +121,8 @@ def _wrong_include(path, module, included, top_folders):
             return "%s/ knows nothing of %s/" % (room, closed)
     used = parts[1] if len(parts) > 2 else "the facade"
     if used == "testing":
-        return None if TEST_ONLY.search(path) else "only tests use testing/"
+        is_test = TEST_ONLY.search(path) or FOR_TESTS.search(path)
+        return None if is_test else "only tests use testing/"
     if used not in LAYERS or LAYERS.index(used) > LAYERS.index(module):
         return "%s/ knows nothing of %s" % (module, used)
     return None

@@ -70,6 +70,7 @@ class RulesTest(unittest.TestCase):
         check("proxy/a.cc", "proxy/proxy.h", "write remoteobj/proxy/proxy.h")
         check("proxy/a_test.cc", "remoteobj/testing/matchers.h")
         check("proxy/a.cc", "remoteobj/testing/matchers.h", "only tests use testing/")
+        check("proxy/a_testing.h", "remoteobj/testing/matchers.h")
         check("transport/a.h", "capnp/message.h")
         check("proxy/a.cc", "capnp/message.h", "only transport/ and manager/")
         check("proxy/a.cc", "glog/logging.h")

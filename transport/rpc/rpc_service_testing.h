@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "remoteobj/testing/eventually.h"
 #include "remoteobj/transport/channel.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
@@ -121,25 +122,18 @@ class Witness {
   // Returns when it has been answered again.
   void AwaitAnswers() {
     const int before = answered_;
-    Await("others are served", [&] { return answered_ >= before + 3; });
+    remoteobj_testing::Eventually("others are served", [&] { return answered_ >= before + 3; });
   }
   int answered() const { return answered_; }
   int failures() const { return failures_; }
   // Between two calls.
   void Pause() {
     pause_ = true;
-    Await("the witness pauses", [&] { return paused_.load(); });
+    remoteobj_testing::Eventually("the witness pauses", [&] { return paused_.load(); });
   }
   void GoOn() { pause_ = false; }
 
  private:
-  template <typename Condition>
-  static void Await(const char* what, Condition condition) {
-    for (const auto end = Deadline::After(absl::Seconds(30)); !condition();) {
-      if (end.expired()) throw std::runtime_error(absl::StrCat("not in time: ", what));
-      absl::SleepFor(absl::Milliseconds(1));
-    }
-  }
   void Call() {
     paused_ = pause_.load();
     if (paused_) return absl::SleepFor(absl::Milliseconds(1));

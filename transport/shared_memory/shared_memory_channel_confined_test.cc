@@ -43,6 +43,16 @@ bool HasEnded(const Forked& child) {
   return info.si_pid == child.pid();
 }
 
+// A call of this age is known to have been sent before its listener died.
+constexpr absl::Duration kAge = absl::Milliseconds(5);
+
+// Stops a child, which from then on evaluates nothing.
+void Stop(const Forked& child) {
+  child.Signal(SIGSTOP);
+  siginfo_t info{};
+  waitid(P_PID, static_cast<id_t>(child.pid()), &info, WSTOPPED | WNOWAIT);
+}
+
 // Takes something away. Returns true if that is possible here.
 struct Confinement {
   const char* name;
@@ -165,9 +175,9 @@ TEST_P(ConfinedTest, AListenerIsSeenAndItsDeathIsNoticed) {
   AwaitListener(*listener);
   if (HasEnded(*listener)) GTEST_SKIP() << "can't be confined so here";
   EXPECT_EQ(Call("one"), "one");
-  listener->Signal(SIGSTOP);
+  Stop(*listener);
   const auto call = channel_->Start(Writing("two"), Watchdog());
-  absl::SleepFor(absl::Milliseconds(5));
+  absl::SleepFor(kAge);
   listener->Signal(SIGKILL);
   EXPECT_THROW(Finish(*call), ListenerDied);
   EXPECT_FALSE(channel_->listening());
@@ -179,9 +189,9 @@ TEST_P(ConfinedTest, ACallerNoticesTheDeathOfItsOwnChild) {
     Forked listener([&] { Listen(); });
     if (!channel_->WaitUntilListening(Watchdog())) return 2;
     if (Call("one") != "one") return 3;
-    listener.Signal(SIGSTOP);
+    Stop(listener);
     const auto call = channel_->Start(Writing("two"), Watchdog());
-    absl::SleepFor(absl::Milliseconds(5));
+    absl::SleepFor(kAge);
     listener.Signal(SIGKILL);
     try {
       Finish(*call);

@@ -509,7 +509,7 @@ TEST_F(DeathTest, OfAListenerThatSleeps) {
           Deadline::Never());
     });
     ASSERT_TRUE(channel().WaitUntilListening(Watchdog()));
-    absl::SleepFor(absl::Milliseconds(1));
+    remoteobj_testing::AwaitAsleep(listener);
     ledger().died_at = MonotonicNanos();
     kill(listener, SIGKILL);
     const Told told = CallOnce(true);

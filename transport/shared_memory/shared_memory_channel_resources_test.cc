@@ -108,7 +108,7 @@ class ResourcesTest : public testing::Test {
 TEST_F(ResourcesTest, IdleEndsBurnNoCpu) {
   Listen([](const RequestReader&, OutcomeWriter&) {});
   for (int i = 0; i < 100; ++i) channel_->Call(Sending(Nothing), Ignore, Watchdog());
-  absl::SleepFor(absl::Milliseconds(50));
+  remoteobj_testing::AwaitAsleep(listener_);
   const absl::Duration listener = CpuTimeOfProcess(listener_);
   const absl::Duration client = CpuTimeOf(CLOCK_PROCESS_CPUTIME_ID);
   absl::SleepFor(absl::Seconds(2));
