@@ -54,7 +54,7 @@ class QueueShutDown : public std::runtime_error {
   static constexpr absl::StatusCode kStatusCode = absl::StatusCode::kFailedPrecondition;
 };
 
-// An operation of a Batch would have to wait; nothing in a batch waits.
+// An operation of a Batch would have to wait; in a batch of two or more none waits.
 class WouldWait : public std::runtime_error {
  public:
   using runtime_error::runtime_error;

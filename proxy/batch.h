@@ -26,12 +26,12 @@
 // Lifetime: a batch copies the values that are added. Operations that were not sent when the batch
 //           is destroyed are not evaluated.
 // Errors:   std::invalid_argument for a view on another object than the first one's, unless both
-//           are a manager's. WouldWait for an operation that would have to wait, as a get() on an
-//           empty queue: the others go on. A future has what its operation has thrown; what
-//           concerns the message (NotListening, ListenerDied, DeadlineExceeded, a BadValue that
-//           says it is too large, or that the outcomes are) all have in common. std::logic_error
-//           for the future of an operation that was not sent, and in a fork of the process that has
-//           sent it. BadValue for more than a million operations.
+//           are a manager's. In a batch of two operations or more, WouldWait for one that would
+//           have to wait, as a get() on an empty queue: the others go on. A future has what its
+//           operation has thrown; what concerns the message (NotListening, ListenerDied,
+//           DeadlineExceeded, a BadValue that says it is too large, or that the outcomes are) all
+//           have in common. std::logic_error for the future of an operation that was not sent, and
+//           in a fork of the process that has sent it. BadValue for more than a million operations.
 // Not here: several objects one of which is of a user's type: BadValue. Lambdas: one is a batch in
 //           itself (PassTo).
 #ifndef REMOTEOBJ_PROXY_BATCH_H_
