@@ -29,6 +29,7 @@
 #include "remoteobj/process/process.h"
 #include "remoteobj/proxy/future.h"
 #include "remoteobj/testing/eventually.h"
+#include "remoteobj/testing/forked.h"
 #include "remoteobj/transport/deadline.h"
 #include "remoteobj/transport/errors.h"
 #include "remoteobj/transport/rpc/internal/client_link.h"
@@ -237,18 +238,44 @@ TEST(HostileClientTest, CallsWhoseNumbersCollideInAHashTable) {
   std::vector<kj::Promise<void>> calls;
   for (std::uint64_t i = 0; i < kCalls; ++i) {
     calls.push_back(hostile.Call(object, "get", i * kStep));
+    if (i % 100 == 99) hostile.Flush();
   }
-  hostile.Flush();
   EXPECT_EQ(manager_internal::Waiting(manager), kCalls);
   for (std::uint64_t i = 0; i < kCalls; ++i) {
     auto request = hostile.Session().cancelRequest();
     request.setCall(i * kStep);
     calls.push_back(request.send().ignoreResult());
+    if (i % 100 == 99) hostile.Flush();
   }
-  hostile.Flush();
   AwaitWaiting(manager, 0);
   queue->put(1);
   EXPECT_EQ(queue->get(), 1);
+}
+
+// Each write waits for the one before: destroyed as they are, they would be destroyed one within
+// the other, on the stack of the loop.
+TEST(HostileClientTest, AClientThatHangsUpWithManyOutcomesUnread) {
+  constexpr std::uint64_t kCalls = 30'000;
+  Manager manager("", {.authkey = kKey});
+  const auto event = manager.Event();
+  const std::uint64_t id = event.referent()->id();
+  remoteobj_testing::Forked child([&] {
+    HostileClient hostile(manager);
+    auto object = hostile.Object(id);
+    std::vector<kj::Promise<void>> calls;
+    for (std::uint64_t i = 0; i < kCalls; ++i) {
+      calls.push_back(hostile.Call(object, "wait", i));
+      if (i % 100 == 99) hostile.Flush();
+    }
+    pause();
+  });
+  AwaitWaiting(manager, kCalls);
+  event->set();
+  AwaitWaiting(manager, 0);
+  child.Kill();
+  remoteobj_testing::Eventually("the client is gone",
+                                [&] { return manager.Inspect().clients.size() == 1; });
+  EXPECT_TRUE(event->is_set());
 }
 
 // manager/README.md has the figures, for the default quotas.
