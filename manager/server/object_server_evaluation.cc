@@ -174,8 +174,7 @@ bool ObjectServer::Evaluate(Call& call, const RequestReader& request, bool may_w
   try {
     EvaluateRequest(call, request, outcome);
   } catch (const proxy_internal::LeftEvaluation&) {
-    if (may_wait) return false;
-    call.list_ = nullptr;
+    if (!may_wait) call.list_ = nullptr;
     return false;
   } catch (...) {
     outcome.Error(CaptureCurrentException());

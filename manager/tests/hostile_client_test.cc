@@ -238,22 +238,21 @@ TEST(HostileClientTest, CallsWhoseNumbersCollideInAHashTable) {
   std::vector<kj::Promise<void>> calls;
   for (std::uint64_t i = 0; i < kCalls; ++i) {
     calls.push_back(hostile.Call(object, "get", i * kStep));
-    if (i % 100 == 99) hostile.Flush();
+    hostile.FlushEachHundred(i);
   }
   EXPECT_EQ(manager_internal::Waiting(manager), kCalls);
   for (std::uint64_t i = 0; i < kCalls; ++i) {
     auto request = hostile.Session().cancelRequest();
     request.setCall(i * kStep);
     calls.push_back(request.send().ignoreResult());
-    if (i % 100 == 99) hostile.Flush();
+    hostile.FlushEachHundred(i);
   }
   AwaitWaiting(manager, 0);
   queue->put(1);
   EXPECT_EQ(queue->get(), 1);
-  // In portions, too: each sends a message.
-  while (!calls.empty()) {
-    calls.pop_back();
-    if (calls.size() % 100 == 0) hostile.Flush();
+  for (std::uint64_t i = 0; !calls.empty(); ++i) {
+    calls.pop_back();  // Sends a message.
+    hostile.FlushEachHundred(i);
   }
 }
 
@@ -270,7 +269,7 @@ TEST(HostileClientTest, AClientThatHangsUpWithManyOutcomesUnread) {
     std::vector<kj::Promise<void>> calls;
     for (std::uint64_t i = 0; i < kCalls; ++i) {
       calls.push_back(hostile.Call(object, "wait", i));
-      if (i % 100 == 99) hostile.Flush();
+      hostile.FlushEachHundred(i);
     }
     pause();
   });
